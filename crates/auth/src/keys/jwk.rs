@@ -1,0 +1,299 @@
+//! Reading a JWK Set (RFC 7517), and leaving out what no verifier should hold.
+
+use std::collections::HashMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, DecodingKey};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::Key;
+
+const MAX_KEYS: usize = 32;
+const MAX_KID_BYTES: usize = 256;
+/// RFC 7518 §3.3: a key of 2048 bits or larger. The upper bound keeps one verification from costing a denial of service.
+const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
+
+/// Why a key set can't be used at all.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JwksError {
+    /// Not a JSON object with a list `keys`.
+    #[error("not a JWK Set")]
+    Malformed,
+    /// More keys than any publisher has use for.
+    #[error("more than {MAX_KEYS} keys")]
+    TooMany,
+    /// Not one key in it is fit to verify with.
+    #[error("no usable key")]
+    Empty,
+}
+
+/// Why one key of a set is left out.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+enum Unfit {
+    #[error("malformed")]
+    Malformed,
+    #[error("no kid, or one of more than {MAX_KID_BYTES} bytes")]
+    NoKeyId,
+    #[error("kid used twice")]
+    Duplicate,
+    #[error("a private or symmetric key, published")]
+    Secret,
+    #[error("not for verifying signatures")]
+    OtherUse,
+    #[error("kind or algorithm not accepted here")]
+    Algorithm,
+    #[error("weak")]
+    Weak,
+}
+
+#[derive(Deserialize)]
+struct Set {
+    keys: Vec<Value>,
+}
+
+#[derive(Deserialize)]
+struct Jwk {
+    kty: String,
+    kid: Option<String>,
+    #[serde(rename = "use")]
+    usage: Option<String>,
+    key_ops: Option<Vec<String>>,
+    alg: Option<String>,
+    crv: Option<String>,
+    x: Option<String>,
+    y: Option<String>,
+    n: Option<String>,
+    e: Option<String>,
+}
+
+pub(super) fn read_set(document: &[u8], algorithms: &[Algorithm]) -> Result<HashMap<String, Key>, JwksError> {
+    let set: Set = serde_json::from_slice(document).map_err(|_| JwksError::Malformed)?;
+    if set.keys.len() > MAX_KEYS {
+        return Err(JwksError::TooMany);
+    }
+    let mut keys: HashMap<String, Result<Key, Unfit>> = HashMap::new();
+    for value in &set.keys {
+        match read_key(value, algorithms) {
+            Ok((kid, key)) => {
+                // Neither of two keys with one name can be meant by it.
+                let unless_taken = if keys.contains_key(&kid) { Err(Unfit::Duplicate) } else { Ok(key) };
+                keys.insert(kid, unless_taken);
+            }
+            Err(unfit) => tracing::warn!(kid = ?value.get("kid"), %unfit, "a key of the JWK Set is left out"),
+        }
+    }
+    let mut fit = HashMap::new();
+    for (kid, key) in keys {
+        match key {
+            Ok(key) => drop(fit.insert(kid, key)),
+            Err(unfit) => tracing::warn!(%kid, %unfit, "a key of the JWK Set is left out"),
+        }
+    }
+    if fit.is_empty() { Err(JwksError::Empty) } else { Ok(fit) }
+}
+
+fn read_key(value: &Value, algorithms: &[Algorithm]) -> Result<(String, Key), Unfit> {
+    const SECRET_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+    if SECRET_MEMBERS.iter().any(|member| value.get(member).is_some()) {
+        return Err(Unfit::Secret);
+    }
+    let jwk = Jwk::deserialize(value).map_err(|_| Unfit::Malformed)?;
+    let verifies = jwk.key_ops.as_ref().is_none_or(|ops| ops.iter().any(|op| op == "verify"));
+    if jwk.usage.as_deref().is_some_and(|usage| usage != "sig") || !verifies {
+        return Err(Unfit::OtherUse);
+    }
+    let kid =
+        jwk.kid.clone().filter(|kid| !kid.is_empty() && kid.len() <= MAX_KID_BYTES).ok_or(Unfit::NoKeyId)?;
+    let key = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
+        ("OKP", Some("Ed25519")) => ed25519(&jwk)?,
+        ("EC", Some("P-256")) => ecdsa(&jwk, Algorithm::ES256, 32)?,
+        ("EC", Some("P-384")) => ecdsa(&jwk, Algorithm::ES384, 48)?,
+        ("RSA", None) => rsa(&jwk)?,
+        ("oct", _) => return Err(Unfit::Secret),
+        _ => return Err(Unfit::Algorithm),
+    };
+    let as_declared = jwk.alg.as_deref().is_none_or(|alg| alg.parse() == Ok(key.algorithm));
+    if as_declared && algorithms.contains(&key.algorithm) { Ok((kid, key)) } else { Err(Unfit::Algorithm) }
+}
+
+fn ed25519(jwk: &Jwk) -> Result<Key, Unfit> {
+    let x = member(jwk.x.as_deref())?;
+    if x.len() != 32 {
+        return Err(Unfit::Malformed);
+    }
+    if is_of_small_order(&x) {
+        return Err(Unfit::Weak);
+    }
+    Ok(Key { algorithm: Algorithm::EdDSA, decoding: DecodingKey::from_ed_der(&x), material: x })
+}
+
+/// Points of small order, for which some signatures verify under every message (RFC 8032 §5.1.7 leaves the check to the
+/// caller). Their `y` is 0, 1, −1 or one of the two of order eight, in either sign and also where written unreduced.
+fn is_of_small_order(key: &[u8]) -> bool {
+    const ORDER_8: [[u8; 32]; 2] = [
+        [
+            0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0,
+            0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+        ],
+        [
+            0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f,
+            0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
+        ],
+    ];
+    let mut y = key.to_vec();
+    if let Some(last) = y.last_mut() {
+        *last &= 0x7f;
+    }
+    // p = 2^255 − 19 is ed ff … ff 7f; so p − 1, p and p + 1 differ from it in the first byte alone.
+    let (Some((&first, rest)), Some((&last, _))) = (y.split_first(), y.split_last()) else { return true };
+    let middle = rest.get(..30).unwrap_or_default();
+    let tiny = first <= 1 && rest.iter().all(|byte| *byte == 0);
+    let around_p = (0xec..=0xee).contains(&first) && last == 0x7f && middle.iter().all(|byte| *byte == 0xff);
+    tiny || around_p || ORDER_8.iter().any(|point| y == point)
+}
+
+fn ecdsa(jwk: &Jwk, algorithm: Algorithm, coordinate_bytes: usize) -> Result<Key, Unfit> {
+    let (x, y) = (member(jwk.x.as_deref())?, member(jwk.y.as_deref())?);
+    // RFC 7518 §6.2.1.2: the full size of a coordinate, leading zeros included.
+    if x.len() != coordinate_bytes || y.len() != coordinate_bytes {
+        return Err(Unfit::Malformed);
+    }
+    let point = [&[4], x.as_slice(), &y].concat();
+    Ok(Key { algorithm, decoding: DecodingKey::from_ec_der(&point), material: point })
+}
+
+fn rsa(jwk: &Jwk) -> Result<Key, Unfit> {
+    let algorithm = match jwk.alg.as_deref() {
+        None => Algorithm::RS256,
+        Some(alg) => alg.parse().map_err(|_| Unfit::Algorithm)?,
+    };
+    let (n, e) = (member(jwk.n.as_deref())?, member(jwk.e.as_deref())?);
+    let bits = n.len() * 8 - n.first().map_or(0, |byte| byte.leading_zeros() as usize);
+    // Exponents below 65537 have a history of attacks; even ones are no exponents.
+    let exponent = e.iter().fold(0_u64, |sum, byte| sum.saturating_mul(256).saturating_add(u64::from(*byte)));
+    if n.first() == Some(&0) || e.first() == Some(&0) {
+        return Err(Unfit::Malformed);
+    }
+    if !RSA_BITS.contains(&bits) || exponent < 65_537 || exponent % 2 == 0 {
+        return Err(Unfit::Weak);
+    }
+    let material = [n.as_slice(), &e].concat();
+    Ok(Key { algorithm, decoding: DecodingKey::from_rsa_raw_components(&n, &e), material })
+}
+
+fn member(value: Option<&str>) -> Result<Vec<u8>, Unfit> {
+    let bytes = URL_SAFE_NO_PAD.decode(value.ok_or(Unfit::Malformed)?).map_err(|_| Unfit::Malformed)?;
+    if bytes.is_empty() { Err(Unfit::Malformed) } else { Ok(bytes) }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const ALL: [Algorithm; 4] = [Algorithm::EdDSA, Algorithm::ES256, Algorithm::ES384, Algorithm::RS256];
+
+    fn ed(x: &[u8]) -> Value {
+        json!({"kty": "OKP", "crv": "Ed25519", "kid": "k", "x": URL_SAFE_NO_PAD.encode(x)})
+    }
+
+    fn good() -> Value {
+        // The public key of RFC 8037 appendix A.2.
+        json!({"kty": "OKP", "crv": "Ed25519", "kid": "k", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"})
+    }
+
+    fn rsa_of(n: &[u8], e: &[u8]) -> Value {
+        json!({"kty": "RSA", "kid": "k", "n": URL_SAFE_NO_PAD.encode(n), "e": URL_SAFE_NO_PAD.encode(e)})
+    }
+
+    fn with(member: &str, value: Value) -> Value {
+        let mut jwk = good();
+        jwk.as_object_mut().unwrap().insert(member.to_owned(), value);
+        jwk
+    }
+
+    fn why(jwk: &Value) -> Option<Unfit> {
+        read_key(jwk, &ALL).err()
+    }
+
+    #[test]
+    fn a_good_key_is_taken_with_or_without_its_declarations() {
+        assert_eq!(why(&good()), None);
+        assert_eq!(why(&with("use", json!("sig"))), None);
+        assert_eq!(why(&with("key_ops", json!(["verify"]))), None);
+        assert_eq!(why(&with("alg", json!("EdDSA"))), None);
+    }
+
+    #[test]
+    fn private_and_symmetric_keys_are_left_out() {
+        for member in ["d", "p", "q", "dp", "dq", "qi", "oth", "k"] {
+            assert_eq!(why(&with(member, json!("AAAA"))), Some(Unfit::Secret), "{member}");
+        }
+        assert_eq!(why(&json!({"kty": "oct", "kid": "k"})), Some(Unfit::Secret));
+    }
+
+    #[test]
+    fn keys_for_something_else_are_left_out() {
+        assert_eq!(why(&with("use", json!("enc"))), Some(Unfit::OtherUse));
+        assert_eq!(why(&with("key_ops", json!(["sign"]))), Some(Unfit::OtherUse));
+        assert_eq!(why(&with("alg", json!("ES256"))), Some(Unfit::Algorithm));
+        assert_eq!(why(&with("alg", json!("none"))), Some(Unfit::Algorithm));
+        assert_eq!(why(&with("crv", json!("X25519"))), Some(Unfit::Algorithm));
+        assert_eq!(read_key(&good(), &[Algorithm::ES256]).err(), Some(Unfit::Algorithm));
+    }
+
+    #[test]
+    fn a_key_needs_a_name_of_its_own() {
+        assert_eq!(why(&with("kid", Value::Null)), Some(Unfit::NoKeyId));
+        assert_eq!(why(&with("kid", json!(""))), Some(Unfit::NoKeyId));
+        assert_eq!(why(&with("kid", json!("k".repeat(257)))), Some(Unfit::NoKeyId));
+
+        let mut other = ed(&[7; 32]);
+        let twice = json!({"keys": [good(), other.clone(), with("kid", json!("j"))]}).to_string();
+        let keys = read_set(twice.as_bytes(), &ALL).unwrap();
+        assert_eq!(keys.keys().collect::<Vec<_>>(), ["j"]);
+
+        other["kid"] = json!("l");
+        let thrice = json!({"keys": [good(), good(), good(), other]}).to_string();
+        let keys = read_set(thrice.as_bytes(), &ALL).unwrap();
+        assert_eq!(keys.keys().collect::<Vec<_>>(), ["l"]);
+    }
+
+    #[test]
+    fn weak_and_misshapen_keys_are_left_out() {
+        let order_4 = [0; 32];
+        let mut neutral = order_4;
+        neutral[0] = 1;
+        let mut negative_neutral = neutral;
+        negative_neutral[31] = 0x80;
+        let mut minus_one = [0xff; 32];
+        (minus_one[0], minus_one[31]) = (0xec, 0x7f);
+        for point in [order_4, neutral, negative_neutral, minus_one] {
+            assert_eq!(why(&ed(&point)), Some(Unfit::Weak));
+        }
+        assert_eq!(why(&ed(&[7; 31])), Some(Unfit::Malformed));
+        assert_eq!(why(&with("x", json!("not base64!"))), Some(Unfit::Malformed));
+
+        let n = [0xff; 256];
+        assert_eq!(why(&rsa_of(&n, &[1, 0, 1])), None);
+        assert_eq!(why(&rsa_of(&n[..255], &[1, 0, 1])), Some(Unfit::Weak));
+        assert_eq!(why(&rsa_of(&[0x7f; 256], &[1, 0, 1])), Some(Unfit::Weak));
+        assert_eq!(why(&rsa_of(&[0xff; 1025], &[1, 0, 1])), Some(Unfit::Weak));
+        assert_eq!(why(&rsa_of(&n, &[3])), Some(Unfit::Weak));
+        assert_eq!(why(&rsa_of(&n, &[1, 0, 2])), Some(Unfit::Weak));
+        assert_eq!(why(&rsa_of(&n, &[0, 1, 0, 1])), Some(Unfit::Malformed));
+    }
+
+    #[test]
+    fn a_set_without_one_usable_key_is_an_error() {
+        assert_eq!(read_set(b"[]", &ALL), Err(JwksError::Malformed));
+        assert_eq!(read_set(br#"{"keys":[]}"#, &ALL), Err(JwksError::Empty));
+        let many = json!({"keys": vec![good(); MAX_KEYS + 1]}).to_string();
+        assert_eq!(read_set(many.as_bytes(), &ALL), Err(JwksError::TooMany));
+        let full: Vec<_> = (0..MAX_KEYS).map(|i| with("kid", json!(i.to_string()))).collect();
+        assert_eq!(read_set(json!({"keys": full}).to_string().as_bytes(), &ALL).unwrap().len(), MAX_KEYS);
+    }
+}

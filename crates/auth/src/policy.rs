@@ -1,0 +1,57 @@
+//! Who may call: the rule itself, as data, so that documentation and tests can read what the types enforce.
+
+use crate::principal::{Principal, User};
+use crate::refusal::Refusal;
+
+/// Who may call a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy<'p> {
+    /// Everyone; no credential is looked at.
+    Anyone,
+    /// Everyone; a user's token is looked at, and a bad one counts as none.
+    Optional,
+    /// Any user with a valid token.
+    User,
+    /// Users with at least one of these roles.
+    AnyRole(&'p [&'p str]),
+    /// Users whose token carries this scope.
+    Scope(&'static str),
+    /// Services with a token for this audience.
+    Service,
+}
+
+impl Policy<'_> {
+    /// Decides on what the request presented: `Ok(None)` is a stranger who may come in.
+    ///
+    /// # Errors
+    /// The refusal to answer with.
+    pub fn decide(self, presented: Result<Principal, Refusal>) -> Result<Option<Principal>, Refusal> {
+        let forbidden = Refusal::Forbidden { scope: self.wanted_scope() };
+        match (self, presented) {
+            (Self::Anyone, _) => Ok(None),
+            (Self::Optional, Ok(Principal::Service(_))) => Ok(None),
+            (Self::Optional, Err(refusal)) if refusal.is_unauthenticated() => Ok(None),
+            (_, Err(refusal)) => Err(refusal),
+            (Self::Service, Ok(service @ Principal::Service(_))) => Ok(Some(service)),
+            (Self::Service, Ok(Principal::User(_))) | (_, Ok(Principal::Service(_))) => Err(forbidden),
+            (_, Ok(Principal::User(user))) if self.admits(&user) => Ok(Some(Principal::User(user))),
+            (_, Ok(Principal::User(_))) => Err(forbidden),
+        }
+    }
+
+    fn admits(self, user: &User) -> bool {
+        match self {
+            Self::Anyone | Self::Optional | Self::User => true,
+            Self::AnyRole(roles) => roles.iter().any(|role| user.has_role(role)),
+            Self::Scope(scope) => user.has_scope(scope),
+            Self::Service => false,
+        }
+    }
+
+    fn wanted_scope(self) -> Option<&'static str> {
+        match self {
+            Self::Scope(scope) => Some(scope),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! The decision itself: is this token good, now, here, and whom does it speak for.
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+
+use crate::clock::Clock;
+use crate::keys::{Keys, Refetch};
+use crate::principal::Principal;
+use crate::refusal::{Fault, Refusal};
+use crate::revocation::Revocations;
+use crate::token::{Expected, Parts};
+
+/// The longest token that is looked at, in bytes.
+pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
+
+/// What a verified token costs in the cache besides its own text: principal, entry, and its share of the table.
+const ENTRY_BYTES: usize = 512;
+
+/// Verifies access tokens and service tokens. Built once at start-up; clones share keys, cache and revocations.
+///
+/// The order of work is: length, cache of verified tokens, header, key, signature, claims; and on every call, whether the
+/// token was seen before or not, expiry and then revocation. A token that was seen before costs a hash of its text.
+#[derive(Clone, Debug)]
+pub struct Verifier {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    issuer: String,
+    people: String,
+    service: String,
+    leeway: i64,
+    clock: Clock,
+    keys: Keys,
+    revocations: Revocations,
+    verified: Cache<Box<str>, Verified, ByBytes>,
+}
+
+#[derive(Clone, Debug)]
+struct Verified {
+    principal: Principal,
+    /// The key set's generation when the signature was checked. Another generation may not hold the key any more.
+    generation: u64,
+}
+
+#[derive(Clone, Debug)]
+struct ByBytes;
+
+impl Weighter<Box<str>, Verified> for ByBytes {
+    fn weight(&self, token: &Box<str>, _: &Verified) -> u64 {
+        // The claims were decoded from the text, so they are no longer than it is.
+        (token.len() * 2 + ENTRY_BYTES) as u64
+    }
+}
+
+/// What a [`Verifier`] is made of.
+#[derive(Debug)]
+pub struct VerifierBuilder {
+    issuer: String,
+    people: String,
+    service: String,
+    leeway: TimeDelta,
+    clock: Clock,
+    keys: Keys,
+    revocations: Option<Revocations>,
+    cache_bytes: u64,
+}
+
+impl VerifierBuilder {
+    /// The audience of people's tokens. `platform`, unless said otherwise.
+    #[must_use]
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.people = audience.into();
+        self
+    }
+
+    /// How far clocks may differ. 30 seconds, unless said otherwise.
+    #[must_use]
+    pub fn leeway(mut self, leeway: TimeDelta) -> Self {
+        self.leeway = leeway;
+        self
+    }
+
+    /// The clock to go by.
+    #[must_use]
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// What was taken back. An empty set of its own, unless said otherwise.
+    #[must_use]
+    pub fn revocations(mut self, revocations: Revocations) -> Self {
+        self.revocations = Some(revocations);
+        self
+    }
+
+    /// How much memory verified tokens may take, in bytes. 24 MiB, unless said otherwise: some 15,000 tokens.
+    #[must_use]
+    pub fn cache_bytes(mut self, bytes: u64) -> Self {
+        self.cache_bytes = bytes;
+        self
+    }
+
+    /// The verifier.
+    #[must_use]
+    pub fn build(self) -> Verifier {
+        let revocations = self
+            .revocations
+            .unwrap_or_else(|| Revocations::new(self.clock.clone(), Revocations::DEFAULT_CAPACITY));
+        let usual_weight = 1_500;
+        let estimated_items = usize::try_from(self.cache_bytes / usual_weight).unwrap_or(usize::MAX);
+        Verifier {
+            shared: Arc::new(Shared {
+                issuer: self.issuer,
+                people: self.people,
+                service: self.service,
+                leeway: self.leeway.num_seconds(),
+                clock: self.clock,
+                keys: self.keys,
+                revocations,
+                verified: Cache::with_weighter(estimated_items, self.cache_bytes, ByBytes),
+            }),
+        }
+    }
+}
+
+impl Verifier {
+    /// Begins a verifier for the service of this name, of tokens that `issuer` signed with one of `keys`. Services' tokens
+    /// must name `service` as their audience.
+    #[must_use]
+    pub fn builder(service: impl Into<String>, issuer: impl Into<String>, keys: Keys) -> VerifierBuilder {
+        VerifierBuilder {
+            issuer: issuer.into(),
+            people: "platform".to_owned(),
+            service: service.into(),
+            leeway: TimeDelta::seconds(30),
+            clock: Clock::system(),
+            keys,
+            revocations: None,
+            cache_bytes: 24 * 1024 * 1024,
+        }
+    }
+
+    /// Verifies a token. Waits for nothing but, at most once in ten seconds, a key set that may hold an unknown key.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidToken`], [`Expired`](Refusal::Expired) and [`Revoked`](Refusal::Revoked) for a bad token;
+    /// [`KeysUnavailable`](Refusal::KeysUnavailable) and [`RevocationUnknown`](Refusal::RevocationUnknown) when this
+    /// verifier can't judge any.
+    pub async fn verify(&self, token: &str) -> Result<Principal, Refusal> {
+        let generation = self.shared.keys.generation();
+        let verified = self.verify_with_held_keys(token);
+        if !matches!(verified, Err(Refusal::InvalidToken(Fault::UnknownKey) | Refusal::KeysUnavailable)) {
+            return verified;
+        }
+        self.shared.keys.refetch(Refetch::UnknownKey).await;
+        if self.shared.keys.generation() == generation { verified } else { self.verify_with_held_keys(token) }
+    }
+
+    /// Verifies a token with the keys that are held now, without waiting for anything.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify).
+    pub fn verify_with_held_keys(&self, token: &str) -> Result<Principal, Refusal> {
+        let shared = &*self.shared;
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(Refusal::InvalidToken(Fault::TooLong));
+        }
+        let now = shared.clock.unix();
+        let principal = match shared.verified.get(token) {
+            Some(seen) if seen.generation == shared.keys.generation() => seen.principal,
+            _ => self.verify_unseen(token, now)?,
+        };
+        if now >= principal.expires_at().saturating_add(shared.leeway) {
+            return Err(Refusal::Expired);
+        }
+        if let Principal::User(user) = &principal {
+            if shared.revocations.revokes(user) {
+                return Err(Refusal::Revoked);
+            }
+            if !shared.revocations.is_complete() {
+                return Err(Refusal::RevocationUnknown);
+            }
+        }
+        Ok(principal)
+    }
+
+    /// Checks all that never changes about a token, and remembers it when it is good.
+    fn verify_unseen(&self, token: &str, now: i64) -> Result<Principal, Refusal> {
+        let shared = &*self.shared;
+        let parts = Parts::split(token).map_err(Refusal::InvalidToken)?;
+        parts.header.check().map_err(Refusal::InvalidToken)?;
+        let (generation, keys) = shared.keys.current();
+        let Some(key) = keys.find(parts.header.kid.as_deref()) else {
+            let loaded = shared.keys.is_loaded();
+            return Err(if loaded {
+                Refusal::InvalidToken(Fault::UnknownKey)
+            } else {
+                Refusal::KeysUnavailable
+            });
+        };
+        if !parts.header.names(key.algorithm) {
+            return Err(Refusal::InvalidToken(Fault::Algorithm));
+        }
+        if !key.verifies(parts.signed, parts.signature) {
+            return Err(Refusal::InvalidToken(Fault::Signature));
+        }
+        let expected = Expected {
+            issuer: &shared.issuer,
+            people: &shared.people,
+            service: &shared.service,
+            now,
+            leeway: shared.leeway,
+        };
+        let principal = parts
+            .claims()
+            .and_then(|claims| claims.into_principal(&expected))
+            .map_err(Refusal::InvalidToken)?;
+        if now < principal.expires_at().saturating_add(shared.leeway) {
+            let verified = Verified { principal: principal.clone(), generation };
+            shared.verified.insert(token.into(), verified);
+        }
+        Ok(principal)
+    }
+
+    /// Whether there are keys to verify with, so that the service may call itself ready.
+    #[must_use]
+    pub fn has_keys(&self) -> bool {
+        self.shared.keys.is_loaded()
+    }
+
+    /// What was taken back, as this verifier knows it.
+    #[must_use]
+    pub fn revocations(&self) -> &Revocations {
+        &self.shared.revocations
+    }
+}
