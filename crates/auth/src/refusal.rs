@@ -109,9 +109,10 @@ impl Refusal {
 
     /// The value of `WWW-Authenticate` (RFC 6750 §3): the bare challenge where no credential came, with its `error` where a
     /// bad or insufficient one did.
-    fn challenge(&self) -> Option<String> {
+    #[must_use]
+    pub fn challenge(&self) -> Option<HeaderValue> {
         let error = match self {
-            Self::NoToken => return Some(r#"Bearer realm="countersign""#.to_owned()),
+            Self::NoToken => return Some(HeaderValue::from_static(r#"Bearer realm="countersign""#)),
             Self::InvalidToken(_) | Self::Expired | Self::Revoked => "invalid_token",
             Self::Forbidden { .. } => "insufficient_scope",
             Self::AmbiguousCredentials => "invalid_request",
@@ -121,7 +122,8 @@ impl Refusal {
             Self::Forbidden { scope: Some(scope) } => format!(r#", scope="{scope}""#),
             _ => String::new(),
         };
-        Some(format!(r#"Bearer realm="countersign", error="{error}", error_description="{self}"{scope}"#))
+        let challenge = format!(r#"Bearer realm="countersign", error="{error}", error_description="{self}"{scope}"#);
+        HeaderValue::try_from(challenge).ok()
     }
 }
 
@@ -141,7 +143,7 @@ impl ResponseError for Refusal {
             ProblemDetails::new(self.status_code(), self.code()).detail(self.to_string()).respond();
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(challenge) = self.challenge().and_then(|value| HeaderValue::try_from(value).ok()) {
+        if let Some(challenge) = self.challenge() {
             headers.insert(WWW_AUTHENTICATE, challenge);
         }
         if self.status_code() == StatusCode::SERVICE_UNAVAILABLE {

@@ -4,7 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::Algorithm;
-use serde::de::{Deserializer, IgnoredAny};
+use serde::de::{DeserializeOwned, Deserializer, IgnoredAny};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -35,12 +35,11 @@ impl<'t> Parts<'t> {
         let (signed, signature) = token.rsplit_once('.').ok_or(Fault::Malformed)?;
         let (header, payload) = signed.split_once('.').ok_or(Fault::Malformed)?;
         // A fourth part is no base64url, so it is refused where it is decoded.
-        let header = serde_json::from_slice(&decode(header)?).map_err(|_| Fault::Malformed)?;
-        Ok(Self { header, payload, signature, signed: signed.as_bytes() })
+        Ok(Self { header: object(header)?, payload, signature, signed: signed.as_bytes() })
     }
 
     pub fn claims(&self) -> Result<Claims, Fault> {
-        serde_json::from_slice(&decode(self.payload)?).map_err(|_| Fault::Malformed)
+        object(self.payload)
     }
 }
 
@@ -62,9 +61,15 @@ impl Header {
     }
 }
 
-/// Strict: no padding, no white space, no stray bits, so that a token has one spelling.
-fn decode(part: &str) -> Result<Vec<u8>, Fault> {
-    URL_SAFE_NO_PAD.decode(part).map_err(|_| Fault::Malformed)
+/// Strict: no padding, no white space, no stray bits, so that a token has one spelling; and a JSON object, all of it UTF-8
+/// (RFC 7515 §5.2), where serde alone would take a list for a struct and not look into strings that nobody reads.
+fn object<T: DeserializeOwned>(part: &str) -> Result<T, Fault> {
+    let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| Fault::Malformed)?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| Fault::Malformed)?;
+    if !text.trim_start().starts_with('{') {
+        return Err(Fault::Malformed);
+    }
+    serde_json::from_str(text).map_err(|_| Fault::Malformed)
 }
 
 fn present<'de, D: Deserializer<'de>>(value: D) -> Result<bool, D::Error> {
@@ -85,7 +90,7 @@ pub struct Claims {
     /// When it ends, in Unix seconds.
     pub exp: i64,
     /// From when it holds, in Unix seconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "a_number", skip_serializing_if = "Option::is_none")]
     pub nbf: Option<i64>,
     /// When it was made, in Unix seconds.
     pub iat: i64,
@@ -171,6 +176,11 @@ impl Claims {
             expires_at: self.exp,
         }))))
     }
+}
+
+/// Left out or a number, never `null` (RFC 7519 §4.1.5): an issuer that wrote `null` meant a bound that it could not tell.
+fn a_number<'de, D: Deserializer<'de>>(value: D) -> Result<Option<i64>, D::Error> {
+    i64::deserialize(value).map(Some)
 }
 
 fn one_or_many<'de, D: Deserializer<'de>>(value: D) -> Result<Vec<String>, D::Error> {

@@ -240,3 +240,69 @@ impl Verifier {
         &self.shared.revocations
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Issuer;
+
+    fn remembering(issuer: &Issuer, bytes: u64) -> Verifier {
+        Verifier::builder("a", issuer.issuer(), Keys::fixed(issuer.key_set()))
+            .clock(issuer.clock().clone())
+            .cache_bytes(bytes)
+            .build()
+    }
+
+    #[test]
+    fn a_good_token_is_remembered_and_a_bad_one_is_not() {
+        let issuer = Issuer::new("a");
+        let verifier = remembering(&issuer, 1_000_000);
+        let cache = &verifier.shared.verified;
+        for bad in [
+            issuer.as_user().signed_by_a_stranger(),
+            issuer.as_user().wrong_audience(),
+            issuer.as_user().expired(),
+            issuer.as_user().with(|_, claims| claims.nbf = Some(i64::MAX)),
+        ] {
+            assert!(verifier.verify_with_held_keys(&bad.token()).is_err());
+            assert_eq!(cache.len(), 0);
+        }
+        let good = issuer.as_user().token();
+        for _ in 0..2 {
+            assert!(verifier.verify_with_held_keys(&good).is_ok());
+            assert_eq!(cache.len(), 1);
+        }
+    }
+
+    #[test]
+    fn what_is_remembered_counts_only_for_the_key_set_it_was_verified_with() {
+        let issuer = Issuer::new("a");
+        let verifier = remembering(&issuer, 1_000_000);
+        let remember = |generation| {
+            let principal = Principal::User(issuer.as_user().principal());
+            verifier.shared.verified.insert("a text".into(), Verified { principal, generation });
+            verifier.verify_with_held_keys("a text").is_ok()
+        };
+        let generation = verifier.shared.keys.generation();
+        assert!(remember(generation));
+        assert!(!remember(generation - 1));
+        assert!(!remember(generation + 1));
+    }
+
+    #[test]
+    fn memory_stays_bounded_however_many_tokens_come() {
+        const BYTES: u64 = 64 * 1024;
+        let issuer = Issuer::new("a");
+        let verifier = remembering(&issuer, BYTES);
+        let cache = &verifier.shared.verified;
+        let tokens: Vec<String> = (0..300).map(|_| issuer.as_user().token()).collect();
+        for token in &tokens {
+            assert!(verifier.verify_with_held_keys(token).is_ok());
+            assert!(cache.weight() <= BYTES, "{}", cache.weight());
+        }
+        assert!(cache.len() > 10, "a cache that holds nothing is bounded too: {}", cache.len());
+        let texts: usize = tokens.iter().map(String::len).sum();
+        assert!(texts as u64 > 2 * BYTES, "more than fits");
+        assert!(tokens.iter().all(|token| verifier.verify_with_held_keys(token).is_ok()));
+    }
+}

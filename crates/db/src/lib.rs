@@ -1,0 +1,28 @@
+//! One pool over SQLite or PostgreSQL. Each statement is written once, in SQL that both understand, and stays typed; what
+//! differs (pools, locks, how a transaction begins, which errors mean what) is kept here. This crate knows no table.
+//!
+//! ```
+//! use db::{Conn, on};
+//!
+//! /// The notes' table.
+//! struct Notes<'c>(&'c mut Conn);
+//!
+//! impl Notes<'_> {
+//!     async fn add(&mut self, text: &str) -> Result<bool, sqlx::Error> {
+//!         const SQL: &str = "insert into notes (text) values ($1) on conflict do nothing";
+//!         on!(self.0, conn => Ok(sqlx::query(SQL).bind(text).execute(conn).await?.rows_affected() == 1))
+//!     }
+//! }
+//! ```
+
+mod conn;
+mod error;
+mod migrate;
+mod pool;
+mod url;
+
+pub use self::conn::{Conn, Engine, Tx, bounded};
+pub use self::error::{is_transient, is_unavailable};
+pub use self::migrate::Migrations;
+pub use self::pool::Db;
+pub use self::url::{DatabaseUrl, InvalidDatabaseUrl};

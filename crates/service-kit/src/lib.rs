@@ -1,0 +1,39 @@
+//! What every service does alike, so that a service's own code is about what it owns: configuration, the log, one shape for
+//! refusals, health, metrics, documentation, paging, conditional requests, shutdown. It owns no data and knows no service.
+
+mod answer;
+mod config;
+pub mod docs;
+pub mod etag;
+mod extract;
+mod health;
+pub mod id;
+mod launch;
+mod page;
+mod problem;
+mod service;
+mod shutdown;
+mod telemetry;
+pub mod text;
+
+pub use self::answer::RequestId;
+pub use self::config::{
+    AuthSettings, ConfigErrors, ConfigProblem, Env, KeySource, Register, RegisteredService, Role, Roles,
+    Settings,
+};
+pub use self::extract::{Body, Id, MAX_BODY_BYTES, OptionalBody, Query};
+pub use self::launch::{StandardInput, launch};
+pub use self::page::{Cursor, Limit, Page};
+pub use self::problem::{Problem, RequestError};
+pub use self::service::{Host, Service, of_every_service};
+pub use self::shutdown::Shutdown;
+pub use self::telemetry::Telemetry;
+
+/// What the macros of this crate expand to.
+#[doc(hidden)]
+pub mod __private {
+    pub use actix_web::http::StatusCode;
+    pub use actix_web::{HttpResponse, ResponseError};
+
+    pub use crate::problem::answer;
+}

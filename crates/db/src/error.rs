@@ -1,0 +1,55 @@
+//! What an error means for the caller, on either engine. A duplicate is told by
+//! [`is_unique_violation`](sqlx::error::DatabaseError::is_unique_violation), which sqlx has for both.
+
+use std::error::Error;
+
+use sqlx::error::DatabaseError;
+
+/// Whether the database could not be asked, or was too slow: the same request may well succeed later.
+#[must_use]
+pub fn is_unavailable(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed
+        | sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_) => true,
+        sqlx::Error::Database(error) => is_unavailable_code(error.as_ref()),
+        _ => false,
+    }
+}
+
+fn is_unavailable_code(error: &dyn DatabaseError) -> bool {
+    const POSTGRES_CLASSES: [&str; 3] = [
+        "08", // connection exception
+        "53", // insufficient resources
+        "57", // operator intervention: shutting down, starting up, cancelled by the statement's time limit
+    ];
+    const LOCK_NOT_AVAILABLE: &str = "55P03";
+    // SQLite's extended codes keep the primary one in their low byte.
+    const SQLITE: [i32; 4] = [
+        5,  // busy
+        6,  // locked
+        10, // input/output error
+        13, // disk full
+    ];
+    let Some(code) = error.code() else { return false };
+    if code.len() == 5 && error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>().is_some() {
+        return POSTGRES_CLASSES.iter().any(|class| code.starts_with(class)) || code == LOCK_NOT_AVAILABLE;
+    }
+    code.parse::<i32>().is_ok_and(|code| SQLITE.contains(&(code & 0xff)))
+}
+
+/// Whether the same transaction, tried again at once, may well succeed: a serialisation failure, or the victim of a deadlock.
+/// The error may lie anywhere in the chain of sources.
+#[must_use]
+pub fn is_transient(error: &(dyn Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(sqlx::Error::Database(error)) = error.downcast_ref::<sqlx::Error>() {
+            return matches!(error.code().as_deref(), Some("40001" | "40P01"));
+        }
+        next = error.source();
+    }
+    false
+}

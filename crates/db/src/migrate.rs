@@ -1,0 +1,39 @@
+//! Bringing the schema up to date at start, under a lock, so that replicas may start together.
+
+use std::fs::File;
+use std::path::Path;
+
+use sqlx::Connection as _;
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+
+/// A service's numbered DDL, in each engine's own types. Both lists must have the same numbers.
+#[derive(Debug)]
+pub struct Migrations {
+    /// For SQLite.
+    pub sqlite: Migrator,
+    /// For PostgreSQL.
+    pub postgres: Migrator,
+}
+
+impl Migrations {
+    pub(crate) async fn run_sqlite(&self, file: &Path, pool: &sqlx::SqlitePool) -> Result<(), MigrateError> {
+        // SQLite has no lock that outlives a transaction, and each migration is one.
+        let lock = file.with_extension("migrating");
+        let lock = tokio::task::spawn_blocking(move || {
+            let file = File::options().create(true).append(true).open(lock)?;
+            file.lock().map(|()| file)
+        });
+        let _held =
+            lock.await.map_err(std::io::Error::other).and_then(|locked| locked).map_err(sqlx::Error::Io)?;
+        self.sqlite.run(pool).await
+    }
+
+    pub(crate) async fn run_postgres(&self, options: &PgConnectOptions) -> Result<(), MigrateError> {
+        // A connection of its own: a migration may take longer than a request's statement may.
+        let mut conn = PgConnection::connect_with(options).await?;
+        let outcome = self.postgres.run(&mut conn).await;
+        conn.close().await?;
+        outcome
+    }
+}

@@ -1,0 +1,7 @@
+//! What a product is, and who may do what with it. No database, no HTTP.
+
+mod product;
+mod search;
+
+pub(crate) use self::product::{NewProduct, Product, ProductChange, ProductsWrite};
+pub(crate) use self::search::{Search, fold};

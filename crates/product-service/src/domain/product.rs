@@ -1,0 +1,122 @@
+//! A product.
+
+use actix_web::http::header::EntityTag;
+use auth::User;
+use chrono::{DateTime, Utc};
+use garde::Validate;
+use serde::{Deserialize, Deserializer, Serialize};
+use service_kit::{etag, text};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+auth::scopes! {
+    /// May sell.
+    pub(crate) ProductsWrite = "products:write";
+}
+
+/// The highest price, in minor units.
+const MAX_PRICE_CENTS: i64 = 1_000_000_000_000;
+
+/// Something that is for sale.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::FromRow)]
+pub(crate) struct Product {
+    pub id: Uuid,
+    pub name: String,
+    pub description: String,
+    /// In minor units of the currency.
+    pub price_cents: i64,
+    /// ISO 4217.
+    pub currency: String,
+    pub owner_id: Uuid,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+    #[serde(skip)]
+    pub version: i64,
+}
+
+impl Product {
+    pub(crate) fn tag(&self) -> EntityTag {
+        etag::of_version(self.version)
+    }
+
+    pub(crate) fn may_be_changed_by(&self, user: &User) -> bool {
+        self.owner_id == user.id() || user.is_admin()
+    }
+}
+
+/// A product to put up.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewProduct {
+    #[garde(custom(text::line(1, 200)))]
+    #[schema(min_length = 1, max_length = 200)]
+    name: String,
+    #[garde(custom(text::lines(0, 5_000)))]
+    #[schema(max_length = 5_000)]
+    #[serde(default)]
+    description: String,
+    #[garde(custom(price))]
+    #[schema(minimum = 0, maximum = 1_000_000_000_000_i64)]
+    price_cents: i64,
+    #[garde(custom(currency_code))]
+    #[schema(pattern = "^[A-Z]{3}$")]
+    currency: String,
+}
+
+impl NewProduct {
+    pub(crate) fn put_up(self, id: Uuid, owner_id: Uuid, now: DateTime<Utc>) -> Product {
+        Product {
+            id,
+            name: self.name,
+            description: self.description,
+            price_cents: self.price_cents,
+            currency: self.currency,
+            owner_id,
+            created_at: now,
+            updated_at: now,
+            version: 1,
+        }
+    }
+}
+
+/// What to change of a product. What is not named stays.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ProductChange {
+    #[garde(inner(custom(text::line(1, 200))))]
+    #[schema(min_length = 1, max_length = 200)]
+    #[serde(default, deserialize_with = "value")]
+    pub name: Option<String>,
+    #[garde(inner(custom(text::lines(0, 5_000))))]
+    #[schema(max_length = 5_000)]
+    #[serde(default, deserialize_with = "value")]
+    pub description: Option<String>,
+    #[garde(inner(custom(price)))]
+    #[schema(minimum = 0, maximum = 1_000_000_000_000_i64)]
+    #[serde(default, deserialize_with = "value")]
+    pub price_cents: Option<i64>,
+    #[garde(inner(custom(currency_code)))]
+    #[schema(pattern = "^[A-Z]{3}$")]
+    #[serde(default, deserialize_with = "value")]
+    pub currency: Option<String>,
+}
+
+/// A member that may be left out, but is not null: nothing of a product can be taken away.
+fn value<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that garde calls")]
+fn price(cents: &i64, (): &()) -> garde::Result {
+    if (0..=MAX_PRICE_CENTS).contains(cents) {
+        return Ok(());
+    }
+    Err(garde::Error::new(format!("must be from 0 to {MAX_PRICE_CENTS}")))
+}
+
+fn currency_code(code: &str, (): &()) -> garde::Result {
+    if code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase()) {
+        return Ok(());
+    }
+    Err(garde::Error::new("must be three capitals, as in ISO 4217"))
+}

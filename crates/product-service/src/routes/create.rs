@@ -1,0 +1,41 @@
+//! Putting a product up.
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{ETAG, LOCATION};
+use actix_web::web::Data;
+use auth::{Clock, HasScope};
+use db::Db;
+use service_kit::{Body, id};
+
+use crate::domain::{NewProduct, Product, ProductsWrite};
+use crate::error::ProductError;
+use crate::store::Products;
+
+/// `POST /products`: puts a product up. It belongs to whoever did.
+#[utoipa::path(
+    post, path = "/products", tag = "products", request_body = NewProduct,
+    responses(
+        (status = 201, body = Product, headers(("location" = String), ("etag" = String))),
+        (status = 422, description = "a field is not valid"),
+    ),
+)]
+#[tracing::instrument(skip_all, fields(user.id = %user.id()))]
+pub async fn create(
+    user: HasScope<ProductsWrite>,
+    Body(new): Body<NewProduct>,
+    db: Data<Db>,
+    clock: Data<Clock>,
+) -> Result<HttpResponse, ProductError> {
+    let now = clock.now();
+    let product = new.put_up(id::new(now), user.id(), now);
+
+    let mut tx = db.begin().await?;
+    Products(&mut tx).add(&product).await?;
+    tx.commit().await?;
+
+    tracing::info!(product.id = %product.id, "put up");
+    Ok(HttpResponse::Created()
+        .insert_header((LOCATION, format!("/products/{}", product.id)))
+        .insert_header((ETAG, product.tag()))
+        .json(product))
+}

@@ -1,0 +1,72 @@
+//! Looking through the catalogue.
+
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use auth::Anyone;
+use db::Db;
+use garde::Validate;
+use serde::{Deserialize, Deserializer};
+use service_kit::{Cursor, Limit, Page, Query, etag, text};
+use utoipa::IntoParams;
+use uuid::Uuid;
+
+use crate::domain::{Product, Search};
+use crate::error::ProductError;
+use crate::store::Products;
+
+const MAX_IDS: usize = 100;
+
+#[derive(Debug, Deserialize, Validate, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ListQuery {
+    /// Only products whose name or description contains this, in capitals or not.
+    #[garde(inner(custom(text::line(0, 200))))]
+    q: Option<String>,
+    /// Only products of this person.
+    #[garde(skip)]
+    owner_id: Option<Uuid>,
+    /// Only these products: up to 100 ids with commas between them. Unknown ones are left out.
+    #[garde(inner(length(max = MAX_IDS)))]
+    #[serde(default, deserialize_with = "ids")]
+    #[param(value_type = Option<String>)]
+    ids: Option<Vec<Uuid>>,
+    /// How many items a page has: 1 to 100. By default 20, and as many as there are `ids`.
+    #[garde(skip)]
+    #[param(value_type = Option<u8>, minimum = 1, maximum = 100)]
+    limit: Option<Limit>,
+    /// The `next_cursor` of the page before.
+    #[garde(skip)]
+    #[serde(default)]
+    #[param(value_type = Option<String>)]
+    cursor: Cursor,
+}
+
+/// `GET /products`: the catalogue, newest first.
+#[utoipa::path(
+    get, path = "/products", tag = "products", params(ListQuery),
+    responses(
+        (status = 200, body = Page<Product>, headers(("etag" = String))),
+        (status = 304, description = "what `If-None-Match` names is still so"),
+        (status = 400, description = "a parameter is not valid"),
+    ),
+)]
+pub async fn list(
+    _: Anyone,
+    Query(query): Query<ListQuery>,
+    request: HttpRequest,
+    db: Data<Db>,
+) -> Result<HttpResponse, ProductError> {
+    let limit = query.limit.unwrap_or(if query.ids.is_some() { Limit::MAX } else { Limit::default() });
+    let search = Search { text: query.q, owner_id: query.owner_id, ids: query.ids };
+
+    let products = Products(&mut db.read().await?).list(&search, query.cursor, limit).await?;
+
+    let page = Page::of(products, limit, |product| product.id);
+    Ok(etag::respond(&request, etag::of_content(&page), &page))
+}
+
+fn ids<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Uuid>>, D::Error> {
+    let list = String::deserialize(deserializer)?;
+    let ids = list.split(',').filter(|id| !id.is_empty()).map(str::parse).collect::<Result<_, _>>();
+    ids.map(Some).map_err(|_| serde::de::Error::custom("ids must be ids with commas between them"))
+}

@@ -1,0 +1,5 @@
+//! How products are kept.
+
+mod products;
+
+pub(crate) use self::products::Products;

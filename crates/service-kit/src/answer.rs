@@ -1,0 +1,100 @@
+//! The outermost layer: every request has an id, every answer bears it, every refusal has one shape, and none takes forever.
+
+use std::time::Duration;
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage as _};
+use auth::{ProblemDetails, problem_json};
+use uuid::Uuid;
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// How long a handler may take, its body's arrival included.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// The id by which a request is found in the logs of all services that it went through.
+#[derive(Clone, Debug)]
+pub struct RequestId(HeaderValue);
+
+impl RequestId {
+    /// The caller's own id where it can do no harm, else a new one.
+    fn of(headers: &HeaderMap) -> Self {
+        let is_plain = |id: &&HeaderValue| {
+            let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
+            (1..=128).contains(&id.len()) && id.as_bytes().iter().all(plain)
+        };
+        Self(headers.get(X_REQUEST_ID).filter(is_plain).cloned().unwrap_or_else(|| {
+            // Random, not ordered by time: nothing is sorted by it, and it tells a stranger nothing.
+            HeaderValue::try_from(Uuid::new_v4().to_string()).unwrap_or(HeaderValue::from_static("none"))
+        }))
+    }
+
+    /// The id's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
+    }
+}
+
+/// The layer itself.
+pub(crate) async fn finish<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let id = RequestId::of(request.headers());
+    request.extensions_mut().insert(id.clone());
+    let http_request = request.request().clone();
+    let mut response = match tokio::time::timeout(DEADLINE, next.call(request)).await {
+        Ok(Ok(response)) => response.map_into_boxed_body(),
+        Ok(Err(error)) => ServiceResponse::from_err(error, http_request),
+        Err(_) => {
+            let late = ProblemDetails::new(StatusCode::SERVICE_UNAVAILABLE, "timeout")
+                .detail("The answer took too long.")
+                .respond();
+            ServiceResponse::new(http_request, late)
+        }
+    };
+    if response.status().is_client_error() || response.status().is_server_error() {
+        response = shape(response, &id);
+    }
+    let headers = response.headers_mut();
+    headers.insert(X_REQUEST_ID, id.0);
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    Ok(response)
+}
+
+/// Gives a refusal the request's id, and the framework's own refusals the shape of all others.
+fn shape(mut response: ServiceResponse<BoxBody>, id: &RequestId) -> ServiceResponse<BoxBody> {
+    let status = response.status();
+    let ours = response.response_mut().extensions_mut().remove::<ProblemDetails>();
+    let problem = match ours {
+        Some(problem) => problem,
+        None if is_json(response.headers()) => return response,
+        None => ProblemDetails::new(status, code_of(status)),
+    };
+    let body = problem.request_id(id.as_str()).body();
+    let (name, value) = problem_json();
+    response.headers_mut().insert(name, HeaderValue::from_static(value));
+    response.map_body(|_, _| BoxBody::new(body))
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/json"))
+}
+
+fn code_of(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::NOT_FOUND => "not_found",
+        StatusCode::METHOD_NOT_ALLOWED => "method_not_allowed",
+        StatusCode::REQUEST_TIMEOUT => "request_timeout",
+        StatusCode::PAYLOAD_TOO_LARGE => "payload_too_large",
+        StatusCode::URI_TOO_LONG => "uri_too_long",
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => "unsupported_media_type",
+        status if status.is_server_error() => "internal",
+        _ => "bad_request",
+    }
+}

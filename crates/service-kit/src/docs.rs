@@ -1,0 +1,94 @@
+//! A service's OpenAPI document. What the route list knows (who may call, what a refusal looks like) is taken from there and
+//! said nowhere else.
+
+use auth::{ListedRoute, Policy, Routes};
+use serde_json::{Map, Value, json};
+use utoipa::openapi::OpenApi;
+
+/// Completes the document that a service's handlers describe: the security of each operation, the refusals that follow from
+/// it, the shape of all errors, and the routes that every service has.
+#[must_use]
+pub fn document(service: &str, handlers: &OpenApi, routes: &Routes) -> Value {
+    let mut document = serde_json::to_value(handlers).unwrap_or_default();
+    document["info"]["title"] = json!(service);
+    document["info"]["version"] = json!(env!("CARGO_PKG_VERSION"));
+    // The macro's default takes licence and contact from this crate's manifest.
+    if let Some(info) = document["info"].as_object_mut() {
+        info.retain(|member, _| ["title", "version", "description"].contains(&member.as_str()));
+    }
+    document["components"]["securitySchemes"]["bearer"] =
+        json!({"type": "http", "scheme": "bearer", "bearerFormat": "JWT"});
+    document["components"]["schemas"]["Problem"] = problem_schema();
+    for (path, summary, media_type) in OF_EVERY_SERVICE {
+        document["paths"][path] = json!({"get": {
+            "tags": ["service"],
+            "summary": summary,
+            "responses": {"200": {"description": "", "content": {media_type: {}}}},
+        }});
+    }
+    for route in routes.iter() {
+        let method = route.method.as_str().to_lowercase();
+        if let Some(operation) = document["paths"][route.path][&method].as_object_mut() {
+            complete(operation, route);
+        }
+    }
+    document
+}
+
+const OF_EVERY_SERVICE: [(&str, &str, &str); 5] = [
+    ("/health/live", "200 while the process runs", "application/json"),
+    ("/health/ready", "200, or 503 with what is missing", "application/json"),
+    ("/metrics", "Metrics for Prometheus", "text/plain"),
+    ("/openapi.json", "This document", "application/json"),
+    ("/docs", "A page to try the calls", "text/html"),
+];
+
+fn complete(operation: &mut Map<String, Value>, route: &ListedRoute) {
+    let (security, who) = match route.policy {
+        Policy::Anyone => (json!([]), "anyone".to_owned()),
+        Policy::Optional => (json!([{}, {"bearer": []}]), "anyone; a good token says who".to_owned()),
+        Policy::User => (json!([{"bearer": []}]), "any user".to_owned()),
+        Policy::AnyRole(roles) => (json!([{"bearer": []}]), format!("role {}", roles.join(" or "))),
+        Policy::Scope(scope) => (json!([{"bearer": [scope]}]), format!("scope {scope}")),
+        Policy::Service => (json!([{"bearer": []}]), "services".to_owned()),
+    };
+    operation.insert("security".to_owned(), security);
+    operation.insert("x-who-may-call".to_owned(), json!(who));
+    let responses = operation.entry("responses").or_insert_with(|| json!({}));
+    let needs_token = !matches!(route.policy, Policy::Anyone | Policy::Optional);
+    if needs_token {
+        responses["401"] =
+            json!({"description": "no token, or one that is not valid, has expired or was taken back"});
+    }
+    if needs_token && route.policy != Policy::User {
+        responses["403"] = json!({"description": "a known caller who may not do this"});
+    }
+    for (status, response) in responses.as_object_mut().into_iter().flatten() {
+        if status.starts_with(['4', '5']) {
+            response["content"]["application/problem+json"] =
+                json!({"schema": {"$ref": "#/components/schemas/Problem"}});
+        }
+    }
+}
+
+/// RFC 9457 §3, with the platform's own members.
+fn problem_schema() -> Value {
+    let field = json!({
+        "type": "object",
+        "required": ["field", "message"],
+        "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
+    });
+    json!({
+        "type": "object",
+        "required": ["type", "title", "status", "code"],
+        "properties": {
+            "type": {"type": "string", "example": "about:blank"},
+            "title": {"type": "string"},
+            "status": {"type": "integer"},
+            "detail": {"type": "string"},
+            "code": {"type": "string", "description": "Stable; what programs match on."},
+            "request_id": {"type": "string"},
+            "errors": {"type": "array", "items": field, "description": "What is wrong with which field of a body (422)."},
+        },
+    })
+}

@@ -1,0 +1,11 @@
+//! What handlers take besides the caller: a body, a query, an id in the path. Each refuses what it can't make sense of, in
+//! the one shape that all refusals have.
+
+mod body;
+mod path;
+mod query;
+mod strict;
+
+pub use self::body::{Body, MAX_BODY_BYTES, OptionalBody};
+pub use self::path::Id;
+pub use self::query::Query;

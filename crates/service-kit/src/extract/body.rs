@@ -1,0 +1,233 @@
+//! A JSON body: bounded, well-formed, with known members only, and valid.
+
+use std::time::Duration;
+
+use actix_web::dev::Payload;
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use actix_web::web::{Bytes, BytesMut};
+use actix_web::{FromRequest, HttpRequest};
+use auth::FieldError;
+use futures_util::StreamExt as _;
+use futures_util::future::LocalBoxFuture;
+use garde::Validate;
+use serde::de::DeserializeOwned;
+
+use super::strict;
+use crate::problem::RequestError;
+
+/// The longest body, in bytes.
+pub const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// How long a body may stand still.
+const IDLE: Duration = Duration::from_secs(15);
+
+/// A JSON body of type `T`, which has `#[serde(deny_unknown_fields)]` and [`garde`]'s rules. A body that may be left out is an
+/// [`OptionalBody`]; an `Option<Body<T>>` would swallow every error.
+#[derive(Debug)]
+pub struct Body<T>(pub T);
+
+impl<T> FromRequest for Body<T>
+where
+    T: DeserializeOwned + Validate<Context = ()> + 'static,
+{
+    type Error = RequestError;
+    type Future = LocalBoxFuture<'static, Result<Self, RequestError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let headers = check_headers(request.headers());
+        let payload = payload.take();
+        Box::pin(async move {
+            headers?;
+            parse(&read(payload).await?).map(Self)
+        })
+    }
+}
+
+/// As [`Body`], but there may be none.
+#[derive(Debug)]
+pub struct OptionalBody<T>(pub Option<T>);
+
+impl<T> FromRequest for OptionalBody<T>
+where
+    T: DeserializeOwned + Validate<Context = ()> + 'static,
+{
+    type Error = RequestError;
+    type Future = LocalBoxFuture<'static, Result<Self, RequestError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let headers = check_headers(request.headers());
+        let payload = payload.take();
+        Box::pin(async move {
+            let body = read(payload).await?;
+            if body.is_empty() {
+                return Ok(Self(None));
+            }
+            headers?;
+            parse(&body).map(|value| Self(Some(value)))
+        })
+    }
+}
+
+fn check_headers(headers: &HeaderMap) -> Result<(), RequestError> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let (essence, parameters) = {
+        let value = text(CONTENT_TYPE);
+        value.split_once(';').unwrap_or((value, ""))
+    };
+    let charset = parameters.trim().to_ascii_lowercase();
+    let is_utf8 = charset.is_empty() || !charset.starts_with("charset") || charset.contains("utf-8");
+    let is_plain = !headers.contains_key(CONTENT_ENCODING) || text(CONTENT_ENCODING) == "identity";
+    if !essence.trim().eq_ignore_ascii_case("application/json") || !is_utf8 || !is_plain {
+        return Err(RequestError::UnsupportedMediaType);
+    }
+    if text(CONTENT_LENGTH).parse::<usize>().is_ok_and(|length| length > MAX_BODY_BYTES) {
+        return Err(RequestError::BodyTooLarge);
+    }
+    Ok(())
+}
+
+async fn read(mut payload: Payload) -> Result<Bytes, RequestError> {
+    let mut body = BytesMut::new();
+    loop {
+        let chunk =
+            tokio::time::timeout(IDLE, payload.next()).await.map_err(|_| RequestError::BodyTimeout)?;
+        let Some(chunk) = chunk else { return Ok(body.freeze()) };
+        let chunk = chunk.map_err(|_| RequestError::BodyIncomplete)?;
+        if body.len() + chunk.len() > MAX_BODY_BYTES {
+            return Err(RequestError::BodyTooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+}
+
+fn parse<T: DeserializeOwned + Validate<Context = ()>>(body: &[u8]) -> Result<T, RequestError> {
+    strict::check(body).map_err(|error| RequestError::MalformedJson(without_position(&error)))?;
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let value: T =
+        serde_path_to_error::deserialize(&mut deserializer).map_err(|error| wrong_value(&error))?;
+    value.validate().map_err(|report| {
+        let fields = report
+            .iter()
+            .map(|(path, error)| FieldError { field: path.to_string(), message: error.message().to_owned() });
+        RequestError::Invalid(fields.collect())
+    })?;
+    Ok(value)
+}
+
+fn wrong_value(error: &serde_path_to_error::Error<serde_json::Error>) -> RequestError {
+    let message = without_position(error.inner());
+    let path = Some(error.path().to_string()).filter(|path| path != ".").unwrap_or_default();
+    // serde says which member is missing or unknown in its message alone.
+    for (start, says) in [("missing field `", "is missing"), ("unknown field `", "is not known here")] {
+        if let Some((name, _)) = message.strip_prefix(start).and_then(|rest| rest.split_once('`')) {
+            let parent = path.strip_suffix(name).unwrap_or(&path).trim_end_matches('.');
+            let field = if parent.is_empty() { name.to_owned() } else { format!("{parent}.{name}") };
+            return RequestError::field(&field, says);
+        }
+    }
+    let expected = message.rsplit_once("expected ").map_or("something else", |(_, expected)| expected);
+    let expected = match expected {
+        "i64" | "u64" | "i32" | "u32" => "an integer",
+        other => other,
+    };
+    RequestError::field(&path, format!("must be {expected}"))
+}
+
+/// The message without serde's «at line 1 column 5».
+fn without_position(error: &serde_json::Error) -> String {
+    let message = error.to_string();
+    message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize, Validate, PartialEq)]
+    #[serde(deny_unknown_fields)]
+    struct Order {
+        #[garde(length(chars, min = 1))]
+        note: String,
+        #[garde(dive)]
+        lines: Vec<Line>,
+    }
+
+    #[derive(Debug, Deserialize, Validate, PartialEq)]
+    #[serde(deny_unknown_fields)]
+    struct Line {
+        #[garde(range(min = 1, max = 9))]
+        quantity: i64,
+    }
+
+    fn refused(body: &str) -> RequestError {
+        parse::<Order>(body.as_bytes()).unwrap_err()
+    }
+
+    fn fields(body: &str) -> Vec<(String, String)> {
+        let RequestError::Invalid(fields) = refused(body) else { panic!("not invalid: {:?}", refused(body)) };
+        fields.into_iter().map(|field| (field.field, field.message)).collect()
+    }
+
+    fn pair(field: &str, message: &str) -> Vec<(String, String)> {
+        vec![(field.to_owned(), message.to_owned())]
+    }
+
+    #[test]
+    fn what_is_right_is_taken() {
+        let order = parse::<Order>(br#"{"note": "n", "lines": [{"quantity": 9}]}"#).unwrap();
+        assert_eq!(order, Order { note: "n".to_owned(), lines: vec![Line { quantity: 9 }] });
+    }
+
+    #[test]
+    fn what_is_not_json_is_malformed() {
+        let deep = "[".repeat(200);
+        for body in ["", "{", "nope", "{\"note\": \"a\"} x", "{'note': 1}", "\u{feff}{}", &deep] {
+            assert!(matches!(refused(body), RequestError::MalformedJson(_)), "{body}");
+        }
+        assert!(matches!(parse::<Order>(b"{\"note\": \"\xff\"}"), Err(RequestError::MalformedJson(_))));
+    }
+
+    #[test]
+    fn a_member_given_twice_is_malformed_at_any_depth() {
+        for body in [
+            r#"{"note": "a", "lines": [], "note": "b"}"#,
+            r#"{"note": "a", "lines": [{"quantity": 1, "quantity": 2}]}"#,
+            r#"{"note": "a", "n\u006fte": "b", "lines": []}"#,
+            r#"{"x": {"y": 1, "y": 2}}"#,
+        ] {
+            assert!(matches!(refused(body), RequestError::MalformedJson(_)), "{body}");
+        }
+    }
+
+    #[test]
+    fn wrong_values_name_their_field() {
+        assert_eq!(fields(r#"{"note": "n"}"#), pair("lines", "is missing"));
+        assert_eq!(
+            fields(r#"{"note": "n", "lines": [], "role": "admin"}"#),
+            pair("role", "is not known here")
+        );
+        assert_eq!(fields(r#"{"note": 7, "lines": []}"#), pair("note", "must be a string"));
+        assert_eq!(fields(r#"{"note": "n", "lines": [{}]}"#), pair("lines[0].quantity", "is missing"));
+        assert_eq!(
+            fields(r#"{"note": "n", "lines": [{"quantity": 1}, {"quantity": 1, "price": 0}]}"#),
+            pair("lines[1].price", "is not known here")
+        );
+        for quantity in ["1.5", "\"1\"", "9223372036854775808", "null", "1e3"] {
+            let body = format!(r#"{{"note": "n", "lines": [{{"quantity": {quantity}}}]}}"#);
+            assert_eq!(fields(&body), pair("lines[0].quantity", "must be an integer"), "{quantity}");
+        }
+        assert_eq!(fields("[]")[0].0, "");
+        assert_eq!(fields("null")[0].0, "");
+    }
+
+    #[test]
+    fn every_broken_rule_is_told() {
+        let told: Vec<_> = fields(r#"{"note": "", "lines": [{"quantity": 0}, {"quantity": 10}]}"#)
+            .into_iter()
+            .map(|(field, _)| field)
+            .collect();
+        assert_eq!(told, ["lines[0].quantity", "lines[1].quantity", "note"]);
+    }
+}

@@ -1,0 +1,154 @@
+//! A service, put together and run: the layers around its routes, the routes that every service has, and how it stops.
+
+use std::fmt;
+use std::future::Future;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::http::header::{CONTENT_TYPE, LOCATION};
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::{App, HttpResponse, HttpServer, Responder};
+use auth::{Anyone, Clock, Routes, Verifier};
+use serde_json::Value;
+use tracing_actix_web::TracingLogger;
+use utoipa::openapi::OpenApi;
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use crate::health::{self, Readiness};
+use crate::shutdown::Shutdown;
+use crate::{answer, docs, telemetry};
+
+/// Request headers have this long to arrive.
+const HEADERS_WITHIN: Duration = Duration::from_secs(10);
+/// A kept connection may be idle for this long.
+const KEEP_ALIVE: Duration = Duration::from_secs(60);
+/// What is under way has this long to end, in seconds.
+const GRACE_SECONDS: u64 = 10;
+
+/// What a service is given by whoever runs it.
+#[derive(Debug)]
+pub struct Host {
+    /// Where to accept connections.
+    pub listener: TcpListener,
+    /// When to stop.
+    pub shutdown: Shutdown,
+    /// The time.
+    pub clock: Clock,
+}
+
+type Configure = Arc<dyn Fn(&mut ServiceConfig) + Send + Sync>;
+
+/// A service in the making.
+pub struct Service {
+    name: &'static str,
+    routes: fn() -> Routes,
+    handlers: OpenApi,
+    data: Vec<Configure>,
+    readiness: Readiness,
+}
+
+impl Service {
+    /// Begins a service with these routes, which `handlers` describes.
+    #[must_use]
+    pub fn new(name: &'static str, routes: fn() -> Routes, handlers: OpenApi) -> Self {
+        Self { name, routes, handlers, data: Vec::new(), readiness: Readiness::default() }
+    }
+
+    /// Lets handlers take `Data<T>`.
+    #[must_use]
+    pub fn data<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
+        let data = Data::new(value);
+        self.data.push(Arc::new(move |config| {
+            config.app_data(data.clone());
+        }));
+        self
+    }
+
+    /// Verifies tokens with this, and is not ready before it has keys.
+    #[must_use]
+    pub fn verifier(self, verifier: Verifier) -> Self {
+        let keys = verifier.clone();
+        self.data(verifier).ready_when("signing keys", move || std::future::ready(keys.has_keys()))
+    }
+
+    /// Is not ready unless this holds.
+    #[must_use]
+    pub fn ready_when<F>(mut self, name: &'static str, check: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = bool> + 'static,
+    {
+        self.readiness.add(name, check);
+        self
+    }
+
+    /// Serves until told to stop, then lets what is under way end.
+    pub async fn run(self, listener: TcpListener, shutdown: Shutdown) -> std::io::Result<()> {
+        telemetry::recorder();
+        let document = Data::new(docs::document(self.name, &self.handlers, &(self.routes)()));
+        let readiness = Data::new(self.readiness);
+        let (data, routes) = (self.data, self.routes);
+        let address = listener.local_addr()?;
+        let server = HttpServer::new(move || {
+            App::new()
+                .app_data(document.clone())
+                .app_data(readiness.clone())
+                .configure(|config| data.iter().for_each(|add| add(config)))
+                .configure(|config| routes().and(of_every_service()).configure(config))
+                .service(SwaggerUi::new("/docs/{_:.*}").config(Config::from("/openapi.json")))
+                // The last one added is the first to see a request.
+                .wrap(from_fn(telemetry::measure))
+                .wrap(TracingLogger::<telemetry::RequestSpan>::new())
+                .wrap(from_fn(answer::finish))
+        })
+        .client_request_timeout(HEADERS_WITHIN)
+        .keep_alive(KEEP_ALIVE)
+        .shutdown_timeout(GRACE_SECONDS)
+        .disable_signals()
+        .listen(listener)?
+        .run();
+        let handle = server.handle();
+        tokio::spawn(async move {
+            shutdown.await;
+            tracing::info!("stopping");
+            handle.stop(true).await;
+        });
+        tracing::info!(service = self.name, %address, "listening");
+        server.await
+    }
+}
+
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service")
+            .field("name", &self.name)
+            .field("readiness", &self.readiness)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The routes that every service has besides its own.
+#[must_use]
+pub fn of_every_service() -> Routes {
+    Routes::new()
+        .get("/health/live", health::live)
+        .get("/health/ready", health::ready)
+        .get("/metrics", metrics)
+        .get("/openapi.json", openapi)
+        .get("/docs", docs_page)
+}
+
+async fn metrics(_: Anyone) -> impl Responder {
+    let text = telemetry::metrics_text();
+    HttpResponse::Ok().insert_header((CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")).body(text)
+}
+
+async fn openapi(_: Anyone, document: Data<Value>) -> impl Responder {
+    web::Json(document.get_ref().clone())
+}
+
+/// The page refers to its parts by relative paths, which need the slash at the end.
+async fn docs_page(_: Anyone) -> impl Responder {
+    HttpResponse::PermanentRedirect().insert_header((LOCATION, "/docs/")).finish()
+}
