@@ -28,8 +28,7 @@ impl Policy<'_> {
     pub fn decide(self, presented: Result<Principal, Refusal>) -> Result<Option<Principal>, Refusal> {
         let forbidden = Refusal::Forbidden { scope: self.wanted_scope() };
         match (self, presented) {
-            (Self::Anyone, _) => Ok(None),
-            (Self::Optional, Ok(Principal::Service(_))) => Ok(None),
+            (Self::Anyone, _) | (Self::Optional, Ok(Principal::Service(_))) => Ok(None),
             (Self::Optional, Err(refusal)) if refusal.is_unauthenticated() => Ok(None),
             (_, Err(refusal)) => Err(refusal),
             (Self::Service, Ok(service @ Principal::Service(_))) => Ok(Some(service)),

@@ -122,7 +122,8 @@ impl Refusal {
             Self::Forbidden { scope: Some(scope) } => format!(r#", scope="{scope}""#),
             _ => String::new(),
         };
-        let challenge = format!(r#"Bearer realm="countersign", error="{error}", error_description="{self}"{scope}"#);
+        let challenge =
+            format!(r#"Bearer realm="countersign", error="{error}", error_description="{self}"{scope}"#);
         HeaderValue::try_from(challenge).ok()
     }
 }

@@ -72,7 +72,7 @@ fn log(request: &HttpRequest, refusal: &Refusal) {
     let route = request.match_pattern();
     match refusal {
         Refusal::NoVerifier => {
-            tracing::error!("no Data<Verifier> among the application's data: nobody can come in")
+            tracing::error!("no Data<Verifier> among the application's data: nobody can come in");
         }
         Refusal::InvalidToken(fault) => tracing::info!(code = refusal.code(), %fault, route, "refused"),
         _ => tracing::info!(code = refusal.code(), route, "refused"),

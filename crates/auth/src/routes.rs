@@ -5,7 +5,7 @@ use actix_web::http::header::{ALLOW, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, Route, guard};
+use actix_web::{FromRequest, Handler, Resource, Responder, Route, guard};
 
 use crate::access::Access;
 use crate::authorize::authenticate;
@@ -183,7 +183,7 @@ fn resource(path: &str, routes: Vec<(Method, Route)>) -> Resource {
             if let Ok(allow) = allow {
                 refusal.headers_mut().insert(ALLOW, allow);
             }
-            HttpResponse::from(refusal)
+            refusal
         }
     }));
     routes.into_iter().fold(resource, |resource, (method, route)| {

@@ -37,6 +37,7 @@ const LIFE: i64 = 900;
 
 /// Signs tokens for the tests of one service.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_field_names, reason = "`iss` is called that everywhere")]
 pub struct Issuer {
     service: String,
     issuer: String,

@@ -1,4 +1,5 @@
 //! Following a JWKS URL, against a publisher that is up or down, quick or slow, honest or not, as each test wants it.
+#![expect(clippy::unwrap_used, reason = "a test stops at what can't be")]
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -105,7 +106,10 @@ fn serve(connection: &TcpStream, (state, changed): &(Mutex<State>, Condvar)) -> 
             out.write_all(&body)
         }
         Answer::Redirects(to) => {
-            write!(out, "HTTP/1.1 302 Found\r\nlocation: {to}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+            write!(
+                out,
+                "HTTP/1.1 302 Found\r\nlocation: {to}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+            )
         }
         Answer::Stalls => {
             write!(out, "HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{{\"keys\":[")?;

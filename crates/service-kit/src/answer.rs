@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::InternalError;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage as _};
+use actix_web::{Error, HttpMessage as _, HttpResponse};
 use auth::{ProblemDetails, problem_json};
 use uuid::Uuid;
 
@@ -47,17 +48,10 @@ pub(crate) async fn finish<B: MessageBody + 'static>(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let id = RequestId::of(request.headers());
     request.extensions_mut().insert(id.clone());
-    let http_request = request.request().clone();
-    let mut response = match tokio::time::timeout(DEADLINE, next.call(request)).await {
-        Ok(Ok(response)) => response.map_into_boxed_body(),
-        Ok(Err(error)) => ServiceResponse::from_err(error, http_request),
-        Err(_) => {
-            let late = ProblemDetails::new(StatusCode::SERVICE_UNAVAILABLE, "timeout")
-                .detail("The answer took too long.")
-                .respond();
-            ServiceResponse::new(http_request, late)
-        }
-    };
+    // The router wants the request for itself, so no part of it can be kept for an answer that comes without one.
+    let late = |_| Error::from(InternalError::from_response("late", timeout(&id)));
+    let response = tokio::time::timeout(DEADLINE, next.call(request)).await.map_err(late)?;
+    let mut response = response?.map_into_boxed_body();
     if response.status().is_client_error() || response.status().is_server_error() {
         response = shape(response, &id);
     }
@@ -65,6 +59,13 @@ pub(crate) async fn finish<B: MessageBody + 'static>(
     headers.insert(X_REQUEST_ID, id.0);
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     Ok(response)
+}
+
+fn timeout(id: &RequestId) -> HttpResponse {
+    let problem = ProblemDetails::new(StatusCode::SERVICE_UNAVAILABLE, "timeout");
+    let mut response = problem.detail("The answer took too long.").request_id(id.as_str()).respond();
+    response.headers_mut().insert(X_REQUEST_ID, id.0.clone());
+    response
 }
 
 /// Gives a refusal the request's id, and the framework's own refusals the shape of all others.

@@ -66,7 +66,9 @@ pub fn answer(problem: &impl Problem) -> HttpResponse {
     };
     let mut response = ProblemDetails::new(status, code).detail(detail).errors(problem.fields()).respond();
     // RFC 6750 §3.1: a token that is good, but not good enough.
-    if code == "forbidden" && let Some(challenge) = (Refusal::Forbidden { scope: None }).challenge() {
+    if code == "forbidden"
+        && let Some(challenge) = (Refusal::Forbidden { scope: None }).challenge()
+    {
         response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     }
     if let Some(seconds) = problem.retry_after() {

@@ -364,7 +364,10 @@ mod tests {
         }
         let list = json!(["OKP", "k", null, null, null, "Ed25519", good()["x"], null, null, null]);
         for no_key in [Value::Null, json!("k"), json!({}), list] {
-            assert_eq!(read_set(json!({"keys": [no_key]}).to_string().as_bytes(), &ALL), Err(JwksError::Empty));
+            assert_eq!(
+                read_set(json!({"keys": [no_key]}).to_string().as_bytes(), &ALL),
+                Err(JwksError::Empty)
+            );
             let beside = json!({"keys": [no_key, good()]}).to_string();
             assert_eq!(read_set(beside.as_bytes(), &ALL).unwrap().len(), 1);
         }

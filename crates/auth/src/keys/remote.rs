@@ -57,7 +57,7 @@ impl RemoteKeys {
             url,
             algorithms: vec![Algorithm::EdDSA],
             client,
-            refresh: Duration::from_secs(300),
+            refresh: Duration::from_mins(5),
             unknown_key_pause: Duration::from_secs(10),
             last_fetch: Mutex::new(None),
         })

@@ -34,7 +34,11 @@ impl Products<'_> {
         if search.ids.is_some() && ids.is_empty() {
             return Ok(Vec::new());
         }
-        let among = if ids.is_empty() { String::new() } else { format!("and id in ({})", placeholders(5, ids.len())) };
+        let among = if ids.is_empty() {
+            String::new()
+        } else {
+            format!("and id in ({})", placeholders(5, ids.len()))
+        };
         let sql = format!("{SQL} {among} order by id desc limit $4");
         on!(self.0, conn => {
             // Safe: besides the constant there is nothing in it but numbered placeholders.

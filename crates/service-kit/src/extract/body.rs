@@ -102,6 +102,10 @@ async fn read(mut payload: Payload) -> Result<Bytes, RequestError> {
 
 fn parse<T: DeserializeOwned + Validate<Context = ()>>(body: &[u8]) -> Result<T, RequestError> {
     strict::check(body).map_err(|error| RequestError::MalformedJson(without_position(&error)))?;
+    // serde would take an array for a struct, member by member.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(RequestError::field("", "must be an object"));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let value: T =
         serde_path_to_error::deserialize(&mut deserializer).map_err(|error| wrong_value(&error))?;
@@ -218,8 +222,9 @@ mod tests {
             let body = format!(r#"{{"note": "n", "lines": [{{"quantity": {quantity}}}]}}"#);
             assert_eq!(fields(&body), pair("lines[0].quantity", "must be an integer"), "{quantity}");
         }
-        assert_eq!(fields("[]")[0].0, "");
-        assert_eq!(fields("null")[0].0, "");
+        for body in ["[]", r#" ["n", []]"#, "null", "1"] {
+            assert_eq!(fields(body), pair("", "must be an object"), "{body}");
+        }
     }
 
     #[test]

@@ -1,0 +1,51 @@
+//! product-service through its front door.
+
+mod catalogue;
+mod changing;
+mod every_route;
+
+use std::error::Error;
+use std::future::Future;
+
+use auth::testing::Issuer;
+use product_service::{Config, NAME, startup};
+use serde_json::{Value, json};
+use service_kit::{Env, Settings};
+use test_kit::{Client, TestHost, TestService};
+
+/// A shop that runs.
+async fn shop() -> TestService {
+    let issuer = Issuer::new(NAME);
+    let run = run(&issuer);
+    TestService::spawn(issuer, run).await
+}
+
+/// The same shop, stopped and started again.
+async fn restart(shop: TestService) -> TestService {
+    let issuer = shop.issuer().clone();
+    let run = run(&issuer);
+    TestService::spawn_on(issuer, shop.stop().await, run)
+}
+
+fn run<'i>(
+    issuer: &Issuer,
+) -> impl FnOnce(TestHost) -> std::pin::Pin<Box<dyn Future<Output = Result<(), Box<dyn Error>>>>> + use<'i> {
+    let verifier = issuer.verifier();
+    move |TestHost { database, host }| {
+        let mut env = Env::from_vars(NAME, []);
+        let auth = Settings::read(&mut env, NAME).auth;
+        Box::pin(startup::run_with(Config { database, auth }, verifier, host))
+    }
+}
+
+/// What most tests sell.
+fn lamp() -> Value {
+    json!({"name": "Lamp", "description": "Gives light.", "price_cents": 1_999, "currency": "EUR"})
+}
+
+/// Puts a product up and returns its URL.
+async fn put_up(seller: &Client, product: Value) -> String {
+    let answer = seller.post("/products", product).await;
+    answer.assert_status(201);
+    answer.header("location").to_owned()
+}

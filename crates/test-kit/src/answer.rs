@@ -1,0 +1,91 @@
+//! An answer, and what a test says of it.
+
+use actix_web::http::StatusCode;
+use reqwest::header::HeaderMap;
+use serde_json::Value;
+
+/// What came back.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// What was asked, for the message of a failing test.
+    pub(crate) asked: String,
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: String,
+}
+
+impl Answer {
+    pub(crate) async fn of(asked: String, response: reqwest::Response) -> Self {
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let body = response.text().await.expect("a body that arrives whole");
+        Self { asked, status, headers, body }
+    }
+
+    /// The body as JSON.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("{}: no JSON: {}", self.asked, self.body))
+    }
+
+    /// A header's value, or nothing.
+    #[must_use]
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().expect("a header of plain characters"))
+    }
+
+    /// Requires a status.
+    #[track_caller]
+    pub fn assert_status(&self, status: u16) -> &Self {
+        assert_eq!(self.status, status, "{}: {}", self.asked, self.body);
+        self
+    }
+
+    /// Requires a status and a body that has at least these members with these values.
+    #[track_caller]
+    #[expect(clippy::needless_pass_by_value, reason = "tests write json!({…}) here")]
+    pub fn assert(&self, status: u16, members: Value) -> &Self {
+        self.assert_status(status);
+        let body = self.json();
+        assert!(contains(&body, &members), "{}: {body} lacks {members}", self.asked);
+        self
+    }
+
+    /// Requires a refusal in the one shape that all refusals have (RFC 9457), with this status and code, and with the request's
+    /// id in header and body.
+    #[track_caller]
+    pub fn assert_problem(&self, status: u16, code: &str) -> &Self {
+        self.assert_status(status);
+        assert_eq!(self.header("content-type"), "application/problem+json", "{}", self.asked);
+        let body = self.json();
+        assert_eq!(body["code"], code, "{}: {body}", self.asked);
+        assert_eq!(body["type"], "about:blank", "{}", self.asked);
+        assert_eq!(body["status"], status, "{}", self.asked);
+        let title = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
+        assert_eq!(body["title"].as_str(), title, "{}", self.asked);
+        assert_eq!(body["request_id"], self.header("x-request-id"), "{}", self.asked);
+        self
+    }
+
+    /// Requires a 422 that names this field among the wrong ones.
+    #[track_caller]
+    pub fn assert_invalid(&self, field: &str) -> &Self {
+        self.assert_problem(422, "invalid_body");
+        let body = self.json();
+        let fields: Vec<_> =
+            body["errors"].as_array().into_iter().flatten().map(|error| &error["field"]).collect();
+        assert!(fields.iter().any(|named| *named == field), "{}: {field} is not among {body}", self.asked);
+        self
+    }
+}
+
+fn contains(value: &Value, part: &Value) -> bool {
+    match (value, part) {
+        (Value::Object(value), Value::Object(part)) => {
+            part.iter().all(|(name, part)| value.get(name).is_some_and(|value| contains(value, part)))
+        }
+        _ => value == part,
+    }
+}

@@ -1,0 +1,72 @@
+//! A database for one test.
+
+use std::str::FromStr as _;
+
+use db::DatabaseUrl;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{AssertSqlSafe, Connection as _};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+/// An empty database that is gone when this is dropped.
+#[derive(Debug)]
+pub struct TestDatabase(Engine);
+
+#[derive(Debug)]
+enum Engine {
+    Sqlite(TempDir),
+    Postgres { server: PgConnectOptions, name: String },
+}
+
+impl TestDatabase {
+    /// Makes one, on the engine that this run of the tests is for.
+    pub async fn new() -> Self {
+        #[expect(clippy::disallowed_methods, reason = "the tests' own switch, not a service's configuration")]
+        let server = std::env::var("TEST_DATABASE_URL");
+        let Ok(server) = server else {
+            return Self(Engine::Sqlite(tempfile::tempdir().expect("a temporary directory")));
+        };
+        let server =
+            PgConnectOptions::from_str(&server).expect("TEST_DATABASE_URL is a PostgreSQL server's URL");
+        let name = format!("test_{}", Uuid::new_v4().simple());
+        let mut conn = PgConnection::connect_with(&server).await.expect("the PostgreSQL server answers");
+        let create = AssertSqlSafe(format!("create database {name}"));
+        sqlx::query(create).execute(&mut conn).await.expect("the tests may create databases");
+        Self(Engine::Postgres { server, name })
+    }
+
+    /// Its address.
+    #[must_use]
+    pub fn url(&self) -> DatabaseUrl {
+        match &self.0 {
+            Engine::Sqlite(directory) => DatabaseUrl::Sqlite(directory.path().join("test.db")),
+            Engine::Postgres { server, name } => {
+                DatabaseUrl::Postgres(Box::new(server.clone().database(name)))
+            }
+        }
+    }
+
+    /// Whether this run is on PostgreSQL.
+    #[must_use]
+    pub fn is_postgres(&self) -> bool {
+        matches!(self.0, Engine::Postgres { .. })
+    }
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        let Engine::Postgres { server, name } = &self.0 else { return };
+        let (server, drop_it) = (server.clone(), format!("drop database if exists {name} with (force)"));
+        // Dropping can't wait inside the test's own runtime.
+        let dropped = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(async {
+                let mut conn = PgConnection::connect_with(&server).await?;
+                sqlx::query(AssertSqlSafe(drop_it)).execute(&mut conn).await.map(drop)
+            })
+        });
+        if !matches!(dropped.join(), Ok(Ok(()))) {
+            eprintln!("the test database {name} could not be dropped");
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! The OpenAPI document and the routes say the same.
+
+use std::collections::BTreeSet;
+
+use auth::Routes;
+use service_kit::of_every_service;
+
+use crate::client::Client;
+
+/// Requires that the document describes every route and no other, and says of each who may call it as the route's policy does.
+pub async fn check(service: &Client, routes: Routes) {
+    let document = service.get("/openapi.json").await.assert_status(200).json();
+    assert!(document["openapi"].as_str().is_some_and(|version| version.starts_with("3.")), "{document}");
+
+    let documented: BTreeSet<String> = document["paths"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .flat_map(|(path, item)| {
+            item.as_object().into_iter().flatten().map(move |(method, _)| format!("{method} {path}"))
+        })
+        .collect();
+    let routes = routes.and(of_every_service());
+    let routed = routes
+        .iter()
+        .map(|route| format!("{} {}", route.method.as_str().to_lowercase(), route.path))
+        .collect();
+    assert_eq!(documented, routed, "left: documented, right: routed");
+
+    for route in routes.iter() {
+        let operation = &document["paths"][route.path][route.method.as_str().to_lowercase()];
+        let needs_token = !matches!(route.policy, auth::Policy::Anyone | auth::Policy::Optional);
+        assert_eq!(operation["responses"]["401"].is_object(), needs_token, "{route:?}");
+        let summary = operation["summary"].as_str().unwrap_or_default();
+        assert!(!summary.is_empty(), "{route:?} is not described");
+    }
+    service.get("/docs/").await.assert_status(200);
+}
