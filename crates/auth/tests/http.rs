@@ -83,6 +83,10 @@ fn plain(config: &mut ServiceConfig) {
         .route("/service", web::get().to(service));
 }
 
+fn challenge(error: &str, description: &str) -> String {
+    format!(r#"Bearer realm="countersign", error="{error}", error_description="{description}""#)
+}
+
 /// An answer, read to its end.
 struct Answer {
     status: u16,
@@ -128,9 +132,7 @@ impl Answer {
 
     #[track_caller]
     fn assert_bad_token(&self, code: &str, detail: &str) {
-        let challenge =
-            format!(r#"Bearer realm="countersign", error="invalid_token", error_description="{detail}""#);
-        self.assert_problem(401, code, detail, Some(&challenge));
+        self.assert_problem(401, code, detail, Some(&challenge("invalid_token", detail)));
     }
 
     #[track_caller]
@@ -140,9 +142,10 @@ impl Answer {
 
     #[track_caller]
     fn assert_forbidden(&self, scope: Option<&str>) {
-        let bare = r#"Bearer realm="countersign", error="insufficient_scope", error_description="You may not do this.""#;
-        let challenge = scope.map_or(bare.to_owned(), |scope| format!(r#"{bare}, scope="{scope}""#));
-        self.assert_problem(403, "forbidden", "You may not do this.", Some(&challenge));
+        let detail = "You may not do this.";
+        let scope = scope.map(|scope| format!(r#", scope="{scope}""#)).unwrap_or_default();
+        let challenge = challenge("insufficient_scope", detail) + &scope;
+        self.assert_problem(403, "forbidden", detail, Some(&challenge));
     }
 }
 
@@ -317,13 +320,9 @@ async fn two_authorization_headers_are_refused_whatever_they_say() {
         let twice =
             |path| get(path).append_header(("authorization", first)).append_header(("authorization", second));
         for path in GUARDED.into_iter().chain(["/optional"]) {
-            let challenge = r#"Bearer realm="countersign", error="invalid_request", error_description="Send one Authorization header.""#;
-            call!(app, twice(path)).assert_problem(
-                400,
-                "invalid_request",
-                "Send one Authorization header.",
-                Some(challenge),
-            );
+            let (code, detail) = ("invalid_request", "Send one Authorization header.");
+            let challenge = challenge(code, detail);
+            call!(app, twice(path)).assert_problem(400, code, detail, Some(&challenge));
         }
         call!(app, twice("/anyone")).assert(200, "anyone");
     }
@@ -679,9 +678,8 @@ fn a_body_that_never_comes_keeps_no_stranger_waiting() {
     ] {
         for framing in ["content-length: 100", "content-length: 100000000000", "transfer-encoding: chunked"] {
             let mut connection = Connection::to(address);
-            connection.send(&format!(
-                "POST {path} HTTP/1.1\r\nhost: a\r\n{authorization}content-type: application/json\r\n{framing}\r\n\r\n"
-            ));
+            let head = format!("POST {path} HTTP/1.1\r\nhost: a\r\n{authorization}{framing}\r\n");
+            connection.send(&(head + "content-type: application/json\r\n\r\n"));
             let (head, _) = connection.receive(true);
             assert!(head.starts_with(&format!("http/1.1 {status} ")), "{framing}: {head}");
         }

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use forge::{Forge, KID, SERVICE, claims, header, jwk, with};
 
-const SECRET: &str = "3pQ9vK2mX7wB4nL8sT1yD6hF5jR0cZaE";
+const SECRET: &str = "abcdefghijklmnopqrstuvwxyz012345";
 
 fn without(mut object: Value, member: &str) -> Value {
     object.as_object_mut().unwrap().remove(member).unwrap();

@@ -16,7 +16,7 @@ static MIGRATIONS: Migrations = Migrations {
 
 /// Runs the service with the verifier that its configuration asks for.
 pub async fn run(config: Config, host: Host) -> Result<(), Box<dyn Error>> {
-    let verifier = config.auth.verifier(NAME, host.clock.clone())?;
+    let verifier = config.auth.verifier(NAME, &host)?;
     run_with(config, verifier, host).await
 }
 

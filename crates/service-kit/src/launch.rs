@@ -4,7 +4,7 @@ use std::future::Future;
 use std::net::TcpListener;
 use std::process::ExitCode;
 
-use auth::Clock;
+use auth::{Clock, Revocations};
 
 use crate::config::{Env, Settings};
 use crate::service::Host;
@@ -53,7 +53,9 @@ where
             StandardInput::Ignored => Shutdown::on_signal()?,
             StandardInput::EndsWithParent => Shutdown::on_signal()?.or_on_closed_input(),
         };
-        run(config, Host { listener, shutdown, clock: Clock::system() }).await
+        let clock = Clock::system();
+        let revocations = Revocations::new(clock.clone(), Revocations::DEFAULT_CAPACITY);
+        run(config, Host { listener, shutdown, clock, revocations }).await
     });
     match served {
         Ok(()) => ExitCode::SUCCESS,

@@ -35,9 +35,9 @@ pub trait Problem: std::error::Error {
         Vec::new()
     }
 
-    /// For 429 and 503: after how many seconds to try again.
+    /// After how many seconds to try again (RFC 9110 §10.2.3). Soon, where the service is not available for a moment.
     fn retry_after(&self) -> Option<u32> {
-        None
+        (self.parts().0 == StatusCode::SERVICE_UNAVAILABLE).then_some(1)
     }
 }
 

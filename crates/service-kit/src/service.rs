@@ -10,7 +10,7 @@ use actix_web::http::header::{CONTENT_TYPE, LOCATION};
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, HttpResponse, HttpServer, Responder};
-use auth::{Anyone, Clock, Routes, Verifier};
+use auth::{Anyone, Clock, Revocations, Routes, Verifier};
 use serde_json::Value;
 use tracing_actix_web::TracingLogger;
 use utoipa::openapi::OpenApi;
@@ -36,6 +36,8 @@ pub struct Host {
     pub shutdown: Shutdown,
     /// The time.
     pub clock: Clock,
+    /// What was taken back.
+    pub revocations: Revocations,
 }
 
 type Configure = Arc<dyn Fn(&mut ServiceConfig) + Send + Sync>;

@@ -7,6 +7,7 @@ use reqwest::RequestBuilder;
 use serde_json::Value;
 
 use crate::answer::Answer;
+use crate::service::TestService;
 
 /// Somebody who calls a service: with a token or without.
 #[derive(Clone, Debug)]
@@ -34,6 +35,12 @@ impl Client {
         let mut client = self.clone();
         client.headers.retain(|(name, _)| name != "authorization");
         client.with("authorization", &format!("Bearer {token}"))
+    }
+
+    /// The same somebody, as a client of another service.
+    #[must_use]
+    pub fn at(&self, service: &TestService) -> Self {
+        Self { base: service.nobody().base.clone(), ..self.clone() }
     }
 
     /// The same with one more header on every request.

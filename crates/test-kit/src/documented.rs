@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use auth::Routes;
+use serde_json::json;
 use service_kit::of_every_service;
 
 use crate::client::Client;
@@ -30,7 +31,10 @@ pub async fn check(service: &Client, routes: Routes) {
     for route in routes.iter() {
         let operation = &document["paths"][route.path][route.method.as_str().to_lowercase()];
         let needs_token = !matches!(route.policy, auth::Policy::Anyone | auth::Policy::Optional);
-        assert_eq!(operation["responses"]["401"].is_object(), needs_token, "{route:?}");
+        let takes_strangers =
+            operation["security"].as_array().is_none_or(|any| any.is_empty() || any.contains(&json!({})));
+        assert_eq!(takes_strangers, !needs_token, "{route:?}");
+        assert!(!needs_token || operation["responses"]["401"].is_object(), "{route:?}");
         let summary = operation["summary"].as_str().unwrap_or_default();
         assert!(!summary.is_empty(), "{route:?} is not described");
     }

@@ -29,7 +29,7 @@ pub struct TestService {
 pub struct TestHost {
     /// Its database.
     pub database: DatabaseUrl,
-    /// Its port, its shutdown, and the issuer's clock.
+    /// Its port, its shutdown, and the issuer's clock and revocations.
     pub host: Host,
 }
 
@@ -51,7 +51,8 @@ impl TestService {
         let address = listener.local_addr().expect("an address");
         let (stop, stopped) = oneshot::channel();
         let shutdown = Shutdown::when(async { drop(stopped.await) });
-        let host = Host { listener, shutdown, clock: issuer.clock().clone() };
+        let (clock, revocations) = (issuer.clock().clone(), issuer.revocations().clone());
+        let host = Host { listener, shutdown, clock, revocations };
         let running = run(TestHost { database: database.url(), host });
         actix_web::rt::spawn(async move {
             if let Err(error) = running.await {

@@ -77,17 +77,17 @@ mod tests {
 
     #[test]
     fn short_secrets_and_placeholders_are_refused() {
-        assert_eq!(check("3pQ9vK2mX7wB4nL8sT1yD6hF5jR0cZa"), Some(WeakSecret::TooShort));
-        assert_eq!(check("3pQ9vK2mX7wB4nL8sT1yD6hF5jR0cZaE"), None);
+        assert_eq!(check("abcdefghijklmnopqrstuvwxyz01234"), Some(WeakSecret::TooShort));
+        assert_eq!(check("abcdefghijklmnopqrstuvwxyz012345"), None);
         assert_eq!(check("your-256-bit-secret-your-256-bit-secret"), Some(WeakSecret::Placeholder));
-        assert_eq!(check("CHANGEME-3pQ9vK2mX7wB4nL8sT1yD6hF5jR0"), Some(WeakSecret::Placeholder));
+        assert_eq!(check("CHANGEME-abcdefghijklmnopqrstuvwxyz"), Some(WeakSecret::Placeholder));
         assert_eq!(check(&"abcdefghi".repeat(9)), Some(WeakSecret::Placeholder));
         assert_eq!(check(&"abcdefghij".repeat(4)), None);
     }
 
     #[test]
     fn a_secret_is_never_printed() {
-        let secret = SharedSecret::new(SecretString::from("3pQ9vK2mX7wB4nL8sT1yD6hF5jR0cZaE"));
-        assert!(!format!("{secret:?}").contains("3pQ9"));
+        let secret = SharedSecret::new(SecretString::from("abcdefghijklmnopqrstuvwxyz012345"));
+        assert!(!format!("{secret:?}").contains("abcd"));
     }
 }

@@ -3,12 +3,13 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use auth::{Clock, Keys, RemoteKeys, RemoteKeysError, SharedSecret, Verifier};
+use auth::{Keys, RemoteKeys, RemoteKeysError, SharedSecret, Verifier};
 use secrecy::ExposeSecret as _;
 use url::{Position, Url};
 
 use super::env::Env;
 use super::register::{DEFAULT_PORT_BASE, Register};
+use crate::service::Host;
 
 /// The settings that all services share.
 #[derive(Clone, Debug)]
@@ -48,18 +49,22 @@ impl AuthSettings {
     ///
     /// # Errors
     /// When the TLS library can't be started.
-    pub fn verifier(&self, service: &str, clock: Clock) -> Result<Verifier, RemoteKeysError> {
+    pub fn verifier(&self, service: &str, host: &Host) -> Result<Verifier, RemoteKeysError> {
         let keys = match &self.keys {
             KeySource::Jwks(url) => Keys::remote(RemoteKeys::at(url)?),
             KeySource::Secret(secret) => Keys::fixed(secret.clone().into()),
         };
-        Ok(self.verifier_with(service, clock, keys))
+        Ok(self.verifier_with(service, host, keys))
     }
 
     /// The verifier for the service of this name, with keys from elsewhere.
     #[must_use]
-    pub fn verifier_with(&self, service: &str, clock: Clock, keys: Keys) -> Verifier {
-        Verifier::builder(service, &self.issuer, keys).audience(&self.audience).clock(clock).build()
+    pub fn verifier_with(&self, service: &str, host: &Host, keys: Keys) -> Verifier {
+        Verifier::builder(service, &self.issuer, keys)
+            .audience(&self.audience)
+            .clock(host.clock.clone())
+            .revocations(host.revocations.clone())
+            .build()
     }
 }
 
@@ -154,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_shared_secret_takes_the_place_of_the_key_set() {
-        let settings = read(&[("JWT_SECRET", "3pQ9vK2mX7wB4nL8sT1yD6hF5jR0cZaE")]).unwrap();
+        let settings = read(&[("JWT_SECRET", "abcdefghijklmnopqrstuvwxyz012345")]).unwrap();
         assert!(matches!(settings.auth.keys, KeySource::Secret(_)));
     }
 

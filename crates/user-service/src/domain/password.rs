@@ -1,0 +1,49 @@
+//! Passwords: 8 to 128 characters, any characters, none trimmed or cut off (NIST SP 800-63B §3.1.1.2).
+
+use unicode_normalization::UnicodeNormalization as _;
+
+/// The password as it is hashed: in normal form C, so that it does not depend on which keyboard it was typed on.
+pub(crate) fn normalize(password: &str) -> String {
+    password.nfc().collect()
+}
+
+/// Checks a password that somebody wants to have. `known` is what everyone knows of them: address and name.
+pub(crate) fn check(password: &str, known: &[&str]) -> Result<(), &'static str> {
+    let password = normalize(password);
+    if !(8..=128).contains(&password.chars().count()) {
+        return Err("must have 8 to 128 characters");
+    }
+    let folded = password.to_lowercase();
+    if known.iter().any(|known| normalize(known.trim()).to_lowercase() == folded) {
+        return Err("must not be the email address or the name");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn length_counts_characters_after_normalisation() {
+        assert!(check("1234567", &[]).is_err());
+        assert!(check("12345678", &[]).is_ok());
+        assert!(check(&"e\u{301}".repeat(7), &[]).is_err());
+        assert!(check(&"e\u{301}".repeat(128), &[]).is_ok());
+        assert!(check(&"ä".repeat(129), &[]).is_err());
+    }
+
+    #[test]
+    fn any_character_may_stand_in_it_and_none_is_dropped() {
+        assert!(check(" \0\t\n\u{7f}🙂 ", &[]).is_err(), "seven characters");
+        assert!(check(" \0\t\n\u{7f}🙂  ", &[]).is_ok());
+        assert_ne!(normalize(" password "), normalize("password"));
+    }
+
+    #[test]
+    fn what_everyone_knows_is_no_password() {
+        assert!(check("ADA@example.com", &["ada@example.com", "Ada"]).is_err());
+        assert!(check("Ada Lovelace", &["ada@example.com", " ada lovelace"]).is_err());
+        assert!(check("Ada Lovelace!", &["ada@example.com", "ada lovelace"]).is_ok());
+    }
+}

@@ -1,0 +1,59 @@
+//! A person, as others may see them and as this service knows them.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// A person, as the API shows them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct User {
+    pub id: Uuid,
+    pub email: String,
+    pub email_verified: bool,
+    pub name: String,
+    pub roles: Vec<String>,
+    pub disabled: bool,
+    pub created_at: DateTime<Utc>,
+}
+
+/// A person, as their row has them.
+#[derive(Clone, sqlx::FromRow)]
+pub(crate) struct Account {
+    pub id: Uuid,
+    pub email: String,
+    pub email_verified: bool,
+    pub name: String,
+    pub password_hash: Option<String>,
+    /// Names separated by one space.
+    pub roles: String,
+    pub epoch: i64,
+    pub disabled: bool,
+    pub created_at: DateTime<Utc>,
+}
+
+impl Account {
+    pub(crate) fn roles(&self) -> Vec<String> {
+        self.roles.split_whitespace().map(str::to_owned).collect()
+    }
+}
+
+impl From<Account> for User {
+    fn from(account: Account) -> Self {
+        Self {
+            roles: account.roles(),
+            id: account.id,
+            email: account.email,
+            email_verified: account.email_verified,
+            name: account.name,
+            disabled: account.disabled,
+            created_at: account.created_at,
+        }
+    }
+}
+
+impl std::fmt::Debug for Account {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Account").field("id", &self.id).finish_non_exhaustive()
+    }
+}

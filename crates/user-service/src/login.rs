@@ -1,0 +1,169 @@
+//! What a login and a refresh have in common: a session, and the pair of tokens that is given for it.
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
+use auth::{Revocation, Revocations};
+use chrono::{DateTime, Utc};
+use db::{Conn, Db};
+use serde::Serialize;
+use service_kit::id;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::config::Lifetimes;
+use crate::domain::{Account, RefreshToken, Successors, User};
+use crate::error::UserError;
+use crate::mint::Mint;
+use crate::store::{NewSession, Session, Sessions, Users};
+
+/// Opens sessions, carries them on and ends them. One for the whole service.
+#[derive(Clone, Debug)]
+pub(crate) struct Logins {
+    pub mint: Mint,
+    pub lifetimes: Lifetimes,
+    pub successors: Successors,
+    /// What this service's own verifier asks.
+    pub revocations: Revocations,
+}
+
+/// An access token, and what gets the next one (RFC 6749 §5.1).
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TokenPair {
+    access_token: String,
+    #[schema(example = "Bearer")]
+    token_type: &'static str,
+    /// Seconds until the access token ends.
+    expires_in: i64,
+    refresh_token: String,
+    /// Seconds until the refresh token ends, unless it is used before.
+    refresh_expires_in: i64,
+    /// What the access token is good for: words separated by spaces.
+    scope: String,
+    user: User,
+}
+
+impl TokenPair {
+    /// 200, and nobody keeps a copy on the way (RFC 6749 §5.1).
+    pub(crate) fn respond(&self) -> HttpResponse {
+        HttpResponse::Ok().insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store"))).json(self)
+    }
+}
+
+/// What came of showing a refresh token.
+pub(crate) enum Refreshed {
+    /// The next pair.
+    Pair(TokenPair),
+    /// It was replaced before, and its successor may be in other hands: the session has been ended.
+    Replayed(Session),
+}
+
+impl Logins {
+    /// Opens a session for a person whose password was just right. The person is read anew, in the transaction that opens the
+    /// session: whoever was disabled, or got another password, since the password was compared, does not come in.
+    pub(crate) async fn open(
+        &self,
+        conn: &mut Conn,
+        compared: &Account,
+        now: DateTime<Utc>,
+    ) -> Result<TokenPair, UserError> {
+        let token = RefreshToken::generate()?;
+        let session_expires_at = now + self.lifetimes.session;
+        let token_expires_at = session_expires_at.min(now + self.lifetimes.refresh);
+        let session = id::new(now);
+        Sessions(conn).forget_expired(compared.id, now).await?;
+        let new = NewSession {
+            id: session,
+            user_id: compared.id,
+            token: &token,
+            now,
+            token_expires_at,
+            session_expires_at,
+        };
+        Sessions(conn).open(&new).await?;
+        let account = Users(conn)
+            .find(compared.id)
+            .await?
+            .filter(|account| !account.disabled && account.password_hash == compared.password_hash)
+            .ok_or(UserError::InvalidCredentials)?;
+        self.pair(account, session, &token, token_expires_at, now)
+    }
+
+    /// Carries a session on. Of any number of calls with one token, one rotates it, and for a moment all the others get the
+    /// very same successor.
+    pub(crate) async fn refresh(
+        &self,
+        conn: &mut Conn,
+        token: &RefreshToken,
+        now: DateTime<Utc>,
+    ) -> Result<Refreshed, UserError> {
+        let nonce = Successors::nonce()?;
+        let successor = self.successors.of(token, &nonce);
+        let rotated = Sessions(conn).rotate(token, &successor, &nonce, now, self.lifetimes.refresh).await?;
+        if let Some(session) = rotated {
+            return self.carry_on(conn, &session, &successor, now).await;
+        }
+        let session = Sessions(conn).find_by_token(token).await?.filter(|session| session.is_live(now));
+        let session = session.ok_or(UserError::InvalidRefreshToken)?;
+        match &session.rotation_nonce {
+            Some(nonce) if session.was_just_replaced(token, now, self.lifetimes.grace) => {
+                let successor = self.successors.of(token, nonce);
+                self.carry_on(conn, &session, &successor, now).await
+            }
+            _ => {
+                Sessions(conn).end(session.id, now).await?;
+                Ok(Refreshed::Replayed(session))
+            }
+        }
+    }
+
+    async fn carry_on(
+        &self,
+        conn: &mut Conn,
+        session: &Session,
+        token: &RefreshToken,
+        now: DateTime<Utc>,
+    ) -> Result<Refreshed, UserError> {
+        let account = Users(conn).find(session.user_id).await?.filter(|account| !account.disabled);
+        let account = account.ok_or(UserError::InvalidRefreshToken)?;
+        self.pair(account, session.id, token, session.token_expires_at, now).map(Refreshed::Pair)
+    }
+
+    fn pair(
+        &self,
+        account: Account,
+        session: Uuid,
+        token: &RefreshToken,
+        token_expires_at: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<TokenPair, UserError> {
+        Ok(TokenPair {
+            access_token: self.mint.access_token(&account, session, now)?,
+            token_type: "Bearer",
+            expires_in: self.mint.life.num_seconds(),
+            refresh_token: token.encode(),
+            refresh_expires_in: (token_expires_at - now).num_seconds(),
+            scope: self.mint.scope_of(&account),
+            user: account.into(),
+        })
+    }
+
+    /// Takes back the access tokens of a session that ended.
+    pub(crate) fn take_back(&self, session: Uuid, ended_at: DateTime<Utc>) {
+        let expires_at = (ended_at + self.revoked_for()).timestamp();
+        self.revocations.apply(Revocation::Session { id: session, expires_at });
+    }
+
+    /// Takes back, after a start, what was taken back before it.
+    pub(crate) async fn remember(&self, db: &Db, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+        let ended = Sessions(&mut *db.begin().await?).ended_since(now - self.revoked_for()).await?;
+        for (session, ended_at) in ended {
+            self.take_back(session, ended_at);
+        }
+        Ok(())
+    }
+
+    /// How long after its session's end a token could still be taken for good: its life, and twice the leeway between clocks.
+    fn revoked_for(&self) -> chrono::TimeDelta {
+        self.lifetimes.access + chrono::TimeDelta::seconds(60)
+    }
+}

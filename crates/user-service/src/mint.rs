@@ -1,0 +1,54 @@
+//! Making access tokens (RFC 9068). Nothing else in the platform signs.
+
+use auth::Claims;
+use chrono::{DateTime, TimeDelta, Utc};
+use service_kit::Roles;
+use uuid::Uuid;
+
+use crate::domain::Account;
+use crate::keys::Signer;
+
+/// The client that people's tokens are given to: the platform itself.
+const CLIENT_ID: &str = "countersign";
+
+/// Makes access tokens.
+#[derive(Clone, Debug)]
+pub(crate) struct Mint {
+    pub issuer: String,
+    pub audience: String,
+    pub life: TimeDelta,
+    pub roles: Roles,
+    pub signer: Signer,
+}
+
+impl Mint {
+    /// What this person's roles allow them, as a token says it.
+    pub(crate) fn scope_of(&self, account: &Account) -> String {
+        self.roles.scope_of(&account.roles())
+    }
+
+    /// An access token for a person in one of their sessions.
+    pub(crate) fn access_token(
+        &self,
+        account: &Account,
+        session: Uuid,
+        now: DateTime<Utc>,
+    ) -> Result<String, jsonwebtoken::errors::Error> {
+        self.signer.sign(&Claims {
+            iss: self.issuer.clone(),
+            sub: account.id.to_string(),
+            aud: vec![self.audience.clone()],
+            exp: (now + self.life).timestamp(),
+            nbf: None,
+            iat: now.timestamp(),
+            jti: Uuid::new_v4().to_string(),
+            client_id: CLIENT_ID.to_owned(),
+            sid: Some(session),
+            epoch: Some(account.epoch),
+            email: Some(account.email.clone()),
+            name: Some(account.name.clone()),
+            roles: Some(account.roles()),
+            scope: self.scope_of(account),
+        })
+    }
+}

@@ -1,0 +1,83 @@
+//! Puts the service together and runs it.
+
+use std::error::Error;
+
+use aws_lc_rs::rand;
+use db::{Db, Migrations};
+use service_kit::{Host, Roles, Service};
+
+use crate::config::Config;
+use crate::domain::Successors;
+use crate::error::StartError;
+use crate::hashing::Hashing;
+use crate::keys::{Seals, load_or_make};
+use crate::login::Logins;
+use crate::mint::Mint;
+use crate::routes::Published;
+use crate::store::Secrets;
+use crate::{NAME, admin, docs, routes};
+
+static MIGRATIONS: Migrations = Migrations {
+    sqlite: sqlx::migrate!("../../migrations/user-service/sqlite"),
+    postgres: sqlx::migrate!("../../migrations/user-service/postgres"),
+};
+
+/// Runs the service.
+pub async fn run(config: Config, host: Host) -> Result<(), Box<dyn Error>> {
+    let clock = host.clock.clone();
+    let db = Db::open(&config.database, &MIGRATIONS).await?;
+    let seals = Seals { current: config.key_encryption_key, previous: config.previous_key_encryption_key };
+    let keys = load_or_make(&config.auth.keys, &db, &seals, &clock).await?;
+    let successors = successors(&db, &seals).await?;
+    let hashing = Hashing::start(&config.hashing)?;
+    admin::ensure_one(&db, &hashing, config.first_admin.as_ref(), clock.now()).await?;
+
+    // This service verifies its own tokens as every other does, but has the keys at hand.
+    let verifier = config.auth.verifier_with(NAME, &host, keys.verification);
+    let logins = Logins {
+        mint: Mint {
+            issuer: config.auth.issuer.clone(),
+            audience: config.auth.audience,
+            life: config.lifetimes.access,
+            roles: Roles::built_in(),
+            signer: keys.signer,
+        },
+        lifetimes: config.lifetimes,
+        successors,
+        revocations: host.revocations,
+    };
+    logins.remember(&db, clock.now()).await?;
+
+    let database = db.clone();
+    Service::new(NAME, routes::routes, docs::handlers())
+        .verifier(verifier)
+        .data(db.clone())
+        .data(clock)
+        .data(hashing)
+        .data(logins)
+        .data(Published::new(&config.auth.issuer, &config.public_url, keys.jwks))
+        .ready_when("database", move || {
+            let database = database.clone();
+            async move { database.is_reachable().await }
+        })
+        .run(host.listener, host.shutdown)
+        .await?;
+    db.close().await;
+    Ok(())
+}
+
+/// What successors of refresh tokens are derived with: made once, and kept sealed.
+async fn successors(db: &Db, seals: &Seals) -> Result<Successors, StartError> {
+    const NAME: &str = "refresh-token successors";
+    let mut fresh = [0; 32];
+    rand::fill(&mut fresh).map_err(|_| StartError::NoRandomness)?;
+
+    let mut tx = db.begin().await?;
+    let kept = Secrets(&mut tx).keep(NAME, &seals.seal(NAME, &fresh)?).await?;
+    let opened = seals.open(NAME, &kept)?;
+    if let Some(resealed) = opened.resealed {
+        Secrets(&mut tx).reseal(NAME, &resealed).await?;
+    }
+    tx.commit().await?;
+    Ok(Successors::new(&opened.secret))
+}

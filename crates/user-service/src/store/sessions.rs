@@ -1,0 +1,160 @@
+//! The table `sessions`: one row a login, with the hashes of its newest refresh token and of the one before.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use db::{Conn, on};
+use uuid::Uuid;
+
+use crate::domain::RefreshToken;
+
+pub(crate) struct Sessions<'c>(pub &'c mut Conn);
+
+/// A session to open.
+#[derive(Debug)]
+pub(crate) struct NewSession<'n> {
+    pub id: Uuid,
+    pub user_id: Uuid,
+    pub token: &'n RefreshToken,
+    pub now: DateTime<Utc>,
+    pub token_expires_at: DateTime<Utc>,
+    pub session_expires_at: DateTime<Utc>,
+}
+
+/// A session, as a refresh looks at it.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub(crate) struct Session {
+    pub id: Uuid,
+    pub user_id: Uuid,
+    token_hash: Vec<u8>,
+    previous_hash: Option<Vec<u8>>,
+    pub rotation_nonce: Option<Vec<u8>>,
+    rotated_at: Option<DateTime<Utc>>,
+    pub token_expires_at: DateTime<Utc>,
+    session_expires_at: DateTime<Utc>,
+    ended_at: Option<DateTime<Utc>>,
+}
+
+impl Session {
+    /// Whether the session goes on, as far as time and its bearer are concerned.
+    pub(crate) fn is_live(&self, now: DateTime<Utc>) -> bool {
+        self.ended_at.is_none() && now < self.token_expires_at && now < self.session_expires_at
+    }
+
+    /// Whether this is the newest token.
+    pub(crate) fn is_newest(&self, token: &RefreshToken) -> bool {
+        self.token_hash == token.hash()
+    }
+
+    /// Whether this is the token before the newest, replaced so lately that its bearer may have missed the answer.
+    pub(crate) fn was_just_replaced(
+        &self,
+        token: &RefreshToken,
+        now: DateTime<Utc>,
+        grace: TimeDelta,
+    ) -> bool {
+        self.previous_hash.as_deref() == Some(&token.hash())
+            && self.rotated_at.is_some_and(|rotated_at| now - rotated_at <= grace)
+    }
+}
+
+impl Sessions<'_> {
+    pub(crate) async fn open(&mut self, new: &NewSession<'_>) -> Result<(), sqlx::Error> {
+        const SQL: &str = "
+            insert into sessions (id, user_id, family_hash, token_hash, created_at, last_used_at, token_expires_at,
+                                  session_expires_at)
+            values ($1, $2, $3, $4, $5, $5, $6, $7)";
+        on!(self.0, conn => sqlx::query(SQL)
+            .bind(new.id)
+            .bind(new.user_id)
+            .bind(new.token.family_hash().as_slice())
+            .bind(new.token.hash().as_slice())
+            .bind(new.now)
+            .bind(new.token_expires_at)
+            .bind(new.session_expires_at)
+            .execute(conn)
+            .await
+            .map(drop))
+    }
+
+    /// Forgets a person's sessions that are over by themselves.
+    pub(crate) async fn forget_expired(
+        &mut self,
+        user_id: Uuid,
+        now: DateTime<Utc>,
+    ) -> Result<(), sqlx::Error> {
+        const SQL: &str = "
+            delete from sessions
+            where user_id = $1 and ended_at is null and (token_expires_at <= $2 or session_expires_at <= $2)";
+        on!(self.0, conn => sqlx::query(SQL).bind(user_id).bind(now).execute(conn).await.map(drop))
+    }
+
+    /// Replaces the newest token by its successor, and returns the session if this call was the one that did: of any number
+    /// of calls with one token, one is.
+    pub(crate) async fn rotate(
+        &mut self,
+        token: &RefreshToken,
+        successor: &RefreshToken,
+        nonce: &[u8],
+        now: DateTime<Utc>,
+        token_life: TimeDelta,
+    ) -> Result<Option<Session>, sqlx::Error> {
+        const SQL: &str = "
+            update sessions
+            set token_hash = $3, previous_hash = token_hash, rotation_nonce = $4, rotated_at = $5, last_used_at = $5,
+                token_expires_at = case when $6 < session_expires_at then $6 else session_expires_at end
+            where family_hash = $1 and token_hash = $2
+              and ended_at is null and token_expires_at > $5 and session_expires_at > $5
+            returning id, user_id, token_hash, previous_hash, rotation_nonce, rotated_at, token_expires_at,
+                      session_expires_at, ended_at";
+        on!(self.0, conn => sqlx::query_as(SQL)
+            .bind(token.family_hash().as_slice())
+            .bind(token.hash().as_slice())
+            .bind(successor.hash().as_slice())
+            .bind(nonce)
+            .bind(now)
+            .bind(now + token_life)
+            .fetch_optional(conn)
+            .await)
+    }
+
+    /// The session that a token belongs to, be it the newest or one of long ago.
+    pub(crate) async fn find_by_token(
+        &mut self,
+        token: &RefreshToken,
+    ) -> Result<Option<Session>, sqlx::Error> {
+        const SQL: &str = "
+            select id, user_id, token_hash, previous_hash, rotation_nonce, rotated_at, token_expires_at,
+                   session_expires_at, ended_at
+            from sessions where family_hash = $1";
+        on!(self.0, conn => sqlx::query_as(SQL)
+            .bind(token.family_hash().as_slice())
+            .fetch_optional(conn)
+            .await)
+    }
+
+    /// Ends a session.
+    pub(crate) async fn end(&mut self, id: Uuid, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+        const SQL: &str = "update sessions set ended_at = $2 where id = $1 and ended_at is null";
+        on!(self.0, conn => sqlx::query(SQL).bind(id).bind(now).execute(conn).await.map(drop))
+    }
+
+    /// Ends all sessions of whoever has this address.
+    pub(crate) async fn end_all_of(
+        &mut self,
+        email_key: &str,
+        now: DateTime<Utc>,
+    ) -> Result<(), sqlx::Error> {
+        const SQL: &str = "
+            update sessions set ended_at = $2
+            where ended_at is null and user_id in (select id from users where email_key = $1)";
+        on!(self.0, conn => sqlx::query(SQL).bind(email_key).bind(now).execute(conn).await.map(drop))
+    }
+
+    /// The sessions that were ended since, each with the time.
+    pub(crate) async fn ended_since(
+        &mut self,
+        since: DateTime<Utc>,
+    ) -> Result<Vec<(Uuid, DateTime<Utc>)>, sqlx::Error> {
+        const SQL: &str = "select id, ended_at from sessions where ended_at is not null and ended_at > $1";
+        on!(self.0, conn => sqlx::query_as(SQL).bind(since).fetch_all(conn).await)
+    }
+}

@@ -1,0 +1,78 @@
+//! Logging out.
+
+use actix_web::http::Method;
+use serde_json::{Value, json};
+use test_kit::{Answer, Client};
+
+use crate::{ada, bearing, login, refresh, restart, seconds, service};
+
+async fn logout(client: &Client) -> Answer {
+    client.send(&Method::POST, "/auth/logout", |request| request).await
+}
+
+#[actix_web::test]
+async fn a_logout_ends_the_session_of_the_access_token() {
+    let service = service().await;
+    let (pair, ada) = ada(&service).await;
+    let other = login(&service, "ada@example.com", crate::PASSWORD).await.json();
+    logout(&ada).await.assert_status(204);
+    let refused = ada.get("/users/me").await;
+    refused.assert_problem(401, "token_revoked");
+    assert!(refused.header("www-authenticate").contains(r#"error="invalid_token""#));
+    ada.get("/auth/current-user").await.assert(200, json!({"current_user": null}));
+    refresh(&service, &pair["refresh_token"]).await.assert_problem(401, "invalid_refresh_token");
+    bearing(&service, &other).get("/users/me").await.assert_status(200);
+    logout(&ada).await.assert_status(204);
+}
+
+#[actix_web::test]
+async fn a_logout_ends_the_session_of_a_refresh_token() {
+    let service = service().await;
+    let (first, ada) = ada(&service).await;
+    let second = refresh(&service, &first["refresh_token"]).await.assert_status(200).json();
+    let body = |pair: &Value| json!({"refresh_token": pair["refresh_token"]});
+    // The one before the newest will do: its bearer may have missed the answer.
+    service.nobody().post("/auth/logout", body(&first)).await.assert_status(204);
+    ada.get("/users/me").await.assert_problem(401, "token_revoked");
+    bearing(&service, &second).get("/users/me").await.assert_problem(401, "token_revoked");
+    refresh(&service, &second["refresh_token"]).await.assert_problem(401, "invalid_refresh_token");
+    service.nobody().post("/auth/logout", body(&second)).await.assert_status(204);
+}
+
+#[actix_web::test]
+async fn an_expired_access_token_and_a_refresh_token_together_log_out() {
+    let service = service().await;
+    let (pair, ada) = ada(&service).await;
+    service.issuer().clock().advance(seconds(1_000));
+    ada.post("/auth/logout", json!({"refresh_token": pair["refresh_token"]})).await.assert_status(204);
+    refresh(&service, &pair["refresh_token"]).await.assert_problem(401, "invalid_refresh_token");
+}
+
+#[actix_web::test]
+async fn whoever_shows_nothing_good_is_logged_out_already() {
+    let service = service().await;
+    let (pair, ada) = ada(&service).await;
+    logout(service.nobody()).await.assert_status(204);
+    logout(&service.nobody().bearing("nonsense")).await.assert_status(204);
+    for token in ["", "nonsense", &"A".repeat(43)] {
+        service.nobody().post("/auth/logout", json!({"refresh_token": token})).await.assert_status(204);
+    }
+    ada.get("/users/me").await.assert_status(200);
+    refresh(&service, &pair["refresh_token"]).await.assert_status(200);
+}
+
+#[actix_web::test]
+async fn a_logout_outlives_a_restart() {
+    let service = service().await;
+    let (_, ada) = ada(&service).await;
+    let token = {
+        logout(&ada).await.assert_status(204);
+        ada
+    };
+    let service = restart(service, &[]).await;
+    let again = token.at(&service);
+    again.get("/users/me").await.assert_problem(401, "token_revoked");
+    // And is forgotten once no token of the session can be good any more.
+    service.issuer().clock().advance(seconds(900 + 31));
+    again.get("/users/me").await.assert_problem(401, "token_expired");
+}

@@ -1,0 +1,99 @@
+//! user-service through its front door.
+
+mod every_route;
+mod first_admin;
+mod keys;
+mod login;
+mod logout;
+mod me;
+mod refresh;
+mod register;
+
+use std::error::Error;
+use std::future::Future;
+use std::pin::Pin;
+
+use auth::testing::Issuer;
+use serde_json::{Value, json};
+use service_kit::{Env, Settings};
+use test_kit::{Answer, Client, TestHost, TestService};
+use user_service::{Config, NAME, startup};
+use uuid::Uuid;
+
+/// Bytes that are obviously nobody's secret.
+const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+const ADMIN: (&str, &str) = ("root@example.com", "the admin's password");
+
+/// The service, with keys of its own and an admin.
+async fn service() -> TestService {
+    service_with(&[]).await
+}
+
+async fn service_with(vars: &[(&str, &str)]) -> TestService {
+    TestService::spawn(Issuer::new(NAME), run(vars)).await
+}
+
+/// The same service, stopped and started again, perhaps otherwise configured.
+async fn restart(service: TestService, vars: &[(&str, &str)]) -> TestService {
+    let issuer = service.issuer().clone();
+    TestService::spawn_on(issuer, service.stop().await, run(vars))
+}
+
+type Running = Pin<Box<dyn Future<Output = Result<(), Box<dyn Error>>>>>;
+
+fn run(vars: &[(&str, &str)]) -> impl FnOnce(TestHost) -> Running + use<> {
+    // Hashes that cost next to nothing.
+    let defaults = [
+        ("KEY_ENCRYPTION_KEY", KEY),
+        ("ADMIN_EMAIL", ADMIN.0),
+        ("ADMIN_PASSWORD", ADMIN.1),
+        ("ARGON2_MEMORY_KIB", "64"),
+        ("ARGON2_PASSES", "1"),
+    ];
+    let mut env = Env::from_vars(NAME, defaults.into_iter().chain(vars.iter().copied()));
+    let settings = Settings::read(&mut env, NAME);
+    let config = Config::read(&mut env, settings);
+    let mut config = env.finish(config).unwrap();
+    move |TestHost { database, host }| {
+        config.database = database;
+        Box::pin(startup::run(config, host))
+    }
+}
+
+/// A service that believes tokens of the test's own making.
+async fn service_of_a_shared_secret() -> TestService {
+    let secret = format!("{}{}", Uuid::new_v4(), Uuid::new_v4());
+    TestService::spawn(Issuer::with_secret(NAME, &secret), run(&[("JWT_SECRET", &secret)])).await
+}
+
+const PASSWORD: &str = "correct horse battery";
+
+/// Registers somebody.
+async fn register(service: &TestService, email: &str) -> Value {
+    let body = json!({"email": email, "password": PASSWORD, "name": "Ada"});
+    service.nobody().post("/auth/register", body).await.assert_status(201).json()
+}
+
+async fn login(service: &TestService, email: &str, password: &str) -> Answer {
+    service.nobody().post("/auth/login", json!({"email": email, "password": password})).await
+}
+
+async fn refresh(service: &TestService, token: &Value) -> Answer {
+    service.nobody().post("/auth/refresh", json!({"refresh_token": token})).await
+}
+
+/// Somebody who has registered and logged in: their tokens, and a client with the first of them.
+async fn ada(service: &TestService) -> (Value, Client) {
+    register(service, "ada@example.com").await;
+    let pair = login(service, "ada@example.com", PASSWORD).await.assert_status(200).json();
+    let client = bearing(service, &pair);
+    (pair, client)
+}
+
+fn bearing(service: &TestService, pair: &Value) -> Client {
+    service.nobody().bearing(pair["access_token"].as_str().unwrap())
+}
+
+fn seconds(seconds: i64) -> chrono::TimeDelta {
+    chrono::TimeDelta::seconds(seconds)
+}
