@@ -16,12 +16,14 @@
 //! ```
 
 mod conn;
+mod create;
 mod error;
 mod migrate;
 mod pool;
 mod url;
 
 pub use self::conn::{Conn, Engine, Tx, bounded};
+pub use self::create::create_database;
 pub use self::error::{is_transient, is_unavailable};
 pub use self::migrate::Migrations;
 pub use self::pool::Db;

@@ -1,1 +1,49 @@
-fn main() {}
+//! The whole platform on one machine, nothing installed: `cargo run -p stack`.
+//!
+//! Each service is a process of its own. This program runs itself again for each (`stack service <name>`), watches over them,
+//! and takes them along when it ends.
+//!
+//! To read it: `config` is what it is told and what it makes up, `platform` the order of things, `child` one process.
+
+mod child;
+mod config;
+mod databases;
+mod generated;
+mod platform;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use service_kit::StandardInput;
+
+/// Runs the whole platform on this machine.
+///
+/// It is configured by the environment and by `.env`: see `.env.example`.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs one service, until standard input closes.
+    #[command(hide = true)]
+    Service { name: String },
+}
+
+fn main() -> ExitCode {
+    match Arguments::parse().command {
+        None => platform::run(),
+        Some(Command::Service { name }) => {
+            match platform::SERVICES.iter().find(|(known, _)| *known == name) {
+                Some((_, launch)) => launch(StandardInput::EndsWithParent),
+                None => {
+                    eprintln!("stack: there is no service {name}");
+                    ExitCode::FAILURE
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Making a database on a PostgreSQL server.
+
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Connection as _};
+
+use crate::url::DatabaseUrl;
+
+/// Makes a database of this name on the server, unless there is one. On SQLite, where opening makes it, it does nothing.
+///
+/// # Errors
+/// When the server can't be asked or refuses, and on a name that is not of small letters, digits and underscores.
+pub async fn create_database(server: &DatabaseUrl, name: &str) -> Result<(), sqlx::Error> {
+    const DUPLICATE_DATABASE: &str = "42P04";
+    let DatabaseUrl::Postgres(options) = server else { return Ok(()) };
+    if name.is_empty()
+        || !name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+    {
+        return Err(sqlx::Error::Configuration(format!("{name:?} is no name for a database").into()));
+    }
+    let options = match server.names_a_database() {
+        true => options.as_ref().clone(),
+        // Every server has this one.
+        false => options.as_ref().clone().database("postgres"),
+    };
+    let mut conn = PgConnection::connect_with(&options).await?;
+    let there = sqlx::query("select 1 from pg_database where datname = $1")
+        .bind(name)
+        .fetch_optional(&mut conn)
+        .await?;
+    if there.is_none() {
+        // A database can't be made with a bound name. This one was checked.
+        let created = sqlx::query(AssertSqlSafe(format!("create database {name}"))).execute(&mut conn).await;
+        match created {
+            // Another did, between the question and the making.
+            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(DUPLICATE_DATABASE) => {}
+            Err(error) => return Err(error),
+            Ok(_) => {}
+        }
+    }
+    conn.close().await
+}

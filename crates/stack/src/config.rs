@@ -1,0 +1,126 @@
+//! What the platform is told, and what is made up where it is not told.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use secrecy::{ExposeSecret as _, SecretString};
+use service_kit::{ConfigErrors, Env, Register, RegisteredService, Settings, Telemetry};
+use url::Url;
+
+use crate::generated::{Generated, GeneratedError};
+
+const ADMIN_EMAIL: &str = "admin@example.com";
+const USER_SERVICE: &str = "user-service";
+
+/// The platform's configuration.
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub telemetry: Telemetry,
+    pub services: Vec<Configured>,
+    /// A PostgreSQL server, on which each service gets a database of its own.
+    pub server: Option<Url>,
+    pub data_dir: PathBuf,
+    pub admin: Option<GeneratedAdmin>,
+}
+
+/// A service, as it is going to be started.
+#[derive(Clone, Debug)]
+pub(crate) struct Configured {
+    pub name: String,
+    pub port: u16,
+    /// Variables for it alone, on top of this program's own environment.
+    pub variables: BTreeMap<String, String>,
+}
+
+impl Configured {
+    pub(crate) fn set(&mut self, variable: &str, value: impl Into<String>) {
+        let prefix = self.name.to_uppercase().replace('-', "_");
+        self.variables.insert(format!("{prefix}_{variable}"), value.into());
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://localhost:{}", self.port)
+    }
+}
+
+/// The first admin, where nobody was named.
+#[derive(Debug)]
+pub(crate) struct GeneratedAdmin {
+    pub email: &'static str,
+    pub password_file: PathBuf,
+    /// The password, if it was made just now.
+    pub fresh_password: Option<SecretString>,
+}
+
+/// Why the platform can't be configured.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    #[error("the configuration is not valid:\n{0}")]
+    Invalid(#[from] ConfigErrors),
+    #[error(transparent)]
+    Generated(#[from] GeneratedError),
+}
+
+impl Config {
+    /// Reads the environment, and makes up what is missing into `DATA_DIR`.
+    pub(crate) fn read() -> Result<(Self, Generated), ConfigError> {
+        let mut env = Env::load("stack");
+        let settings = Settings::read(&mut env, "stack");
+        let telemetry = Telemetry::read(&mut env);
+        let server = server(&mut env);
+        let port_base = env.parse("PORT_BASE", 8080, "a port");
+        let services = Register::built_in().iter().map(|service| configured(service, port_base)).collect();
+        let config = Self { telemetry, services, server, data_dir: settings.data_dir, admin: None };
+        let mut config = env.finish(config)?;
+        let generated = Generated::open(&config.data_dir)?;
+        config.make_up(&generated)?;
+        Ok((config, generated))
+    }
+
+    fn make_up(&mut self, generated: &Generated) -> Result<(), ConfigError> {
+        // As the service itself will see it, so that its own form of a variable counts too.
+        let mut env = Env::load(USER_SERVICE);
+        let Some(service) = self.services.iter_mut().find(|service| service.name == USER_SERVICE) else {
+            return Ok(());
+        };
+        if env.secret("KEY_ENCRYPTION_KEY").is_none() {
+            let key = generated.secret("key-encryption-key", 32)?;
+            service.set("KEY_ENCRYPTION_KEY_FILE", key.file.to_string_lossy());
+        }
+        if env.text("ADMIN_EMAIL").is_none() && env.secret("ADMIN_PASSWORD").is_none() {
+            let password = generated.secret("admin-password", 12)?;
+            service.set("ADMIN_EMAIL", ADMIN_EMAIL);
+            service.set("ADMIN_PASSWORD_FILE", password.file.to_string_lossy());
+            self.admin = Some(GeneratedAdmin {
+                email: ADMIN_EMAIL,
+                fresh_password: password.is_fresh.then(|| password.value.expose_secret().into()),
+                password_file: password.file,
+            });
+        }
+        // What is wrong with these variables, the service itself reports.
+        drop(env.finish(()));
+        Ok(())
+    }
+}
+
+fn configured(service: &RegisteredService, port_base: u16) -> Configured {
+    let port = service.port(port_base);
+    let mut configured = Configured { name: service.name.clone(), port, variables: BTreeMap::new() };
+    configured.set("PORT", port.to_string());
+    configured
+}
+
+/// `DATABASE_URL`, for all services together, can only be a server: no two of them may share a database.
+fn server(env: &mut Env) -> Option<Url> {
+    let text = env.secret("DATABASE_URL")?;
+    let url = Url::parse(text.expose_secret()).ok();
+    let server = url.filter(|url| {
+        matches!(url.scheme(), "postgres" | "postgresql") && url.path().trim_matches('/').is_empty()
+    });
+    if server.is_none() {
+        let form = "must name a PostgreSQL server and no database, such as `postgres://<user>:<password>@<host>`: each \
+                    service gets a database of its own (or its own `<SERVICE>_DATABASE_URL`)";
+        env.problem("DATABASE_URL", form);
+    }
+    server
+}

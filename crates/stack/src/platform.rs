@@ -1,0 +1,181 @@
+//! The order of things: make what is missing, start the services, wait until all are ready, say so, and stop them again.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use secrecy::ExposeSecret as _;
+use service_kit::{Shutdown, StandardInput};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::child::{FailedToStart, Phase, keep_running};
+use crate::config::{Config, ConfigError, Configured};
+use crate::databases;
+
+/// `EX_CONFIG` of sysexits.h, as the services have it.
+const EX_CONFIG: u8 = 78;
+const READY_WITHIN: Duration = Duration::from_secs(60);
+const ASK_EVERY: Duration = Duration::from_millis(10);
+
+/// Runs a service in this process.
+type Launch = fn(StandardInput) -> ExitCode;
+
+/// What this program can run, by the names that the register has. A test holds both equal.
+pub(crate) const SERVICES: [(&str, Launch); 2] =
+    [(user_service::NAME, user_service::launch), (product_service::NAME, product_service::launch)];
+
+/// Runs the platform until it is told to stop.
+pub(crate) fn run() -> ExitCode {
+    // Held to the end: it keeps another stack off the directory.
+    let (config, _generated) = match Config::read() {
+        Ok(read) => read,
+        Err(error) => {
+            eprintln!("stack: {error}");
+            return ExitCode::from(if matches!(error, ConfigError::Invalid(_)) { EX_CONFIG } else { 1 });
+        }
+    };
+    config.telemetry.start();
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("stack: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(serve(config)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Service(FailedToStart { service, status })) => {
+            let code = status.and_then(|status| status.code());
+            eprintln!("stack: {service} did not start; what it said stands above");
+            ExitCode::from(if code == Some(EX_CONFIG.into()) { EX_CONFIG } else { 1 })
+        }
+        Err(Failure::Other(error)) => {
+            eprintln!("stack: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+enum Failure {
+    Service(FailedToStart),
+    Other(Box<dyn std::error::Error>),
+}
+
+impl<E: Into<Box<dyn std::error::Error>>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+async fn serve(mut config: Config) -> Result<(), Failure> {
+    for service in &config.services {
+        TcpListener::bind((Ipv4Addr::LOCALHOST, service.port)).map_err(|error| {
+            format!("port {} for {}: {error} (PORT_BASE moves them all)", service.port, service.name)
+        })?;
+    }
+    if let Some(server) = &config.server {
+        databases::make(server, &mut config.services).await?;
+    }
+    let mut shutdown = Shutdown::on_signal()?;
+    let (phase, watched) = watch::channel(Phase::Starting);
+    let mut children = JoinSet::new();
+    for service in &config.services {
+        children.spawn(keep_running(service.clone(), watched.clone()));
+    }
+    let outcome = tokio::select! {
+        () = &mut shutdown => Ok(()),
+        failed = first_failure(&mut children) => Err(Failure::Service(failed)),
+        ready = all_ready(&config.services) => match ready {
+            Ok(()) => {
+                phase.send_replace(Phase::Running);
+                print_how_to_use(&config);
+                shutdown.await;
+                Ok(())
+            }
+            Err(error) => Err(Failure::Other(error.into())),
+        },
+    };
+    phase.send_replace(Phase::Stopping);
+    while children.join_next().await.is_some() {}
+    outcome
+}
+
+/// The first service that can't be started. Never comes where all can.
+async fn first_failure(children: &mut JoinSet<Result<(), FailedToStart>>) -> FailedToStart {
+    while let Some(ended) = children.join_next().await {
+        if let Ok(Err(failed)) = ended {
+            return failed;
+        }
+    }
+    std::future::pending().await
+}
+
+async fn all_ready(services: &[Configured]) -> Result<(), String> {
+    let client = reqwest::Client::builder()
+        .timeout(Duration::from_secs(2))
+        .no_proxy()
+        .build()
+        .map_err(|error| format!("no HTTP client: {error}"))?;
+    let deadline = tokio::time::Instant::now() + READY_WITHIN;
+    for service in services {
+        let url = format!("http://127.0.0.1:{}/health/ready", service.port);
+        while !client.get(&url).send().await.is_ok_and(|answer| answer.status().is_success()) {
+            if tokio::time::Instant::now() > deadline {
+                return Err(format!("{} was not ready within {READY_WITHIN:?}", service.name));
+            }
+            tokio::time::sleep(ASK_EVERY).await;
+        }
+    }
+    Ok(())
+}
+
+fn print_how_to_use(config: &Config) {
+    println!();
+    for service in &config.services {
+        println!("{:<18}{url}   {url}/docs", service.name, url = service.url());
+    }
+    let login = config.services.first().map(Configured::url).unwrap_or_default();
+    println!();
+    match &config.admin {
+        None => println!("Log in as the admin whom ADMIN_EMAIL names:"),
+        Some(admin) => {
+            let file = relative(&admin.password_file);
+            match &admin.fresh_password {
+                Some(password) => println!(
+                    "Log in as {} with the password {} (shown this once, kept in {file}):",
+                    admin.email,
+                    password.expose_secret()
+                ),
+                None => println!("Log in as {} with the password in {file}:", admin.email),
+            }
+        }
+    }
+    println!("\n  curl {login}/auth/login -H 'content-type: application/json' \\");
+    let (email, password) = match &config.admin {
+        Some(admin) => (admin.email, format!("'\"$(cat {})\"'", relative(&admin.password_file))),
+        None => ("…", "…".to_owned()),
+    };
+    println!("    -d '{{\"email\": \"{email}\", \"password\": \"{password}\"}}'\n");
+}
+
+/// A path as somebody in the working directory would write it.
+fn relative(path: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(here).unwrap_or(path).display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use service_kit::Register;
+
+    #[test]
+    fn every_registered_service_can_be_run_and_no_other() {
+        let register = Register::built_in();
+        let registered: BTreeSet<_> = register.iter().map(|service| service.name.as_str()).collect();
+        assert_eq!(registered, super::SERVICES.iter().map(|(name, _)| *name).collect());
+    }
+}
