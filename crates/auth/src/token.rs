@@ -149,9 +149,13 @@ impl Claims {
     }
 
     fn into_user(self) -> Result<Principal, Fault> {
-        let (Some(session), Some(epoch), Ok(id)) = (self.sid, self.epoch, self.sub.parse()) else {
+        let (Some(session), Some(epoch), Ok(id)) = (self.sid, self.epoch, Uuid::parse_str(&self.sub)) else {
             return Err(Fault::Claims);
         };
+        // One person has one id, and one id one spelling.
+        if id.to_string() != self.sub {
+            return Err(Fault::Claims);
+        }
         Ok(Principal::User(User(std::sync::Arc::new(UserFacts {
             id,
             session,

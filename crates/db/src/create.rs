@@ -17,11 +17,9 @@ pub async fn create_database(server: &DatabaseUrl, name: &str) -> Result<(), sql
     {
         return Err(sqlx::Error::Configuration(format!("{name:?} is no name for a database").into()));
     }
-    let options = match server.names_a_database() {
-        true => options.as_ref().clone(),
-        // Every server has this one.
-        false => options.as_ref().clone().database("postgres"),
-    };
+    let options = options.as_ref().clone();
+    // Every server has the one that is named here.
+    let options = if server.names_a_database() { options } else { options.database("postgres") };
     let mut conn = PgConnection::connect_with(&options).await?;
     let there = sqlx::query("select 1 from pg_database where datname = $1")
         .bind(name)

@@ -1,6 +1,7 @@
 //! Bringing the schema up to date at start, under a lock, so that replicas may start together.
 
 use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use sqlx::Connection as _;
@@ -21,7 +22,7 @@ impl Migrations {
         // SQLite has no lock that outlives a transaction, and each migration is one.
         let lock = file.with_extension("migrating");
         let lock = tokio::task::spawn_blocking(move || {
-            let file = File::options().create(true).append(true).open(lock)?;
+            let file = File::options().create(true).append(true).mode(0o600).open(lock)?;
             file.lock().map(|()| file)
         });
         let _held =

@@ -90,10 +90,11 @@ impl Service {
         telemetry::recorder();
         let document = Data::new(docs::document(self.name, &self.handlers, &(self.routes)()));
         let readiness = Data::new(self.readiness);
-        let (data, routes) = (self.data, self.routes);
+        let (name, data, routes) = (self.name, self.data, self.routes);
         let address = listener.local_addr()?;
         let server = HttpServer::new(move || {
             App::new()
+                .app_data(telemetry::ServiceName(name))
                 .app_data(document.clone())
                 .app_data(readiness.clone())
                 .configure(|config| data.iter().for_each(|add| add(config)))
@@ -116,7 +117,7 @@ impl Service {
             tracing::info!("stopping");
             handle.stop(true).await;
         });
-        tracing::info!(service = self.name, %address, "listening");
+        tracing::info!(service.name = name, %address, "listening");
         server.await
     }
 }

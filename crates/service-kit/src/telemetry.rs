@@ -25,7 +25,7 @@ pub struct Telemetry {
 impl Telemetry {
     /// Reads `RUST_LOG` and `LOG_FORMAT`.
     pub fn read(env: &mut Env) -> Self {
-        let filter = env.text("RUST_LOG").unwrap_or_else(|| "info".to_owned());
+        let filter = env.text("RUST_LOG").unwrap_or_else(|| "info,actix_server=warn".to_owned());
         if EnvFilter::try_new(&filter).is_err() {
             env.problem("RUST_LOG", "must be a filter such as `info` or `info,sqlx=debug`");
         }
@@ -46,12 +46,20 @@ impl Telemetry {
         let log = tracing_subscriber::fmt()
             .with_env_filter(EnvFilter::new(&self.filter))
             .with_writer(std::io::stderr);
-        let started = if self.json { log.json().flatten_event(true).try_init() } else { log.try_init() };
+        let started = if self.json {
+            log.json().flatten_event(true).with_span_list(false).try_init()
+        } else {
+            log.try_init()
+        };
         if started.is_err() {
             tracing::debug!("another subscriber logs already");
         }
     }
 }
+
+/// Whose log it is, among the application's data.
+#[derive(Clone, Copy)]
+pub(crate) struct ServiceName(pub &'static str);
 
 /// One span a request. What may stand in it is listed here: no query, which may hold what somebody searched for, no address, no
 /// user agent.
@@ -63,6 +71,7 @@ impl RootSpanBuilder for RequestSpan {
         let id = extensions.get::<RequestId>().map(RequestId::as_str).unwrap_or_default();
         tracing::info_span!(
             "request",
+            service.name = request.app_data::<ServiceName>().map_or("", |name| name.0),
             request_id = id,
             http.method = %request.method(),
             http.route = request.match_pattern().unwrap_or_default(),

@@ -34,16 +34,10 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    match Arguments::parse().command {
-        None => platform::run(),
-        Some(Command::Service { name }) => {
-            match platform::SERVICES.iter().find(|(known, _)| *known == name) {
-                Some((_, launch)) => launch(StandardInput::EndsWithParent),
-                None => {
-                    eprintln!("stack: there is no service {name}");
-                    ExitCode::FAILURE
-                }
-            }
-        }
-    }
+    let Some(Command::Service { name }) = Arguments::parse().command else { return platform::run() };
+    let Some((_, launch)) = platform::SERVICES.iter().find(|(known, _)| *known == name) else {
+        eprintln!("stack: there is no service {name}");
+        return ExitCode::FAILURE;
+    };
+    launch(StandardInput::EndsWithParent)
 }

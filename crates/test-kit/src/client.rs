@@ -19,7 +19,6 @@ pub struct Client {
 
 impl Client {
     /// A client without a token, of the service at this origin.
-    #[must_use]
     pub fn new(base: impl Into<String>) -> Self {
         let http = reqwest::Client::builder()
             .timeout(Duration::from_secs(20))
@@ -30,7 +29,6 @@ impl Client {
     }
 
     /// The same with a bearer token.
-    #[must_use]
     pub fn bearing(&self, token: &str) -> Self {
         let mut client = self.clone();
         client.headers.retain(|(name, _)| name != "authorization");
@@ -38,13 +36,11 @@ impl Client {
     }
 
     /// The same somebody, as a client of another service.
-    #[must_use]
     pub fn at(&self, service: &TestService) -> Self {
         Self { base: service.nobody().base.clone(), ..self.clone() }
     }
 
     /// The same with one more header on every request.
-    #[must_use]
     pub fn with(&self, name: &str, value: &str) -> Self {
         let mut client = self.clone();
         client.headers.push((name.to_owned(), value.to_owned()));

@@ -15,7 +15,7 @@ pub struct TestDatabase(Engine);
 #[derive(Debug)]
 enum Engine {
     Sqlite(TempDir),
-    Postgres { server: PgConnectOptions, name: String },
+    Postgres { server: Box<PgConnectOptions>, name: String },
 }
 
 impl TestDatabase {
@@ -32,22 +32,20 @@ impl TestDatabase {
         let mut conn = PgConnection::connect_with(&server).await.expect("the PostgreSQL server answers");
         let create = AssertSqlSafe(format!("create database {name}"));
         sqlx::query(create).execute(&mut conn).await.expect("the tests may create databases");
-        Self(Engine::Postgres { server, name })
+        Self(Engine::Postgres { server: Box::new(server), name })
     }
 
     /// Its address.
-    #[must_use]
     pub fn url(&self) -> DatabaseUrl {
         match &self.0 {
             Engine::Sqlite(directory) => DatabaseUrl::Sqlite(directory.path().join("test.db")),
             Engine::Postgres { server, name } => {
-                DatabaseUrl::Postgres(Box::new(server.clone().database(name)))
+                DatabaseUrl::Postgres(Box::new(server.as_ref().clone().database(name)))
             }
         }
     }
 
     /// Whether this run is on PostgreSQL.
-    #[must_use]
     pub fn is_postgres(&self) -> bool {
         matches!(self.0, Engine::Postgres { .. })
     }

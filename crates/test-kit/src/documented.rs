@@ -22,11 +22,11 @@ pub async fn check(service: &Client, routes: Routes) {
         })
         .collect();
     let routes = routes.and(of_every_service());
-    let routed = routes
+    let served = routes
         .iter()
         .map(|route| format!("{} {}", route.method.as_str().to_lowercase(), route.path))
         .collect();
-    assert_eq!(documented, routed, "left: documented, right: routed");
+    assert_eq!(documented, served, "left: documented, right: served");
 
     for route in routes.iter() {
         let operation = &document["paths"][route.path][route.method.as_str().to_lowercase()];

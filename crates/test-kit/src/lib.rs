@@ -6,6 +6,8 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::missing_panics_doc,
+    clippy::must_use_candidate,
+    clippy::return_self_not_must_use,
     reason = "a test stops at what can't be"
 )]
 
@@ -20,4 +22,4 @@ mod service;
 pub use self::answer::Answer;
 pub use self::client::Client;
 pub use self::database::TestDatabase;
-pub use self::service::{TestHost, TestService};
+pub use self::service::{Running, TestHost, TestService};

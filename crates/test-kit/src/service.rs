@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
+use std::pin::Pin;
 
 use auth::testing::{Bearer, Issuer};
 use db::DatabaseUrl;
@@ -23,6 +24,9 @@ pub struct TestService {
     database: TestDatabase,
     stop: Option<oneshot::Sender<()>>,
 }
+
+/// A service that runs, or why it does not any more.
+pub type Running = Pin<Box<dyn Future<Output = Result<(), Box<dyn Error>>>>>;
 
 /// What a service under test is given.
 #[derive(Debug)]
@@ -74,55 +78,46 @@ impl TestService {
     }
 
     /// Who signs the tokens that the service believes.
-    #[must_use]
     pub fn issuer(&self) -> &Issuer {
         &self.issuer
     }
 
     /// The service's database.
-    #[must_use]
     pub fn database(&self) -> &TestDatabase {
         &self.database
     }
 
     /// Somebody without a token.
-    #[must_use]
     pub fn nobody(&self) -> &Client {
         &self.nobody
     }
 
     /// Somebody of this name, with the role `user`. The same name is the same person.
-    #[must_use]
     pub fn user(&self, name: &str) -> Client {
         self.call_as(&self.person(name, &["user"]))
     }
 
     /// Somebody with the roles `user` and `support`.
-    #[must_use]
     pub fn support(&self) -> Client {
         self.call_as(&self.person("support", &["user", "support"]))
     }
 
     /// Somebody with the roles `user` and `admin`.
-    #[must_use]
     pub fn admin(&self) -> Client {
         self.call_as(&self.person("admin", &["user", "admin"]))
     }
 
     /// A service of this name.
-    #[must_use]
     pub fn service(&self, name: &str) -> Client {
         self.call_as(&self.issuer.as_service(name))
     }
 
     /// Whoever bears this.
-    #[must_use]
     pub fn call_as(&self, bearer: &Bearer) -> Client {
         self.nobody.bearing(&bearer.token())
     }
 
     /// A person's bearer, to be made worse before it is called with.
-    #[must_use]
     pub fn person(&self, name: &str, roles: &[&str]) -> Bearer {
         let scope = Roles::built_in().scope_of(roles);
         self.issuer.as_roles(roles).id(id_of(name)).name(name).scope(&scope)
@@ -141,7 +136,6 @@ impl TestService {
 }
 
 /// The id of the person of this name.
-#[must_use]
 fn id_of(name: &str) -> Uuid {
     let mut bytes = [0x5a; 16];
     for (index, byte) in name.bytes().enumerate() {

@@ -67,8 +67,8 @@ impl Logins {
         now: DateTime<Utc>,
     ) -> Result<TokenPair, UserError> {
         let token = RefreshToken::generate()?;
-        let session_expires_at = now + self.lifetimes.session;
-        let token_expires_at = session_expires_at.min(now + self.lifetimes.refresh);
+        let expires_at = now + self.lifetimes.session;
+        let token_expires_at = expires_at.min(now + self.lifetimes.refresh);
         let session = id::new(now);
         Sessions(conn).forget_expired(compared.id, now).await?;
         let new = NewSession {
@@ -77,7 +77,7 @@ impl Logins {
             token: &token,
             now,
             token_expires_at,
-            session_expires_at,
+            expires_at,
         };
         Sessions(conn).open(&new).await?;
         let account = Users(conn)

@@ -29,7 +29,7 @@ create table sessions (
     created_at         timestamptz not null,
     last_used_at       timestamptz not null,
     token_expires_at   timestamptz not null,
-    session_expires_at timestamptz not null,
+    expires_at         timestamptz not null,
     ended_at           timestamptz
 );
 

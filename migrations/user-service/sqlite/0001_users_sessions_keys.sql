@@ -29,7 +29,7 @@ create table sessions (
     created_at         text not null,
     last_used_at       text not null,
     token_expires_at   text not null,
-    session_expires_at text not null,
+    expires_at         text not null,
     ended_at           text
 ) strict;
 

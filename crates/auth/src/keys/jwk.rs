@@ -77,25 +77,21 @@ pub(super) fn read_set(document: &[u8], algorithms: &[Algorithm]) -> Result<Hash
     if set.keys.len() > MAX_KEYS {
         return Err(JwksError::TooMany);
     }
-    let mut keys: HashMap<String, Result<Key, Unfit>> = HashMap::new();
-    for value in &set.keys {
-        match read_key(value, algorithms) {
-            Ok((kid, key)) => {
-                // Neither of two keys with one name can be meant by it.
-                let unless_taken = if keys.contains_key(&kid) { Err(Unfit::Duplicate) } else { Ok(key) };
-                keys.insert(kid, unless_taken);
-            }
-            Err(unfit) => tracing::warn!(kid = ?value.get("kid"), %unfit, "a key of the JWK Set is left out"),
-        }
-    }
     let mut fit = HashMap::new();
-    for (kid, key) in keys {
-        match key {
-            Ok(key) => drop(fit.insert(kid, key)),
-            Err(unfit) => tracing::warn!(%kid, %unfit, "a key of the JWK Set is left out"),
+    for value in &set.keys {
+        // Neither of two keys with one name can be meant by it, and least of all one whose private twin is published too.
+        let namesakes = set.keys.iter().filter(|other| other.get("kid") == value.get("kid")).count();
+        match read_key(value, algorithms) {
+            Ok((kid, key)) if namesakes == 1 => drop(fit.insert(kid, key)),
+            Ok(_) => leave_out(value, &Unfit::Duplicate),
+            Err(unfit) => leave_out(value, &unfit),
         }
     }
     if fit.is_empty() { Err(JwksError::Empty) } else { Ok(fit) }
+}
+
+fn leave_out(key: &Value, unfit: &Unfit) {
+    tracing::warn!(kid = ?key.get("kid"), %unfit, "a key of the JWK Set is left out");
 }
 
 fn read_key(value: &Value, algorithms: &[Algorithm]) -> Result<(String, Key), Unfit> {
@@ -267,6 +263,8 @@ mod tests {
         assert_eq!(keys.keys().collect::<Vec<_>>(), ["j"]);
 
         other["kid"] = json!("l");
+        let twin = json!({"keys": [good(), with("d", json!("AAAA")), other.clone()]}).to_string();
+        assert_eq!(read_set(twin.as_bytes(), &ALL).unwrap().keys().collect::<Vec<_>>(), ["l"]);
         let thrice = json!({"keys": [good(), good(), good(), other]}).to_string();
         let keys = read_set(thrice.as_bytes(), &ALL).unwrap();
         assert_eq!(keys.keys().collect::<Vec<_>>(), ["l"]);

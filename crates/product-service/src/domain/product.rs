@@ -107,14 +107,15 @@ fn value<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Res
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that garde calls")]
-fn price(cents: &i64, (): &()) -> garde::Result {
+fn price(cents: &i64, _: &()) -> garde::Result {
     if (0..=MAX_PRICE_CENTS).contains(cents) {
         return Ok(());
     }
     Err(garde::Error::new(format!("must be from 0 to {MAX_PRICE_CENTS}")))
 }
 
-fn currency_code(code: &str, (): &()) -> garde::Result {
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that garde calls")]
+fn currency_code(code: &str, _: &()) -> garde::Result {
     if code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase()) {
         return Ok(());
     }

@@ -4,14 +4,11 @@ mod catalogue;
 mod changing;
 mod every_route;
 
-use std::error::Error;
-use std::future::Future;
-
 use auth::testing::Issuer;
 use product_service::{Config, NAME, startup};
 use serde_json::{Value, json};
 use service_kit::{Env, Settings};
-use test_kit::{Client, TestHost, TestService};
+use test_kit::{Client, Running, TestHost, TestService};
 
 /// A shop that runs.
 async fn shop() -> TestService {
@@ -27,9 +24,7 @@ async fn restart(shop: TestService) -> TestService {
     TestService::spawn_on(issuer, shop.stop().await, run)
 }
 
-fn run<'i>(
-    issuer: &Issuer,
-) -> impl FnOnce(TestHost) -> std::pin::Pin<Box<dyn Future<Output = Result<(), Box<dyn Error>>>>> + use<'i> {
+fn run(issuer: &Issuer) -> impl FnOnce(TestHost) -> Running + use<> {
     let verifier = issuer.verifier();
     move |TestHost { database, host }| {
         let mut env = Env::from_vars(NAME, []);

@@ -16,7 +16,7 @@ pub(crate) struct NewSession<'n> {
     pub token: &'n RefreshToken,
     pub now: DateTime<Utc>,
     pub token_expires_at: DateTime<Utc>,
-    pub session_expires_at: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
 }
 
 /// A session, as a refresh looks at it.
@@ -29,14 +29,14 @@ pub(crate) struct Session {
     pub rotation_nonce: Option<Vec<u8>>,
     rotated_at: Option<DateTime<Utc>>,
     pub token_expires_at: DateTime<Utc>,
-    session_expires_at: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
     ended_at: Option<DateTime<Utc>>,
 }
 
 impl Session {
     /// Whether the session goes on, as far as time and its bearer are concerned.
     pub(crate) fn is_live(&self, now: DateTime<Utc>) -> bool {
-        self.ended_at.is_none() && now < self.token_expires_at && now < self.session_expires_at
+        self.ended_at.is_none() && now < self.token_expires_at && now < self.expires_at
     }
 
     /// Whether this is the newest token.
@@ -60,7 +60,7 @@ impl Sessions<'_> {
     pub(crate) async fn open(&mut self, new: &NewSession<'_>) -> Result<(), sqlx::Error> {
         const SQL: &str = "
             insert into sessions (id, user_id, family_hash, token_hash, created_at, last_used_at, token_expires_at,
-                                  session_expires_at)
+                                  expires_at)
             values ($1, $2, $3, $4, $5, $5, $6, $7)";
         on!(self.0, conn => sqlx::query(SQL)
             .bind(new.id)
@@ -69,7 +69,7 @@ impl Sessions<'_> {
             .bind(new.token.hash().as_slice())
             .bind(new.now)
             .bind(new.token_expires_at)
-            .bind(new.session_expires_at)
+            .bind(new.expires_at)
             .execute(conn)
             .await
             .map(drop))
@@ -83,7 +83,7 @@ impl Sessions<'_> {
     ) -> Result<(), sqlx::Error> {
         const SQL: &str = "
             delete from sessions
-            where user_id = $1 and ended_at is null and (token_expires_at <= $2 or session_expires_at <= $2)";
+            where user_id = $1 and ended_at is null and (token_expires_at <= $2 or expires_at <= $2)";
         on!(self.0, conn => sqlx::query(SQL).bind(user_id).bind(now).execute(conn).await.map(drop))
     }
 
@@ -100,11 +100,11 @@ impl Sessions<'_> {
         const SQL: &str = "
             update sessions
             set token_hash = $3, previous_hash = token_hash, rotation_nonce = $4, rotated_at = $5, last_used_at = $5,
-                token_expires_at = case when $6 < session_expires_at then $6 else session_expires_at end
+                token_expires_at = case when $6 < expires_at then $6 else expires_at end
             where family_hash = $1 and token_hash = $2
-              and ended_at is null and token_expires_at > $5 and session_expires_at > $5
+              and ended_at is null and token_expires_at > $5 and expires_at > $5
             returning id, user_id, token_hash, previous_hash, rotation_nonce, rotated_at, token_expires_at,
-                      session_expires_at, ended_at";
+                      expires_at, ended_at";
         on!(self.0, conn => sqlx::query_as(SQL)
             .bind(token.family_hash().as_slice())
             .bind(token.hash().as_slice())
@@ -123,7 +123,7 @@ impl Sessions<'_> {
     ) -> Result<Option<Session>, sqlx::Error> {
         const SQL: &str = "
             select id, user_id, token_hash, previous_hash, rotation_nonce, rotated_at, token_expires_at,
-                   session_expires_at, ended_at
+                   expires_at, ended_at
             from sessions where family_hash = $1";
         on!(self.0, conn => sqlx::query_as(SQL)
             .bind(token.family_hash().as_slice())

@@ -1,4 +1,5 @@
 //! user-service through its front door.
+#![expect(clippy::unwrap_used, reason = "a test stops at what can't be")]
 
 mod every_route;
 mod first_admin;
@@ -9,14 +10,10 @@ mod me;
 mod refresh;
 mod register;
 
-use std::error::Error;
-use std::future::Future;
-use std::pin::Pin;
-
 use auth::testing::Issuer;
 use serde_json::{Value, json};
 use service_kit::{Env, Settings};
-use test_kit::{Answer, Client, TestHost, TestService};
+use test_kit::{Answer, Client, Running, TestHost, TestService};
 use user_service::{Config, NAME, startup};
 use uuid::Uuid;
 
@@ -38,8 +35,6 @@ async fn restart(service: TestService, vars: &[(&str, &str)]) -> TestService {
     let issuer = service.issuer().clone();
     TestService::spawn_on(issuer, service.stop().await, run(vars))
 }
-
-type Running = Pin<Box<dyn Future<Output = Result<(), Box<dyn Error>>>>>;
 
 fn run(vars: &[(&str, &str)]) -> impl FnOnce(TestHost) -> Running + use<> {
     // Hashes that cost next to nothing.
