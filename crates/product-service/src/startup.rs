@@ -28,10 +28,7 @@ pub async fn run_with(config: Config, verifier: Verifier, host: Host) -> Result<
         .verifier(verifier)
         .data(db.clone())
         .data(host.clock)
-        .ready_when("database", move || {
-            let database = database.clone();
-            async move { database.is_reachable().await }
-        })
+        .ready_when("database", move || database.clone().is_reachable())
         .run(host.listener, host.shutdown)
         .await?;
     db.close().await;

@@ -21,7 +21,7 @@ pub(crate) async fn ensure_one(
     admin: Option<&FirstAdmin>,
     now: DateTime<Utc>,
 ) -> Result<(), StartError> {
-    if Users(&mut *db.begin().await?).has_admin().await? {
+    if Users(&mut db.read().await?).has_admin().await? {
         return Ok(());
     }
     let Some(FirstAdmin { email, password }) = admin else {

@@ -70,7 +70,7 @@ impl Logins {
         let expires_at = now + self.lifetimes.session;
         let token_expires_at = expires_at.min(now + self.lifetimes.refresh);
         let session = id::new(now);
-        Sessions(conn).forget_expired(compared.id, now).await?;
+        Sessions(conn).forget_old(compared.id, now, now - self.revoked_for()).await?;
         let new = NewSession {
             id: session,
             user_id: compared.id,
@@ -155,7 +155,7 @@ impl Logins {
 
     /// Takes back, after a start, what was taken back before it.
     pub(crate) async fn remember(&self, db: &Db, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
-        let ended = Sessions(&mut *db.begin().await?).ended_since(now - self.revoked_for()).await?;
+        let ended = Sessions(&mut db.read().await?).ended_since(now - self.revoked_for()).await?;
         for (session, ended_at) in ended {
             self.take_back(session, ended_at);
         }

@@ -17,7 +17,7 @@ use crate::routes::Published;
 use crate::store::Secrets;
 use crate::{NAME, admin, docs, routes};
 
-static MIGRATIONS: Migrations = Migrations {
+pub(crate) static MIGRATIONS: Migrations = Migrations {
     sqlite: sqlx::migrate!("../../migrations/user-service/sqlite"),
     postgres: sqlx::migrate!("../../migrations/user-service/postgres"),
 };
@@ -56,10 +56,7 @@ pub async fn run(config: Config, host: Host) -> Result<(), Box<dyn Error>> {
         .data(hashing)
         .data(logins)
         .data(Published::new(&config.auth.issuer, &config.public_url, keys.jwks))
-        .ready_when("database", move || {
-            let database = database.clone();
-            async move { database.is_reachable().await }
-        })
+        .ready_when("database", move || database.clone().is_reachable())
         .run(host.listener, host.shutdown)
         .await?;
     db.close().await;

@@ -75,16 +75,25 @@ impl Sessions<'_> {
             .map(drop))
     }
 
-    /// Forgets a person's sessions that are over by themselves.
-    pub(crate) async fn forget_expired(
+    /// Forgets a person's sessions that are over by themselves, and those that were ended before a time from which nobody asks
+    /// for them any more.
+    pub(crate) async fn forget_old(
         &mut self,
         user_id: Uuid,
         now: DateTime<Utc>,
+        ended_before: DateTime<Utc>,
     ) -> Result<(), sqlx::Error> {
         const SQL: &str = "
             delete from sessions
-            where user_id = $1 and ended_at is null and (token_expires_at <= $2 or expires_at <= $2)";
-        on!(self.0, conn => sqlx::query(SQL).bind(user_id).bind(now).execute(conn).await.map(drop))
+            where user_id = $1
+              and (ended_at < $3 or (ended_at is null and (token_expires_at <= $2 or expires_at <= $2)))";
+        on!(self.0, conn => sqlx::query(SQL)
+            .bind(user_id)
+            .bind(now)
+            .bind(ended_before)
+            .execute(conn)
+            .await
+            .map(drop))
     }
 
     /// Replaces the newest token by its successor, and returns the session if this call was the one that did: of any number
@@ -156,5 +165,54 @@ impl Sessions<'_> {
     ) -> Result<Vec<(Uuid, DateTime<Utc>)>, sqlx::Error> {
         const SQL: &str = "select id, ended_at from sessions where ended_at is not null and ended_at > $1";
         on!(self.0, conn => sqlx::query_as(SQL).bind(since).fetch_all(conn).await)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use auth::Clock;
+    use db::Db;
+    use test_kit::TestDatabase;
+
+    use super::*;
+    use crate::domain::EmailAddress;
+    use crate::startup::MIGRATIONS;
+    use crate::store::{NewUser, Users};
+
+    #[actix_web::test]
+    async fn sessions_that_are_over_are_forgotten_once_nobody_asks_for_them() {
+        let database = TestDatabase::new().await;
+        let db = Db::open(&database.url(), &MIGRATIONS).await.unwrap();
+        let now = Clock::system().now();
+        let minutes = TimeDelta::minutes;
+        let user_id = Uuid::from_u128(1);
+        let email = EmailAddress::parse("ada@example.com").unwrap();
+        let new = NewUser { id: user_id, email: &email, name: "Ada", password_hash: "", roles: "user", now };
+        let mut tx = db.begin().await.unwrap();
+        assert!(Users(&mut tx).add(&new).await.unwrap());
+
+        // Live; its token expired; itself expired; ended lately; ended long ago.
+        let ages = [(60, 60, None), (0, 60, None), (60, 0, None), (60, 60, Some(5)), (60, 60, Some(20))];
+        let mut tokens = Vec::new();
+        for (index, (token_left, left, ended_ago)) in (0..).zip(ages) {
+            let (id, token) = (Uuid::from_u128(index), RefreshToken::generate().unwrap());
+            let (token_expires_at, expires_at) = (now + minutes(token_left), now + minutes(left));
+            let new = NewSession { id, user_id, token: &token, now, token_expires_at, expires_at };
+            Sessions(&mut tx).open(&new).await.unwrap();
+            if let Some(ago) = ended_ago {
+                Sessions(&mut tx).end(id, now - minutes(ago)).await.unwrap();
+            }
+            tokens.push(token);
+        }
+        Sessions(&mut tx).forget_old(Uuid::from_u128(2), now, now).await.unwrap();
+        Sessions(&mut tx).forget_old(user_id, now, now - minutes(10)).await.unwrap();
+
+        let mut kept = Vec::new();
+        for token in &tokens {
+            kept.push(Sessions(&mut tx).find_by_token(token).await.unwrap().is_some());
+        }
+        assert_eq!(kept, [true, false, false, true, false]);
+        let ended = Sessions(&mut tx).ended_since(now - minutes(10)).await.unwrap();
+        assert_eq!(ended, [(Uuid::from_u128(3), now - minutes(5))]);
     }
 }
