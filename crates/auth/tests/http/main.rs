@@ -1,0 +1,216 @@
+//! Who is let in over HTTP, and what the others are told: status, challenge (RFC 6750 §3) and problem details (RFC 9457).
+#![expect(clippy::unwrap_used, reason = "a test stops at what can't be")]
+
+use std::future::{Ready, ready};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{Payload, ServiceResponse};
+use actix_web::http::header::{HeaderMap, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+use actix_web::test::{TestRequest, call_service, init_service, read_body};
+use actix_web::web::{self, Data, Json, ServiceConfig};
+use actix_web::{App, FromRequest, HttpRequest, HttpResponse, HttpServer};
+use auth::testing::Issuer;
+use auth::{
+    Admin, AnyRole, Anyone, CurrentUser, HasRole, HasScope, IsAdmin, IsService, Keys, ProblemDetails,
+    Revocation, Revocations, Routes, Support, Verifier, VerifyToken, authorize,
+};
+use futures_util::future::LocalBoxFuture;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+auth::scopes! {
+    /// May read things.
+    ReadThings = "things:read";
+}
+
+const SERVICE: &str = "thing-service";
+const GUARDED: [&str; 6] = ["/user", "/admin", "/support", "/either", "/scope", "/service"];
+
+async fn anyone(_: Anyone) -> &'static str {
+    "anyone"
+}
+async fn optional(CurrentUser(user): CurrentUser) -> String {
+    user.map_or_else(|| "nobody".to_owned(), |user| user.name().to_owned())
+}
+async fn user(VerifyToken(user): VerifyToken) -> String {
+    user.name().to_owned()
+}
+async fn admin(IsAdmin(user): IsAdmin) -> String {
+    user.name().to_owned()
+}
+async fn support(user: HasRole<Support>) -> String {
+    user.name().to_owned()
+}
+async fn either(user: AnyRole<(Support, Admin)>) -> String {
+    user.name().to_owned()
+}
+async fn scope(user: HasScope<ReadThings>) -> String {
+    user.name().to_owned()
+}
+async fn service(IsService(caller): IsService) -> String {
+    caller.name().to_owned()
+}
+
+/// One route for each type that says who may call.
+fn listed(config: &mut ServiceConfig) {
+    Routes::new()
+        .get("/anyone", anyone)
+        .get("/optional", optional)
+        .get("/user", user)
+        .get("/admin", admin)
+        .get("/support", support)
+        .get("/either", either)
+        .get("/scope", scope)
+        .get("/service", service)
+        .configure(config);
+}
+
+/// The same handlers in an application that has no route list.
+fn plain(config: &mut ServiceConfig) {
+    config
+        .route("/anyone", web::get().to(anyone))
+        .route("/optional", web::get().to(optional))
+        .route("/user", web::get().to(user))
+        .route("/admin", web::get().to(admin))
+        .route("/support", web::get().to(support))
+        .route("/either", web::get().to(either))
+        .route("/scope", web::get().to(scope))
+        .route("/service", web::get().to(service));
+}
+
+fn challenge(error: &str, description: &str) -> String {
+    format!(r#"Bearer realm="countersign", error="{error}", error_description="{description}""#)
+}
+
+/// An answer, read to its end.
+struct Answer {
+    status: u16,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn header(&self, name: &str) -> Option<&str> {
+        let mut values = self.headers.get_all(name);
+        let value = values.next().map(|value| value.to_str().unwrap());
+        assert!(values.next().is_none(), "{name} twice");
+        value
+    }
+
+    fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    #[track_caller]
+    fn assert(&self, status: u16, text: &str) {
+        assert_eq!((self.status, self.text()), (status, text));
+    }
+
+    /// A refusal with nothing in it but what is said here.
+    #[track_caller]
+    fn assert_problem(&self, status: u16, code: &str, detail: &str, challenge: Option<&str>) {
+        let title = StatusCode::from_u16(status).unwrap().canonical_reason();
+        let problem =
+            json!({"type": "about:blank", "title": title, "status": status, "detail": detail, "code": code});
+        assert_eq!((self.status, serde_json::from_slice::<Value>(&self.body).unwrap()), (status, problem));
+        assert_eq!(self.header("content-type"), Some("application/problem+json"));
+        assert_eq!(self.header("cache-control"), Some("no-store"));
+        assert_eq!(self.header("www-authenticate"), challenge);
+        assert_eq!(self.header("retry-after"), (status == 503).then_some("1"));
+    }
+
+    #[track_caller]
+    fn assert_no_token(&self) {
+        let challenge = r#"Bearer realm="countersign""#;
+        self.assert_problem(401, "no_token", "This needs an access token.", Some(challenge));
+    }
+
+    #[track_caller]
+    fn assert_bad_token(&self, code: &str, detail: &str) {
+        self.assert_problem(401, code, detail, Some(&challenge("invalid_token", detail)));
+    }
+
+    #[track_caller]
+    fn assert_invalid_token(&self) {
+        self.assert_bad_token("invalid_token", "The access token is not valid.");
+    }
+
+    #[track_caller]
+    fn assert_forbidden(&self, scope: Option<&str>) {
+        let detail = "You may not do this.";
+        let scope = scope.map(|scope| format!(r#", scope="{scope}""#)).unwrap_or_default();
+        let challenge = challenge("insufficient_scope", detail) + &scope;
+        self.assert_problem(403, "forbidden", detail, Some(&challenge));
+    }
+}
+
+async fn read<B: MessageBody>(response: ServiceResponse<B>) -> Answer {
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    Answer { status, headers, body: read_body(response).await.to_vec() }
+}
+
+/// A macro, since the type of a test's request has no name here.
+macro_rules! call {
+    ($app:expr, $request:expr) => {
+        read(call_service(&$app, $request.to_request()).await).await
+    };
+}
+
+macro_rules! app {
+    ($issuer:expr, $configure:expr) => {
+        init_service(App::new().app_data(Data::new($issuer.verifier())).configure($configure)).await
+    };
+}
+
+fn get(path: &str) -> TestRequest {
+    TestRequest::get().uri(path)
+}
+
+fn get_as(path: &str, token: &str) -> TestRequest {
+    get(path).insert_header(("authorization", format!("Bearer {token}")))
+}
+
+/// Each caller at each route: who comes in where is the same whether the route list asks or the argument itself.
+macro_rules! assert_let_in {
+    ($configure:expr) => {
+        let issuer = Issuer::new(SERVICE);
+        let app = app!(issuer, $configure);
+        let name = "Ada";
+        let callers = [
+            (issuer.as_user().name(name), ["/user"].as_slice()),
+            (issuer.as_user().name(name).scope("a things:read"), &["/user", "/scope"]),
+            (issuer.as_user().name(name).scope("things:read-all"), &["/user"]),
+            (issuer.as_roles(&["user", "support"]).name(name), &["/user", "/support", "/either"]),
+            (issuer.as_admin().name(name), &["/user", "/admin", "/either"]),
+            (issuer.as_roles(&["administrator"]).name(name), &["/user"]),
+            (issuer.as_roles(&[]).name(name), &["/user"]),
+            (issuer.as_service(name).scope("things:read"), &["/service"]),
+        ];
+        for (caller, may) in callers {
+            let is_service = caller.claims().sid.is_none();
+            let token = caller.token();
+            for path in GUARDED {
+                let answer = call!(app, get_as(path, &token));
+                if may.contains(&path) {
+                    answer.assert(200, name);
+                } else {
+                    answer.assert_forbidden((path == "/scope").then_some("things:read"));
+                }
+            }
+            call!(app, get_as("/anyone", &token)).assert(200, "anyone");
+            // To a route that asks who the user is, a service is nobody.
+            call!(app, get_as("/optional", &token)).assert(200, if is_service { "nobody" } else { name });
+        }
+    };
+}
+
+// Below the macros, which only what follows can use.
+mod before_the_handler;
+mod connections;
+mod who_comes_in;
+mod whole_apps;

@@ -1,0 +1,272 @@
+//! What a token has to say, and what it is taken to mean.
+
+use super::*;
+
+#[test]
+fn a_person_is_who_the_token_says() {
+    let forge = Forge::new();
+    let ada = claims(&forge.issuer.as_roles(&["user", "support"]).name("Ada").scope("a b:c").epoch(7));
+    let Ok(Principal::User(user)) = forge.verify(&forge.token(&header(), &ada)) else { panic!("let in") };
+
+    assert_eq!(user.id().to_string(), ada["sub"]);
+    assert_eq!(user.session_id().to_string(), ada["sid"]);
+    assert_eq!(user.epoch(), 7);
+    assert_eq!((user.name(), user.email()), ("Ada", ada["email"].as_str().unwrap()));
+    assert_eq!(user.token_id(), ada["jti"]);
+    assert_eq!(user.expires_at().timestamp(), ada["exp"]);
+    assert!(user.has_role("support") && !user.has_role("sup") && !user.is_admin());
+    assert!(user.has_scope("a") && user.has_scope("b:c"));
+    assert!(!user.has_scope("b") && !user.has_scope("") && !user.has_scope("a b:c"));
+    assert!(!format!("{user:?}").contains("Ada"), "names have no place in a log");
+}
+
+#[test]
+fn a_service_is_who_the_token_says() {
+    let forge = Forge::new();
+    let caller = claims(&forge.issuer.as_service("gateway").scope("a b"));
+    let Ok(Principal::Service(service)) = forge.verify(&forge.token(&header(), &caller)) else {
+        panic!("let in")
+    };
+
+    assert_eq!(service.name(), "gateway");
+    assert!(service.is("gateway") && !service.is("gate"));
+    assert!(service.has_scope("b") && !service.has_scope("a b"));
+    assert_eq!(service.token_id(), caller["jti"]);
+}
+
+#[test]
+fn a_header_may_be_written_in_several_ways() {
+    let forge = Forge::new();
+    let ada = claims(&forge.issuer.as_user());
+    for good in [
+        header(),
+        with(header(), "typ", json!("AT+JWT")),
+        with(header(), "typ", json!("application/at+jwt")),
+        with(header(), "typ", json!("Application/At+Jwt")),
+        with(header(), "cty", json!("whatever")),
+        with(header(), "nested", nested(100)),
+    ] {
+        assert_let_in(&forge, &forge.token(&good, &ada));
+    }
+    assert_let_in(&forge, &forge.sign(format!(" \n{}\t", header()), ada.to_string()));
+}
+
+#[test]
+fn where_a_key_could_be_had_from_is_never_looked_at() {
+    let (forge, stranger) = (Forge::new(), Forge::new());
+    let ada = claims(&forge.issuer.as_user());
+    for (member, value) in [
+        ("jwk", jwk(stranger.public_key())),
+        ("jku", json!("http://127.0.0.1:1/jwks.json")),
+        ("x5u", json!("http://127.0.0.1:1/x5u")),
+        ("x5c", json!(["AAAA"])),
+        ("x5c", json!(17)),
+    ] {
+        let header = with(header(), member, value);
+        assert_let_in(&forge, &forge.token(&header, &ada));
+        assert_refused(&forge, &stranger.token(&header, &ada), Fault::Signature);
+    }
+}
+
+#[test]
+fn a_header_that_is_not_an_access_tokens_is_refused() {
+    let forge = Forge::new();
+    let ada = claims(&forge.issuer.as_user());
+    for (bad, fault) in [
+        (without(header(), "typ"), Fault::Type),
+        (with(header(), "typ", Value::Null), Fault::Type),
+        (with(header(), "typ", json!("JWT")), Fault::Type),
+        (with(header(), "typ", json!("at+jwt ")), Fault::Type),
+        (with(header(), "typ", json!("text/at+jwt")), Fault::Type),
+        (with(header(), "typ", json!(["at+jwt"])), Fault::Malformed),
+        (with(header(), "crit", Value::Null), Fault::Critical),
+        (with(header(), "crit", json!([])), Fault::Critical),
+        (with(header(), "crit", json!(["exp"])), Fault::Critical),
+        (with(with(header(), "b64", json!(false)), "crit", json!(["b64"])), Fault::Critical),
+        (without(header(), "kid"), Fault::UnknownKey),
+        (with(header(), "kid", Value::Null), Fault::UnknownKey),
+        (with(header(), "kid", json!("")), Fault::UnknownKey),
+        (with(header(), "kid", json!("K")), Fault::UnknownKey),
+        (with(header(), "kid", json!("../k")), Fault::UnknownKey),
+        (with(header(), "kid", json!([KID])), Fault::Malformed),
+        (without(header(), "alg"), Fault::Malformed),
+        (with(header(), "alg", Value::Null), Fault::Malformed),
+        (with(header(), "alg", json!(["EdDSA"])), Fault::Malformed),
+        (with(header(), "alg", json!("eddsa")), Fault::Algorithm),
+        (with(header(), "alg", json!("EdDSA ")), Fault::Algorithm),
+        (with(header(), "alg", json!("ES256")), Fault::Algorithm),
+        (with(header(), "alg", json!("HS256")), Fault::Algorithm),
+        (with(header(), "alg", json!("")), Fault::Algorithm),
+    ] {
+        assert_refused(&forge, &forge.token(&bad, &ada), fault);
+    }
+}
+
+#[test]
+fn the_algorithm_is_the_keys_whatever_the_token_says() {
+    let forge = Forge::new();
+    let ada = claims(&forge.issuer.as_user());
+    for none in ["none", "None", "NONE", "nOnE"] {
+        let token = forge.token(&with(header(), "alg", json!(none)), &ada);
+        assert_refused(&forge, &token, Fault::Algorithm);
+        let (unsigned, _) = token.rsplit_once('.').unwrap();
+        assert_refused(&forge, &format!("{unsigned}."), Fault::Algorithm);
+    }
+
+    // The oldest trick: what everybody may know of the key, taken as a shared secret.
+    let x = URL_SAFE_NO_PAD.encode(forge.public_key());
+    let key = jwk(forge.public_key()).to_string();
+    for secret in [forge.public_key(), x.as_bytes(), key.as_bytes(), b""] {
+        for alg in [jsonwebtoken::Algorithm::HS256, jsonwebtoken::Algorithm::HS512] {
+            let header =
+                Header { typ: Some("at+jwt".to_owned()), kid: Some(KID.to_owned()), ..Header::new(alg) };
+            let token = jsonwebtoken::encode(&header, &ada, &EncodingKey::from_secret(secret)).unwrap();
+            assert_refused(&forge, &token, Fault::Algorithm);
+        }
+    }
+}
+
+#[test]
+fn with_a_shared_secret_no_kid_is_needed() {
+    let issuer = Issuer::with_secret(SERVICE, SECRET);
+    let verifier = issuer.verifier();
+    let verify = |token: &str| verifier.verify_with_held_keys(token).map(drop);
+
+    assert_eq!(verify(&issuer.as_user().token()), Ok(()));
+    assert_eq!(
+        verify(&issuer.as_user().with(|header, _| header.kid = Some("any".to_owned())).token()),
+        Ok(())
+    );
+    assert_eq!(
+        verify(&issuer.as_user().signed_by_a_stranger().token()),
+        Err(Refusal::InvalidToken(Fault::Signature))
+    );
+    for other in [Forge::new().issuer.as_user().token(), hs512(&issuer)] {
+        assert_eq!(verify(&other), Err(Refusal::InvalidToken(Fault::Algorithm)), "{other}");
+    }
+}
+
+fn hs512(issuer: &Issuer) -> String {
+    issuer.as_user().with(|header, _| header.alg = jsonwebtoken::Algorithm::HS512).token()
+}
+
+#[test]
+fn claims_may_be_written_in_several_ways() {
+    let forge = Forge::new();
+    let (ada, gateway) = (claims(&forge.issuer.as_user()), claims(&forge.issuer.as_service("gateway")));
+    for good in [
+        with(ada.clone(), "aud", json!("platform")),
+        with(ada.clone(), "aud", json!(["else", "platform"])),
+        with(ada.clone(), "unknown", json!({"a": [1.5, null]})),
+        with(ada.clone(), "unknown", nested(100)),
+        with(ada.clone(), "exp", json!(i64::MAX)),
+        with(ada.clone(), "nbf", json!(0)),
+        without(ada.clone(), "email"),
+        without(ada.clone(), "name"),
+        without(ada.clone(), "roles"),
+        without(ada.clone(), "scope"),
+        with(gateway.clone(), "aud", json!(SERVICE)),
+        with(gateway.clone(), "epoch", json!(1)),
+        without(gateway, "scope"),
+    ] {
+        assert_let_in(&forge, &forge.token(&header(), &good));
+    }
+    // Deeper than any parser that recurses would go.
+    let deep = format!("{{\"deep\":{}{},{}", "[".repeat(2_000), "]".repeat(2_000), &ada.to_string()[1..]);
+    assert_let_in(&forge, &forge.sign(header().to_string(), deep));
+}
+
+fn nested(depth: usize) -> Value {
+    (0..depth).fold(Value::Null, |inner, _| json!([inner]))
+}
+
+#[test]
+fn a_person_needs_each_claim_in_its_own_type() {
+    let forge = Forge::new();
+    let ada = claims(&forge.issuer.as_user());
+    for needed in ["iss", "sub", "aud", "exp", "iat", "jti", "client_id"] {
+        assert_refused(&forge, &forge.token(&header(), &without(ada.clone(), needed)), Fault::Malformed);
+        for retyped in [Value::Null, json!(true), json!({}), json!([[]])] {
+            let token = forge.token(&header(), &with(ada.clone(), needed, retyped));
+            assert_refused(&forge, &token, Fault::Malformed);
+        }
+    }
+    for (claim, value, fault) in [
+        ("iss", json!("http://localhost:8080/"), Fault::Issuer),
+        ("iss", json!("HTTP://LOCALHOST:8080"), Fault::Issuer),
+        ("iss", json!(""), Fault::Issuer),
+        ("iss", json!(["http://localhost:8080"]), Fault::Malformed),
+        ("aud", json!([]), Fault::Audience),
+        ("aud", json!(""), Fault::Audience),
+        ("aud", json!("Platform"), Fault::Audience),
+        ("aud", json!("platform else"), Fault::Audience),
+        ("aud", json!([SERVICE]), Fault::Audience),
+        ("aud", json!(["platform", 5]), Fault::Malformed),
+        ("exp", json!(forge.now().to_string()), Fault::Malformed),
+        ("exp", json!(4_102_444_800.5), Fault::Malformed),
+        ("exp", json!(u64::MAX), Fault::Malformed),
+        ("nbf", Value::Null, Fault::Malformed),
+        ("nbf", json!("0"), Fault::Malformed),
+        ("iat", json!("0"), Fault::Malformed),
+        ("sub", json!("ada"), Fault::Claims),
+        ("sub", json!(""), Fault::Claims),
+        ("sub", json!("01890A5D-AC96-774B-BCCE-B302099A8057"), Fault::Claims),
+        ("sub", json!("urn:uuid:01890a5d-ac96-774b-bcce-b302099a8057"), Fault::Claims),
+        ("sid", Value::Null, Fault::Claims),
+        ("sid", json!("here"), Fault::Malformed),
+        ("epoch", Value::Null, Fault::Claims),
+        ("epoch", json!("0"), Fault::Malformed),
+        ("epoch", json!(0.0), Fault::Malformed),
+        ("email", json!(1), Fault::Malformed),
+        ("name", json!(["Ada"]), Fault::Malformed),
+        ("roles", json!("admin"), Fault::Malformed),
+        ("roles", json!(["admin", 1]), Fault::Malformed),
+        ("scope", json!(["a"]), Fault::Malformed),
+        ("scope", Value::Null, Fault::Malformed),
+        // A person who calls themselves a client would be a service, and is none.
+        ("client_id", ada["sub"].clone(), Fault::Audience),
+    ] {
+        assert_refused(&forge, &forge.token(&header(), &with(ada.clone(), claim, value)), fault);
+    }
+    for needed in ["sid", "epoch"] {
+        assert_refused(&forge, &forge.token(&header(), &without(ada.clone(), needed)), Fault::Claims);
+    }
+}
+
+#[test]
+fn a_service_is_no_person_and_calls_only_whom_its_token_is_for() {
+    let forge = Forge::new();
+    let gateway = claims(&forge.issuer.as_service("gateway"));
+    for (claim, value, fault) in [
+        ("aud", json!("product-service"), Fault::Audience),
+        ("aud", json!("platform"), Fault::Audience),
+        ("roles", json!(["admin"]), Fault::Claims),
+        ("roles", json!([]), Fault::Claims),
+        ("sid", json!(Uuid::new_v4()), Fault::Claims),
+        // Whom it speaks for and who asked for it differ: that is a person's token, for another audience.
+        ("client_id", json!("product-service"), Fault::Audience),
+    ] {
+        assert_refused(&forge, &forge.token(&header(), &with(gateway.clone(), claim, value)), fault);
+    }
+    let nobody = with(with(gateway, "sub", json!("")), "client_id", json!(""));
+    assert_refused(&forge, &forge.token(&header(), &nobody), Fault::Claims);
+}
+
+#[test]
+fn a_token_ends_thirty_seconds_after_its_time() {
+    let forge = Forge::new();
+    let now = forge.now();
+    for of in [forge.issuer.as_user(), forge.issuer.as_service("gateway")] {
+        let until = |exp: i64| forge.verify(&forge.token(&header(), &with(claims(&of), "exp", json!(exp))));
+        assert!(until(now - 29).is_ok());
+        assert_eq!(until(now - 30), Err(Refusal::Expired));
+        assert_eq!(until(0), Err(Refusal::Expired));
+        assert_eq!(until(i64::MIN), Err(Refusal::Expired));
+
+        let from = |nbf: i64| forge.verify(&forge.token(&header(), &with(claims(&of), "nbf", json!(nbf))));
+        assert!(from(now + 30).is_ok());
+        assert_eq!(from(now + 31), Err(Refusal::InvalidToken(Fault::NotYet)));
+        assert_eq!(from(i64::MAX), Err(Refusal::InvalidToken(Fault::NotYet)));
+        assert!(from(i64::MIN).is_ok());
+    }
+}

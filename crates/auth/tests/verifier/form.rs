@@ -1,0 +1,189 @@
+//! How a token has to be written.
+
+use super::*;
+
+#[test]
+fn a_token_of_8_kib_is_looked_at_and_a_longer_one_is_not() {
+    let forge = Forge::new();
+    let ada = claims(&forge.issuer.as_user());
+    let of_length = |bytes: usize| {
+        // Base64 can't have every length, so both parts are padded.
+        (0..3)
+            .flat_map(|a| (5_000..6_200).map(move |b| (a, b)))
+            .map(|(a, b)| {
+                (with(header(), "pad", json!("a".repeat(a))), with(ada.clone(), "name", json!("b".repeat(b))))
+            })
+            .find(|(header, claims)| {
+                let encoded = |json: &Value| (json.to_string().len() * 4).div_ceil(3);
+                encoded(header) + 1 + encoded(claims) + 1 + 86 == bytes
+            })
+            .map(|(header, claims)| forge.token(&header, &claims))
+            .unwrap()
+    };
+    let (longest, too_long) = (of_length(MAX_TOKEN_BYTES), of_length(MAX_TOKEN_BYTES + 1));
+    assert_eq!((longest.len(), too_long.len()), (8192, 8193));
+    assert_let_in(&forge, &longest);
+    assert_refused(&forge, &too_long, Fault::TooLong);
+    assert_refused(&forge, &"a".repeat(10_000_000), Fault::TooLong);
+}
+
+#[test]
+fn a_token_has_three_parts_and_nothing_around_them() {
+    let forge = Forge::new();
+    let ada = claims(&forge.issuer.as_user());
+    let token = forge.token(&header(), &ada);
+    let parts: Vec<&str> = token.split('.').collect();
+    let (h, p, s) = (parts[0], parts[1], parts[2]);
+
+    for (text, fault) in [
+        (String::new(), Fault::Malformed),
+        (".".to_owned(), Fault::Malformed),
+        ("..".to_owned(), Fault::Malformed),
+        ("....".to_owned(), Fault::Malformed),
+        (h.to_owned(), Fault::Malformed),
+        (format!("{h}.{p}"), Fault::Malformed),
+        (forge.seal(h), Fault::Malformed),
+        (format!(".{p}.{s}"), Fault::Malformed),
+        (forge.seal(&format!(".{p}")), Fault::Malformed),
+        (format!("{h}..{s}"), Fault::Signature),
+        (forge.seal(&format!("{h}.")), Fault::Malformed),
+        (format!("{h}.{p}."), Fault::Signature),
+        (format!("{token}."), Fault::Signature),
+        (format!("{token}.{s}"), Fault::Signature),
+        (forge.seal(&token), Fault::Malformed),
+        (forge.seal(&format!("{token}.{s}")), Fault::Malformed),
+        (format!(".{token}"), Fault::Malformed),
+        (format!("{token}{token}"), Fault::Signature),
+        (format!(" {token}"), Fault::Malformed),
+        (format!("{token} "), Fault::Signature),
+        (format!("{token}\n"), Fault::Signature),
+        (format!("{token}\r\n"), Fault::Signature),
+        (format!("{token}\0"), Fault::Signature),
+        (format!("{h}.{p}\n.{s}"), Fault::Signature),
+        (forge.seal(&format!("{h}.{p}\n")), Fault::Malformed),
+        (forge.seal(&format!("{h}\n.{p}")), Fault::Malformed),
+        (forge.seal(&format!("{h}.\u{430}{p}")), Fault::Malformed),
+    ] {
+        assert_refused(&forge, &text, fault);
+    }
+    assert_let_in(&forge, &token);
+}
+
+#[test]
+fn a_token_has_one_spelling() {
+    let forge = Forge::new();
+    let ada = claims(&forge.issuer.as_user());
+    // Lengths of 3n + 1 bytes leave four bits of the last character, and two characters of padding, unused.
+    let pad_to = |mut text: String| {
+        while text.len() % 3 != 1 {
+            text.push(' ');
+        }
+        text
+    };
+    let (header, payload) = (pad_to(header().to_string()), pad_to(ada.to_string()));
+    let token = forge.sign(&header, &payload);
+    assert_let_in(&forge, &token);
+
+    let (signed, s) = token.rsplit_once('.').unwrap();
+    let (h, p) = signed.split_once('.').unwrap();
+    assert_refused(&forge, &format!("{signed}.{s}=="), Fault::Signature);
+    assert_refused(&forge, &format!("{signed}.{}", stray_bits(s)), Fault::Signature);
+    for other in [
+        format!("{}.{p}", URL_SAFE.encode(&header)),
+        format!("{h}.{}", URL_SAFE.encode(&payload)),
+        format!("{h}.{p}="),
+        format!("{}.{p}", stray_bits(h)),
+        format!("{h}.{}", stray_bits(p)),
+    ] {
+        assert_refused(&forge, &forge.seal(&other), Fault::Malformed);
+    }
+
+    // `>` and `?` make the characters in which the two alphabets of base64 differ.
+    let odd = forge.sign(&header, with(ada, "name", json!("???>>>~~~")).to_string());
+    assert!(odd.contains(['-', '_']));
+    let (signed, _) = odd.rsplit_once('.').unwrap();
+    let other_alphabet = signed.replace('-', "+").replace('_', "/");
+    assert_refused(&forge, &forge.seal(&other_alphabet), Fault::Malformed);
+}
+
+/// The same bytes to a lenient decoder: the last character with a bit set that means nothing.
+fn stray_bits(part: &str) -> String {
+    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let (rest, last) = part.split_at(part.len() - 1);
+    let index = ALPHABET.iter().position(|letter| [*letter] == last.as_bytes()).unwrap();
+    assert_eq!(index % 2, 0, "a canonical last character leaves the lowest bit unset");
+    format!("{rest}{}", ALPHABET[index + 1] as char)
+}
+
+#[test]
+fn header_and_payload_are_json_objects_and_say_nothing_twice() {
+    let forge = Forge::new();
+    let ada = claims(&forge.issuer.as_user());
+    let (header, payload) = (header().to_string(), ada.to_string());
+
+    for bad in ["", "null", "[]", "{}", "\"\"", "{", "\u{feff}{}", "{}{}"] {
+        assert_refused(&forge, &forge.sign(bad, &payload), Fault::Malformed);
+        assert_refused(&forge, &forge.sign(&header, bad), Fault::Malformed);
+    }
+    for around in ["\u{feff}J", "JJ", "J,", "J//", "[J]", "J\0"] {
+        assert_refused(&forge, &forge.sign(around.replace('J', &header), &payload), Fault::Malformed);
+        assert_refused(&forge, &forge.sign(&header, around.replace('J', &payload)), Fault::Malformed);
+    }
+    // A list with the members' values in order is no object either (RFC 7519 §7.2).
+    assert_refused(&forge, &forge.sign(format!(r#"["EdDSA","{KID}","at+jwt"]"#), &payload), Fault::Malformed);
+    let values = json!([
+        ada["iss"],
+        ada["sub"],
+        ada["aud"],
+        ada["exp"],
+        0,
+        ada["iat"],
+        ada["jti"],
+        ada["client_id"],
+        ada["sid"],
+        ada["epoch"],
+        ada["email"],
+        ada["name"],
+        ada["roles"],
+        ada["scope"]
+    ]);
+    assert_refused(&forge, &forge.sign(&header, values.to_string()), Fault::Malformed);
+}
+
+#[test]
+fn nothing_that_decides_may_be_said_twice() {
+    let forge = Forge::new();
+    let ada = with(claims(&forge.issuer.as_user()), "nbf", json!(0));
+    let payload = ada.to_string();
+    for member in ["alg", "kid", "typ"] {
+        assert_refused(&forge, &forge.sign(twice(&header(), member), &payload), Fault::Malformed);
+    }
+    let claims = ada.as_object().unwrap();
+    assert_eq!(claims.len(), 14, "each of them is tried");
+    for claim in claims.keys() {
+        assert_refused(&forge, &forge.sign(header().to_string(), twice(&ada, claim)), Fault::Malformed);
+    }
+    // Also where one of the two is spelt with an escape.
+    let escaped = payload.replacen('{', r#"{"\u0073ub":"somebody else","#, 1);
+    assert_refused(&forge, &forge.sign(header().to_string(), escaped), Fault::Malformed);
+}
+
+#[test]
+fn what_is_not_utf_8_is_refused_wherever_it_stands() {
+    let forge = Forge::new();
+    let ada = with(claims(&forge.issuer.as_user()), "unread", json!("?"));
+    let odd_header = with(header(), "unread", json!("?")).to_string();
+    let garbled = |text: &str, place: &str| {
+        let at = text.find(place).unwrap() + place.len();
+        let mut bytes = text.as_bytes().to_vec();
+        bytes[at] = 0xff;
+        bytes
+    };
+    let payload = ada.to_string();
+    for place in [r#""name":""#, r#""jti":""#, r#""unread":""#, r#""na"#] {
+        let token = forge.sign(header().to_string(), garbled(&payload, place));
+        assert_refused(&forge, &token, Fault::Malformed);
+    }
+    assert_refused(&forge, &forge.sign(garbled(&odd_header, r#""unread":""#), &payload), Fault::Malformed);
+    assert_let_in(&forge, &forge.sign(odd_header, payload));
+}

@@ -1,0 +1,45 @@
+//! What a verifier lets in and what it refuses, token by hostile token, and that a token which was good once is judged
+//! anew each time.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops at what can't be")]
+
+mod claims;
+#[path = "../forge/mod.rs"]
+mod forge;
+mod form;
+mod seen_before;
+
+use std::sync::Barrier;
+
+use auth::testing::Issuer;
+use auth::{Fault, Keys, MAX_TOKEN_BYTES, Principal, Refusal, Revocation, Revocations, Verifier};
+use base64::Engine as _;
+use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
+use chrono::TimeDelta;
+use jsonwebtoken::{EncodingKey, Header};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use forge::{Forge, KID, SERVICE, claims, header, jwk, with};
+
+const SECRET: &str = "abcdefghijklmnopqrstuvwxyz012345";
+
+fn without(mut object: Value, member: &str) -> Value {
+    object.as_object_mut().unwrap().remove(member).unwrap();
+    object
+}
+
+/// The object's text with one member written a second time.
+fn twice(object: &Value, member: &str) -> String {
+    let text = object.to_string();
+    format!("{},\"{member}\":{}}}", text.strip_suffix('}').unwrap(), object[member])
+}
+
+#[track_caller]
+fn assert_refused(forge: &Forge, token: &str, fault: Fault) {
+    assert_eq!(forge.verify(token), Err(Refusal::InvalidToken(fault)), "{token}");
+}
+
+#[track_caller]
+fn assert_let_in(forge: &Forge, token: &str) {
+    assert!(forge.verify(token).is_ok(), "{:?}: {token}", forge.verify(token));
+}
