@@ -46,7 +46,12 @@ fn is_unavailable_code(error: &dyn DatabaseError) -> bool {
 pub fn is_transient(error: &(dyn Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
-        if let Some(sqlx::Error::Database(error)) = error.downcast_ref::<sqlx::Error>() {
+        let database = match error.downcast_ref() {
+            Some(sqlx::Error::Database(error)) => Some(error),
+            // A transparent error hands its source's source on, and hides the source itself.
+            _ => error.downcast_ref::<Box<dyn DatabaseError>>(),
+        };
+        if let Some(error) = database {
             return matches!(error.code().as_deref(), Some("40001" | "40P01"));
         }
         next = error.source();

@@ -13,7 +13,7 @@ use sqlx::sqlite::{
 
 use crate::conn::{Conn, Inner, PATIENCE, Tx, bounded};
 use crate::error::is_transient;
-use crate::migrate::Migrations;
+use crate::migrate::{self, Migrations};
 use crate::url::DatabaseUrl;
 
 const SQLITE_READERS: u32 = 4;
@@ -46,6 +46,7 @@ impl Db {
 
     async fn open_sqlite(file: &Path, migrations: &Migrations) -> Result<Self, MigrateError> {
         make_private_file(file).map_err(sqlx::Error::Io)?;
+        let _turn = migrate::lock(file).await?;
         let options = SqliteConnectOptions::new()
             .filename(file)
             .journal_mode(SqliteJournalMode::Wal)
@@ -55,7 +56,7 @@ impl Db {
             .busy_timeout(PATIENCE);
         let pool = SqlitePoolOptions::new().acquire_timeout(PATIENCE).idle_timeout(None).max_lifetime(None);
         let writer = pool.clone().max_connections(1).connect_with(options.clone()).await?;
-        migrations.run_sqlite(file, &writer).await?;
+        migrations.sqlite.run(&writer).await?;
         let readers = pool.max_connections(SQLITE_READERS).connect_with(options.read_only(true)).await?;
         Ok(Self(Pools::Sqlite { writer, readers }))
     }
@@ -124,7 +125,7 @@ impl Db {
     }
 
     /// Whether the database answers, within a second.
-    pub async fn is_reachable(&self) -> bool {
+    pub async fn is_reachable(self) -> bool {
         let ask = async {
             let mut conn = self.read().await?;
             crate::on!(conn, conn => sqlx::query("select 1").execute(conn).await.map(|_| ()))

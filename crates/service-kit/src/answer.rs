@@ -1,21 +1,24 @@
-//! The outermost layer: every request has an id, every answer bears it, every refusal has one shape, and none takes forever.
+//! The layers around a handler: every request has an id, every answer bears it, every refusal has one shape, and none takes forever.
 
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _, HttpResponse};
 use auth::{ProblemDetails, problem_json};
+use futures_util::FutureExt as _;
 use uuid::Uuid;
 
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+use crate::problem::Problem;
 
-/// How long a handler may take, its body's arrival included.
-const DEADLINE: Duration = Duration::from_secs(30);
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The id by which a request is found in the logs of all services that it went through.
 #[derive(Clone, Debug)]
@@ -41,37 +44,81 @@ impl RequestId {
     }
 }
 
-/// The layer itself.
+/// Why a handler gave no answer of its own.
+#[derive(Debug, thiserror::Error)]
+enum Unanswered {
+    #[error("The answer took too long.")]
+    Late,
+    #[error("The handler panicked.")]
+    Panicked,
+}
+
+impl Problem for Unanswered {
+    fn parts(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::Late => (StatusCode::SERVICE_UNAVAILABLE, "timeout"),
+            Self::Panicked => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+        }
+    }
+}
+crate::problem!(Unanswered);
+
+/// The innermost layer: a handler that hangs or panics ends in a refusal, which is counted and logged as any other.
+pub(crate) async fn within<B: MessageBody + 'static>(
+    deadline: Duration,
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
+    let answered = tokio::time::timeout(deadline, next.call(request));
+    match AssertUnwindSafe(answered).catch_unwind().await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(_)) => Err(Unanswered::Late.into()),
+        Err(_) => Err(Unanswered::Panicked.into()),
+    }
+}
+
+/// The outermost layer.
 pub(crate) async fn finish<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let id = RequestId::of(request.headers());
     request.extensions_mut().insert(id.clone());
-    // The router wants the request for itself, so no part of it can be kept for an answer that comes without one.
-    let late = |_| Error::from(InternalError::from_response("late", timeout(&id)));
-    let response = tokio::time::timeout(DEADLINE, next.call(request)).await.map_err(late)?;
-    let mut response = response?.map_into_boxed_body();
-    if response.status().is_client_error() || response.status().is_server_error() {
+    match next.call(request).await {
+        Ok(response) => {
+            let (request, response) = response.into_parts();
+            Ok(ServiceResponse::new(request, dress(response.map_into_boxed_body(), id)))
+        }
+        // The router wants the request for itself, so no part of it can be kept for an answer that comes without one.
+        Err(error) => {
+            let response = dress(error.error_response(), id);
+            Err(InternalError::from_response(error, response).into())
+        }
+    }
+}
+
+/// Gives an answer what every answer has.
+fn dress(mut response: HttpResponse, id: RequestId) -> HttpResponse {
+    let status = response.status();
+    if status.is_client_error() || status.is_server_error() {
         response = shape(response, &id);
     }
     let headers = response.headers_mut();
+    if status.is_server_error() && !headers.contains_key(CACHE_CONTROL) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    if status == StatusCode::SERVICE_UNAVAILABLE && !headers.contains_key(RETRY_AFTER) {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
     headers.insert(X_REQUEST_ID, id.0);
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    Ok(response)
-}
-
-fn timeout(id: &RequestId) -> HttpResponse {
-    let problem = ProblemDetails::new(StatusCode::SERVICE_UNAVAILABLE, "timeout");
-    let mut response = problem.detail("The answer took too long.").request_id(id.as_str()).respond();
-    response.headers_mut().insert(X_REQUEST_ID, id.0.clone());
     response
 }
 
 /// Gives a refusal the request's id, and the framework's own refusals the shape of all others.
-fn shape(mut response: ServiceResponse<BoxBody>, id: &RequestId) -> ServiceResponse<BoxBody> {
+fn shape(mut response: HttpResponse, id: &RequestId) -> HttpResponse {
     let status = response.status();
-    let ours = response.response_mut().extensions_mut().remove::<ProblemDetails>();
+    let ours = response.extensions_mut().remove::<ProblemDetails>();
     let problem = match ours {
         Some(problem) => problem,
         None if is_json(response.headers()) => return response,

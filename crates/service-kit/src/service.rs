@@ -24,6 +24,8 @@ use crate::{answer, docs, telemetry};
 const HEADERS_WITHIN: Duration = Duration::from_secs(10);
 /// A kept connection may be idle for this long.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
+/// A handler has this long to answer, its body's arrival included, unless the service says otherwise.
+const DEADLINE: Duration = Duration::from_secs(30);
 /// What is under way has this long to end, in seconds.
 const GRACE_SECONDS: u64 = 10;
 
@@ -49,13 +51,22 @@ pub struct Service {
     handlers: OpenApi,
     data: Vec<Configure>,
     readiness: Readiness,
+    deadline: Duration,
 }
 
 impl Service {
     /// Begins a service with these routes, which `handlers` describes.
     #[must_use]
     pub fn new(name: &'static str, routes: fn() -> Routes, handlers: OpenApi) -> Self {
-        Self { name, routes, handlers, data: Vec::new(), readiness: Readiness::default() }
+        Self { name, routes, handlers, data: Vec::new(), readiness: Readiness::default(), deadline: DEADLINE }
+    }
+
+    /// Answers 503 for a handler that takes longer than this, its body's arrival included. It is 30 seconds where nothing else
+    /// is said.
+    #[must_use]
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
     }
 
     /// Lets handlers take `Data<T>`.
@@ -90,7 +101,7 @@ impl Service {
         telemetry::recorder();
         let document = Data::new(docs::document(self.name, &self.handlers, &(self.routes)()));
         let readiness = Data::new(self.readiness);
-        let (name, data, routes) = (self.name, self.data, self.routes);
+        let (name, data, routes, deadline) = (self.name, self.data, self.routes, self.deadline);
         let address = listener.local_addr()?;
         let server = HttpServer::new(move || {
             App::new()
@@ -101,6 +112,7 @@ impl Service {
                 .configure(|config| routes().and(of_every_service()).configure(config))
                 .service(SwaggerUi::new("/docs/{_:.*}").config(Config::from("/openapi.json")))
                 // The last one added is the first to see a request.
+                .wrap(from_fn(move |request, next| answer::within(deadline, request, next)))
                 .wrap(from_fn(telemetry::measure))
                 .wrap(TracingLogger::<telemetry::RequestSpan>::new())
                 .wrap(from_fn(answer::finish))

@@ -1,5 +1,6 @@
 //! One service, as a process that is watched over.
 
+use std::io;
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -40,15 +41,19 @@ pub(crate) async fn keep_running(
     let mut pause = FIRST_PAUSE;
     loop {
         let begun = Instant::now();
-        let (mut child, input) = spawn(&service)?;
-        let status = tokio::select! {
-            status = child.wait() => status,
-            () = stopping(&mut phase) => {
-                stop(&service, child, input).await;
-                return Ok(());
+        let status = match spawn(&service) {
+            Ok((mut child, input)) => tokio::select! {
+                status = child.wait() => status.ok(),
+                () = stopping(&mut phase) => {
+                    stop(&service, child, input).await;
+                    return Ok(());
+                }
+            },
+            Err(error) => {
+                tracing::error!(service = service.name, %error, "can't be started");
+                None
             }
         };
-        let status = status.ok();
         if *phase.borrow() == Phase::Starting {
             return Err(FailedToStart { service: service.name, status });
         }
@@ -67,7 +72,7 @@ async fn stopping(phase: &mut watch::Receiver<Phase>) {
     drop(phase.wait_for(|phase| *phase == Phase::Stopping).await);
 }
 
-fn spawn(service: &Configured) -> Result<(Child, Option<ChildStdin>), FailedToStart> {
+fn spawn(service: &Configured) -> io::Result<(Child, Option<ChildStdin>)> {
     // The program that is running, also where a build has put another in its place.
     let mut command = Command::new(program());
     command
@@ -77,10 +82,7 @@ fn spawn(service: &Configured) -> Result<(Child, Option<ChildStdin>), FailedToSt
         // handle.
         .stdin(Stdio::piped())
         .process_group(0);
-    let mut child = command.spawn().map_err(|error| {
-        tracing::error!(service = service.name, %error, "can't be started");
-        FailedToStart { service: service.name.clone(), status: None }
-    })?;
+    let mut child = command.spawn()?;
     let input = child.stdin.take();
     Ok((child, input))
 }
@@ -101,4 +103,14 @@ async fn stop(service: &Configured, mut child: Child, input: Option<ChildStdin>)
         tracing::warn!(service = service.name, "did not stop in time and is killed");
         drop(child.kill().await);
     }
+}
+
+/// In a service's own process: ends it once the stack has been gone for as long as a service may take to stop. It stops by
+/// itself in that time, unless it is still waiting for its database and does not listen.
+pub(crate) fn end_with_parent() {
+    std::thread::spawn(|| {
+        drop(io::copy(&mut io::stdin(), &mut io::sink()));
+        std::thread::sleep(GRACE);
+        std::process::exit(1);
+    });
 }

@@ -27,15 +27,17 @@ pub(crate) struct Config {
 #[derive(Clone, Debug)]
 pub(crate) struct Configured {
     pub name: String,
+    prefix: String,
     pub port: u16,
+    /// Whether it was told of a database that is not the others' server's.
+    pub has_own_database: bool,
     /// Variables for it alone, on top of this program's own environment.
     pub variables: BTreeMap<String, String>,
 }
 
 impl Configured {
     pub(crate) fn set(&mut self, variable: &str, value: impl Into<String>) {
-        let prefix = self.name.to_uppercase().replace('-', "_");
-        self.variables.insert(format!("{prefix}_{variable}"), value.into());
+        self.variables.insert(format!("{}_{variable}", self.prefix), value.into());
     }
 
     pub(crate) fn url(&self) -> String {
@@ -69,7 +71,8 @@ impl Config {
         let telemetry = Telemetry::read(&mut env);
         let server = server(&mut env);
         let port_base = env.parse("PORT_BASE", 8080, "a port");
-        let services = Register::built_in().iter().map(|service| configured(service, port_base)).collect();
+        let register = Register::built_in();
+        let services = register.iter().map(|service| configured(&mut env, service, port_base)).collect();
         let config = Self { telemetry, services, server, data_dir: settings.data_dir, admin: None };
         let mut config = env.finish(config)?;
         let generated = Generated::open(&config.data_dir)?;
@@ -80,14 +83,18 @@ impl Config {
     fn make_up(&mut self, generated: &Generated) -> Result<(), ConfigError> {
         // As the service itself will see it, so that its own form of a variable counts too.
         let mut env = Env::load(USER_SERVICE);
+        let has_key = env.secret("KEY_ENCRYPTION_KEY").is_some();
+        let has_admin = env.text("ADMIN_EMAIL").is_some() | env.secret("ADMIN_PASSWORD").is_some();
+        // What was given and can't be read is not missing.
+        env.finish(())?;
         let Some(service) = self.services.iter_mut().find(|service| service.name == USER_SERVICE) else {
             return Ok(());
         };
-        if env.secret("KEY_ENCRYPTION_KEY").is_none() {
+        if !has_key {
             let key = generated.secret("key-encryption-key", 32)?;
             service.set("KEY_ENCRYPTION_KEY_FILE", key.file.to_string_lossy());
         }
-        if env.text("ADMIN_EMAIL").is_none() && env.secret("ADMIN_PASSWORD").is_none() {
+        if !has_admin {
             let password = generated.secret("admin-password", 12)?;
             service.set("ADMIN_EMAIL", ADMIN_EMAIL);
             service.set("ADMIN_PASSWORD_FILE", password.file.to_string_lossy());
@@ -97,15 +104,15 @@ impl Config {
                 password_file: password.file,
             });
         }
-        // What is wrong with these variables, the service itself reports.
-        drop(env.finish(()));
         Ok(())
     }
 }
 
-fn configured(service: &RegisteredService, port_base: u16) -> Configured {
-    let port = service.port(port_base);
-    let mut configured = Configured { name: service.name.clone(), port, variables: BTreeMap::new() };
+fn configured(env: &mut Env, service: &RegisteredService, port_base: u16) -> Configured {
+    let prefix = service.variable_prefix();
+    let has_own_database = env.text(&format!("{prefix}_DATABASE_URL")).is_some();
+    let (name, port) = (service.name.clone(), service.port(port_base));
+    let mut configured = Configured { name, prefix, port, has_own_database, variables: BTreeMap::new() };
     configured.set("PORT", port.to_string());
     configured
 }

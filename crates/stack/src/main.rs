@@ -39,5 +39,6 @@ fn main() -> ExitCode {
         eprintln!("stack: there is no service {name}");
         return ExitCode::FAILURE;
     };
+    child::end_with_parent();
     launch(StandardInput::EndsWithParent)
 }

@@ -1,17 +1,18 @@
 //! The order of things: make what is missing, start the services, wait until all are ready, say so, and stop them again.
 
+use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use service_kit::{Shutdown, StandardInput};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::child::{FailedToStart, Phase, keep_running};
-use crate::config::{Config, ConfigError, Configured};
+use crate::config::{Config, ConfigError, Configured, GeneratedAdmin};
 use crate::databases;
 
 /// `EX_CONFIG` of sysexits.h, as the services have it.
@@ -91,6 +92,7 @@ async fn serve(mut config: Config) -> Result<(), Failure> {
             Ok(()) => {
                 phase.send_replace(Phase::Running);
                 print_how_to_use(&config);
+                tracing::info!("everything is ready");
                 shutdown.await;
                 Ok(())
             }
@@ -132,32 +134,35 @@ async fn all_ready(services: &[Configured]) -> Result<(), String> {
 }
 
 fn print_how_to_use(config: &Config) {
-    println!();
-    for service in &config.services {
-        println!("{:<18}{url}   {url}/docs", service.name, url = service.url());
-    }
+    // The platform runs just as well where nobody can read this.
+    drop(std::io::stdout().write_all(how_to_use(config).as_bytes()));
+}
+
+fn how_to_use(config: &Config) -> String {
+    let url_of =
+        |service: &Configured| format!("{:<18}{url}   {url}/docs\n", service.name, url = service.url());
+    let urls: String = config.services.iter().map(url_of).collect();
     let login = config.services.first().map(Configured::url).unwrap_or_default();
-    println!();
-    match &config.admin {
-        None => println!("Log in as the admin whom ADMIN_EMAIL names:"),
-        Some(admin) => {
-            let file = relative(&admin.password_file);
-            match &admin.fresh_password {
-                Some(password) => println!(
-                    "Log in as {} with the password {} (shown this once, kept in {file}):",
-                    admin.email,
-                    password.expose_secret()
-                ),
-                None => println!("Log in as {} with the password in {file}:", admin.email),
+    let who = match &config.admin {
+        None => "the admin whom ADMIN_EMAIL names".to_owned(),
+        Some(GeneratedAdmin { email, password_file, fresh_password }) => {
+            let file = relative(password_file);
+            match fresh_password.as_ref().map(SecretString::expose_secret) {
+                Some(password) => {
+                    format!("{email} with the password {password} (shown this once, kept in {file})")
+                }
+                None => format!("{email} with the password in {file}"),
             }
         }
-    }
-    println!("\n  curl {login}/auth/login -H 'content-type: application/json' \\");
+    };
     let (email, password) = match &config.admin {
         Some(admin) => (admin.email, format!("'\"$(cat {})\"'", relative(&admin.password_file))),
         None => ("…", "…".to_owned()),
     };
-    println!("    -d '{{\"email\": \"{email}\", \"password\": \"{password}\"}}'\n");
+    format!(
+        "\n{urls}\nLog in as {who}:\n\n  curl {login}/auth/login -H 'content-type: application/json' \\\n    \
+         -d '{{\"email\": \"{email}\", \"password\": \"{password}\"}}'\n\n"
+    )
 }
 
 /// A path as somebody in the working directory would write it.

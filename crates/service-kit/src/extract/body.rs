@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, TRANSFER_ENCODING};
 use actix_web::web::{Bytes, BytesMut};
 use actix_web::{FromRequest, HttpRequest};
 use auth::FieldError;
@@ -55,16 +55,14 @@ where
     type Future = LocalBoxFuture<'static, Result<Self, RequestError>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let headers = check_headers(request.headers());
-        let payload = payload.take();
-        Box::pin(async move {
-            let body = read(payload).await?;
-            if body.is_empty() {
-                return Ok(Self(None));
-            }
-            headers?;
-            parse(&body).map(|value| Self(Some(value)))
-        })
+        // RFC 9112 §6: a body is announced by one of these.
+        let headers = request.headers();
+        let length = headers.get(CONTENT_LENGTH).map(|length| length.as_bytes() != b"0");
+        if !length.unwrap_or(headers.contains_key(TRANSFER_ENCODING)) {
+            return Box::pin(std::future::ready(Ok(Self(None))));
+        }
+        let body = Body::from_request(request, payload);
+        Box::pin(async { body.await.map(|Body(value)| Self(Some(value))) })
     }
 }
 
@@ -74,8 +72,11 @@ fn check_headers(headers: &HeaderMap) -> Result<(), RequestError> {
         let value = text(CONTENT_TYPE);
         value.split_once(';').unwrap_or((value, ""))
     };
-    let charset = parameters.trim().to_ascii_lowercase();
-    let is_utf8 = charset.is_empty() || !charset.starts_with("charset") || charset.contains("utf-8");
+    let is_utf8 =
+        parameters.split(';').filter_map(|parameter| parameter.split_once('=')).all(|(name, value)| {
+            !name.trim().eq_ignore_ascii_case("charset")
+                || value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+        });
     let is_plain = !headers.contains_key(CONTENT_ENCODING) || text(CONTENT_ENCODING) == "identity";
     if !essence.trim().eq_ignore_ascii_case("application/json") || !is_utf8 || !is_plain {
         return Err(RequestError::UnsupportedMediaType);

@@ -1,0 +1,144 @@
+//! What a transaction does, and what others see of it meanwhile.
+
+use std::time::{Duration, Instant};
+
+use db::is_unavailable;
+use tokio::time::timeout;
+
+use crate::{Notes, add, count, notebook};
+
+#[tokio::test]
+async fn a_transaction_that_is_dropped_never_was() {
+    let (_database, db) = notebook().await;
+    let mut tx = db.begin().await.unwrap();
+    Notes(&mut tx).add(1, "dropped").await.unwrap();
+    assert_eq!(Notes(&mut tx).count().await.unwrap(), 1, "it sees itself");
+    drop(tx);
+    // The next one begins after the end of the last, and leaves a mark that a reader can wait for.
+    add(&db, 2, "kept").await;
+    let mut reader = db.read().await.unwrap();
+    assert_eq!(Notes(&mut reader).text(1).await.unwrap(), None);
+    assert_eq!(Notes(&mut reader).text(2).await.unwrap().as_deref(), Some("kept"));
+}
+
+#[tokio::test]
+async fn a_transaction_that_fails_halfway_never_was() {
+    let (_database, db) = notebook().await;
+    let outcome: Result<(), sqlx::Error> = db
+        .transaction(async |tx| {
+            Notes(tx).add(1, "first").await?;
+            Notes(tx).add(1, "again").await
+        })
+        .await;
+    assert!(outcome.unwrap_err().into_database_error().unwrap().is_unique_violation());
+    add(&db, 2, "kept").await;
+    assert_eq!(count(&db).await, 1);
+}
+
+#[tokio::test]
+async fn a_committed_transaction_is_there_at_once() {
+    let (_database, db) = notebook().await;
+    for id in 1..=50 {
+        add(&db, id, "kept").await;
+        assert_eq!(count(&db).await, id);
+    }
+}
+
+#[tokio::test]
+async fn a_reader_sees_the_last_commit_and_never_waits_for_a_writer() {
+    let (_database, db) = notebook().await;
+    add(&db, 1, "before").await;
+    let mut tx = db.begin().await.unwrap();
+    Notes(&mut tx).rewrite(1, "after").await.unwrap();
+    Notes(&mut tx).add(2, "new").await.unwrap();
+
+    let read = async {
+        let mut reader = db.read().await.unwrap();
+        (Notes(&mut reader).text(1).await.unwrap(), Notes(&mut reader).count().await.unwrap())
+    };
+    let (text, notes) = timeout(Duration::from_secs(2), read).await.expect("a reader that does not wait");
+    assert_eq!((text.as_deref(), notes), (Some("before"), 1));
+
+    tx.commit().await.unwrap();
+    let mut reader = db.read().await.unwrap();
+    assert_eq!(Notes(&mut reader).text(1).await.unwrap().as_deref(), Some("after"));
+    assert_eq!(Notes(&mut reader).count().await.unwrap(), 2);
+}
+
+/// Each reads the number, adds one, writes it. Where two could read the same, one addition would be lost.
+#[tokio::test]
+async fn no_increment_that_guards_itself_is_lost() {
+    let (_database, db) = notebook().await;
+    add(&db, 1, "0").await;
+    let increment = async || {
+        let mut done = false;
+        while !done {
+            done = db
+                .transaction(async |tx| {
+                    let text = Notes(tx).text(1).await?.expect("the number");
+                    let next = (text.parse::<i64>().expect("a number") + 1).to_string();
+                    const SQL: &str = "update notes set text = $1 where id = 1 and text = $2";
+                    db::on!(tx, conn => {
+                        let query = sqlx::query(SQL).bind(&next).bind(&text);
+                        Ok::<_, sqlx::Error>(query.execute(conn).await?.rows_affected() == 1)
+                    })
+                })
+                .await
+                .unwrap();
+        }
+    };
+    let twenty = (0..20).map(|_| increment());
+    futures_util::future::join_all(twenty).await;
+    let mut reader = db.read().await.unwrap();
+    assert_eq!(Notes(&mut reader).text(1).await.unwrap().as_deref(), Some("20"));
+}
+
+#[tokio::test]
+async fn on_sqlite_writers_go_one_after_the_other_and_on_postgresql_side_by_side() {
+    let (database, db) = notebook().await;
+    let mut first = db.begin().await.unwrap();
+    Notes(&mut first).add(1, "first").await.unwrap();
+
+    if database.is_postgres() {
+        let mut second = timeout(Duration::from_secs(2), db.begin()).await.expect("no wait").unwrap();
+        Notes(&mut second).add(2, "second").await.unwrap();
+        second.commit().await.unwrap();
+        first.commit().await.unwrap();
+        assert_eq!(count(&db).await, 2);
+        return;
+    }
+    let mut second = std::pin::pin!(db.begin());
+    assert!(timeout(Duration::from_millis(300), &mut second).await.is_err(), "the first still writes");
+    first.commit().await.unwrap();
+    let mut second = timeout(Duration::from_secs(2), second).await.expect("its turn").unwrap();
+    // It began after the first had ended, so it sees what that wrote.
+    assert_eq!(Notes(&mut second).text(1).await.unwrap().as_deref(), Some("first"));
+}
+
+/// On SQLite there is one writer; on PostgreSQL ten connections are all there are.
+#[tokio::test]
+async fn who_waits_too_long_for_a_turn_is_told_that_the_database_is_unavailable() {
+    let (database, db) = notebook().await;
+    let connections = if database.is_postgres() { 10 } else { 1 };
+    let mut held = Vec::new();
+    for _ in 0..connections {
+        held.push(db.begin().await.unwrap());
+    }
+    let begun = Instant::now();
+    let error = db.begin().await.unwrap_err();
+    let waited = begun.elapsed();
+    assert!(is_unavailable(&error), "{error:?}");
+    assert!((Duration::from_secs(4)..Duration::from_secs(8)).contains(&waited), "{waited:?}");
+
+    // Nothing of that is left behind.
+    drop(held);
+    add(&db, 1, "next").await;
+    assert_eq!(count(&db).await, 1);
+}
+
+#[tokio::test]
+async fn a_read_connection_of_sqlite_can_not_write() {
+    let (database, db) = notebook().await;
+    let written = Notes(&mut db.read().await.unwrap()).add(1, "past the writer").await;
+    assert_eq!(written.is_ok(), database.is_postgres(), "{written:?}");
+}

@@ -1,0 +1,141 @@
+//! Where secrets are, and where they are not.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::made_up;
+use crate::platform::{Place, Platform};
+use crate::shop::lamp;
+
+const GENERATED: [&str; 2] = ["key-encryption-key", "admin-password"];
+
+#[tokio::test]
+async fn nobody_else_may_read_anything_in_the_directory() {
+    let place = Place::new().await;
+    // The freest file mode creation mask there is.
+    let mut platform = place.start_by_shell(r#"umask 0; exec "$0""#);
+    platform.wait_until_ready().await;
+    let pair = platform.ada().await;
+    platform.seller(&pair).post("/products", lamp()).await.assert_status(201);
+
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&place.data("")), 0o700);
+    let mut names = Vec::new();
+    for entry in fs::read_dir(place.data("")).unwrap() {
+        let entry = entry.unwrap();
+        assert_eq!(mode(&entry.path()), 0o600, "{entry:?}");
+        names.push(entry.file_name().into_string().unwrap());
+    }
+    names.sort();
+    let mut expected = vec!["admin-password", "key-encryption-key", "stack.lock"];
+    if place.server().is_none() {
+        expected.extend([
+            "product-service.db",
+            "product-service.db-shm",
+            "product-service.db-wal",
+            "product-service.migrating",
+        ]);
+        expected.extend([
+            "user-service.db",
+            "user-service.db-shm",
+            "user-service.db-wal",
+            "user-service.migrating",
+        ]);
+    }
+    expected.sort_unstable();
+    assert_eq!(names, expected);
+}
+
+#[tokio::test]
+async fn each_platform_makes_up_secrets_of_its_own() {
+    let (place, other) = (Place::new().await, Place::new().await);
+    let (_one, _two) = (place.platform().await, other.platform().await);
+    for name in GENERATED {
+        assert_ne!(place.secret(name), other.secret(name), "{name}");
+        assert!(place.secret(name).len() >= 16, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn no_log_tells_a_secret_or_who_somebody_is() {
+    let place = Place::new().await;
+    let platform = place.platform_with(&[("RUST_LOG", "trace")]).await;
+    let told = use_everything(&place, &platform).await;
+    let log = platform.log.text();
+    assert!(log.contains("/auth/login"), "the log is there: {log}");
+    for (what, secret) in &told {
+        let line = log.lines().find(|line| line.contains(secret.as_str()));
+        assert!(line.is_none(), "{what} is in the log: {}", line.unwrap_or_default());
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn no_process_can_be_asked_for_a_secret_that_was_made_up() {
+    use crate::processes::file_of;
+
+    let place = Place::new().await;
+    let platform = place.platform().await;
+    let children: Vec<_> = platform.children().into_iter().map(|child| child.pid).collect();
+    assert_eq!(children.len(), 2);
+    for pid in children.into_iter().chain([platform.pid()]) {
+        for file in ["environ", "cmdline"] {
+            let text = file_of(pid, file).unwrap();
+            assert!(!text.is_empty());
+            for name in GENERATED {
+                assert!(!text.contains(&place.secret(name)), "{name} is in {file}");
+            }
+        }
+    }
+}
+
+/// Goes through the platform with secrets that nothing else is like, and returns all of them.
+async fn use_everything(place: &Place, platform: &Platform) -> Vec<(&'static str, String)> {
+    let users = platform.nobody_at("user-service");
+    let name = made_up();
+    let local: String = made_up().chars().filter(char::is_ascii_alphanumeric).collect();
+    let (email, password) = (format!("{local}@example.com"), made_up());
+    let registration = json!({"email": email, "password": password, "name": name});
+    users.post("/auth/register", registration.clone()).await.assert_status(201);
+    users.post("/auth/register", registration.clone()).await.assert_problem(409, "email_taken");
+    let pair = platform.login(&email, &password).await.assert_status(200).json();
+    let next = platform.refresh(&pair).await.assert_status(200).json();
+    let wrong_password = made_up();
+    platform.login(&email, &wrong_password).await.assert_problem(401, "invalid_credentials");
+    // What is wrong is not quoted either.
+    let mut wrong = registration;
+    wrong["password"] = json!([password]);
+    users.post("/auth/register", wrong).await.assert_invalid("password");
+    let unknown = made_up();
+    users.post("/auth/refresh", json!({"refresh_token": unknown})).await.assert_status(401);
+    let seller = platform.seller(&next);
+    seller.post("/products", lamp()).await.assert_status(201);
+    let forged = format!("{}x", next["access_token"].as_str().unwrap());
+    let products = platform.nobody_at("product-service");
+    products.bearing(&forged).post("/products", lamp()).await.assert_problem(401, "invalid_token");
+    let searched = "whatsomebodysearchedfor".to_owned();
+    products.get(&format!("/products?q={searched}")).await.assert_status(200);
+    let admin_password = place.secret("admin-password");
+    platform.login("admin@example.com", &admin_password).await.assert_status(200);
+    users.bearing(next["access_token"].as_str().unwrap()).post("/auth/logout", json!({})).await;
+
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    let signature = |token: &str| token.rsplit('.').next().unwrap().to_owned();
+    vec![
+        ("an email address", local),
+        ("a name", name),
+        ("a password", password),
+        ("a wrong password", wrong_password),
+        ("an access token", signature(&text(&pair["access_token"]))),
+        ("a refreshed access token", signature(&text(&next["access_token"]))),
+        ("a refresh token", text(&pair["refresh_token"])),
+        ("a refreshed refresh token", text(&next["refresh_token"])),
+        ("a wrong refresh token", unknown),
+        ("what was searched for", searched),
+        ("the admin's password", admin_password),
+        ("the key encryption key", place.secret("key-encryption-key")),
+    ]
+}

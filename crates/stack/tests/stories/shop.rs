@@ -1,0 +1,79 @@
+//! What the platform is for.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::platform::{Place, SERVICES};
+
+pub fn lamp() -> Value {
+    json!({"name": "Lamp", "description": "Gives light.", "price_cents": 1_999, "currency": "EUR"})
+}
+
+#[tokio::test]
+async fn whoever_registers_sells_and_only_the_admin_takes_down() {
+    let place = Place::new().await;
+    let platform = place.platform().await;
+    let ada = platform.seller(&platform.ada().await);
+    let put_up = ada.post("/products", lamp()).await;
+    put_up.assert(201, lamp());
+    let product = put_up.header("location");
+    ada.get(product).await.assert(200, put_up.json());
+    ada.delete(product).await.assert_problem(403, "forbidden");
+    platform.nobody_at("product-service").delete(product).await.assert_problem(401, "no_token");
+
+    let password = place.secret("admin-password");
+    let admin = platform.login("admin@example.com", &password).await.assert_status(200).json();
+    platform.seller(&admin).delete(product).await.assert_status(204);
+    ada.get(product).await.assert_problem(404, "product_not_found");
+}
+
+#[tokio::test]
+async fn it_is_ready_soon_after_its_first_start_and_says_where_everything_is() {
+    let place = Place::new().await;
+    let mut platform = place.start(&[]);
+    let took = platform.wait_until_ready().await;
+    println!("ready after {took:?}, databases and keys made");
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    let output = platform.output.text();
+    for service in SERVICES {
+        assert!(platform.is_ready(service).await, "{service} is not ready, whatever it says");
+        let url = format!("http://localhost:{}", platform.port(service));
+        let line = output.lines().find(|line| line.starts_with(service)).unwrap();
+        assert!(line.contains(&format!("{url} ")) && line.ends_with(&format!("{url}/docs")), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn the_command_that_it_prints_logs_the_admin_in() {
+    let place = Place::new().await;
+    let platform = place.platform().await;
+    let output = platform.output.text();
+    let printed = output.split_once("  curl ").unwrap().1;
+    // The shell says what it would call curl with.
+    let script = format!("curl() {{ printf '%s\\n' \"$@\"; }}; curl {printed}");
+    let shell =
+        std::process::Command::new("sh").args(["-c", &script]).current_dir(place.file("")).output().unwrap();
+    let arguments = String::from_utf8(shell.stdout).unwrap();
+    let [url, "-H", "content-type: application/json", "-d", body] = arguments.lines().collect::<Vec<_>>()[..]
+    else {
+        panic!("{arguments}");
+    };
+    let path = url.strip_prefix(&format!("http://localhost:{}", platform.port("user-service"))).unwrap();
+    let body = serde_json::from_str(body).unwrap();
+    let answer = platform.nobody_at("user-service").post(path, body).await;
+    answer.assert(200, json!({"user": {"email": "admin@example.com", "roles": ["user", "admin"]}}));
+}
+
+#[tokio::test]
+async fn each_service_documents_itself() {
+    let place = Place::new().await;
+    let platform = place.platform().await;
+    for (service, path) in SERVICES.into_iter().zip(["/auth/login", "/products/{id}"]) {
+        let service = platform.nobody_at(service);
+        let page = service.get("/docs/").await;
+        assert!(page.assert_status(200).body.contains("<title>Swagger UI</title>"), "{}", page.body);
+        let document = service.get("/openapi.json").await.assert_status(200).json();
+        assert!(document["paths"][path].is_object(), "{document}");
+    }
+}
