@@ -29,6 +29,14 @@ pub enum Revocation {
     },
 }
 
+impl Revocation {
+    fn expires_at(self) -> i64 {
+        match self {
+            Self::Session { expires_at, .. } | Self::User { expires_at, .. } => expires_at,
+        }
+    }
+}
+
 /// The revocations that still matter. Clones share one set.
 ///
 /// It never forgets early. Its bound reached, it takes nothing more in and says so by
@@ -53,7 +61,8 @@ struct Set {
     users: HashMap<Uuid, (i64, i64)>,
     /// The size at which ended entries are next looked for, so that sweeping costs a constant amount for each entry.
     sweep_at: usize,
-    overflowed: bool,
+    /// Until when something is missing: the latest end of what did not fit.
+    missing_until: Option<i64>,
 }
 
 impl Revocations {
@@ -76,7 +85,7 @@ impl Revocations {
         }
         if set.len() >= self.shared.capacity && !set.knows(revocation) {
             tracing::error!(capacity = self.shared.capacity, "revocation set is full: people are refused");
-            set.overflowed = true;
+            set.missing_until = set.missing_until.max(Some(revocation.expires_at()));
             return;
         }
         set.insert(revocation);
@@ -89,7 +98,9 @@ impl Revocations {
             fresh.insert(revocation);
         }
         fresh.forget_ended(self.shared.clock.unix());
-        fresh.overflowed = fresh.len() > self.shared.capacity;
+        if fresh.len() > self.shared.capacity {
+            fresh.missing_until = Some(i64::MAX);
+        }
         *self.write() = fresh;
     }
 
@@ -104,7 +115,8 @@ impl Revocations {
     /// Whether the set holds everything that it was told.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        !self.read().overflowed
+        // The time is only asked where it matters.
+        self.read().missing_until.is_none_or(|until| until <= self.shared.clock.unix())
     }
 
     /// How many entries are remembered.
@@ -229,6 +241,18 @@ mod tests {
         assert!(set.is_complete());
         assert!(!set.revokes(&user));
         assert_eq!(set.len(), 1);
+    }
+
+    #[test]
+    fn a_set_that_was_full_is_complete_again_once_what_it_missed_has_ended() {
+        let (set, clock) = set(1);
+        set.apply(session(&clock, 900));
+        set.apply(session(&clock, 60));
+        set.apply(session(&clock, 30));
+        clock.advance(chrono::TimeDelta::seconds(59));
+        assert!(!set.is_complete());
+        clock.advance(chrono::TimeDelta::seconds(1));
+        assert!(set.is_complete());
     }
 
     #[test]

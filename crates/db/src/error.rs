@@ -27,9 +27,10 @@ fn is_unavailable_code(error: &dyn DatabaseError) -> bool {
     ];
     const LOCK_NOT_AVAILABLE: &str = "55P03";
     // SQLite's extended codes keep the primary one in their low byte.
-    const SQLITE: [i32; 4] = [
+    const SQLITE: [i32; 5] = [
         5,  // busy
         6,  // locked
+        9,  // interrupted: it ran for too long
         10, // input/output error
         13, // disk full
     ];

@@ -3,8 +3,9 @@
 use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use sqlx::SqliteConnection;
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
@@ -82,7 +83,11 @@ impl Db {
     /// A connection for reading, each statement by itself.
     pub async fn read(&self) -> Result<Conn, sqlx::Error> {
         Ok(Conn(match &self.0 {
-            Pools::Sqlite { readers, .. } => Inner::Sqlite(readers.acquire().await?),
+            Pools::Sqlite { readers, .. } => {
+                let mut conn = readers.acquire().await?;
+                end_in_time(&mut conn).await?;
+                Inner::Sqlite(conn)
+            }
             Pools::Postgres(pool) => Inner::Postgres(pool.acquire().await?),
         }))
     }
@@ -92,7 +97,11 @@ impl Db {
     pub async fn begin(&self) -> Result<Tx, sqlx::Error> {
         bounded(async {
             Ok(Tx(Conn(match &self.0 {
-                Pools::Sqlite { writer, .. } => Inner::SqliteTx(writer.begin_with("begin immediate").await?),
+                Pools::Sqlite { writer, .. } => {
+                    let mut tx = writer.begin_with("begin immediate").await?;
+                    end_in_time(&mut tx).await?;
+                    Inner::SqliteTx(tx)
+                }
                 Pools::Postgres(pool) => Inner::PostgresTx(pool.begin().await?),
             })))
         })
@@ -143,6 +152,16 @@ impl Db {
             Pools::Postgres(pool) => pool.close().await,
         }
     }
+}
+
+/// Has SQLite itself give up on what runs for too long from now on. Whoever waits for a statement gives up on it in any case, but
+/// that would leave the connection busy with it, where PostgreSQL has a limit of its own.
+async fn end_in_time(conn: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    /// Instructions of SQLite's machine between two looks at the time.
+    const INSTRUCTIONS: i32 = 1_000;
+    let begun = Instant::now();
+    conn.lock_handle().await?.set_progress_handler(INSTRUCTIONS, move || begun.elapsed() < PATIENCE);
+    Ok(())
 }
 
 fn make_private_file(file: &Path) -> std::io::Result<()> {

@@ -46,6 +46,9 @@ pub struct Lifetimes {
     pub grace: TimeDelta,
 }
 
+const MAX_SLOTS: usize = 1_024;
+const MAX_QUEUE: usize = 65_536;
+
 /// How passwords are hashed.
 #[derive(Clone, Debug)]
 pub struct HashingConfig {
@@ -143,8 +146,20 @@ impl HashingConfig {
         let lanes = env.parse("ARGON2_LANES", default.cost.p_cost(), "a number");
         let cost = Params::new(memory, passes, lanes, None).ok().filter(crate::hashing::is_bearable);
         Self {
-            slots: env.parse("HASH_SLOTS", default.slots, "a number from 1"),
-            queue: env.parse("HASH_QUEUE", default.queue, "a number"),
+            slots: {
+                let slots = env.parse("HASH_SLOTS", default.slots, "a number from 1 to 1024");
+                if slots.get() > MAX_SLOTS {
+                    env.problem("HASH_SLOTS", "must be a number from 1 to 1024");
+                }
+                slots
+            },
+            queue: {
+                let queue = env.parse("HASH_QUEUE", default.queue, "a number up to 65536");
+                if queue > MAX_QUEUE {
+                    env.problem("HASH_QUEUE", "must be a number up to 65536");
+                }
+                queue
+            },
             cost: cost.unwrap_or_else(|| {
                 let bounds = crate::hashing::BOUNDS;
                 env.problem(
@@ -243,6 +258,18 @@ mod tests {
             ]
         );
         assert!(!problems.concat().contains("hunter2"));
+    }
+
+    #[test]
+    fn slots_and_queue_have_bounds() {
+        let vars = [("KEY_ENCRYPTION_KEY", KEY), ("HASH_SLOTS", "1025"), ("HASH_QUEUE", "65537")];
+        assert_eq!(
+            read(&vars).unwrap_err(),
+            ["HASH_SLOTS must be a number from 1 to 1024", "HASH_QUEUE must be a number up to 65536"]
+        );
+        assert!(
+            read(&[("KEY_ENCRYPTION_KEY", KEY), ("HASH_SLOTS", "1024"), ("HASH_QUEUE", "65536")]).is_ok()
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
 use auth::{Revocation, Revocations};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use db::{Conn, Db};
 use serde::Serialize;
 use service_kit::id;
@@ -15,6 +15,9 @@ use crate::domain::{Account, RefreshToken, Successors, User};
 use crate::error::UserError;
 use crate::mint::Mint;
 use crate::store::{NewSession, Session, Sessions, Users};
+
+/// How long after its end a token may still be taken for good: twice the leeway that verifiers leave to clocks.
+const LEEWAY: TimeDelta = TimeDelta::seconds(60);
 
 /// Opens sessions, carries them on and ends them. One for the whole service.
 #[derive(Clone, Debug)]
@@ -54,37 +57,36 @@ pub(crate) enum Refreshed {
     /// The next pair.
     Pair(TokenPair),
     /// It was replaced before, and its successor may be in other hands: the session has been ended.
-    Replayed(Session),
+    Replayed { session: Uuid, user: Uuid, access_expires_at: DateTime<Utc> },
 }
 
 impl Logins {
-    /// Opens a session for a person whose password was just right. The person is read anew, in the transaction that opens the
-    /// session: whoever was disabled, or got another password, since the password was compared, does not come in.
+    /// Opens a session for a person whose password was just right, unless they were disabled, or got another password, since it
+    /// was compared.
     pub(crate) async fn open(
         &self,
         conn: &mut Conn,
         compared: &Account,
         now: DateTime<Utc>,
     ) -> Result<TokenPair, UserError> {
+        let confirmed = Users(conn).confirm(compared.id, compared.password_hash.as_deref()).await?;
+        let account = confirmed.ok_or(UserError::InvalidCredentials)?;
+        Sessions(conn).forget_old(account.id, now, now - LEEWAY).await?;
+
         let token = RefreshToken::generate()?;
         let expires_at = now + self.lifetimes.session;
         let token_expires_at = expires_at.min(now + self.lifetimes.refresh);
         let session = id::new(now);
-        Sessions(conn).forget_old(compared.id, now, now - self.revoked_for()).await?;
         let new = NewSession {
             id: session,
-            user_id: compared.id,
+            user_id: account.id,
             token: &token,
             now,
             token_expires_at,
             expires_at,
+            access_expires_at: self.access_expires_at(now),
         };
         Sessions(conn).open(&new).await?;
-        let account = Users(conn)
-            .find(compared.id)
-            .await?
-            .filter(|account| !account.disabled && account.password_hash == compared.password_hash)
-            .ok_or(UserError::InvalidCredentials)?;
         self.pair(account, session, &token, token_expires_at, now)
     }
 
@@ -98,7 +100,11 @@ impl Logins {
     ) -> Result<Refreshed, UserError> {
         let nonce = Successors::nonce()?;
         let successor = self.successors.of(token, &nonce);
-        let rotated = Sessions(conn).rotate(token, &successor, &nonce, now, self.lifetimes.refresh).await?;
+        let token_expires_at = now + self.lifetimes.refresh;
+        let access_expires_at = self.access_expires_at(now);
+        let rotated = Sessions(conn)
+            .rotate(token, &successor, &nonce, now, token_expires_at, access_expires_at)
+            .await?;
         if let Some(session) = rotated {
             return self.carry_on(conn, &session, &successor, now).await;
         }
@@ -110,8 +116,8 @@ impl Logins {
                 self.carry_on(conn, &session, &successor, now).await
             }
             _ => {
-                Sessions(conn).end(session.id, now).await?;
-                Ok(Refreshed::Replayed(session))
+                let access_expires_at = Sessions(conn).end(session.id, now).await?.unwrap_or(now);
+                Ok(Refreshed::Replayed { session: session.id, user: session.user_id, access_expires_at })
             }
         }
     }
@@ -147,23 +153,24 @@ impl Logins {
         })
     }
 
-    /// Takes back the access tokens of a session that ended.
-    pub(crate) fn take_back(&self, session: Uuid, ended_at: DateTime<Utc>) {
-        let expires_at = (ended_at + self.revoked_for()).timestamp();
+    /// When the last access token ends that is given out now, or to whoever shows the same refresh token again within the grace.
+    fn access_expires_at(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        now + self.lifetimes.access + self.lifetimes.grace
+    }
+
+    /// Takes back the access tokens of a session that ended, the last of which ends by itself at this time.
+    pub(crate) fn take_back(&self, session: Uuid, access_expires_at: DateTime<Utc>) {
+        let expires_at = (access_expires_at + LEEWAY).timestamp();
         self.revocations.apply(Revocation::Session { id: session, expires_at });
     }
 
     /// Takes back, after a start, what was taken back before it.
     pub(crate) async fn remember(&self, db: &Db, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
-        let ended = Sessions(&mut db.read().await?).ended_since(now - self.revoked_for()).await?;
-        for (session, ended_at) in ended {
-            self.take_back(session, ended_at);
+        for (session, access_expires_at) in
+            Sessions(&mut db.read().await?).ended_with_access_after(now - LEEWAY).await?
+        {
+            self.take_back(session, access_expires_at);
         }
         Ok(())
-    }
-
-    /// How long after its session's end a token could still be taken for good: its life, and twice the leeway between clocks.
-    fn revoked_for(&self) -> chrono::TimeDelta {
-        self.lifetimes.access + chrono::TimeDelta::seconds(60)
     }
 }

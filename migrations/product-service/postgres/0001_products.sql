@@ -2,7 +2,7 @@ create table products (
     id                 uuid        not null primary key,
     name               text        not null,
     description        text        not null,
-    -- The same texts as searches compare them: compatibility forms and capitals folded away.
+    -- The same texts as searches compare them: capitals and spellings of accents folded away.
     name_folded        text        not null,
     description_folded text        not null,
     price_cents        bigint      not null check (price_cents between 0 and 1000000000000),

@@ -30,11 +30,13 @@ create table sessions (
     last_used_at       timestamptz not null,
     token_expires_at   timestamptz not null,
     expires_at         timestamptz not null,
+    -- When the last access token that was given out for it ends: until then an end of the session has to be remembered.
+    access_expires_at  timestamptz not null,
     ended_at           timestamptz
 );
 
 create index sessions_by_user on sessions (user_id);
-create index sessions_by_end on sessions (ended_at) where ended_at is not null;
+create index sessions_by_end on sessions (access_expires_at) where ended_at is not null;
 
 create table signing_keys (
     kid            text        not null primary key,

@@ -50,6 +50,8 @@ impl RemoteKeys {
             .timeout(FETCH_TIMEOUT)
             // The URL is what the operator trusts, not where it may point to next.
             .redirect(reqwest::redirect::Policy::none())
+            // Nor whatever proxy the environment names: over plain http it would choose the keys.
+            .no_proxy()
             .pool_max_idle_per_host(0)
             .build()
             .map_err(RemoteKeysError::Client)?;

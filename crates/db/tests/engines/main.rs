@@ -1,5 +1,5 @@
 //! What holds on either engine: values, transactions, errors, migrations, and a database that goes away.
-#![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a test stops at what can't be")]
+#![expect(clippy::expect_used, reason = "a test stops at what can't be")]
 
 mod creation;
 mod errors;

@@ -35,8 +35,8 @@ async fn a_new_migration_runs_on_top_of_the_old_ones() {
 
 /// Opens it as one of several programs does, and works with it.
 #[tokio::main(flavor = "current_thread")]
-async fn program(url: DatabaseUrl, number: i64) -> Result<i64, MigrateError> {
-    let db = Db::open(&url, &notes()).await?;
+async fn program(url: &DatabaseUrl, number: i64) -> Result<i64, MigrateError> {
+    let db = Db::open(url, &notes()).await?;
     add(&db, number, "written").await;
     let seen = count(&db).await;
     db.close().await;
@@ -50,7 +50,7 @@ async fn eight_programs_that_open_a_fresh_database_at_once_all_succeed() {
         let programs: Vec<_> = (2..10)
             .map(|number| {
                 let url = database.url();
-                std::thread::spawn(move || program(url, number))
+                std::thread::spawn(move || program(&url, number))
             })
             .collect();
         let mut most = 0;

@@ -125,7 +125,7 @@ async fn a_deadlock_ends_well_for_both() {
         })
         .await
     };
-    let both = async { tokio::join!(swap("ada", 1, 2), swap("bob", 2, 1)) };
+    let both = Box::pin(async { tokio::join!(swap("ada", 1, 2), swap("bob", 2, 1)) });
     let (ada, bob) = timeout(Duration::from_secs(20), both).await.expect("an end to it");
     ada.unwrap();
     bob.unwrap();

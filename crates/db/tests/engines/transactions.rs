@@ -68,6 +68,7 @@ async fn a_reader_sees_the_last_commit_and_never_waits_for_a_writer() {
 /// Each reads the number, adds one, writes it. Where two could read the same, one addition would be lost.
 #[tokio::test]
 async fn no_increment_that_guards_itself_is_lost() {
+    const SQL: &str = "update notes set text = $1 where id = 1 and text = $2";
     let (_database, db) = notebook().await;
     add(&db, 1, "0").await;
     let increment = async || {
@@ -77,7 +78,6 @@ async fn no_increment_that_guards_itself_is_lost() {
                 .transaction(async |tx| {
                     let text = Notes(tx).text(1).await?.expect("the number");
                     let next = (text.parse::<i64>().expect("a number") + 1).to_string();
-                    const SQL: &str = "update notes set text = $1 where id = 1 and text = $2";
                     db::on!(tx, conn => {
                         let query = sqlx::query(SQL).bind(&next).bind(&text);
                         Ok::<_, sqlx::Error>(query.execute(conn).await?.rows_affected() == 1)

@@ -27,31 +27,31 @@ async fn things() -> (TestDatabase, Db) {
 /// Writes each value into this column, finds it again by an equal value, and reads it.
 macro_rules! round_trip {
     ($column:literal: $type:ty, $values:expr) => {{
+        const INSERT: &str = concat!("insert into things (id, ", $column, ") values ($1, $2)");
+        const FIND: &str = concat!("select ", $column, " from things where id = $1 and ", $column, " = $2");
+        const NULL: &str = concat!("select ", $column, " from things where id = 0");
+        const ALL: &str = concat!("select ", $column, " from things where id > 0 order by id");
         let (_database, db) = things().await;
         let values: Vec<$type> = $values;
         let mut tx = db.begin().await.unwrap();
         for (id, value) in (1_i64..).zip(&values) {
-            const INSERT: &str = concat!("insert into things (id, ", $column, ") values ($1, $2)");
-            const SELECT: &str = concat!("select ", $column, " from things where id = $1 and ", $column, " = $2");
             on!(tx, conn => sqlx::query(INSERT).bind(id).bind(value).execute(conn).await.map(drop)).unwrap();
             let read: $type =
-                on!(tx, conn => sqlx::query_scalar(SELECT).bind(id).bind(value).fetch_one(conn).await).unwrap();
+                on!(tx, conn => sqlx::query_scalar(FIND).bind(id).bind(value).fetch_one(conn).await).unwrap();
             assert_same(&read, value);
             let optional: Option<$type> =
-                on!(tx, conn => sqlx::query_scalar(SELECT).bind(id).bind(Some(value)).fetch_one(conn).await)
+                on!(tx, conn => sqlx::query_scalar(FIND).bind(id).bind(Some(value)).fetch_one(conn).await)
                     .unwrap();
             assert_same(&optional, &Some(value.clone()));
         }
-        const INSERT: &str = concat!("insert into things (id, ", $column, ") values (0, $1)");
-        const SELECT: &str = concat!("select ", $column, " from things where id = 0");
-        on!(tx, conn => sqlx::query(INSERT).bind(None::<$type>).execute(conn).await.map(drop)).unwrap();
+        on!(tx, conn => sqlx::query(INSERT).bind(0_i64).bind(None::<$type>).execute(conn).await.map(drop))
+            .unwrap();
         let none: Option<$type> =
-            on!(tx, conn => sqlx::query_scalar(SELECT).fetch_one(conn).await).unwrap();
+            on!(tx, conn => sqlx::query_scalar(NULL).fetch_one(conn).await).unwrap();
         assert_same(&none, &None);
         tx.commit().await.unwrap();
 
-        // Another connection reads what was committed, in the order in which it was written.
-        const ALL: &str = concat!("select ", $column, " from things where id > 0 order by id");
+        // Another connection reads what was committed.
         let mut reader = db.read().await.unwrap();
         let all: Vec<$type> = on!(reader, conn => sqlx::query_scalar(ALL).fetch_all(conn).await).unwrap();
         assert_same(&all, &values);
@@ -120,6 +120,9 @@ async fn bytes_come_back() {
 /// SQLite keeps times as text, of which the fraction has as many digits as it needs.
 #[tokio::test]
 async fn times_compare_as_times_whatever_fraction_they_have() {
+    const INSERT: &str = "insert into things (id, time) values ($1, $2)";
+    const ORDERED: &str = "select time from things order by time";
+    const BEFORE: &str = "select count(*) from things where time < $1";
     let (_database, db) = things().await;
     let second = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
     let times: Vec<DateTime<Utc>> =
@@ -128,15 +131,12 @@ async fn times_compare_as_times_whatever_fraction_they_have() {
             .to_vec();
     let mut tx = db.begin().await.unwrap();
     for (id, time) in (1_i64..).zip(times.iter().rev()) {
-        const SQL: &str = "insert into things (id, time) values ($1, $2)";
-        on!(tx, conn => sqlx::query(SQL).bind(id).bind(time).execute(conn).await.map(drop)).unwrap();
+        on!(tx, conn => sqlx::query(INSERT).bind(id).bind(time).execute(conn).await.map(drop)).unwrap();
     }
-    const ORDERED: &str = "select time from things order by time";
     let ordered: Vec<DateTime<Utc>> =
         on!(tx, conn => sqlx::query_scalar(ORDERED).fetch_all(conn).await).unwrap();
     assert_eq!(ordered, times);
     for (before, time) in (0_i64..).zip(&times) {
-        const BEFORE: &str = "select count(*) from things where time < $1";
         let counted: i64 =
             on!(tx, conn => sqlx::query_scalar(BEFORE).bind(time).fetch_one(conn).await).unwrap();
         assert_eq!(counted, before, "{time}");

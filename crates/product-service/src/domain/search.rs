@@ -20,10 +20,11 @@ impl Search {
     }
 }
 
-/// A text as searches compare it: capitals, ligatures and the many spellings of an accent folded away. Done here and not in
-/// the database, because the two engines would do it differently.
+/// A text as searches compare it: capitals and the many spellings of an accent folded away. Done here and not in the database,
+/// because the two engines would do it differently. In normal form C, which makes no text much longer, as KC would: a search
+/// costs up to length times length.
 pub(crate) fn fold(text: &str) -> String {
-    text.nfkc().collect::<String>().to_lowercase().nfkc().collect()
+    text.nfc().collect::<String>().to_lowercase().nfc().collect()
 }
 
 #[cfg(test)]
@@ -43,7 +44,6 @@ mod tests {
     #[test]
     fn spellings_of_one_text_are_one() {
         assert_eq!(fold("CAFÉ"), fold("cafe\u{301}"));
-        assert_eq!(fold("ﬁn"), "fin");
         assert_eq!(fold("ΑΒΓ"), "αβγ");
     }
 }

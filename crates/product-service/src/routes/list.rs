@@ -19,8 +19,8 @@ const MAX_IDS: usize = 100;
 #[derive(Debug, Deserialize, Validate, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ListQuery {
-    /// Only products whose name or description contains this, in capitals or not.
-    #[garde(inner(custom(text::line(0, 200))))]
+    /// Only products whose name or description contains this, in capitals or not. At most 100 characters.
+    #[garde(inner(custom(text::line(0, 100))))]
     q: Option<String>,
     /// Only products of this person.
     #[garde(skip)]

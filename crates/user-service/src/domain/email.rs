@@ -22,7 +22,9 @@ impl EmailAddress {
         let address: String = text.trim().nfc().collect();
         let (local, domain) = address.rsplit_once('@').ok_or(InvalidEmail)?;
         let fits = address.len() <= MAX_BYTES && !local.is_empty() && local.len() <= MAX_LOCAL_BYTES;
-        let is_odd = |c: char| c.is_control() || c.is_whitespace() || "@<>()[]\\,;:\"".contains(c);
+        let is_odd = |c: char| {
+            c.is_control() || c.is_whitespace() || is_unseen(c) || "@<>()[]\\,;:\"。．｡".contains(c)
+        };
         let is_label = |label: &str| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-');
         if fits && !local.contains(is_odd) && !domain.contains(is_odd) && domain.split('.').all(is_label) {
             Ok(Self(address))
@@ -40,8 +42,32 @@ impl EmailAddress {
     /// The address as it is compared. Strictly, only the receiving host knows whether capitals matter in its part; nobody
     /// has two accounts that differ in them.
     pub(crate) fn key(&self) -> String {
-        self.0.to_lowercase().nfc().collect()
+        // By way of capitals, so that small letters that share one (σ and ς, s and ſ) are one.
+        self.0.to_uppercase().to_lowercase().nfc().collect()
     }
+}
+
+/// Whether nothing is seen of a character (Unicode's `Default_Ignorable_Code_Point`): an address that has one looks like
+/// another.
+fn is_unseen(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
 }
 
 #[cfg(test)]
@@ -57,6 +83,18 @@ mod tests {
         let decomposed = EmailAddress::parse("e\u{301}@example.com").unwrap();
         assert_eq!(composed, decomposed);
         assert_eq!(EmailAddress::parse("É@example.com").unwrap().key(), composed.key());
+    }
+
+    #[test]
+    fn addresses_that_differ_in_capitals_alone_are_one() {
+        for (one, other) in [("ΟΔΟΣ@a", "οδος@a"), ("ΟΔΟΣ@a", "οδοσ@a"), ("sam@a", "ſam@a"), ("µ@a", "μ@a")]
+        {
+            assert_eq!(
+                EmailAddress::parse(one).unwrap().key(),
+                EmailAddress::parse(other).unwrap().key(),
+                "{one}"
+            );
+        }
     }
 
     #[test]
@@ -79,6 +117,12 @@ mod tests {
             "a\0@b",
             "a@b\u{7f}",
             "<a@b>",
+            "a\u{200b}@b",
+            "a\u{ad}@b",
+            "a@b\u{202e}",
+            "a@b\u{feff}c",
+            "\u{3164}@b",
+            "a@b。c",
             "a@b,c@d",
             "\"a b\"@c",
             &long_local,

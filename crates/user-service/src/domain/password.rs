@@ -14,7 +14,7 @@ pub(crate) fn check(password: &str, known: &[&str]) -> Result<(), &'static str> 
         return Err("must have 8 to 128 characters");
     }
     let folded = password.to_lowercase();
-    if known.iter().any(|known| normalize(known.trim()).to_lowercase() == folded) {
+    if known.iter().any(|known| normalize(known.trim()).to_lowercase() == folded.trim()) {
         return Err("must not be the email address or the name");
     }
     Ok(())
@@ -44,6 +44,7 @@ mod tests {
     fn what_everyone_knows_is_no_password() {
         assert!(check("ADA@example.com", &["ada@example.com", "Ada"]).is_err());
         assert!(check("Ada Lovelace", &["ada@example.com", " ada lovelace"]).is_err());
+        assert!(check("ada lovelace ", &["ada@example.com", "Ada Lovelace "]).is_err());
         assert!(check("Ada Lovelace!", &["ada@example.com", "ada lovelace"]).is_ok());
     }
 }

@@ -27,24 +27,30 @@ pub async fn logout(
     clock: Data<Clock>,
 ) -> Result<HttpResponse, UserError> {
     let now = clock.now();
-    let mut ended: Vec<Uuid> = user.iter().map(auth::User::session_id).collect();
-
-    let mut tx = db.begin().await?;
+    let mut ending: Vec<Uuid> = user.iter().map(auth::User::session_id).collect();
     if let Some(token) = shown.and_then(|shown| shown.parse()) {
         // The newest token or the one before: whoever logs out may have missed the last answer.
-        let session = Sessions(&mut tx).find_by_token(&token).await?;
+        let session = Sessions(&mut db.read().await?).find_by_token(&token).await?;
         let shown = session.filter(|session| {
             session.is_newest(&token) || session.was_just_replaced(&token, now, logins.lifetimes.session)
         });
-        ended.extend(shown.map(|session| session.id));
+        ending.extend(shown.map(|session| session.id));
     }
-    for session in &ended {
-        Sessions(&mut tx).end(*session, now).await?;
+    if ending.is_empty() {
+        return Ok(HttpResponse::NoContent().finish());
+    }
+
+    let mut ended = Vec::new();
+    let mut tx = db.begin().await?;
+    for session in ending {
+        ended.extend(
+            Sessions(&mut tx).end(session, now).await?.map(|access_expires_at| (session, access_expires_at)),
+        );
     }
     tx.commit().await?;
 
-    for session in ended {
-        logins.take_back(session, now);
+    for (session, access_expires_at) in ended {
+        logins.take_back(session, access_expires_at);
         tracing::info!(session.id = %session, "logged out");
     }
     Ok(HttpResponse::NoContent().finish())

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use crate::domain::RefreshToken;
 use crate::error::UserError;
 use crate::login::{Logins, Refreshed, TokenPair};
+use crate::store::Sessions;
 
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -47,14 +48,18 @@ pub async fn refresh(
 ) -> Result<HttpResponse, UserError> {
     let token = shown.parse().ok_or(UserError::InvalidRefreshToken)?;
     let now = clock.now();
+    // What was never ours is refused without a turn at writing.
+    if Sessions(&mut db.read().await?).find_by_token(&token).await?.is_none() {
+        return Err(UserError::InvalidRefreshToken);
+    }
 
     let refreshed = db.transaction(async |tx| logins.refresh(tx, &token, now).await).await?;
 
     match refreshed {
         Refreshed::Pair(pair) => Ok(pair.respond()),
-        Refreshed::Replayed(session) => {
-            logins.take_back(session.id, now);
-            tracing::warn!(session.id = %session.id, user.id = %session.user_id, "a refresh token was replayed");
+        Refreshed::Replayed { session, user, access_expires_at } => {
+            logins.take_back(session, access_expires_at);
+            tracing::warn!(session.id = %session, user.id = %user, "a refresh token was replayed");
             Err(UserError::InvalidRefreshToken)
         }
     }

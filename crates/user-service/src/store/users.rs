@@ -37,6 +37,20 @@ impl Users<'_> {
         on!(self.0, conn => sqlx::query_as(SQL).bind(email.key()).fetch_optional(conn).await)
     }
 
+    /// The person, if they may log in and this is still the hash of their password. It holds on to the row until the transaction
+    /// ends, so that whatever changes either of it comes wholly before or wholly after.
+    pub(crate) async fn confirm(
+        &mut self,
+        id: Uuid,
+        password_hash: Option<&str>,
+    ) -> Result<Option<Account>, sqlx::Error> {
+        const SQL: &str = "
+            update users set updated_at = updated_at
+            where id = $1 and password_hash = $2 and not disabled
+            returning id, email, email_verified, name, password_hash, roles, epoch, disabled, created_at";
+        on!(self.0, conn => sqlx::query_as(SQL).bind(id).bind(password_hash).fetch_optional(conn).await)
+    }
+
     /// Whether anybody is an admin who can log in.
     pub(crate) async fn has_admin(&mut self) -> Result<bool, sqlx::Error> {
         const SQL: &str = "

@@ -4,7 +4,7 @@ use actix_web::http::Method;
 use serde_json::{Value, json};
 use test_kit::{Answer, Client};
 
-use crate::{ada, bearing, login, refresh, restart, seconds, service};
+use crate::{ada, bearing, login, refresh, restart, seconds, service, service_with};
 
 async fn logout(client: &Client) -> Answer {
     client.send(&Method::POST, "/auth/logout", |request| request).await
@@ -59,6 +59,16 @@ async fn whoever_shows_nothing_good_is_logged_out_already() {
     }
     ada.get("/users/me").await.assert_status(200);
     refresh(&service, &pair["refresh_token"]).await.assert_status(200);
+}
+
+#[actix_web::test]
+async fn a_logout_outlives_a_restart_with_a_shorter_life_for_tokens() {
+    let service = service_with(&[("ACCESS_TOKEN_TTL", "1h")]).await;
+    let (_, ada) = ada(&service).await;
+    logout(&ada).await.assert_status(204);
+    service.issuer().clock().advance(seconds(300));
+    let service = restart(service, &[("ACCESS_TOKEN_TTL", "60s")]).await;
+    ada.at(&service).get("/users/me").await.assert_problem(401, "token_revoked");
 }
 
 #[actix_web::test]
