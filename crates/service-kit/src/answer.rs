@@ -17,6 +17,7 @@ use futures_util::FutureExt as _;
 use uuid::Uuid;
 
 use crate::problem::Problem;
+use crate::unread::Shared;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -79,19 +80,27 @@ pub(crate) async fn within<B: MessageBody + 'static>(
 
 /// The outermost layer.
 pub(crate) async fn finish<B: MessageBody + 'static>(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let id = RequestId::of(request.headers());
     request.extensions_mut().insert(id.clone());
+    let body = Shared::of(&mut request);
+    let dress = |response| {
+        let response = dress(response, id);
+        match body {
+            Some(body) => response.map_body(|_, answer| body.kept_by(answer)),
+            None => response,
+        }
+    };
     match next.call(request).await {
         Ok(response) => {
             let (request, response) = response.into_parts();
-            Ok(ServiceResponse::new(request, dress(response.map_into_boxed_body(), id)))
+            Ok(ServiceResponse::new(request, dress(response.map_into_boxed_body())))
         }
         // The router wants the request for itself, so no part of it can be kept for an answer that comes without one.
         Err(error) => {
-            let response = dress(error.error_response(), id);
+            let response = dress(error.error_response());
             Err(InternalError::from_response(error, response).into())
         }
     }

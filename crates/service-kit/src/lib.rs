@@ -15,6 +15,7 @@ mod service;
 mod shutdown;
 mod telemetry;
 pub mod text;
+mod unread;
 
 pub use self::answer::RequestId;
 pub use self::config::{

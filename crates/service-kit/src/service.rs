@@ -26,6 +26,11 @@ const HEADERS_WITHIN: Duration = Duration::from_secs(10);
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
 /// A handler has this long to answer, its body's arrival included, unless the service says otherwise.
 const DEADLINE: Duration = Duration::from_secs(30);
+/// How often what was measured is folded into what /metrics shows.
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+/// An answer may wait for this long to be read.
+#[cfg(target_os = "linux")]
+const UNREAD_FOR_MILLIS: u32 = 30_000;
 /// What is under way has this long to end, in seconds.
 const GRACE_SECONDS: u64 = 10;
 
@@ -103,6 +108,9 @@ impl Service {
         let readiness = Data::new(self.readiness);
         let (name, data, routes, deadline) = (self.name, self.data, self.routes, self.deadline);
         let address = listener.local_addr()?;
+        // Whoever stops reading an answer is cut off. Connections inherit it from where they were accepted.
+        #[cfg(target_os = "linux")]
+        rustix::net::sockopt::set_tcp_user_timeout(&listener, UNREAD_FOR_MILLIS)?;
         let server = HttpServer::new(move || {
             App::new()
                 .app_data(telemetry::ServiceName(name))
@@ -124,13 +132,22 @@ impl Service {
         .listen(listener)?
         .run();
         let handle = server.handle();
+        // Samples are kept until somebody folds them, and nobody may ever read /metrics.
+        let upkeep = tokio::spawn(async {
+            loop {
+                tokio::time::sleep(UPKEEP_EVERY).await;
+                telemetry::recorder().run_upkeep();
+            }
+        });
         tokio::spawn(async move {
             shutdown.await;
             tracing::info!("stopping");
             handle.stop(true).await;
         });
         tracing::info!(service.name = name, %address, "listening");
-        server.await
+        let served = server.await;
+        upkeep.abort();
+        served
     }
 }
 

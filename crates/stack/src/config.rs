@@ -41,7 +41,7 @@ impl Configured {
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://localhost:{}", self.port)
+        format!("http://127.0.0.1:{}", self.port)
     }
 }
 

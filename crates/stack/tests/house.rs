@@ -1,5 +1,5 @@
-//! What holds of the repository as a whole, and no compiler checks: who may depend on whom, who can sign, and that what is
-//! written down in two places is the same in both.
+//! What holds of the repository as a whole, and no compiler checks: who may depend on whom, who can sign, and that
+//! what is written down in two places is the same in both.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -210,8 +210,8 @@ fn code_of(file: &Path) -> String {
     code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 
-/// The variables that this code reads: what it calls `env.text` and the like with, or a function that it hands `env` to, or one
-/// that reads for it.
+/// The variables that this code reads: what it calls `env.text` and the like with, or a function that it hands `env`
+/// to, or one that reads for it.
 fn variables_in(code: &str) -> BTreeSet<String> {
     let code: String = code.chars().filter(|char| !char.is_whitespace()).collect();
     let calls =

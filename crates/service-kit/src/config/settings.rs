@@ -77,8 +77,9 @@ impl Settings {
         let bind = env.parse("BIND", IpAddr::V4(Ipv4Addr::LOCALHOST), "an IP address");
         let port = env.parse("PORT", port_of(service), "a port");
         let public_url = origin(env, "PUBLIC_URL", &format!("http://localhost:{port_base}"));
-        let user_service =
-            origin(env, "USER_SERVICE_URL", &format!("http://localhost:{}", port_of("user-service")));
+        // Not `localhost`: on [::1], where this platform does not listen, anybody on the machine may.
+        let user_service = format!("http://127.0.0.1:{}", port_of("user-service"));
+        let user_service = origin(env, "USER_SERVICE_URL", &user_service);
         Self {
             listen: SocketAddr::new(bind, port),
             data_dir: env.text("DATA_DIR").unwrap_or_else(|| "./data".to_owned()).into(),
@@ -145,7 +146,7 @@ mod tests {
         assert_eq!(settings.auth.issuer, "http://localhost:8080");
         assert_eq!(settings.auth.audience, "platform");
         let KeySource::Jwks(url) = settings.auth.keys else { panic!("a secret out of nowhere") };
-        assert_eq!(url, "http://localhost:8081/.well-known/jwks.json");
+        assert_eq!(url, "http://127.0.0.1:8081/.well-known/jwks.json");
     }
 
     #[test]
@@ -154,7 +155,7 @@ mod tests {
         assert_eq!(settings.listen.port(), 9002);
         assert_eq!(settings.auth.issuer, "https://shop.example");
         let KeySource::Jwks(url) = settings.auth.keys else { panic!("a secret out of nowhere") };
-        assert_eq!(url, "http://localhost:9001/.well-known/jwks.json");
+        assert_eq!(url, "http://127.0.0.1:9001/.well-known/jwks.json");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::json;
 
 use crate::made_up;
-use crate::platform::{Place, SERVICES};
+use crate::place::{Place, SERVICES};
 use crate::shop::lamp;
 
 #[tokio::test]

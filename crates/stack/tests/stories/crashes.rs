@@ -1,16 +1,15 @@
 //! What dies, and what becomes of the rest.
 
-use std::cell::{Cell, RefCell};
-use std::fs;
-use std::net::TcpListener;
+use std::fs::{self, File};
 use std::time::Duration;
 
 use futures_util::future::{join, join_all};
 use rustix::process::Signal;
-use serde_json::{Value, json};
 
-use crate::platform::{PASSWORD, Place, Platform, SERVICES, STACK, is_free};
+use crate::place::{Place, SERVICES, STACK, is_free};
+use crate::platform::PASSWORD;
 use crate::shop::lamp;
+use crate::writers::{Acknowledged, assert_all_are_known, assert_all_are_there, come_and_stay, put_up};
 use crate::{eventually, processes};
 
 /// Hashes that cost next to nothing, and as much time as there can be for asking again after a lost answer.
@@ -174,18 +173,12 @@ async fn a_first_start_that_is_killed_anywhere_leaves_nothing_in_the_way_of_the_
 }
 
 #[tokio::test]
-async fn a_service_that_waits_for_its_database_goes_with_the_stack_too() {
+async fn a_service_that_waits_for_its_turn_with_its_database_goes_with_the_stack_too() {
     let place = Place::new().await;
-    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    silent.set_nonblocking(true).unwrap();
-    let database = format!("postgres://nobody@{}/nothing", silent.local_addr().unwrap());
-    let mut platform = place.start(&[("PRODUCT_SERVICE_DATABASE_URL", &database)]);
-    let mut connection = None;
-    eventually("it asks its database", async || {
-        connection = silent.accept().ok();
-        connection.is_some()
-    })
-    .await;
+    let turn = File::create(place.file("products.migrating")).unwrap();
+    turn.lock().unwrap();
+    let mut platform = place.start(&[("PRODUCT_SERVICE_DATABASE_URL", "sqlite:products.db")]);
+    eventually("it opens its database", async || place.file("products.db").exists()).await;
     platform.kill_the_stack();
     platform.wait_until_alone(Duration::from_secs(15)).await;
 }
@@ -223,92 +216,4 @@ async fn a_service_that_cant_be_started_again_at_once_is_later() {
 
     prlimit(pid, Resource::Nofile, before).unwrap();
     platform.wait_for_another("product-service", killed).await;
-}
-
-/// What a service has acknowledged, until it is killed right after the last of it.
-struct Acknowledged<T, K> {
-    last: usize,
-    kill: K,
-    killed: Cell<Option<u32>>,
-    all: RefCell<Vec<T>>,
-}
-
-impl<T, K: Fn() -> u32> Acknowledged<T, K> {
-    fn until(last: usize, kill: K) -> Self {
-        Self { last, kill, killed: Cell::new(None), all: RefCell::default() }
-    }
-
-    fn add(&self, acknowledged: T) {
-        let mut all = self.all.borrow_mut();
-        all.push(acknowledged);
-        if all.len() == self.last {
-            self.killed.set(Some((self.kill)()));
-        }
-    }
-
-    /// All of it, and the process that was killed.
-    fn end(self) -> (Vec<T>, u32) {
-        (self.all.into_inner(), self.killed.get().unwrap_or_default())
-    }
-}
-
-/// Puts products up until the service is gone.
-async fn put_up(platform: &Platform, seller: &Value, acknowledged: &Acknowledged<String, impl Fn() -> u32>) {
-    let http = reqwest::Client::builder().build().unwrap();
-    let url = format!("{}/products", platform.url("product-service"));
-    loop {
-        let request = http.post(&url).bearer_auth(seller["access_token"].as_str().unwrap()).json(&lamp());
-        let Ok(answer) = request.send().await else { return };
-        assert_eq!(answer.status(), 201);
-        acknowledged.add(answer.headers()["location"].to_str().unwrap().to_owned());
-    }
-}
-
-/// Registers, logs in and carries the session on, again and again until the service is gone, and returns the last pairs that
-/// were given out, one a session.
-async fn come_and_stay(
-    platform: &Platform,
-    acknowledged: &Acknowledged<String, impl Fn() -> u32>,
-    line: usize,
-    round: usize,
-) -> Vec<Value> {
-    let http = reqwest::Client::builder().build().unwrap();
-    let post = async |path: &str, body: Value, status: u16| -> Option<Value> {
-        let answer =
-            http.post(format!("{}{path}", platform.url("user-service"))).json(&body).send().await.ok()?;
-        assert_eq!(answer.status(), status, "{path}");
-        answer.json().await.ok()
-    };
-    let mut pairs = Vec::new();
-    for person in 0.. {
-        let email = format!("ada{round}.{line}.{person}@example.com");
-        let registration = json!({"email": email, "password": PASSWORD, "name": "Ada"});
-        let Some(_) = post("/auth/register", registration, 201).await else { break };
-        acknowledged.add(email.clone());
-        let credentials = json!({"email": email, "password": PASSWORD});
-        let Some(pair) = post("/auth/login", credentials, 200).await else { break };
-        pairs.push(pair);
-        for _ in 0..3 {
-            let shown = json!({"refresh_token": pairs.last().unwrap()["refresh_token"]});
-            let Some(next) = post("/auth/refresh", shown, 200).await else { return pairs };
-            *pairs.last_mut().unwrap() = next;
-        }
-    }
-    pairs
-}
-
-async fn assert_all_are_there(platform: &Platform, products: &[String]) {
-    let nobody = platform.nobody_at("product-service");
-    for product in products {
-        nobody.get(product).await.assert(200, lamp());
-    }
-}
-
-async fn assert_all_are_known(platform: &Platform, emails: &[String], pairs: impl Iterator<Item = &Value>) {
-    for email in emails {
-        platform.login(email, PASSWORD).await.assert_status(200);
-    }
-    for pair in pairs {
-        platform.refresh(pair).await.assert_status(200);
-    }
 }

@@ -5,7 +5,8 @@ use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 use url::Url;
 
 use crate::SOON;
-use crate::platform::{PASSWORD, Place};
+use crate::place::Place;
+use crate::platform::PASSWORD;
 use crate::shop::lamp;
 
 const OURS: [&str; 2] = ["user_service", "product_service"];

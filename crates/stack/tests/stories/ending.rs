@@ -6,7 +6,8 @@ use std::net::TcpStream;
 use rustix::process::{Pid, Signal, getpgid, kill_process_group};
 use serde_json::json;
 
-use crate::platform::{PASSWORD, Place, SERVICES, is_free};
+use crate::place::{Place, SERVICES, is_free};
+use crate::platform::PASSWORD;
 use crate::{SOON, eventually};
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Whole stories: the platform as whoever runs `stack` sees it, by its processes, its ports, its files and its log.
+//! Whole stories: the platform as whoever runs `stack` sees it, by its processes, ports, files and log.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -10,11 +10,15 @@ mod configuration;
 mod crashes;
 mod databases;
 mod ending;
+mod pipe;
+mod place;
 mod platform;
 mod processes;
+mod readme;
 mod refusals;
 mod secrets;
 mod shop;
+mod writers;
 
 use std::time::{Duration, Instant};
 

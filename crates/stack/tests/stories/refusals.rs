@@ -3,7 +3,8 @@
 use std::net::TcpListener;
 
 use crate::made_up;
-use crate::platform::{Place, Platform};
+use crate::place::Place;
+use crate::platform::Platform;
 
 /// Requires that it ends by itself, with this code and these words, leaving nothing behind.
 async fn assert_refused(mut platform: Platform, code: i32, words: &[&str]) {
@@ -35,9 +36,9 @@ async fn one_directory_has_one_stack() {
 
 #[tokio::test]
 async fn a_port_that_is_taken_is_named() {
-    for service in crate::platform::SERVICES {
+    for service in crate::place::SERVICES {
         let place = Place::new().await;
-        let port = crate::platform::port(place.port_base, service);
+        let port = crate::place::port(place.port_base, service);
         let _taken = TcpListener::bind(("127.0.0.1", port)).unwrap();
         assert_refused(place.start(&[]), 1, &[&format!("port {port} for {service}: "), "PORT_BASE"]).await;
     }

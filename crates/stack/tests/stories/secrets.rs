@@ -7,7 +7,8 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::made_up;
-use crate::platform::{Place, Platform};
+use crate::place::Place;
+use crate::platform::Platform;
 use crate::shop::lamp;
 
 const GENERATED: [&str; 2] = ["key-encryption-key", "admin-password"];

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::platform::{Place, SERVICES};
+use crate::place::{Place, SERVICES};
 
 pub fn lamp() -> Value {
     json!({"name": "Lamp", "description": "Gives light.", "price_cents": 1_999, "currency": "EUR"})
@@ -38,7 +38,7 @@ async fn it_is_ready_soon_after_its_first_start_and_says_where_everything_is() {
     let output = platform.output.text();
     for service in SERVICES {
         assert!(platform.is_ready(service).await, "{service} is not ready, whatever it says");
-        let url = format!("http://localhost:{}", platform.port(service));
+        let url = format!("http://127.0.0.1:{}", platform.port(service));
         let line = output.lines().find(|line| line.starts_with(service)).unwrap();
         assert!(line.contains(&format!("{url} ")) && line.ends_with(&format!("{url}/docs")), "{line}");
     }
@@ -59,7 +59,7 @@ async fn the_command_that_it_prints_logs_the_admin_in() {
     else {
         panic!("{arguments}");
     };
-    let path = url.strip_prefix(&format!("http://localhost:{}", platform.port("user-service"))).unwrap();
+    let path = url.strip_prefix(&format!("http://127.0.0.1:{}", platform.port("user-service"))).unwrap();
     let body = serde_json::from_str(body).unwrap();
     let answer = platform.nobody_at("user-service").post(path, body).await;
     answer.assert(200, json!({"user": {"email": "admin@example.com", "roles": ["user", "admin"]}}));
