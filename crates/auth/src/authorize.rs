@@ -43,7 +43,7 @@ pub fn authorize(roles: impl IntoIterator<Item = &'static str>) -> Authorize {
     Authorize { roles: roles.into_iter().collect() }
 }
 
-/// What [`authorize`] makes.
+/// What [`authorize()`] makes.
 #[derive(Clone, Debug)]
 pub struct Authorize {
     roles: Rc<[&'static str]>,
@@ -65,7 +65,7 @@ where
     }
 }
 
-/// The service behind [`authorize`].
+/// The service behind [`authorize()`].
 #[derive(Debug)]
 pub struct AuthorizeMiddleware<S> {
     roles: Rc<[&'static str]>,

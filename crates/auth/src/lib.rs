@@ -13,7 +13,7 @@
 //!
 //! [`Routes`] takes the policy from there: authentication runs before the body is read or any other argument is made, and
 //! documentation and tests can read who may call what. The same types work as plain extractors in any actix-web application
-//! that has a `Data<Verifier>`, and [`authorize`] guards a whole scope.
+//! that has a `Data<Verifier>`, and [`authorize()`] guards a whole scope.
 //!
 //! ```
 //! use actix_web::http::StatusCode;

@@ -145,9 +145,9 @@ impl Service {
             handle.stop(true).await;
         });
         tracing::info!(service.name = name, %address, "listening");
-        let served = server.await;
+        let ended = server.await;
         upkeep.abort();
-        served
+        ended
     }
 }
 

@@ -5,7 +5,7 @@ pub fn line<T: AsRef<str>>(min: usize, max: usize) -> impl FnOnce(&T, &()) -> ga
     move |text, ()| check(text.as_ref(), min, max, char::is_control)
 }
 
-/// Several lines: as [`line`], but line feeds and tabs may stand in it.
+/// Several lines: as [`line()`], but line feeds and tabs may stand in it.
 pub fn lines<T: AsRef<str>>(min: usize, max: usize) -> impl FnOnce(&T, &()) -> garde::Result {
     move |text, ()| check(text.as_ref(), min, max, |c| c.is_control() && c != '\n' && c != '\t')
 }

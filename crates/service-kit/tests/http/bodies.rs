@@ -1,0 +1,229 @@
+//! Bodies: how long, of which type, and how they arrive.
+
+use std::time::{Duration, Instant};
+
+use actix_web::http::Method;
+use serde_json::json;
+use service_kit::MAX_BODY_BYTES;
+use test_kit::Answer;
+
+use crate::things::Things;
+
+/// A body of exactly so many bytes, and the length of its text.
+fn body_of(bytes: usize) -> (String, usize) {
+    let length = bytes - r#"{"text":""}"#.len();
+    (format!(r#"{{"text":"{}"}}"#, "x".repeat(length)), length)
+}
+
+/// The same in chunks of this size.
+fn chunked(body: &str, size: usize) -> String {
+    let chunks = body.as_bytes().chunks(size);
+    let chunks = chunks.map(|chunk| format!("{:x}\r\n{}\r\n", chunk.len(), String::from_utf8_lossy(chunk)));
+    chunks.chain(["0\r\n\r\n".to_owned()]).collect()
+}
+
+fn head(framing: &str) -> String {
+    format!("POST /things HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n{framing}\r\n\r\n")
+}
+
+async fn send_as(things: &Things, content_type: Option<&str>, body: &str) -> Answer {
+    let build = |request: reqwest::RequestBuilder| match content_type {
+        Some(value) => request.header("content-type", value).body(body.to_owned()),
+        None => request.body(body.to_owned()),
+    };
+    things.nobody().send(&Method::POST, "/things", build).await
+}
+
+#[actix_web::test]
+async fn a_body_of_64_kib_is_taken_and_one_byte_more_is_not() {
+    let things = Things::spawn().await;
+    assert_eq!(MAX_BODY_BYTES, 65_536);
+    let (fits, length) = body_of(65_536);
+    let (too_long, _) = body_of(65_537);
+
+    let answer = send_as(&things, Some("application/json"), &fits).await;
+    answer.assert(201, json!({"length": length}));
+    send_as(&things, Some("application/json"), &too_long).await.assert_problem(413, "payload_too_large");
+
+    for size in [1_000, 65_536, 70_000] {
+        let mut wire = things.connect().await;
+        wire.send(head("transfer-encoding: chunked") + &chunked(&fits, size)).await;
+        assert_eq!(wire.hear().await.status, 201, "{size}");
+        wire.send(head("transfer-encoding: chunked") + &chunked(&too_long, size)).await;
+        wire.hear().await.assert_problem(413, "payload_too_large");
+    }
+}
+
+#[actix_web::test]
+async fn a_body_that_is_announced_as_too_long_is_not_waited_for() {
+    let things = Things::spawn().await;
+    for length in ["65537", "1000000000000", "18446744073709551615"] {
+        let mut wire = things.connect().await;
+        wire.send(head(&format!("content-length: {length}"))).await;
+        wire.hear().await.assert_problem(413, "payload_too_large");
+        wire.assert_closed_within(Duration::from_secs(10)).await;
+    }
+}
+
+/// Whoever sends without end is not listened to without end.
+#[actix_web::test]
+async fn a_body_that_does_not_end_is_refused_while_it_comes() {
+    let things = Things::spawn().await;
+    let mut wire = things.connect().await;
+    wire.send(head("transfer-encoding: chunked")).await;
+    let chunk = format!("1000\r\n{}\r\n", "x".repeat(0x1000));
+    for _ in 0..17 {
+        wire.send(&chunk).await;
+    }
+    wire.hear().await.assert_problem(413, "payload_too_large");
+    let begun = Instant::now();
+    while wire.try_send(&chunk).await {
+        assert!(begun.elapsed() < Duration::from_secs(10), "it is still listened to");
+    }
+}
+
+#[actix_web::test]
+async fn a_body_is_json_in_utf8_and_says_so() {
+    let things = Things::spawn().await;
+    for right in [
+        "application/json",
+        "Application/JSON",
+        "application/json;charset=utf-8",
+        "application/json; charset=utf-8",
+        "application/json; charset=UTF-8",
+        "application/json ; Charset=\"Utf-8\"",
+        "application/json; charset=\"utf-8\"; v=1",
+        "application/json; v=1",
+        "application/json;",
+    ] {
+        send_as(&things, Some(right), r#"{"text":"t"}"#).await.assert(201, json!({"length": 1}));
+    }
+    for wrong in [
+        "",
+        "json",
+        "text/json",
+        "text/plain",
+        "application/jsonp",
+        "application/problem+json",
+        "application/merge-patch+json",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=application/json",
+        "application/json, text/plain",
+        "application/json; charset=utf-16",
+        "application/json; charset=iso-8859-1",
+        "application/json; charset=",
+        "application/json; charset=not-utf-8",
+        "application/json; v=1; charset=utf-16",
+        "application/json; charset=utf-8; charset=utf-16",
+    ] {
+        let answer = send_as(&things, Some(wrong), r#"{"text":"t"}"#).await;
+        answer.assert_problem(415, "unsupported_media_type");
+    }
+    send_as(&things, None, r#"{"text":"t"}"#).await.assert_problem(415, "unsupported_media_type");
+    // Nothing at all is no JSON either.
+    send_as(&things, Some("application/json"), "").await.assert_problem(400, "malformed_json");
+    for (coding, status) in [("identity", 201), ("gzip", 415), ("br", 415), ("identity, gzip", 415)] {
+        let client = things.nobody().with("content-encoding", coding);
+        client.post("/things", json!({"text": "t"})).await.assert_status(status);
+    }
+}
+
+#[actix_web::test]
+async fn what_is_not_right_is_told_by_its_field() {
+    let things = Things::spawn().await;
+    for (body, field) in [
+        (r#"{"text": "", "role": "admin"}"#, "role"),
+        (r#"{"text": ""}"#, "text"),
+        (r#"{"text": 1}"#, "text"),
+        ("{}", "text"),
+        ("[]", ""),
+    ] {
+        send_as(&things, Some("application/json"), body).await.assert_invalid(field);
+    }
+    for body in
+        ["{", "{\"text\":\"t\"", "{\"text\":\"t\"}{}", "{\"text\":\"t\",\"text\":\"t\"}", "\u{feff}{}"]
+    {
+        send_as(&things, Some("application/json"), body).await.assert_problem(400, "malformed_json");
+    }
+}
+
+#[actix_web::test]
+async fn a_body_that_may_be_left_out_is_checked_where_there_is_one() {
+    let things = Things::spawn().await;
+    let send = async |content_type: Option<&str>, body: &'static str| {
+        let build = |request: reqwest::RequestBuilder| match content_type {
+            Some(value) => request.header("content-type", value).body(body),
+            None => request.body(body),
+        };
+        things.nobody().send(&Method::POST, "/things/maybe", build).await
+    };
+    things
+        .nobody()
+        .send(&Method::POST, "/things/maybe", |request| request)
+        .await
+        .assert(200, json!({"length": null}));
+    send(None, "").await.assert(200, json!({"length": null}));
+    send(Some("text/plain"), "").await.assert(200, json!({"length": null}));
+    send(Some("application/json"), r#"{"text":"t"}"#).await.assert(200, json!({"length": 1}));
+    send(Some("application/json"), "{}").await.assert_invalid("text");
+    send(Some("application/json"), "{").await.assert_problem(400, "malformed_json");
+    send(Some("text/plain"), r#"{"text":"t"}"#).await.assert_problem(415, "unsupported_media_type");
+    send(None, r#"{"text":"t"}"#).await.assert_problem(415, "unsupported_media_type");
+
+    let (too_long, _) = body_of(65_537);
+    let mut wire = things.connect().await;
+    let head = head("transfer-encoding: chunked").replace("/things", "/things/maybe");
+    wire.send(head.clone() + &chunked(r#"{"text":"t"}"#, 5)).await;
+    assert_eq!(wire.hear().await.body, r#"{"length":1}"#);
+    wire.send(head + &chunked(&too_long, 5_000)).await;
+    wire.hear().await.assert_problem(413, "payload_too_large");
+}
+
+#[actix_web::test]
+async fn whoever_asks_before_sending_is_told_to_go_on() {
+    let things = Things::spawn().await;
+    let mut wire = things.connect().await;
+    wire.send(head("content-length: 12\r\nexpect: 100-continue")).await;
+    assert_eq!(wire.hear().await.status, 100);
+    wire.send(r#"{"text":"t"}"#).await;
+    assert_eq!(wire.hear().await.status, 201);
+    wire.assert_works().await;
+}
+
+/// This takes the 15 seconds that a body may stand still.
+#[actix_web::test]
+async fn a_body_that_stops_coming_is_given_up_and_so_is_its_connection() {
+    let things = Things::spawn().await;
+    let stop = async |framing: &str, begin: &str| {
+        let mut wire = things.connect().await;
+        wire.send(head(framing) + begin).await;
+        let begun = Instant::now();
+        wire.hear_within(Duration::from_secs(20)).await.assert_problem(408, "body_timeout");
+        let waited = begun.elapsed();
+        assert!((14..18).contains(&waited.as_secs()), "{waited:?}");
+        wire.assert_closed_within(Duration::from_secs(10)).await;
+    };
+    tokio::join!(
+        stop("content-length: 12", ""),
+        stop("content-length: 12", r#"{"text""#),
+        stop("transfer-encoding: chunked", ""),
+        stop("transfer-encoding: chunked", "5\r\n{\"tex"),
+    );
+}
+
+#[actix_web::test]
+async fn a_body_that_breaks_off_or_is_framed_wrongly_harms_nobody() {
+    let things = Things::spawn().await;
+    for broken in ["zz\r\n", "-1\r\n", "5\r\nabcdefgh\r\n", "ffffffffffffffffff\r\n"] {
+        let mut wire = things.connect().await;
+        wire.send(head("transfer-encoding: chunked") + broken).await;
+        let heard = wire.hear().await;
+        assert_eq!(heard.status, 400, "{heard:?}");
+    }
+    for framing in ["content-length: 100", "transfer-encoding: chunked"] {
+        let mut wire = things.connect().await;
+        wire.send(head(framing) + "5\r\nabcde\r\n").await;
+        drop(wire);
+    }
+    things.nobody().get("/id").await.assert_status(200);
+}
