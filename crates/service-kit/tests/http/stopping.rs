@@ -15,6 +15,12 @@ async fn a_request_under_way_is_answered_and_then_the_port_is_closed() {
     let client = things.nobody().clone();
     let under_way = actix_web::rt::spawn(async move { client.get("/waits").await });
     gate.entered.acquire().await.unwrap().forget();
+    let mut idle = Vec::new();
+    for _ in 0..16 {
+        let mut wire = things.connect().await;
+        wire.assert_works().await;
+        idle.push(wire);
+    }
 
     let stopping = actix_web::rt::spawn(things.stop());
     // Nobody new is let in any more.
@@ -22,6 +28,10 @@ async fn a_request_under_way_is_answered_and_then_the_port_is_closed() {
     while TcpStream::connect(address).await.is_ok() {
         assert!(begun.elapsed() < Duration::from_secs(5), "it still listens");
         tokio::task::yield_now().await;
+    }
+    // Whoever asks for nothing is sent away, by every worker.
+    for wire in &mut idle {
+        wire.assert_closed_within(Duration::from_secs(5)).await;
     }
     assert!(!under_way.is_finished());
     gate.leave.add_permits(1);
