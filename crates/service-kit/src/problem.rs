@@ -78,7 +78,7 @@ pub fn answer(problem: &impl Problem) -> HttpResponse {
 }
 
 /// What is wrong with a request's form, on any route of any service.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
     /// 400: not JSON, or a member twice.
     #[error("The body is not well-formed JSON: {0}.")]

@@ -55,14 +55,27 @@ where
     type Future = LocalBoxFuture<'static, Result<Self, RequestError>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        // RFC 9112 §6: a body is announced by one of these.
         let headers = request.headers();
-        let length = headers.get(CONTENT_LENGTH).map(|length| length.as_bytes() != b"0");
-        if !length.unwrap_or(headers.contains_key(TRANSFER_ENCODING)) {
-            return Box::pin(std::future::ready(Ok(Self(None))));
-        }
-        let body = Body::from_request(request, payload);
-        Box::pin(async { body.await.map(|Body(value)| Self(Some(value))) })
+        let checked = check_headers(headers);
+        // RFC 9112 §6: what comes in chunks may yet be empty; any other body has a length.
+        let in_chunks = headers.contains_key(TRANSFER_ENCODING);
+        let length = headers.get(CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0");
+        let says_what = headers.contains_key(CONTENT_TYPE);
+        let payload = payload.take();
+        Box::pin(async move {
+            if !in_chunks && !length {
+                return Ok(Self(None));
+            }
+            if says_what {
+                checked.as_ref().map_err(RequestError::clone)?;
+            }
+            let body = read(payload).await?;
+            if body.is_empty() {
+                return Ok(Self(None));
+            }
+            checked?;
+            parse(&body).map(|value| Self(Some(value)))
+        })
     }
 }
 

@@ -73,7 +73,8 @@ async fn what_is_under_way_is_answered_before_it_stops() {
     assert_eq!(&begun, b"HTTP/1.1 100 Continue\r\n\r\n");
 
     platform.send(Signal::TERM);
-    eventually("a service is stopping", async || platform.log.text().contains("stopping")).await;
+    eventually("the other service has stopped", async || platform.pid_of("product-service").is_none()).await;
+    assert!(platform.is_running(), "it left a service behind that has something to do");
     connection.write_all(body.as_bytes()).unwrap();
     let mut answer = String::new();
     connection.read_to_string(&mut answer).unwrap();

@@ -101,6 +101,11 @@ impl Platform {
         processes::send(self.pid(), signal);
     }
 
+    /// Whether the stack itself runs.
+    pub fn is_running(&mut self) -> bool {
+        self.stack.try_wait().unwrap().is_none()
+    }
+
     /// Waits until the stack has ended, and all that it started with it.
     pub async fn end(&mut self) -> ExitStatus {
         let mut ended = None;

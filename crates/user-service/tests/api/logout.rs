@@ -54,6 +54,12 @@ async fn whoever_shows_nothing_good_is_logged_out_already() {
     let (pair, ada) = ada(&service).await;
     logout(service.nobody()).await.assert_status(204);
     logout(&service.nobody().bearing("nonsense")).await.assert_status(204);
+    for empty in ["content-length: 0\r\n\r\n", "transfer-encoding: chunked\r\n\r\n0\r\n\r\n"] {
+        let request =
+            format!("POST /auth/logout HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{empty}");
+        let answer = service.raw(request.as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 204"), "{empty:?}: {answer}");
+    }
     for token in ["", "nonsense", &"A".repeat(43)] {
         service.nobody().post("/auth/logout", json!({"refresh_token": token})).await.assert_status(204);
     }
