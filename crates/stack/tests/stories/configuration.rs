@@ -29,14 +29,12 @@ async fn a_key_that_is_given_as_a_file_is_the_one_that_is_used() {
     let mut platform = place.platform_with(&key).await;
     let pair = platform.ada().await;
     assert!(!place.data("key-encryption-key").exists());
-    platform.kill_the_stack();
-    platform.wait_until_alone(crate::SOON).await;
+    platform.kill_the_stack().await;
 
     // With the same key it goes on, and with another it does not start.
     let mut platform = place.platform_with(&key).await;
     platform.refresh(&pair).await.assert_status(200);
-    platform.kill_the_stack();
-    platform.wait_until_alone(crate::SOON).await;
+    platform.kill_the_stack().await;
     fs::write(place.file("key"), made_up()).unwrap();
     let mut platform = place.start(&key);
     assert_eq!(platform.end().await.code(), Some(1), "{}", platform.log.text());
@@ -71,7 +69,9 @@ async fn a_file_in_the_working_directory_says_what_the_environment_does_not() {
 #[tokio::test]
 async fn every_port_follows_the_base_and_every_token_is_the_platforms_own() {
     let (place, other) = (Place::new().await, Place::new().await);
-    let (platform, stranger) = (place.platform().await, other.platform().await);
+    // That one is for a service which is run by itself.
+    let platform = place.platform_with(&[("PORT", "1")]).await;
+    let stranger = other.platform().await;
     let (ada, eve) = (platform.ada().await, stranger.ada().await);
     platform.seller(&ada).post("/products", lamp()).await.assert_status(201);
     platform.seller(&eve).post("/products", lamp()).await.assert_problem(401, "invalid_token");

@@ -1,12 +1,11 @@
 //! What dies, and what becomes of the rest.
 
 use std::fs::{self, File};
-use std::time::Duration;
 
 use futures_util::future::{join, join_all};
 use rustix::process::Signal;
 
-use crate::place::{Place, SERVICES, STACK, is_free};
+use crate::place::{Place, STACK};
 use crate::platform::PASSWORD;
 use crate::shop::lamp;
 use crate::writers::{Acknowledged, assert_all_are_known, assert_all_are_there, come_and_stay, put_up};
@@ -105,6 +104,7 @@ async fn nothing_that_was_acknowledged_is_lost_when_everything_dies_at_once() {
         .await;
         let (new_products, new_emails) = (new_products.end().0, new_emails.end().0);
         platform.end().await;
+        platform.wait_until_gone().await;
 
         platform = place.platform_with(&QUICK).await;
         assert_all_are_there(&platform, &new_products).await;
@@ -129,11 +129,7 @@ async fn the_services_go_when_the_stack_is_killed_and_the_next_one_carries_on() 
     let password = place.secret("admin-password");
     assert!(platform.output.text().contains(&password), "{}", platform.output.text());
 
-    platform.kill_the_stack();
-    platform.wait_until_alone(Duration::from_secs(15)).await;
-    for service in SERVICES {
-        assert!(is_free(platform.port(service)), "{service}'s port");
-    }
+    platform.kill_the_stack().await;
 
     let platform = place.platform().await;
     let output = platform.output.text();
@@ -162,8 +158,7 @@ async fn a_first_start_that_is_killed_anywhere_leaves_nothing_in_the_way_of_the_
             file => place.data(file).exists(),
         })
         .await;
-        platform.kill_the_stack();
-        platform.wait_until_alone(Duration::from_secs(15)).await;
+        platform.kill_the_stack().await;
 
         let platform = place.platform().await;
         let password = place.secret("admin-password");
@@ -178,8 +173,7 @@ async fn a_service_that_waits_for_its_turn_with_its_database_goes_with_the_stack
     turn.lock().unwrap();
     let mut platform = place.start(&[("PRODUCT_SERVICE_DATABASE_URL", "sqlite:products.db")]);
     eventually("it opens its database", async || place.file("products.db").exists()).await;
-    platform.kill_the_stack();
-    platform.wait_until_alone(Duration::from_secs(15)).await;
+    platform.kill_the_stack().await;
 }
 
 #[cfg(target_os = "linux")]

@@ -4,7 +4,6 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 use url::Url;
 
-use crate::SOON;
 use crate::place::Place;
 use crate::platform::PASSWORD;
 use crate::shop::lamp;
@@ -35,8 +34,7 @@ async fn a_server_gets_a_database_for_each_service_and_a_database_is_refused() {
         }
         let ada = platform.login("ada@example.com", PASSWORD).await.assert_status(200).json();
         platform.seller(&ada).post("/products", lamp()).await.assert_status(201);
-        platform.kill_the_stack();
-        platform.wait_until_alone(SOON).await;
+        platform.kill_the_stack().await;
         assert_eq!(made.count("product_service", "select count(*) from products").await, product);
     }
     assert_eq!(

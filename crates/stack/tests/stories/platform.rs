@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::pipe::Said;
-use crate::place::{SERVICES, port};
+use crate::place::{SERVICES, is_free, port};
 use crate::processes::{self, Process};
 use crate::{SOON, eventually, within};
 
@@ -114,19 +114,23 @@ impl Platform {
             ended.is_some()
         })
         .await;
-        self.wait_until_alone(Duration::from_secs(2)).await;
+        within(Duration::from_secs(2), "no process is left", async || self.is_alone()).await;
         ended.unwrap()
     }
 
-    /// Kills the stack, and nothing else.
-    pub fn kill_the_stack(&mut self) {
+    /// Kills the stack and nothing else, and waits until all that it started has ended too.
+    pub async fn kill_the_stack(&mut self) {
         self.stack.kill().unwrap();
         self.stack.wait().unwrap();
+        self.wait_until_gone().await;
     }
 
-    /// Waits until nothing is left of what the stack started.
-    pub async fn wait_until_alone(&self, limit: Duration) {
-        within(limit, "no process is left", async || self.is_alone()).await;
+    /// Waits until nothing is left of the platform. A process that dies closes its pipes first, and its port later.
+    pub async fn wait_until_gone(&self) {
+        within(Duration::from_secs(15), "neither a process nor a port is left", async || {
+            self.is_alone() && SERVICES.iter().all(|service| is_free(self.port(service)))
+        })
+        .await;
     }
 
     /// Whether all processes are gone: whatever the stack starts has its standard output and error, and a pipe
