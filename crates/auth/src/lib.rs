@@ -59,6 +59,8 @@
 
 mod access;
 mod authorize;
+mod bounded;
+mod call;
 mod clock;
 mod keys;
 mod policy;
@@ -80,6 +82,10 @@ pub use self::access::{
     Role, Scope, Support, VerifyToken,
 };
 pub use self::authorize::{Authorize, AuthorizeMiddleware, authorize};
+pub use self::call::{
+    CallContext, CallError, ServiceAnswer, ServiceClient, ServiceClientBuilder, ServiceClientError,
+    ServiceCredentials, ServiceRequest, TokenError,
+};
 pub use self::clock::Clock;
 pub use self::keys::{
     JwksError, KeySet, Keys, Refetch, RemoteKeys, RemoteKeysError, SharedSecret, WeakSecret,

@@ -18,6 +18,9 @@ pub enum Policy<'p> {
     Scope(&'static str),
     /// Services with a token for this audience.
     Service,
+    /// Clients who show a secret of their own (RFC 6749 §2.3.1), as where tokens are given out. This crate knows no secrets: the
+    /// application's own type, which has this policy, looks at them, and at once, so that no other argument comes before.
+    Client,
 }
 
 impl Policy<'_> {
@@ -30,6 +33,8 @@ impl Policy<'_> {
         match (self, presented) {
             (Self::Anyone, _) | (Self::Optional, Ok(Principal::Service(_))) => Ok(None),
             (Self::Optional, Err(refusal)) if refusal.is_unauthenticated() => Ok(None),
+            // No token is a client's secret.
+            (Self::Client, _) => Err(Refusal::NoToken),
             (_, Err(refusal)) => Err(refusal),
             (Self::Service, Ok(service @ Principal::Service(_))) => Ok(Some(service)),
             (Self::Service, Ok(Principal::User(_))) | (_, Ok(Principal::Service(_))) => Err(forbidden),
@@ -43,7 +48,7 @@ impl Policy<'_> {
             Self::Anyone | Self::Optional | Self::User => true,
             Self::AnyRole(roles) => roles.iter().any(|role| user.has_role(role)),
             Self::Scope(scope) => user.has_scope(scope),
-            Self::Service => false,
+            Self::Service | Self::Client => false,
         }
     }
 

@@ -3,6 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 /// A problem details object (RFC 9457 §3), with the members that this platform adds: `code`, `request_id` and `errors`.
 ///
@@ -28,6 +29,8 @@ pub struct ProblemDetails {
     request_id: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldError>,
+    #[serde(flatten)]
+    members: Map<String, Value>,
 }
 
 /// What is wrong with one field of a body.
@@ -51,6 +54,7 @@ impl ProblemDetails {
             code,
             request_id: None,
             errors: Vec::new(),
+            members: Map::new(),
         }
     }
 
@@ -75,6 +79,13 @@ impl ProblemDetails {
         self
     }
 
+    /// Adds members of the problem's own (RFC 9457 §3.2): what a program needs to go on from there.
+    #[must_use]
+    pub fn members(mut self, members: Map<String, Value>) -> Self {
+        self.members = members;
+        self
+    }
+
     /// The problem's status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
@@ -93,7 +104,7 @@ impl ProblemDetails {
     /// The object as JSON.
     #[must_use]
     pub fn body(&self) -> String {
-        // Strings and numbers only: there is nothing in it that JSON could not say.
+        // Strings, numbers and JSON itself: there is nothing in it that JSON could not say.
         serde_json::to_string(self).unwrap_or_default()
     }
 }

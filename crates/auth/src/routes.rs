@@ -128,7 +128,7 @@ impl Routes {
         let policy = Args::POLICY;
         let route = web::route().to(handler);
         let route = match policy {
-            Policy::Anyone => route,
+            Policy::Anyone | Policy::Client => route,
             _ => route.wrap(from_fn(move |request, next| authenticate(policy, request, next))),
         };
         self.listed.push((ListedRoute { method, path, policy }, route));

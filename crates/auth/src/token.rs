@@ -130,6 +130,12 @@ pub(crate) struct Expected<'e> {
 }
 
 impl Claims {
+    /// Whether they speak for a service, by a rule that no person's token can meet: a person's subject is an id, never a client.
+    #[must_use]
+    pub fn is_service(&self) -> bool {
+        self.sub == self.client_id
+    }
+
     /// Turns claims whose signature has been checked into a principal. Expiry is not looked at here: it is asked anew on
     /// every request.
     pub(crate) fn into_principal(self, expected: &Expected<'_>) -> Result<Principal, Fault> {
@@ -139,8 +145,7 @@ impl Claims {
         if self.nbf.is_some_and(|nbf| nbf > expected.now.saturating_add(expected.leeway)) {
             return Err(Fault::NotYet);
         }
-        // Told apart by a rule that no person's token can meet: a person's subject is an id, never a client.
-        let is_service = self.sub == self.client_id;
+        let is_service = self.is_service();
         let audience = if is_service { expected.service } else { expected.people };
         if !self.aud.iter().any(|aud| aud == audience) {
             return Err(Fault::Audience);

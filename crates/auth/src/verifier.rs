@@ -11,7 +11,7 @@ use crate::keys::{Keys, Refetch};
 use crate::principal::Principal;
 use crate::refusal::{Fault, Refusal};
 use crate::revocation::Revocations;
-use crate::token::{Expected, Parts};
+use crate::token::{Claims, Expected, Parts};
 
 /// The longest token that is looked at, in bytes.
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
@@ -190,8 +190,46 @@ impl Verifier {
         Ok(principal)
     }
 
+    /// What a good token says, a service's also where it is meant for another service: for the issuer itself, which is asked about
+    /// all of them (RFC 7662). It lets nobody in: the time is taken without leeway, and what was taken back is the issuer's to know.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify), but for revocation.
+    pub fn claims_for_any_audience(&self, token: &str) -> Result<Claims, Refusal> {
+        let shared = &*self.shared;
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(Refusal::InvalidToken(Fault::TooLong));
+        }
+        let (claims, _) = self.signed_claims(token)?;
+        let now = shared.clock.unix();
+        let any = claims.aud.first().map_or("", String::as_str);
+        let expected =
+            Expected { issuer: &shared.issuer, people: &shared.people, service: any, now, leeway: 0 };
+        claims.clone().into_principal(&expected).map_err(Refusal::InvalidToken)?;
+        if now < claims.exp { Ok(claims) } else { Err(Refusal::Expired) }
+    }
+
     /// Checks all that never changes about a token, and remembers it when it is good.
     fn verify_unseen(&self, token: &str, now: i64) -> Result<Principal, Refusal> {
+        let shared = &*self.shared;
+        let (claims, generation) = self.signed_claims(token)?;
+        let expected = Expected {
+            issuer: &shared.issuer,
+            people: &shared.people,
+            service: &shared.service,
+            now,
+            leeway: shared.leeway,
+        };
+        let principal = claims.into_principal(&expected).map_err(Refusal::InvalidToken)?;
+        if now < principal.expires_at().saturating_add(shared.leeway) {
+            let verified = Verified { principal: principal.clone(), generation };
+            shared.verified.insert(token.into(), verified);
+        }
+        Ok(principal)
+    }
+
+    /// What a token says that was signed with one of the keys, and which generation of them.
+    fn signed_claims(&self, token: &str) -> Result<(Claims, u64), Refusal> {
         let shared = &*self.shared;
         let parts = Parts::split(token).map_err(Refusal::InvalidToken)?;
         parts.header.check().map_err(Refusal::InvalidToken)?;
@@ -210,22 +248,7 @@ impl Verifier {
         if !key.verifies(parts.signed, parts.signature) {
             return Err(Refusal::InvalidToken(Fault::Signature));
         }
-        let expected = Expected {
-            issuer: &shared.issuer,
-            people: &shared.people,
-            service: &shared.service,
-            now,
-            leeway: shared.leeway,
-        };
-        let principal = parts
-            .claims()
-            .and_then(|claims| claims.into_principal(&expected))
-            .map_err(Refusal::InvalidToken)?;
-        if now < principal.expires_at().saturating_add(shared.leeway) {
-            let verified = Verified { principal: principal.clone(), generation };
-            shared.verified.insert(token.into(), verified);
-        }
-        Ok(principal)
+        Ok((parts.claims().map_err(Refusal::InvalidToken)?, generation))
     }
 
     /// Whether there are keys to verify with, so that the service may call itself ready.
@@ -272,6 +295,31 @@ mod tests {
             assert!(verifier.verify_with_held_keys(&good).is_ok());
             assert_eq!(cache.len(), 1);
         }
+    }
+
+    #[test]
+    fn an_issuer_reads_tokens_for_others_but_no_bad_ones() {
+        let issuer = Issuer::new("a");
+        let verifier = remembering(&issuer, 1_000_000);
+        let read = |bearer: &crate::testing::Bearer| verifier.claims_for_any_audience(&bearer.token());
+        let invalid = |fault| Err(Refusal::InvalidToken(fault));
+        for good in [issuer.as_user(), issuer.as_service("b"), issuer.as_service("b").wrong_audience()] {
+            assert_eq!(read(&good).as_ref(), Ok(good.claims()));
+        }
+        assert_eq!(verifier.shared.verified.len(), 0, "nobody comes in by it");
+
+        assert_eq!(read(&issuer.as_user().wrong_audience()), invalid(Fault::Audience));
+        let for_nobody = issuer.as_service("b").with(|_, claims| claims.aud.clear());
+        assert_eq!(read(&for_nobody), invalid(Fault::Audience));
+        assert_eq!(read(&issuer.as_service("b").signed_by_a_stranger()), invalid(Fault::Signature));
+        let elsewhere = issuer.as_user().with(|_, claims| claims.iss = "http://elsewhere".to_owned());
+        assert_eq!(read(&elsewhere), invalid(Fault::Issuer));
+        let both = issuer.as_service("b").with(|_, claims| claims.roles = Some(Vec::new()));
+        assert_eq!(read(&both), invalid(Fault::Claims));
+        let ended = issuer.as_user().with(|_, claims| claims.exp = issuer.clock().unix());
+        assert_eq!(read(&ended), Err(Refusal::Expired));
+        let long = "a".repeat(MAX_TOKEN_BYTES + 1);
+        assert_eq!(verifier.claims_for_any_audience(&long), invalid(Fault::TooLong));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::{JwksError, KeySet, Keys};
+use crate::bounded;
 
 const MAX_DOCUMENT_BYTES: usize = 64 * 1024;
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -87,17 +88,11 @@ impl RemoteKeys {
     }
 
     async fn fetch(&self) -> Result<KeySet, FetchError> {
-        let mut response = self.client.get(self.url.clone()).send().await?.error_for_status()?;
+        let response = self.client.get(self.url.clone()).send().await?.error_for_status()?;
         if response.status() != reqwest::StatusCode::OK {
             return Err(FetchError::Status(response.status()));
         }
-        let mut document = Vec::new();
-        while let Some(chunk) = response.chunk().await? {
-            document.extend_from_slice(&chunk);
-            if document.len() > MAX_DOCUMENT_BYTES {
-                return Err(FetchError::TooLong);
-            }
-        }
+        let document = bounded::body(response, MAX_DOCUMENT_BYTES).await?.ok_or(FetchError::TooLong)?;
         Ok(KeySet::from_jwks(&document, &self.algorithms)?)
     }
 }
