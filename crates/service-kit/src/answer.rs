@@ -12,7 +12,7 @@ use actix_web::http::header::{
 };
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _, HttpResponse};
-use auth::{ProblemDetails, problem_json};
+use auth::{CallContext, ProblemDetails, problem_json};
 use futures_util::FutureExt as _;
 use uuid::Uuid;
 
@@ -20,6 +20,7 @@ use crate::problem::Problem;
 use crate::unread::Shared;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The id by which a request is found in the logs of all services that it went through.
 #[derive(Clone, Debug)]
@@ -85,6 +86,8 @@ pub(crate) async fn finish<B: MessageBody + 'static>(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let id = RequestId::of(request.headers());
     request.extensions_mut().insert(id.clone());
+    let trace_parent = request.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok());
+    let context = CallContext::new(id.as_str(), trace_parent);
     let body = Shared::of(&mut request);
     let dress = |response| {
         let response = dress(response, id);
@@ -93,7 +96,7 @@ pub(crate) async fn finish<B: MessageBody + 'static>(
             None => response,
         }
     };
-    match next.call(request).await {
+    match context.scope(next.call(request)).await {
         Ok(response) => {
             let (request, response) = response.into_parts();
             Ok(ServiceResponse::new(request, dress(response.map_into_boxed_body())))

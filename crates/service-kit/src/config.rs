@@ -1,10 +1,12 @@
 //! Configuration: read once at start from the environment and `.env`, typed, and with all its problems reported together.
 
+mod calls;
 mod env;
 mod register;
 mod roles;
 mod settings;
 
+pub use self::calls::{Calls, Neighbour};
 pub use self::env::{ConfigErrors, ConfigProblem, Env};
 pub use self::register::{Register, RegisteredService};
 pub use self::roles::{Role, Roles};

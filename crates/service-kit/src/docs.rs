@@ -19,6 +19,9 @@ pub fn document(service: &str, handlers: &OpenApi, routes: &Routes) -> Value {
     }
     document["components"]["securitySchemes"]["bearer"] =
         json!({"type": "http", "scheme": "bearer", "bearerFormat": "JWT"});
+    if routes.iter().any(|route| route.policy == Policy::Client) {
+        document["components"]["securitySchemes"]["client"] = json!({"type": "http", "scheme": "basic"});
+    }
     document["components"]["schemas"]["Problem"] = problem_schema();
     for (path, summary, media_type) in OF_EVERY_SERVICE {
         document["paths"][path] = json!({"get": {
@@ -52,11 +55,12 @@ fn complete(operation: &mut Map<String, Value>, route: &ListedRoute) {
         Policy::AnyRole(roles) => (json!([{"bearer": []}]), format!("role {}", roles.join(" or "))),
         Policy::Scope(scope) => (json!([{"bearer": [scope]}]), format!("scope {scope}")),
         Policy::Service => (json!([{"bearer": []}]), "services".to_owned()),
+        Policy::Client => (json!([{"client": []}]), "registered clients, by their secret".to_owned()),
     };
     operation.insert("security".to_owned(), security);
     operation.insert("x-who-may-call".to_owned(), json!(who));
     let responses = operation.entry("responses").or_insert_with(|| json!({}));
-    let needs_token = !matches!(route.policy, Policy::Anyone | Policy::Optional);
+    let needs_token = !matches!(route.policy, Policy::Anyone | Policy::Optional | Policy::Client);
     if needs_token {
         responses["401"] =
             json!({"description": "no token, or one that is not valid, has expired or was taken back"});
@@ -65,7 +69,8 @@ fn complete(operation: &mut Map<String, Value>, route: &ListedRoute) {
         responses["403"] = json!({"description": "a known caller who may not do this"});
     }
     for (status, response) in responses.as_object_mut().into_iter().flatten() {
-        if status.starts_with(['4', '5']) {
+        // What a handler describes as another shape has that one.
+        if status.starts_with(['4', '5']) && response["content"].is_null() {
             response["content"]["application/problem+json"] =
                 json!({"schema": {"$ref": "#/components/schemas/Problem"}});
         }

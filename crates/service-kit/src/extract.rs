@@ -2,10 +2,14 @@
 //! the one shape that all refusals have.
 
 mod body;
+mod form;
+mod object;
 mod path;
 mod query;
 mod strict;
 
 pub use self::body::{Body, MAX_BODY_BYTES, OptionalBody};
+pub use self::object::objects;
+pub use self::form::Form;
 pub use self::path::Id;
 pub use self::query::Query;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use auth::{Clock, Revocations};
 
 use crate::config::{Env, Settings};
+use crate::healthy;
 use crate::service::Host;
 use crate::shutdown::Shutdown;
 use crate::telemetry::Telemetry;
@@ -24,6 +25,9 @@ pub enum StandardInput {
 }
 
 /// Runs the service of this name: reads its configuration, starts the log, listens, and serves until told to stop.
+///
+/// Called as `<program> healthy`, it asks the service that runs where this one would whether it is ready, and exits with 0 or 1:
+/// for container engines, whose health checks are commands within the container.
 pub fn launch<C, F>(
     name: &str,
     configure: impl FnOnce(&mut Env, Settings) -> C,
@@ -35,6 +39,9 @@ where
 {
     let mut env = Env::load(name);
     let settings = Settings::read(&mut env, name);
+    if std::env::args().nth(1).as_deref() == Some("healthy") {
+        return healthy::ask(settings.listen);
+    }
     let telemetry = Telemetry::read(&mut env);
     let listen = settings.listen;
     let config = configure(&mut env, settings);
@@ -46,17 +53,27 @@ where
         }
     };
     telemetry.start();
-    let served = actix_web::rt::System::new().block_on(async {
+    let system = actix_web::rt::System::new();
+    let served = system.block_on(async {
         let listener =
             TcpListener::bind(listen).map_err(|error| format!("can't listen on {listen}: {error}"))?;
         let shutdown = match input {
             StandardInput::Ignored => Shutdown::on_signal()?,
             StandardInput::EndsWithParent => Shutdown::on_signal()?.or_on_closed_input(),
         };
+        let (shutdown, broken_off) = shutdown.while_starting();
         let clock = Clock::system();
         let revocations = Revocations::new(clock.clone(), Revocations::DEFAULT_CAPACITY);
-        run(config, Host { listener, shutdown, clock, revocations }).await
+        tokio::select! {
+            served = run(config, Host { listener, shutdown, clock, revocations }) => served,
+            () = broken_off => {
+                tracing::info!("stopping before the start has ended");
+                Ok(())
+            }
+        }
     });
+    // A start that was broken off may have left a thread behind that waits for a lock. The program ends without it.
+    std::mem::forget(system);
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

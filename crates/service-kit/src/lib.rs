@@ -7,6 +7,7 @@ pub mod docs;
 pub mod etag;
 mod extract;
 mod health;
+mod healthy;
 pub mod id;
 mod launch;
 mod page;
@@ -19,10 +20,10 @@ mod unread;
 
 pub use self::answer::RequestId;
 pub use self::config::{
-    AuthSettings, ConfigErrors, ConfigProblem, Env, KeySource, Register, RegisteredService, Role, Roles,
-    Settings,
+    AuthSettings, Calls, ConfigErrors, ConfigProblem, Env, KeySource, Neighbour, Register, RegisteredService,
+    Role, Roles, Settings,
 };
-pub use self::extract::{Body, Id, MAX_BODY_BYTES, OptionalBody, Query};
+pub use self::extract::{Body, Form, Id, MAX_BODY_BYTES, OptionalBody, Query, objects};
 pub use self::launch::{StandardInput, launch};
 pub use self::page::{Cursor, Limit, Page};
 pub use self::problem::{Problem, RequestError};

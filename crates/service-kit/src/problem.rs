@@ -4,6 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use auth::{FieldError, ProblemDetails, Refusal};
+use serde_json::{Map, Value};
 
 /// An error with an answer. `Display` is for the caller, `Debug` for the log.
 ///
@@ -35,6 +36,11 @@ pub trait Problem: std::error::Error {
         Vec::new()
     }
 
+    /// Members of the problem's own (RFC 9457 §3.2): what a program needs to go on from there.
+    fn members(&self) -> Map<String, Value> {
+        Map::new()
+    }
+
     /// After how many seconds to try again (RFC 9110 §10.2.3). Soon, where the service is not available for a moment.
     fn retry_after(&self) -> Option<u32> {
         (self.parts().0 == StatusCode::SERVICE_UNAVAILABLE).then_some(1)
@@ -64,7 +70,8 @@ pub fn answer(problem: &impl Problem) -> HttpResponse {
         StatusCode::INTERNAL_SERVER_ERROR => "Something went wrong here.".to_owned(),
         _ => problem.to_string(),
     };
-    let mut response = ProblemDetails::new(status, code).detail(detail).errors(problem.fields()).respond();
+    let details = ProblemDetails::new(status, code).detail(detail);
+    let mut response = details.errors(problem.fields()).members(problem.members()).respond();
     // RFC 6750 §3.1: a token that is good, but not good enough.
     if code == "forbidden"
         && let Some(challenge) = (Refusal::Forbidden { scope: None }).challenge()
@@ -83,12 +90,15 @@ pub enum RequestError {
     /// 400: not JSON, or a member twice.
     #[error("The body is not well-formed JSON: {0}.")]
     MalformedJson(String),
+    /// 400: not a form, or a parameter twice.
+    #[error("The body is not a well-formed form: {0}.")]
+    MalformedForm(&'static str),
     /// 413.
     #[error("The body is longer than {} KiB.", crate::extract::MAX_BODY_BYTES / 1024)]
     BodyTooLarge,
     /// 415.
-    #[error("Send the body as application/json, in UTF-8 and without a content coding.")]
-    UnsupportedMediaType,
+    #[error("Send the body as {0}, in UTF-8 and without a content coding.")]
+    UnsupportedMediaType(&'static str),
     /// 422: JSON, but not what is wanted.
     #[error("The body does not say what is needed.")]
     Invalid(Vec<FieldError>),
@@ -118,8 +128,9 @@ impl Problem for RequestError {
     fn parts(&self) -> (StatusCode, &'static str) {
         match self {
             Self::MalformedJson(_) => (StatusCode::BAD_REQUEST, "malformed_json"),
+            Self::MalformedForm(_) => (StatusCode::BAD_REQUEST, "malformed_form"),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large"),
-            Self::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
+            Self::UnsupportedMediaType(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
             Self::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_body"),
             Self::InvalidQuery(_) => (StatusCode::BAD_REQUEST, "invalid_query"),
             Self::InvalidHeader(_) => (StatusCode::BAD_REQUEST, "invalid_header"),

@@ -3,8 +3,11 @@
 use std::future::Future;
 use std::io::Read as _;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
+use futures_util::FutureExt as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
@@ -38,6 +41,25 @@ impl Shutdown {
         })
     }
 
+    /// The same, and what comes true with it as long as nobody waits for it: a start that hangs can be broken off, while whoever
+    /// serves already ends in their own way.
+    pub(crate) fn while_starting(self) -> (Self, impl Future<Output = ()>) {
+        let told = self.shared();
+        let is_awaited = Arc::new(AtomicBool::new(false));
+        let (flag, wait) = (Arc::clone(&is_awaited), told.clone());
+        let awaited = Self::when(async move {
+            flag.store(true, Ordering::Relaxed);
+            wait.await;
+        });
+        let unawaited = async move {
+            told.await;
+            if is_awaited.load(Ordering::Relaxed) {
+                std::future::pending::<()>().await;
+            }
+        };
+        (awaited, unawaited)
+    }
+
     /// When this future ends.
     #[must_use]
     pub fn when(ends: impl Future<Output = ()> + Send + 'static) -> Self {
@@ -56,5 +78,25 @@ impl Future for Shutdown {
 impl std::fmt::Debug for Shutdown {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Shutdown")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+
+    use super::*;
+
+    #[test]
+    fn a_start_is_broken_off_and_a_service_that_waits_for_its_end_is_not() {
+        let (_unheard, broken_off) = Shutdown::when(ready(())).while_starting();
+        assert!(broken_off.now_or_never().is_some());
+
+        let (mut serving, broken_off) = Shutdown::when(ready(())).while_starting();
+        assert!((&mut serving).now_or_never().is_some());
+        assert!(broken_off.now_or_never().is_none());
+
+        let (serving, broken_off) = Shutdown::when(std::future::pending()).while_starting();
+        assert!(serving.now_or_never().is_none() && broken_off.now_or_never().is_none());
     }
 }

@@ -67,6 +67,22 @@ impl Answer {
         self
     }
 
+    /// Requires a refusal as OAuth's endpoints give it (RFC 6749 §5.2), with this status and code.
+    #[track_caller]
+    pub fn assert_oauth_error(&self, status: u16, code: &str) -> &Self {
+        self.assert_status(status);
+        assert_eq!(self.header("content-type"), "application/json", "{}", self.asked);
+        assert_eq!((self.header("cache-control"), self.header("pragma")), ("no-store", "no-cache"));
+        let body = self.json();
+        assert_eq!(body["error"], code, "{}: {body}", self.asked);
+        let description = body["error_description"].as_str().unwrap_or_default();
+        let is_allowed = |char| matches!(char, ' '..='~') && !matches!(char, '"' | '\\');
+        assert!(!description.is_empty() && description.chars().all(is_allowed), "{}: {body}", self.asked);
+        let challenge = self.header("www-authenticate");
+        assert_eq!(challenge.starts_with("Basic realm="), status == 401, "{}: {challenge}", self.asked);
+        self
+    }
+
     /// Requires a 422 that names this field among the wrong ones.
     #[track_caller]
     pub fn assert_invalid(&self, field: &str) -> &Self {

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use actix_web::http::Method;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use reqwest::RequestBuilder;
 use serde_json::Value;
 
@@ -35,6 +37,13 @@ impl Client {
         client.with("authorization", &format!("Bearer {token}"))
     }
 
+    /// The same as a registered client, by HTTP Basic. Neither the name nor the secret may need to be form-encoded.
+    pub fn authenticating(&self, name: &str, secret: &str) -> Self {
+        let mut client = self.clone();
+        client.headers.retain(|(name, _)| name != "authorization");
+        client.with("authorization", &format!("Basic {}", STANDARD.encode(format!("{name}:{secret}"))))
+    }
+
     /// The same somebody, as a client of another service.
     pub fn at(&self, service: &TestService) -> Self {
         Self { base: service.nobody().base.clone(), ..self.clone() }
@@ -55,6 +64,17 @@ impl Client {
     /// `POST` with a JSON body.
     pub async fn post(&self, path: &str, body: Value) -> Answer {
         self.send(&Method::POST, path, |request| request.json(&body)).await
+    }
+
+    /// `POST` with a form, as it stands.
+    pub async fn post_form(&self, path: &str, form: &str) -> Answer {
+        let (name, value) = ("content-type", "application/x-www-form-urlencoded");
+        self.send(&Method::POST, path, |request| request.header(name, value).body(form.to_owned())).await
+    }
+
+    /// `PUT` with a JSON body.
+    pub async fn put(&self, path: &str, body: Value) -> Answer {
+        self.send(&Method::PUT, path, |request| request.json(&body)).await
     }
 
     /// `PATCH` with a JSON body.

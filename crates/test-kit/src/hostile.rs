@@ -3,23 +3,32 @@
 use actix_web::http::Method;
 use auth::{ListedRoute, Policy, Routes};
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use crate::client::Client;
 use crate::service::TestService;
 
+const FORM: &str = "application/x-www-form-urlencoded";
+
 /// Tokens, bodies, ids, headers and paths.
 pub async fn check(service: &TestService, routes: Routes) {
     let routes: Vec<_> = routes.iter().cloned().collect();
     assert!(!routes.is_empty());
+    let document = service.nobody().get("/openapi.json").await.assert_status(200).json();
     for route in &routes {
-        let needs_token = !matches!(route.policy, Policy::Anyone | Policy::Optional);
-        if needs_token {
-            tokens(service, route).await;
+        match route.policy {
+            Policy::Anyone | Policy::Optional => {}
+            Policy::Client => secrets(service, route).await,
+            _ => tokens(service, route).await,
         }
         if [Method::POST, Method::PUT, Method::PATCH].contains(&route.method) {
-            bodies(service, route).await;
+            let operation = &document["paths"][route.path][route.method.as_str().to_lowercase()];
+            if operation["requestBody"]["content"][FORM].is_object() {
+                forms(service, route).await;
+            } else {
+                bodies(service, route).await;
+            }
         }
         if route.path.contains("{id}") {
             ids(service, route).await;
@@ -102,6 +111,69 @@ async fn tokens(service: &TestService, route: &ListedRoute) {
     service.nobody().send(&route.method, &path, |request| request).await.assert_problem(401, "no_token");
 }
 
+/// What is no registered client's secret, and a body that nobody should look at before that is known.
+async fn secrets(service: &TestService, route: &ListedRoute) {
+    let basic = |pair: &[u8]| format!("Basic {}", STANDARD.encode(pair));
+    let body = "a=1&a=2";
+    for value in [
+        "Basic".to_owned(),
+        "Basic ".to_owned(),
+        "Basic !".to_owned(),
+        "Basic YTpi, Basic YTpi".to_owned(),
+        "Negotiate".to_owned(),
+        format!("Bearer {}", service.person("ada", &["user", "admin"]).token()),
+        format!("Bearer {}", service.issuer().as_service("order-service").token()),
+        basic(b""),
+        basic(b":"),
+        basic(b"order-service"),
+        basic(b"order-service:"),
+        basic(b"order-service:wrong"),
+        basic(b"\xff:\xff"),
+        basic(b"%ff:%00"),
+        basic(b"'or 1=1--:x"),
+        basic("x".repeat(8_000).as_bytes()),
+    ] {
+        let client = service.nobody().with("authorization", &value);
+        client.post_form(route.path, body).await.assert_oauth_error(401, "invalid_client");
+    }
+    let nobody = service.nobody();
+    nobody.post_form(route.path, body).await.assert_oauth_error(401, "invalid_client");
+    nobody.post(route.path, json!({})).await.assert_oauth_error(401, "invalid_client");
+    let twice = service.client().with("authorization", "Basic YTpi");
+    twice.post_form(route.path, body).await.assert_oauth_error(400, "invalid_request");
+}
+
+/// Forms are for clients, and their refusals are those of RFC 6749.
+async fn forms(service: &TestService, route: &ListedRoute) {
+    assert_eq!(route.policy, Policy::Client, "a form is what a client sends");
+    let client = service.client();
+    let send = async |content_type: &str, body: Vec<u8>| {
+        client
+            .send(&route.method, route.path, |request| {
+                request.header("content-type", content_type).body(body)
+            })
+            .await
+    };
+    for malformed in
+        ["", "&", "=", "a", "a=1&a=2", "token=a&%74oken=b", "token=%ff", "\0", "{}", "%", "a=%zz"]
+    {
+        send(FORM, malformed.into()).await.assert_oauth_error(400, "invalid_request");
+    }
+    send(FORM, b"token=\xff".to_vec()).await.assert_oauth_error(400, "invalid_request");
+    send(FORM, b"a&".repeat(5_000)).await.assert_oauth_error(400, "invalid_request");
+    for content_type in [
+        "text/plain",
+        "application/json",
+        "multipart/form-data; boundary=a",
+        &format!("{FORM}; charset=utf-16"),
+    ] {
+        send(content_type, b"a=1".to_vec()).await.assert_oauth_error(415, "invalid_request");
+    }
+    send(FORM, b"a".repeat(64 * 1024 + 1)).await.assert_oauth_error(413, "invalid_request");
+    let compressed = client.with("content-encoding", "gzip").post_form(route.path, "a=1").await;
+    compressed.assert_oauth_error(415, "invalid_request");
+}
+
 async fn bodies(service: &TestService, route: &ListedRoute) {
     let path = route.path.replace("{id}", "01890a5d-ac96-774b-bcce-b302099a8057");
     let client = match route.policy {
@@ -153,7 +225,8 @@ async fn ids(service: &TestService, route: &ListedRoute) {
     };
     let unknown = send("01890a5d-ac96-774b-bcce-b302099a8057").await;
     let without_id = |answer: &crate::Answer| {
-        let mut body = answer.json();
+        // A deletion has no body.
+        let mut body = if answer.body.is_empty() { json!({}) } else { answer.json() };
         body["request_id"] = Value::Null;
         body
     };

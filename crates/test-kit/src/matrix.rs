@@ -2,9 +2,11 @@
 
 use actix_web::http::Method;
 use auth::testing::Bearer;
-use auth::{Policy, Routes};
+use auth::{ListedRoute, Policy, Routes};
 use service_kit::of_every_service;
 
+use crate::answer::Answer;
+use crate::client::Client;
 use crate::service::TestService;
 
 /// Somebody to call as, and what is right for them.
@@ -17,7 +19,8 @@ struct Caller {
 
 /// Calls every route as nobody, as a user, as another, as support, as an admin, as a service, and with an expired, a
 /// wrong-audience, a revoked and a stranger's token, and requires what the route's policy says: 401 where no good credential
-/// came, 403 where it was not enough, and otherwise neither.
+/// came, 403 where it was not enough, and otherwise neither. A registered client is let in where only those are, which
+/// [`TestService::with_client`] names.
 pub async fn check(service: &TestService, routes: Routes) {
     let routes = routes.and(of_every_service());
     let ada = || service.person("ada", &["user"]);
@@ -44,33 +47,26 @@ pub async fn check(service: &TestService, routes: Routes) {
                 .bearer
                 .as_ref()
                 .map_or_else(|| service.nobody().clone(), |bearer| service.call_as(bearer));
-            let path = route.path.replace("{id}", "01890a5d-ac96-774b-bcce-b302099a8057");
-            let has_body = [Method::POST, Method::PUT, Method::PATCH].contains(&route.method);
-            let answer = client
-                .send(&route.method, &path, |request| {
-                    if has_body { request.json(&serde_json::json!({})) } else { request }
-                })
-                .await;
-            let got = match answer.status {
-                401 => Verdict::Unauthenticated,
-                403 => Verdict::Forbidden,
-                status => {
-                    assert!(status < 500, "{} {path} as {}: {}", route.method, caller.name, answer.body);
-                    Verdict::Admitted
-                }
-            };
-            assert_eq!(
-                got,
-                caller.verdict(route.policy),
-                "{} {path} as {}: {}",
-                route.method,
-                caller.name,
-                answer.body
-            );
+            let answer = call(&client, route).await;
+            let right = caller.verdict(route.policy);
+            assert_eq!(Verdict::of(&answer), right, "{route:?} as {}: {}", caller.name, answer.body);
             checked += 1;
+        }
+        if route.policy == Policy::Client {
+            let answer = call(service.client(), route).await;
+            assert_eq!(Verdict::of(&answer), Verdict::Admitted, "{route:?} as a client: {}", answer.body);
         }
     }
     assert!(checked > 50, "every service has routes, and there are many callers");
+}
+
+async fn call(client: &Client, route: &ListedRoute) -> Answer {
+    let path = route.path.replace("{id}", "01890a5d-ac96-774b-bcce-b302099a8057");
+    let has_body = [Method::POST, Method::PUT, Method::PATCH].contains(&route.method);
+    let build = |request: reqwest::RequestBuilder| {
+        if has_body { request.json(&serde_json::json!({})) } else { request }
+    };
+    client.send(&route.method, &path, build).await
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -78,6 +74,19 @@ enum Verdict {
     Admitted,
     Unauthenticated,
     Forbidden,
+}
+
+impl Verdict {
+    fn of(answer: &Answer) -> Self {
+        match answer.status {
+            401 => Self::Unauthenticated,
+            403 => Self::Forbidden,
+            status => {
+                assert!(status < 500, "{}: {}", answer.asked, answer.body);
+                Self::Admitted
+            }
+        }
+    }
 }
 
 impl Caller {
@@ -95,6 +104,8 @@ impl Caller {
             Policy::AnyRole(roles) => roles.iter().any(|role| holds(role)),
             Policy::Scope(scope) => !is_service && claims.scope.split(' ').any(|held| held == scope),
             Policy::Service => is_service,
+            // A token is no secret.
+            Policy::Client => return Verdict::Unauthenticated,
         };
         if admitted { Verdict::Admitted } else { Verdict::Forbidden }
     }

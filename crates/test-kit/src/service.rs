@@ -21,6 +21,7 @@ pub struct TestService {
     issuer: Issuer,
     address: SocketAddr,
     nobody: Client,
+    client: Option<Client>,
     database: TestDatabase,
     stop: Option<oneshot::Sender<()>>,
 }
@@ -64,7 +65,13 @@ impl TestService {
             }
         });
         let nobody = Client::new(format!("http://{address}"));
-        Self { issuer, address, nobody, database, stop: Some(stop) }
+        Self { issuer, address, nobody, client: None, database, stop: Some(stop) }
+    }
+
+    /// Knows a registered client from now on, for checks of routes that let in none but those.
+    pub fn with_client(mut self, name: &str, secret: &str) -> Self {
+        self.client = Some(self.nobody.authenticating(name, secret));
+        self
     }
 
     /// Stops the service and hands over its database, so that another can be run on it.
@@ -87,6 +94,11 @@ impl TestService {
         &self.database
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Somebody without a token.
     pub fn nobody(&self) -> &Client {
         &self.nobody
@@ -95,6 +107,11 @@ impl TestService {
     /// Somebody of this name, with the role `user`. The same name is the same person.
     pub fn user(&self, name: &str) -> Client {
         self.call_as(&self.person(name, &["user"]))
+    }
+
+    /// The registered client.
+    pub(crate) fn client(&self) -> &Client {
+        self.client.as_ref().expect("a client, by TestService::with_client, for the routes that take one")
     }
 
     /// Somebody with the roles `user` and `support`.

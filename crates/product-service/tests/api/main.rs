@@ -3,6 +3,7 @@
 mod catalogue;
 mod changing;
 mod every_route;
+mod health;
 
 use auth::testing::Issuer;
 use product_service::{Config, NAME, startup};

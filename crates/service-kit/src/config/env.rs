@@ -2,11 +2,12 @@
 //! wrong alone: all problems are told together.
 
 use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 /// The variables that a service reads its configuration from.
 ///
@@ -26,8 +27,8 @@ pub struct Env {
     problems: Vec<ConfigProblem>,
 }
 
-/// Never printed: it holds whatever secrets the environment has.
-struct Vars(HashMap<String, String>);
+/// Never printed: it holds whatever secrets the environment has. Nor is all of it UTF-8, which matters where it is asked for.
+struct Vars(HashMap<OsString, OsString>);
 
 impl fmt::Debug for Vars {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -70,7 +71,7 @@ impl Env {
             Ok(lines) => {
                 for line in lines {
                     match line {
-                        Ok((name, value)) => drop(vars.insert(name, value)),
+                        Ok((name, value)) => drop(vars.insert(name.into(), value.into())),
                         // dotenvy's own words quote the line, and with it whatever secret stands there.
                         Err(_) => problems.push(problem(".env", "has a line that is not `NAME=value`")),
                     }
@@ -78,14 +79,14 @@ impl Env {
             }
         }
         #[expect(clippy::disallowed_methods, reason = "this module is where the environment is read")]
-        vars.extend(std::env::vars());
+        vars.extend(std::env::vars_os());
         Self { prefix: prefix(service), vars: Vars(vars), problems }
     }
 
     /// These variables and no others, for tests.
     #[must_use]
     pub fn from_vars<'v>(service: &str, vars: impl IntoIterator<Item = (&'v str, &'v str)>) -> Self {
-        let vars = vars.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let vars = vars.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
         Self { prefix: prefix(service), vars: Vars(vars), problems: Vec::new() }
     }
 
@@ -105,6 +106,15 @@ impl Env {
     pub fn parse<T: FromStr>(&mut self, name: &str, default: T, form: &str) -> T {
         let Some(text) = self.text(name) else { return default };
         text.parse().unwrap_or_else(|_| {
+            self.problem(name, format!("must be {form}"));
+            default
+        })
+    }
+
+    /// As [`parse`](Self::parse), of a variable with a secret in it, such as a URL with a password.
+    pub fn parse_secret<T: FromStr>(&mut self, name: &str, default: T, form: &str) -> T {
+        let Some(secret) = self.secret(name) else { return default };
+        secret.expose_secret().parse().unwrap_or_else(|_| {
             self.problem(name, format!("must be {form}"));
             default
         })
@@ -132,8 +142,13 @@ impl Env {
         if self.problems.is_empty() { Ok(config) } else { Err(ConfigErrors(self.problems)) }
     }
 
-    fn plain(&self, name: &str) -> Option<String> {
-        self.vars.0.get(name).filter(|value| !value.is_empty()).cloned()
+    fn plain(&mut self, name: &str) -> Option<String> {
+        let value = self.vars.0.get(OsStr::new(name)).filter(|value| !value.is_empty())?;
+        let text = value.to_str().map(str::to_owned);
+        if text.is_none() {
+            self.problem(name, "is not UTF-8");
+        }
+        text
     }
 
     fn plain_or_file(&mut self, name: &str) -> Option<String> {
@@ -168,8 +183,6 @@ fn problem(variable: &str, message: impl Into<String>) -> ConfigProblem {
 
 #[cfg(test)]
 mod tests {
-    use secrecy::ExposeSecret as _;
-
     use super::*;
 
     fn problems(env: Env) -> Vec<String> {
@@ -213,6 +226,19 @@ mod tests {
     }
 
     #[test]
+    fn what_has_a_form_and_a_secret_in_it_may_come_from_a_file_too() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "8083\n").unwrap();
+        let vars = [("A_FILE", file.path().to_str().unwrap()), ("B", "8084"), ("C", "hunter2")];
+        let mut env = Env::from_vars("user-service", vars);
+        assert_eq!(env.parse_secret("A", 0_u16, "a port"), 8083);
+        assert_eq!(env.parse_secret("B", 0_u16, "a port"), 8084);
+        assert_eq!(env.parse_secret("C", 1_u16, "a port"), 1);
+        assert_eq!(env.parse_secret("D", 2_u16, "a port"), 2);
+        assert_eq!(problems(env), ["C must be a port"]);
+    }
+
+    #[test]
     fn a_secret_given_twice_or_in_a_file_that_is_not_there_is_a_problem() {
         let mut env =
             Env::from_vars("user-service", [("A", "x"), ("A_FILE", "/nowhere"), ("B_FILE", "/nowhere/b")]);
@@ -221,6 +247,23 @@ mod tests {
         let problems = problems(env);
         assert_eq!(problems[0], "A and A_FILE are both set: keep one");
         assert!(problems[1].starts_with("B_FILE names a file that can't be read"), "{problems:?}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_value_that_is_not_utf8_is_a_problem_where_it_is_asked_for() {
+        use std::os::unix::ffi::OsStrExt as _;
+
+        let mut env = Env::from_vars("user-service", [("PORT", "1")]);
+        for name in ["ODD", "USER_SERVICE_PORT", "KEY_FILE"] {
+            env.vars.0.insert(name.into(), OsStr::from_bytes(b"\xff").to_owned());
+        }
+        env.vars.0.insert(OsStr::from_bytes(b"\xff").to_owned(), "odd".into());
+        assert_eq!(env.text("BIND"), None);
+        assert!(env.problems.is_empty(), "{:?}", env.problems);
+        env.text("PORT");
+        assert!(env.secret("KEY").is_none());
+        assert_eq!(problems(env), ["USER_SERVICE_PORT is not UTF-8", "KEY_FILE is not UTF-8"]);
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub struct RegisteredService {
     /// The crate, the program, and the audience of service tokens for it.
     pub name: String,
     port_offset: u16,
+    /// The audiences that it may have service tokens for.
+    pub calls: Vec<String>,
 }
 
 impl RegisteredService {
@@ -33,6 +35,12 @@ impl RegisteredService {
     #[must_use]
     pub fn variable_prefix(&self) -> String {
         self.name.to_uppercase().replace('-', "_")
+    }
+
+    /// Whether it may call the service of this name.
+    #[must_use]
+    pub fn may_call(&self, audience: &str) -> bool {
+        self.calls.iter().any(|called| called == audience)
     }
 }
 
@@ -74,5 +82,24 @@ mod tests {
             Some("PRODUCT_SERVICE")
         );
         assert!(register.find("nobody").is_none());
+    }
+
+    #[test]
+    fn a_service_calls_only_registered_ones_each_named_once_and_never_itself() {
+        let register = Register::built_in();
+        for service in register.iter() {
+            let called: std::collections::HashSet<_> = service.calls.iter().collect();
+            assert_eq!(called.len(), service.calls.len(), "{} names one twice", service.name);
+            for called in called {
+                assert!(
+                    register.find(called).is_some(),
+                    "{} calls {called}, which there is not",
+                    service.name
+                );
+            }
+            assert!(!service.may_call(&service.name), "{} calls itself", service.name);
+        }
+        let orders = register.find("order-service").unwrap();
+        assert!(orders.may_call("inventory-service") && !orders.may_call("gateway"));
     }
 }

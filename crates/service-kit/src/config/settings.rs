@@ -8,7 +8,7 @@ use secrecy::ExposeSecret as _;
 use url::{Position, Url};
 
 use super::env::Env;
-use super::register::{DEFAULT_PORT_BASE, Register};
+use super::register::{DEFAULT_PORT_BASE, Register, RegisteredService};
 use crate::service::Host;
 
 /// The settings that all services share.
@@ -20,6 +20,10 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// The platform's own origin, without a slash at its end (`PUBLIC_URL`).
     pub public_url: String,
+    /// The first port of the platform (`PORT_BASE`).
+    pub port_base: u16,
+    /// Where user-service is (`USER_SERVICE_URL`), without a slash at its end.
+    pub user_service_url: String,
     /// Whose tokens to believe.
     pub auth: AuthSettings,
 }
@@ -77,20 +81,29 @@ impl Settings {
         let bind = env.parse("BIND", IpAddr::V4(Ipv4Addr::LOCALHOST), "an IP address");
         let port = env.parse("PORT", port_of(service), "a port");
         let public_url = origin(env, "PUBLIC_URL", &format!("http://localhost:{port_base}"));
-        // Not `localhost`: on [::1], where this platform does not listen, anybody on the machine may.
-        let user_service = format!("http://127.0.0.1:{}", port_of("user-service"));
-        let user_service = origin(env, "USER_SERVICE_URL", &user_service);
+        let user_service = register.find("user-service");
+        let user_service_url =
+            user_service.map(|service| url_of(env, service, port_base)).unwrap_or_default();
         Self {
             listen: SocketAddr::new(bind, port),
             data_dir: env.text("DATA_DIR").unwrap_or_else(|| "./data".to_owned()).into(),
             auth: AuthSettings {
                 issuer: env.text("AUTH_ISSUER").unwrap_or_else(|| public_url.clone()),
                 audience: env.text("AUTH_AUDIENCE").unwrap_or_else(|| "platform".to_owned()),
-                keys: key_source(env, &user_service),
+                keys: key_source(env, &user_service_url),
             },
             public_url,
+            port_base,
+            user_service_url,
         }
     }
+}
+
+/// Where a service is, without a slash at its end: `<NAME>_URL`, or its own port on this machine.
+pub(super) fn url_of(env: &mut Env, service: &RegisteredService, port_base: u16) -> String {
+    // Not `localhost`: on [::1], where this platform does not listen, anybody on the machine may.
+    let default = format!("http://127.0.0.1:{}", service.port(port_base));
+    origin(env, &format!("{}_URL", service.variable_prefix()), &default)
 }
 
 /// Reads a URL that is an origin alone (RFC 6454 §4): a scheme, a host, perhaps a port.

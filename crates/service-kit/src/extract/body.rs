@@ -12,11 +12,14 @@ use futures_util::future::LocalBoxFuture;
 use garde::Validate;
 use serde::de::DeserializeOwned;
 
+use super::object::Object;
 use super::strict;
 use crate::problem::RequestError;
 
 /// The longest body, in bytes.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
+
+const JSON: &str = "application/json";
 
 /// How long a body may stand still.
 const IDLE: Duration = Duration::from_secs(15);
@@ -34,7 +37,7 @@ where
     type Future = LocalBoxFuture<'static, Result<Self, RequestError>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let headers = check_headers(request.headers());
+        let headers = check_headers(request.headers(), JSON);
         let payload = payload.take();
         Box::pin(async move {
             headers?;
@@ -56,7 +59,7 @@ where
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let headers = request.headers();
-        let checked = check_headers(headers);
+        let checked = check_headers(headers, JSON);
         // RFC 9112 §6: what comes in chunks may yet be empty; any other body has a length.
         let in_chunks = headers.contains_key(TRANSFER_ENCODING);
         let length = headers.get(CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0");
@@ -79,7 +82,8 @@ where
     }
 }
 
-fn check_headers(headers: &HeaderMap) -> Result<(), RequestError> {
+/// Whether what the headers say of the body allows to read it.
+pub(super) fn check_headers(headers: &HeaderMap, media_type: &'static str) -> Result<(), RequestError> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let (essence, parameters) = {
         let value = text(CONTENT_TYPE);
@@ -91,8 +95,8 @@ fn check_headers(headers: &HeaderMap) -> Result<(), RequestError> {
                 || value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
         });
     let is_plain = !headers.contains_key(CONTENT_ENCODING) || text(CONTENT_ENCODING) == "identity";
-    if !essence.trim().eq_ignore_ascii_case("application/json") || !is_utf8 || !is_plain {
-        return Err(RequestError::UnsupportedMediaType);
+    if !essence.trim().eq_ignore_ascii_case(media_type) || !is_utf8 || !is_plain {
+        return Err(RequestError::UnsupportedMediaType(media_type));
     }
     if text(CONTENT_LENGTH).parse::<usize>().is_ok_and(|length| length > MAX_BODY_BYTES) {
         return Err(RequestError::BodyTooLarge);
@@ -100,7 +104,7 @@ fn check_headers(headers: &HeaderMap) -> Result<(), RequestError> {
     Ok(())
 }
 
-async fn read(mut payload: Payload) -> Result<Bytes, RequestError> {
+pub(super) async fn read(mut payload: Payload) -> Result<Bytes, RequestError> {
     let mut body = BytesMut::new();
     loop {
         let chunk =
@@ -116,12 +120,8 @@ async fn read(mut payload: Payload) -> Result<Bytes, RequestError> {
 
 fn parse<T: DeserializeOwned + Validate<Context = ()>>(body: &[u8]) -> Result<T, RequestError> {
     strict::check(body).map_err(|error| RequestError::MalformedJson(without_position(&error)))?;
-    // serde would take an array for a struct, member by member.
-    if !body.trim_ascii_start().starts_with(b"{") {
-        return Err(RequestError::field("", "must be an object"));
-    }
     let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let value: T =
+    let Object(value): Object<T> =
         serde_path_to_error::deserialize(&mut deserializer).map_err(|error| wrong_value(&error))?;
     value.validate().map_err(|report| {
         let fields = report
@@ -169,6 +169,7 @@ mod tests {
         #[garde(length(chars, min = 1))]
         note: String,
         #[garde(dive)]
+        #[serde(deserialize_with = "super::super::objects")]
         lines: Vec<Line>,
     }
 
@@ -238,6 +239,10 @@ mod tests {
         }
         for body in ["[]", r#" ["n", []]"#, "null", "1"] {
             assert_eq!(fields(body), pair("", "must be an object"), "{body}");
+        }
+        for line in ["[1]", "1", "null", "\"1\""] {
+            let body = format!(r#"{{"note": "n", "lines": [{line}]}}"#);
+            assert_eq!(fields(&body), pair("lines[0]", "must be an object"), "{line}");
         }
     }
 

@@ -180,6 +180,30 @@ async fn a_body_that_may_be_left_out_is_checked_where_there_is_one() {
 }
 
 #[actix_web::test]
+async fn a_form_is_as_long_as_any_body_and_says_what_it_is() {
+    let things = Things::spawn().await;
+    let nobody = things.nobody();
+    let answer = nobody.post_form("/form", "other=1&text=a+b%26%C3%A9&empty=").await;
+    answer.assert(200, json!({"text": "a b&\u{e9}"}));
+    nobody.post_form("/form", "text=").await.assert(200, json!({"text": null}));
+    nobody.post_form("/form", "text=1&text=1").await.assert_problem(400, "malformed_form");
+    nobody.post_form("/form", "text=%ff").await.assert_problem(400, "malformed_form");
+    nobody.post("/form", json!({"text": "t"})).await.assert_problem(415, "unsupported_media_type");
+    let fits = format!("text={}", "x".repeat(MAX_BODY_BYTES - 5));
+    let too_long = format!("{fits}x");
+    nobody.post_form("/form", &fits).await.assert_status(200);
+    nobody.post_form("/form", &too_long).await.assert_problem(413, "payload_too_large");
+
+    let head = head("transfer-encoding: chunked").replace("/things", "/form");
+    let head = head.replace("application/json", "Application/x-www-form-urlencoded; charset=UTF-8");
+    let mut wire = things.connect().await;
+    wire.send(head.clone() + &chunked("text=t", 4)).await;
+    assert_eq!(wire.hear().await.body, r#"{"text":"t"}"#);
+    wire.send(head + &chunked(&too_long, 5_000)).await;
+    wire.hear().await.assert_problem(413, "payload_too_large");
+}
+
+#[actix_web::test]
 async fn whoever_asks_before_sending_is_told_to_go_on() {
     let things = Things::spawn().await;
     let mut wire = things.connect().await;

@@ -16,8 +16,8 @@ use garde::Validate;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use service_kit::{
-    Body, Cursor, Id, Limit, OptionalBody, Page, Problem, Query, RequestError, RequestId, Service, etag,
-    problem,
+    Body, Cursor, Form, Id, Limit, OptionalBody, Page, Problem, Query, RequestError, RequestId, Service,
+    etag, problem,
 };
 use test_kit::{TestHost, TestService};
 use tokio::sync::Semaphore;
@@ -108,6 +108,7 @@ fn routes() -> Routes {
         .get("/things", list)
         .post("/things", create)
         .post("/things/maybe", create_perhaps)
+        .post("/form", fill_in)
         .get("/things/{id}", show)
         .put("/things/{id}", change)
         .get("/counted/{id}", show)
@@ -170,6 +171,15 @@ async fn create(_: Anyone, Body(thing): Body<NewThing>) -> HttpResponse {
 
 async fn create_perhaps(_: Anyone, OptionalBody(thing): OptionalBody<NewThing>) -> Json<Value> {
     Json(json!({"length": thing.map(|thing| thing.text.len())}))
+}
+
+#[derive(Debug, Deserialize)]
+struct Filled {
+    text: Option<String>,
+}
+
+async fn fill_in(_: Anyone, Form(filled): Form<Filled>) -> Json<Value> {
+    Json(json!({"text": filled.text}))
 }
 
 async fn show(_: Anyone, id: Id, request: HttpRequest) -> Result<HttpResponse, ThingError> {
