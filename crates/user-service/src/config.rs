@@ -9,6 +9,8 @@ use db::DatabaseUrl;
 use secrecy::{ExposeSecret as _, SecretString};
 use service_kit::{AuthSettings, Env, Settings};
 
+use crate::NAME;
+use crate::clients::ClientSecrets;
 use crate::domain::{EmailAddress, password};
 use crate::keys::KeyEncryptionKey;
 
@@ -21,6 +23,8 @@ pub struct Config {
     pub auth: AuthSettings,
     /// The platform's own origin.
     pub public_url: String,
+    /// This service's own, as the others see it (`USER_SERVICE_URL`).
+    pub own_url: String,
     /// What private keys are encrypted with (`KEY_ENCRYPTION_KEY`).
     pub key_encryption_key: KeyEncryptionKey,
     /// What they were encrypted with before (`KEY_ENCRYPTION_KEY_PREVIOUS`).
@@ -31,6 +35,8 @@ pub struct Config {
     pub hashing: HashingConfig,
     /// Who becomes admin where there is none.
     pub first_admin: Option<FirstAdmin>,
+    /// Which services may have tokens.
+    pub clients: ClientSecrets,
 }
 
 /// How long tokens live.
@@ -78,9 +84,10 @@ impl Config {
             env.problem("KEY_ENCRYPTION_KEY", "is missing: `openssl rand -base64 32` makes a good one");
         }
         Self {
-            database: env.parse("DATABASE_URL", file, DatabaseUrl::FORM),
+            database: env.parse_secret("DATABASE_URL", file, DatabaseUrl::FORM),
             auth: settings.auth,
             public_url: settings.public_url,
+            own_url: settings.user_service_url,
             key_encryption_key: key_encryption_key(env, "KEY_ENCRYPTION_KEY", key).unwrap_or_default(),
             previous_key_encryption_key: {
                 let previous = env.secret("KEY_ENCRYPTION_KEY_PREVIOUS");
@@ -89,6 +96,7 @@ impl Config {
             lifetimes: Lifetimes::read(env),
             hashing: HashingConfig::read(env),
             first_admin: FirstAdmin::read(env),
+            clients: ClientSecrets::read(env, NAME),
         }
     }
 }
@@ -270,6 +278,28 @@ mod tests {
         assert!(
             read(&[("KEY_ENCRYPTION_KEY", KEY), ("HASH_SLOTS", "1024"), ("HASH_QUEUE", "65536")]).is_ok()
         );
+    }
+
+    #[test]
+    fn the_secrets_of_services_are_hashed_and_weak_ones_are_refused() {
+        let secret = "AbCdEfGhIjKlMnOpQrStUvWxYz0123456789";
+        let vars = [("KEY_ENCRYPTION_KEY", KEY), ("ORDER_SERVICE_SECRET", secret)];
+        let config = read(&vars).unwrap();
+        assert!(config.clients.have("order-service") && !config.clients.have("product-service"));
+        assert!(!format!("{config:?}").contains(secret));
+
+        let problems = read(&[
+            ("KEY_ENCRYPTION_KEY", KEY),
+            ("PRODUCT_SERVICE_SECRET", "your-256-bit-secret-your-256-bit-secret"),
+            ("ORDER_SERVICE_SECRET", "hunter2"),
+            ("INVENTORY_SERVICE_SECRET_FILE", "/nowhere"),
+        ])
+        .unwrap_err();
+        assert!(problems[0].starts_with("PRODUCT_SERVICE_SECRET looks like a placeholder"), "{problems:?}");
+        assert!(problems[1].starts_with("ORDER_SERVICE_SECRET must have at least 32 bytes"), "{problems:?}");
+        assert!(problems[2].starts_with("INVENTORY_SERVICE_SECRET_FILE names a file"), "{problems:?}");
+        assert!(!problems.concat().contains("hunter2"));
+        assert_eq!(problems.len(), 3);
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 use utoipa::OpenApi;
 
-use crate::routes::{change_me, current_user, login, logout, me, metadata, refresh, register};
+use crate::routes::{
+    change_me, current_user, introspect, login, logout, me, metadata, refresh, register, revoke,
+    service_token,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -17,6 +20,9 @@ use crate::routes::{change_me, current_user, login, logout, me, metadata, refres
         current_user::current_user,
         me::me,
         change_me::change_me,
+        service_token::service_token,
+        introspect::introspect,
+        revoke::revoke,
         metadata::jwks,
         metadata::authorization_server,
     )

@@ -2,9 +2,11 @@
 //! other service only verifies what this one signed.
 //!
 //! To read it: `routes` lists every URL and its handler, `routes/…` has one use case a file, `domain` holds the rules
-//! (addresses, passwords, refresh tokens), `hashing` the one expensive thing, `keys` what signs, `store` how it is all kept.
+//! (addresses, passwords, refresh tokens), `hashing` the one expensive thing, `clients` the services and their secrets, `keys`
+//! what signs, `store` how it is all kept.
 
 mod admin;
+mod clients;
 mod config;
 mod docs;
 mod domain;
@@ -13,6 +15,7 @@ mod hashing;
 mod keys;
 mod login;
 mod mint;
+mod oauth;
 mod routes;
 pub mod startup;
 mod store;
@@ -21,6 +24,7 @@ use std::process::ExitCode;
 
 use service_kit::StandardInput;
 
+pub use self::clients::ClientSecrets;
 pub use self::config::{Config, FirstAdmin, HashingConfig, Lifetimes};
 pub use self::docs::handlers;
 pub use self::keys::KeyEncryptionKey;

@@ -122,6 +122,57 @@ impl Logins {
         }
     }
 
+    /// The session that a refresh with this token would carry on now.
+    pub(crate) async fn find_refreshable(
+        &self,
+        conn: &mut Conn,
+        token: &RefreshToken,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Session>, sqlx::Error> {
+        let session = Sessions(conn).find_by_token(token).await?.filter(|session| {
+            session.is_live(now)
+                && (session.is_newest(token) || session.was_just_replaced(token, now, self.lifetimes.grace))
+        });
+        let Some(session) = session else { return Ok(None) };
+        let account = Users(conn).find(session.user_id).await?;
+        Ok(account.is_some_and(|account| !account.disabled).then_some(session))
+    }
+
+    /// The session that whoever shows this token may end: with the newest one or the one before, since they may have missed the
+    /// last answer.
+    pub(crate) async fn find_endable(
+        &self,
+        conn: &mut Conn,
+        token: &RefreshToken,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Uuid>, sqlx::Error> {
+        let session = Sessions(conn).find_by_token(token).await?.filter(|session| {
+            session.is_newest(token) || session.was_just_replaced(token, now, self.lifetimes.session)
+        });
+        Ok(session.map(|session| session.id))
+    }
+
+    /// Ends sessions, and takes back their access tokens.
+    pub(crate) async fn end(
+        &self,
+        db: &Db,
+        sessions: &[Uuid],
+        now: DateTime<Utc>,
+    ) -> Result<(), sqlx::Error> {
+        let mut ended = Vec::new();
+        let mut tx = db.begin().await?;
+        for session in sessions {
+            let access_expires_at = Sessions(&mut tx).end(*session, now).await?;
+            ended.extend(access_expires_at.map(|time| (*session, time)));
+        }
+        tx.commit().await?;
+        for (session, access_expires_at) in ended {
+            self.take_back(session, access_expires_at);
+            tracing::info!(session.id = %session, "logged out");
+        }
+        Ok(())
+    }
+
     async fn carry_on(
         &self,
         conn: &mut Conn,

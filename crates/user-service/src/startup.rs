@@ -6,6 +6,7 @@ use aws_lc_rs::rand;
 use db::{Db, Migrations};
 use service_kit::{Host, Roles, Service};
 
+use crate::clients::Clients;
 use crate::config::Config;
 use crate::domain::Successors;
 use crate::error::StartError;
@@ -31,21 +32,19 @@ pub async fn run(config: Config, host: Host) -> Result<(), Box<dyn Error>> {
     let successors = successors(&db, &seals).await?;
     let hashing = Hashing::start(&config.hashing)?;
     admin::ensure_one(&db, &hashing, config.first_admin.as_ref(), clock.now()).await?;
+    let clients = Clients::store(&db, &config.clients, clock.now()).await?;
 
     // This service verifies its own tokens as every other does, but has the keys at hand.
     let verifier = config.auth.verifier_with(NAME, &host, keys.verification);
-    let logins = Logins {
-        mint: Mint {
-            issuer: config.auth.issuer.clone(),
-            audience: config.auth.audience,
-            life: config.lifetimes.access,
-            roles: Roles::built_in(),
-            signer: keys.signer,
-        },
-        lifetimes: config.lifetimes,
-        successors,
-        revocations: host.revocations,
+    let mint = Mint {
+        issuer: config.auth.issuer.clone(),
+        audience: config.auth.audience,
+        life: config.lifetimes.access,
+        roles: Roles::built_in(),
+        signer: keys.signer,
     };
+    let logins =
+        Logins { mint: mint.clone(), lifetimes: config.lifetimes, successors, revocations: host.revocations };
     logins.remember(&db, clock.now()).await?;
 
     let database = db.clone();
@@ -54,8 +53,10 @@ pub async fn run(config: Config, host: Host) -> Result<(), Box<dyn Error>> {
         .data(db.clone())
         .data(clock)
         .data(hashing)
+        .data(clients)
+        .data(mint)
         .data(logins)
-        .data(Published::new(&config.auth.issuer, &config.public_url, keys.jwks))
+        .data(Published::new(&config.auth.issuer, &config.public_url, &config.own_url, keys.jwks))
         .ready_when("database", move || database.clone().is_reachable())
         .run(host.listener, host.shutdown)
         .await?;

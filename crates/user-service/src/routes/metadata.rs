@@ -18,13 +18,22 @@ pub(crate) struct Published {
 }
 
 impl Published {
-    pub(crate) fn new(issuer: &str, public_url: &str, jwks: Value) -> Self {
+    pub(crate) fn new(issuer: &str, public_url: &str, own_url: &str, jwks: Value) -> Self {
+        let by_secret = ["client_secret_basic"];
         let metadata = json!({
             "issuer": issuer,
             "jwks_uri": format!("{public_url}/.well-known/jwks.json"),
+            // Under this service's own URL, though the document is public: these are for services alone, which reach them here,
+            // and under the public URL nobody does.
+            "token_endpoint": format!("{own_url}/oauth/token"),
+            "token_endpoint_auth_methods_supported": by_secret,
+            "introspection_endpoint": format!("{own_url}/oauth/introspect"),
+            "introspection_endpoint_auth_methods_supported": by_secret,
+            "revocation_endpoint": format!("{own_url}/oauth/revoke"),
+            "revocation_endpoint_auth_methods_supported": by_secret,
+            "grant_types_supported": ["client_credentials"],
             // RFC 8414 §2 requires the member. No flow of a browser ends in a token here.
             "response_types_supported": [],
-            "grant_types_supported": [],
         });
         Self { jwks, metadata }
     }
@@ -36,7 +45,8 @@ pub async fn jwks(_: Anyone, request: HttpRequest, published: Data<Published>) -
     respond(&request, &published.jwks)
 }
 
-/// `GET /.well-known/oauth-authorization-server`: who signs, and with which keys (RFC 8414).
+/// `GET /.well-known/oauth-authorization-server`: who signs, with which keys, and where services ask
+/// for tokens and about them (RFC 8414).
 #[utoipa::path(
     get, path = "/.well-known/oauth-authorization-server", tag = "metadata", responses((status = 200, body = Object))
 )]

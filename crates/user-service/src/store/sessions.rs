@@ -146,6 +146,27 @@ impl Sessions<'_> {
             .await)
     }
 
+    /// Whether access tokens of this session and this epoch are good: it has not ended, and its person may log in and kept
+    /// their rights.
+    pub(crate) async fn stand_behind(
+        &mut self,
+        id: Uuid,
+        user_id: Uuid,
+        epoch: i64,
+    ) -> Result<bool, sqlx::Error> {
+        const SQL: &str = "
+            select count(*) from sessions join users on users.id = sessions.user_id
+            where sessions.id = $1 and users.id = $2 and users.epoch = $3
+              and sessions.ended_at is null and not users.disabled";
+        on!(self.0, conn => sqlx::query_scalar::<_, i64>(SQL)
+            .bind(id)
+            .bind(user_id)
+            .bind(epoch)
+            .fetch_one(conn)
+            .await
+            .map(|count| count > 0))
+    }
+
     /// Ends a session, if it has not ended, and returns when its last access token ends.
     pub(crate) async fn end(
         &mut self,

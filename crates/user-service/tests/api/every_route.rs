@@ -1,18 +1,26 @@
 //! What holds on every route.
 
-use test_kit::{documented, hostile, matrix};
+use test_kit::{TestService, documented, hostile, matrix};
 use user_service::routes;
 
-use crate::{service, service_of_a_shared_secret};
+use crate::oauth::CLIENT;
+use crate::{made_up, service, service_of_a_shared_secret_with};
+
+/// A service that believes tokens of the test's own making, and knows a client.
+async fn service_with_a_client() -> TestService {
+    let secret = made_up();
+    let service = service_of_a_shared_secret_with(&[("ORDER_SERVICE_SECRET", &secret)]).await;
+    service.with_client(CLIENT, &secret)
+}
 
 #[actix_web::test]
 async fn every_route_lets_in_whom_its_policy_says() {
-    matrix::check(&service_of_a_shared_secret().await, routes()).await;
+    matrix::check(&service_with_a_client().await, routes()).await;
 }
 
 #[actix_web::test]
 async fn every_route_has_an_answer_to_hostile_input() {
-    hostile::check(&service_of_a_shared_secret().await, routes()).await;
+    hostile::check(&service_with_a_client().await, routes()).await;
 }
 
 #[actix_web::test]

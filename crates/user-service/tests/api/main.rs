@@ -7,8 +7,14 @@ mod keys;
 mod login;
 mod logout;
 mod me;
+mod oauth;
+mod oauth_clients;
+mod oauth_introspect;
+mod oauth_revoke;
+mod oauth_token;
 mod refresh;
 mod register;
+mod starting;
 
 use auth::testing::Issuer;
 use serde_json::{Value, json};
@@ -57,8 +63,18 @@ fn run(vars: &[(&str, &str)]) -> impl FnOnce(TestHost) -> Running + use<> {
 
 /// A service that believes tokens of the test's own making.
 async fn service_of_a_shared_secret() -> TestService {
-    let secret = format!("{}{}", Uuid::new_v4(), Uuid::new_v4());
-    TestService::spawn(Issuer::with_secret(NAME, &secret), run(&[("JWT_SECRET", &secret)])).await
+    service_of_a_shared_secret_with(&[]).await
+}
+
+async fn service_of_a_shared_secret_with(vars: &[(&str, &str)]) -> TestService {
+    let secret = made_up();
+    let vars: Vec<_> = vars.iter().copied().chain([("JWT_SECRET", secret.as_str())]).collect();
+    TestService::spawn(Issuer::with_secret(NAME, &secret), run(&vars)).await
+}
+
+/// A secret of this run alone.
+fn made_up() -> String {
+    format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())
 }
 
 const PASSWORD: &str = "correct horse battery";

@@ -1,0 +1,99 @@
+//! Saying whether a token is good, to services that don't find out by themselves.
+
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use auth::{Claims, Clock, Verifier};
+use db::Db;
+use serde::Serialize;
+use serde_json::json;
+use service_kit::Form;
+use uuid::Uuid;
+
+use crate::clients::Client;
+use crate::domain::RefreshToken;
+use crate::login::Logins;
+use crate::mint::CLIENT_ID;
+use crate::oauth::{OAuthError, OAuthRefusal, TokenInQuestion, unstored};
+use crate::store::{Session, Sessions};
+
+/// A good token (RFC 7662 §2.2).
+#[derive(Serialize)]
+struct Introspection<C> {
+    active: bool,
+    token_type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    username: Option<String>,
+    #[serde(flatten)]
+    claims: C,
+}
+
+#[derive(Serialize)]
+struct RefreshClaims<'i> {
+    iss: &'i str,
+    sub: Uuid,
+    exp: i64,
+    client_id: &'static str,
+    sid: Uuid,
+}
+
+/// `POST /oauth/introspect`: whether a token is good now, and what it says (RFC 7662). Of one that is not, nothing is told.
+#[utoipa::path(
+    post, path = "/oauth/introspect", tag = "oauth",
+    request_body(content = TokenInQuestion, content_type = "application/x-www-form-urlencoded"),
+    responses(
+        (status = 200, description = "`{\"active\": true}` and the token's claims, or `{\"active\": false}`", body = Object),
+        (status = 400, body = OAuthRefusal, description = "`invalid_request`"),
+        (status = 401, body = OAuthRefusal, description = "`invalid_client`"),
+        (status = 503, body = OAuthRefusal, description = "`temporarily_unavailable`"),
+    ),
+)]
+#[tracing::instrument(skip_all)]
+pub async fn introspect(
+    _: Client,
+    question: Result<Form<TokenInQuestion>, OAuthError>,
+    verifier: Data<Verifier>,
+    db: Data<Db>,
+    logins: Data<Logins>,
+    clock: Data<Clock>,
+) -> Result<HttpResponse, OAuthError> {
+    let token = question?.0.token()?;
+
+    if let Ok(claims) = verifier.claims_for_any_audience(&token) {
+        if is_current(&db, &claims).await? {
+            return Ok(active("Bearer", claims.email.clone(), claims));
+        }
+    } else if let Some(token) = RefreshToken::parse(&token)
+        && let Some(session) = logins.find_refreshable(&mut db.read().await?, &token, clock.now()).await?
+    {
+        return Ok(active("refresh_token", None, RefreshClaims::of(&logins.mint.issuer, &session)));
+    }
+    Ok(unstored(HttpResponse::Ok().json(json!({"active": false}))))
+}
+
+/// Whether a token that was good when it was signed was not taken back since. The database knows of each person's; a service's
+/// can't be taken back.
+async fn is_current(db: &Db, claims: &Claims) -> Result<bool, sqlx::Error> {
+    if claims.is_service() {
+        return Ok(true);
+    }
+    let (Some(session), Some(epoch), Ok(user)) = (claims.sid, claims.epoch, claims.sub.parse()) else {
+        return Ok(false);
+    };
+    Sessions(&mut db.read().await?).stand_behind(session, user, epoch).await
+}
+
+fn active(token_type: &'static str, username: Option<String>, claims: impl Serialize) -> HttpResponse {
+    unstored(HttpResponse::Ok().json(Introspection { active: true, token_type, username, claims }))
+}
+
+impl<'i> RefreshClaims<'i> {
+    fn of(issuer: &'i str, session: &Session) -> Self {
+        Self {
+            iss: issuer,
+            sub: session.user_id,
+            exp: session.token_expires_at.timestamp(),
+            client_id: CLIENT_ID,
+            sid: session.id,
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Taking a token back at a service's request.
+
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use auth::{Clock, Verifier};
+use db::Db;
+use service_kit::Form;
+
+use crate::clients::Client;
+use crate::domain::RefreshToken;
+use crate::login::Logins;
+use crate::oauth::{OAuthError, OAuthRefusal, TokenInQuestion, unstored};
+
+/// `POST /oauth/revoke`: ends the session of a person's access token or refresh token (RFC 7009). A token that is good no more,
+/// or never was one, is taken back already.
+#[utoipa::path(
+    post, path = "/oauth/revoke", tag = "oauth",
+    request_body(content = TokenInQuestion, content_type = "application/x-www-form-urlencoded"),
+    responses(
+        (status = 200, description = "the token is good no more"),
+        (status = 400, body = OAuthRefusal, description = "`invalid_request`, or `unsupported_token_type`: a service's token"),
+        (status = 401, body = OAuthRefusal, description = "`invalid_client`"),
+        (status = 503, body = OAuthRefusal, description = "`temporarily_unavailable`"),
+    ),
+)]
+#[tracing::instrument(skip_all)]
+pub async fn revoke(
+    client: Client,
+    question: Result<Form<TokenInQuestion>, OAuthError>,
+    verifier: Data<Verifier>,
+    db: Data<Db>,
+    logins: Data<Logins>,
+    clock: Data<Clock>,
+) -> Result<HttpResponse, OAuthError> {
+    let token = question?.0.token()?;
+    let now = clock.now();
+
+    let session = match (verifier.claims_for_any_audience(&token), RefreshToken::parse(&token)) {
+        (Ok(claims), _) if claims.is_service() => return Err(OAuthError::UnsupportedTokenType),
+        (Ok(claims), _) => claims.sid,
+        (Err(_), Some(token)) => logins.find_endable(&mut db.read().await?, &token, now).await?,
+        (Err(_), None) => None,
+    };
+    if let Some(session) = session {
+        logins.end(&db, &[session], now).await?;
+        tracing::info!(client = client.name(), session.id = %session, "took a token back");
+    }
+    Ok(unstored(HttpResponse::Ok().finish()))
+}
