@@ -1,0 +1,34 @@
+//! The table `stock_journal`: every change of stock.
+
+use db::{Conn, on};
+use service_kit::id;
+use uuid::Uuid;
+
+use crate::domain::{Act, Movement};
+
+pub(super) struct Journal<'c>(pub &'c mut Conn);
+
+impl Journal<'_> {
+    pub(super) async fn add(
+        &mut self,
+        product_id: Uuid,
+        movement: Movement,
+        act: Act<'_>,
+    ) -> Result<(), sqlx::Error> {
+        const SQL: &str = "
+            insert into stock_journal (id, product_id, kind, on_hand_change, reserved_change, order_id, actor, at)
+            values ($1, $2, $3, $4, $5, $6, $7, $8)";
+        on!(self.0, conn => sqlx::query(SQL)
+            .bind(id::new(act.at))
+            .bind(product_id)
+            .bind(movement.kind)
+            .bind(movement.on_hand)
+            .bind(movement.reserved)
+            .bind(movement.order_id)
+            .bind(act.actor)
+            .bind(act.at)
+            .execute(conn)
+            .await
+            .map(drop))
+    }
+}

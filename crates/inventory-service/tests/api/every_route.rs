@@ -1,0 +1,38 @@
+//! What holds on every route.
+
+use inventory_service::{NAME, routes};
+use test_kit::{documented, hostile, matrix};
+
+use crate::shop;
+
+#[actix_web::test]
+async fn every_route_lets_in_whom_its_policy_says() {
+    matrix::check(&shop().await.service, routes()).await;
+}
+
+#[actix_web::test]
+async fn every_route_has_an_answer_to_hostile_input() {
+    hostile::check(&shop().await.service, routes()).await;
+}
+
+#[actix_web::test]
+async fn the_openapi_document_is_the_routes() {
+    let shop = shop().await;
+    documented::check(shop.service.nobody(), routes()).await;
+    let document = shop.service.nobody().get("/openapi.json").await.json();
+    assert_eq!(document["info"]["title"], NAME);
+    assert_eq!(
+        document["components"]["schemas"]["State"]["enum"],
+        serde_json::json!(["reserved", "committed"])
+    );
+}
+
+#[actix_web::test]
+async fn a_service_says_how_it_is() {
+    let shop = shop().await;
+    shop.service.nobody().get("/health/live").await.assert_status(200);
+    shop.service.nobody().get("/health/ready").await.assert_status(200);
+    let metrics = shop.service.nobody().get("/metrics").await;
+    let counted = r#"http_requests_total{method="GET",route="/health/ready",status="200"}"#;
+    assert!(metrics.assert_status(200).body.contains(counted), "{}", metrics.body);
+}
