@@ -1,0 +1,41 @@
+//! Sending an order off.
+
+use actix_web::web::{Data, Json};
+use auth::IsAdmin;
+use service_kit::{Id, OptionalBody};
+
+use super::Nothing;
+use crate::domain::{Order, OrderStatus, StockTaskKind};
+use crate::error::OrderError;
+use crate::stock::Stock;
+use crate::store::Orders;
+
+/// `POST /orders/{id}/fulfil`: a confirmed order has left, and its stock with it.
+#[utoipa::path(
+    post, path = "/orders/{id}/fulfil", tag = "orders", params(("id" = Uuid, Path)),
+    responses(
+        (status = 200, body = Order),
+        (status = 404, description = "no such order"),
+        (status = 409, description = "it is not confirmed yet, or has left, or was cancelled or rejected"),
+    ),
+)]
+#[tracing::instrument(skip_all, fields(order.id = %id, admin.id = %admin.id()))]
+pub async fn fulfil(
+    IsAdmin(admin): IsAdmin,
+    id: Id,
+    _: OptionalBody<Nothing>,
+    stock: Data<Stock>,
+) -> Result<Json<Order>, OrderError> {
+    let mut tx = stock.db.begin().await?;
+
+    let order = Orders(&mut tx).find(id.0).await?.ok_or(OrderError::NotFound)?;
+    let now = stock.clock.now();
+    if !Orders(&mut tx).fulfil(order.id, now).await? {
+        return Err(match order.status {
+            OrderStatus::Pending => OrderError::NotConfirmed,
+            _ => OrderError::AlreadyFinal,
+        });
+    }
+    stock.decided(tx, order.id, StockTaskKind::Commit).await?;
+    Ok(Json(Order { status: OrderStatus::Fulfilled, updated_at: now, ..order }))
+}

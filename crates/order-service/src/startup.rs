@@ -1,0 +1,55 @@
+//! Puts the service together and runs it.
+
+use std::error::Error;
+
+use auth::Verifier;
+use db::{Db, Migrations};
+use service_kit::{Host, Service};
+
+use crate::checkout::Checkout;
+use crate::config::Config;
+use crate::inventory::Inventory;
+use crate::products::Products;
+use crate::stock::Stock;
+use crate::{NAME, docs, routes};
+
+static MIGRATIONS: Migrations = Migrations {
+    sqlite: sqlx::migrate!("../../migrations/order-service/sqlite"),
+    postgres: sqlx::migrate!("../../migrations/order-service/postgres"),
+};
+
+/// Runs the service with the verifier that its configuration asks for.
+pub async fn run(config: Config, host: Host) -> Result<(), Box<dyn Error>> {
+    let verifier = config.auth.verifier(NAME, &host)?;
+    run_with(config, verifier, host).await
+}
+
+/// Runs the service with this verifier, as tests do that sign their own tokens.
+pub async fn run_with(config: Config, verifier: Verifier, host: Host) -> Result<(), Box<dyn Error>> {
+    let db = Db::open(&config.database, &MIGRATIONS).await?;
+    let inventory = Inventory(config.inventory.client()?);
+    let stock = Stock { db: db.clone(), inventory, clock: host.clock.clone() };
+    let checkout = Checkout {
+        db: db.clone(),
+        products: Products(config.products.client()?),
+        stock: stock.clone(),
+        clock: host.clock.clone(),
+    };
+    let worker = actix_web::rt::spawn(stock.clone().keep_working());
+
+    let database = db.clone();
+    let served = Service::new(NAME, routes::routes, docs::handlers())
+        .verifier(verifier)
+        .data(db.clone())
+        .data(checkout)
+        .data(stock)
+        .data(host.clock)
+        .ready_when("database", move || database.clone().is_reachable())
+        .run(host.listener, host.shutdown)
+        .await;
+    // What it is at in this moment is as unfinished as after a crash, and taken up as that.
+    worker.abort();
+    served?;
+    db.close().await;
+    Ok(())
+}

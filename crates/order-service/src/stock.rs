@@ -1,0 +1,203 @@
+//! Telling inventory-service what was decided about an order's stock. Each decision leaves a task in the transaction that made
+//! it; whoever decided tries at once, and a worker takes up what is left.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use auth::Clock;
+use chrono::TimeDelta;
+use db::{Db, Tx};
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use uuid::Uuid;
+
+use crate::domain::{OrderStatus, StockTask, StockTaskKind};
+use crate::inventory::{Inventory, InventoryUnavailable, Reservation};
+use crate::store::{IdempotencyKeys, OrderLines, Orders, StockTasks};
+
+/// Longer than a call to inventory-service and the transaction after it may take. Whoever is slower still does no harm: each
+/// task can be done twice.
+pub(crate) const LEASE: TimeDelta = TimeDelta::seconds(12);
+
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+const BATCH: i64 = 64;
+const AT_ONCE: usize = 8;
+const FORGET_KEYS_EVERY: u32 = 240;
+
+/// Works off stock tasks.
+#[derive(Clone, Debug)]
+pub(crate) struct Stock {
+    pub db: Db,
+    pub inventory: Inventory,
+    pub clock: Clock,
+}
+
+/// What came of a task.
+enum Outcome {
+    /// Inventory-service knows; the order may have changed with it.
+    Done(Option<Settled>),
+    /// It does not, or it is not known whether it does.
+    Later,
+}
+
+/// What a pending order becomes.
+struct Settled {
+    status: OrderStatus,
+    /// How much there was of what is short.
+    short: HashMap<Uuid, i64>,
+}
+
+impl Stock {
+    /// Leaves the task that a decision about an order brings with it, in the transaction of that decision, makes both last, and
+    /// tells inventory-service if it can be told now.
+    pub(crate) async fn decided(
+        &self,
+        mut tx: Tx,
+        order_id: Uuid,
+        kind: StockTaskKind,
+    ) -> Result<(), sqlx::Error> {
+        let now = self.clock.now();
+        StockTasks(&mut tx).add(order_id, kind, now).await?;
+        let task = StockTasks(&mut tx).take_up_next(order_id, now, now + LEASE).await?;
+        tx.commit().await?;
+        tracing::info!(?kind, "decided");
+        if let Some(task) = task {
+            self.try_to_work_off(task).await;
+        }
+        Ok(())
+    }
+
+    /// As [`work_off`](Self::work_off), and whatever goes wrong is left to the worker.
+    pub(crate) async fn try_to_work_off(&self, task: StockTask) {
+        let order_id = task.order_id;
+        if let Err(error) = self.work_off(task).await {
+            tracing::warn!(order.id = %order_id, %error, "a stock task is left to the worker");
+        }
+    }
+
+    /// Does a task that is leased to the caller, and then the next ones of the same order. What can't be done now stays for the
+    /// worker.
+    async fn work_off(&self, mut task: StockTask) -> Result<(), sqlx::Error> {
+        loop {
+            let next = match self.tell(&task).await? {
+                Outcome::Done(settled) => self.complete(&task, settled.as_ref()).await?,
+                Outcome::Later => {
+                    let due = self.clock.now() + pause_after(task.attempts);
+                    let mut tx = self.db.begin().await?;
+                    StockTasks(&mut tx).postpone(&task, due).await?;
+                    tx.commit().await?;
+                    None
+                }
+            };
+            match next {
+                Some(next) => task = next,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    async fn tell(&self, task: &StockTask) -> Result<Outcome, sqlx::Error> {
+        let told = match task.kind {
+            StockTaskKind::Reserve => {
+                let lines = OrderLines(&mut self.db.read().await?).of(task.order_id).await?;
+                self.inventory.reserve(task.order_id, &lines).await.map(Settled::by)
+            }
+            StockTaskKind::Release => self.inventory.release(task.order_id).await.map(|()| None),
+            StockTaskKind::Commit => self.inventory.commit(task.order_id).await.map(|()| None),
+        };
+        Ok(told.map_or_else(|error| postponed(task, &error), Outcome::Done))
+    }
+
+    /// Writes down what came of a task, and takes up the order's next one.
+    async fn complete(
+        &self,
+        task: &StockTask,
+        settled: Option<&Settled>,
+    ) -> Result<Option<StockTask>, sqlx::Error> {
+        let now = self.clock.now();
+        let complete = async |tx: &mut Tx| {
+            // The order first, as whoever decides about it does: two that take rows in one order can't wait for each other.
+            if let Some(Settled { status, short }) = settled
+                && Orders(tx).settle(task.order_id, *status, now).await?
+            {
+                OrderLines(tx).note_available(task.order_id, short).await?;
+            }
+            StockTasks(tx).finish(task).await?;
+            StockTasks(tx).take_up_next(task.order_id, now, now + LEASE).await
+        };
+        self.db.transaction(complete).await
+    }
+
+    /// Takes up whatever is not leased, as long as the service runs.
+    pub(crate) async fn keep_working(self) {
+        for round in 0_u32.. {
+            if let Err(error) = self.take_up().await {
+                tracing::warn!(%error, "stock tasks can't be worked off");
+            }
+            if round % FORGET_KEYS_EVERY == 0
+                && let Err(error) = self.forget_keys().await
+            {
+                tracing::warn!(%error, "old idempotency keys can't be forgotten");
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Works off what is due now.
+    async fn take_up(&self) -> Result<(), sqlx::Error> {
+        let due = StockTasks(&mut self.db.read().await?).due(self.clock.now(), BATCH).await?;
+        stream::iter(due)
+            .for_each_concurrent(AT_ONCE, async |order_id| match self.take_up_next(order_id).await {
+                Ok(Some(task)) => self.try_to_work_off(task).await,
+                Ok(None) => {}
+                Err(error) => tracing::warn!(order.id = %order_id, %error, "a stock task can't be taken up"),
+            })
+            .await;
+        Ok(())
+    }
+
+    async fn take_up_next(&self, order_id: Uuid) -> Result<Option<StockTask>, sqlx::Error> {
+        let now = self.clock.now();
+        let mut tx = self.db.begin().await?;
+        let task = StockTasks(&mut tx).take_up_next(order_id, now, now + LEASE).await?;
+        tx.commit().await?;
+        Ok(task)
+    }
+
+    async fn forget_keys(&self) -> Result<(), sqlx::Error> {
+        let mut tx = self.db.begin().await?;
+        IdempotencyKeys(&mut tx).forget_old(self.clock.now()).await?;
+        tx.commit().await
+    }
+}
+
+impl Settled {
+    fn by(reservation: Reservation) -> Option<Self> {
+        match reservation {
+            Reservation::Made => Some(Self { status: OrderStatus::Confirmed, short: HashMap::new() }),
+            Reservation::Refused(short) => Some(Self { status: OrderStatus::Rejected, short }),
+            // Only what was cancelled is released, and that it stays.
+            Reservation::Released => None,
+        }
+    }
+}
+
+fn postponed(task: &StockTask, error: &InventoryUnavailable) -> Outcome {
+    let StockTask { order_id, kind, attempts, .. } = task;
+    match error {
+        InventoryUnavailable::Call(_) => {
+            tracing::warn!(order.id = %order_id, ?kind, attempts, %error, "inventory-service can't be told");
+        }
+        // It does answer, and not as agreed: somebody has to look.
+        InventoryUnavailable::Answer { .. } => {
+            tracing::error!(order.id = %order_id, ?kind, attempts, %error, "inventory-service refuses");
+        }
+    }
+    Outcome::Later
+}
+
+/// Doubling from half a second to eight: what is left over while inventory-service is away is done soon after it is back.
+fn pause_after(attempts: i64) -> TimeDelta {
+    let doublings = u32::try_from(attempts.clamp(0, 4)).unwrap_or_default();
+    TimeDelta::milliseconds(500 * 2_i64.pow(doublings))
+}

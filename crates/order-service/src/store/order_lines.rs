@@ -1,0 +1,91 @@
+//! The table `order_lines`.
+
+use std::collections::HashMap;
+
+use db::{Conn, on};
+use sqlx::AssertSqlSafe;
+use uuid::Uuid;
+
+use crate::domain::{Line, Order};
+
+pub(crate) struct OrderLines<'c>(pub &'c mut Conn);
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    order_id: Uuid,
+    #[sqlx(flatten)]
+    line: Line,
+}
+
+impl OrderLines<'_> {
+    pub(crate) async fn of(&mut self, order_id: Uuid) -> Result<Vec<Line>, sqlx::Error> {
+        const SQL: &str = "
+            select product_id, name, unit_price_cents, quantity, available
+            from order_lines where order_id = $1 order by position";
+        on!(self.0, conn => sqlx::query_as(SQL).bind(order_id).fetch_all(conn).await)
+    }
+
+    /// Puts the lines to these orders, which come without.
+    pub(super) async fn put_to(&mut self, mut orders: Vec<Order>) -> Result<Vec<Order>, sqlx::Error> {
+        if orders.is_empty() {
+            return Ok(orders);
+        }
+        let placeholders: Vec<_> = (1..=orders.len()).map(|number| format!("${number}")).collect();
+        let sql = format!(
+            "select order_id, product_id, name, unit_price_cents, quantity, available
+             from order_lines where order_id in ({}) order by order_id, position",
+            placeholders.join(", ")
+        );
+        let rows: Vec<Row> = on!(self.0, conn => {
+            // Safe: besides the constant there is nothing in it but numbered placeholders.
+            let query = sqlx::query_as(AssertSqlSafe(sql));
+            orders.iter().fold(query, |query, order| query.bind(order.id)).fetch_all(conn).await
+        })?;
+        let mut lines: HashMap<Uuid, Vec<Line>> = HashMap::new();
+        for Row { order_id, line } in rows {
+            lines.entry(order_id).or_default().push(line);
+        }
+        for order in &mut orders {
+            order.items = lines.remove(&order.id).unwrap_or_default();
+        }
+        Ok(orders)
+    }
+
+    pub(super) async fn add(&mut self, order: &Order) -> Result<(), sqlx::Error> {
+        const SQL: &str = "
+            insert into order_lines (order_id, position, product_id, name, unit_price_cents, quantity)
+            values ($1, $2, $3, $4, $5, $6)";
+        for (line, position) in order.items.iter().zip(0_i64..) {
+            on!(self.0, conn => sqlx::query(SQL)
+                .bind(order.id)
+                .bind(position)
+                .bind(line.product_id)
+                .bind(&line.name)
+                .bind(line.unit_price_cents)
+                .bind(line.quantity)
+                .execute(conn)
+                .await
+                .map(drop))?;
+        }
+        Ok(())
+    }
+
+    /// Notes how much there was of what is short.
+    pub(crate) async fn note_available(
+        &mut self,
+        order_id: Uuid,
+        short: &HashMap<Uuid, i64>,
+    ) -> Result<(), sqlx::Error> {
+        const SQL: &str = "update order_lines set available = $3 where order_id = $1 and product_id = $2";
+        for (product_id, available) in short {
+            on!(self.0, conn => sqlx::query(SQL)
+                .bind(order_id)
+                .bind(product_id)
+                .bind(available)
+                .execute(conn)
+                .await
+                .map(drop))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,153 @@
+//! Cancelling and fulfilling.
+
+use std::time::{Duration, Instant};
+
+use actix_web::http::Method;
+use serde_json::json;
+
+use crate::shop::{Shop, basket, begin, eventually, id_of, shop};
+use crate::stockroom::State;
+use crate::weather::Weather::{Away, Fair, HangsAfter, HangsBefore, Says};
+
+impl Shop {
+    pub async fn decide(&self, who: &test_kit::Client, order: &str, decision: &str) -> test_kit::Answer {
+        who.send(&Method::POST, &format!("/orders/{order}/{decision}"), |request| request).await
+    }
+
+    pub async fn cancel(&self, name: &str, order: &str) -> test_kit::Answer {
+        self.decide(&self.user(name), order, "cancel").await
+    }
+
+    pub async fn fulfil(&self, order: &str) -> test_kit::Answer {
+        self.decide(&self.admin(), order, "fulfil").await
+    }
+}
+
+#[actix_web::test]
+async fn whoever_ordered_it_and_an_admin_may_cancel_an_order_and_nobody_else() {
+    let shop = shop().await;
+    let lamp = shop.product(100, 5);
+    let order = id_of(&shop.order("ada", &[(lamp, 2)]).await);
+    let another = id_of(&shop.order("ada", &[(lamp, 1)]).await);
+
+    let absent = shop.cancel("bob", "01890a5d-ac96-774b-bcce-b302099a8057").await;
+    let stranger = shop.cancel("bob", &order).await;
+    stranger.assert_problem(404, "order_not_found");
+    assert_eq!(stranger.json()["detail"], absent.json()["detail"]);
+    let support = shop.decide(&shop.support(), &order, "cancel").await;
+    support.assert_problem(403, "forbidden");
+    assert!(support.header("www-authenticate").contains(r#"error="insufficient_scope""#));
+    assert_eq!(shop.status(&order).await, "confirmed");
+
+    shop.advance(60);
+    let cancelled = shop.cancel("ada", &order).await;
+    cancelled.assert(200, json!({"id": order, "status": "cancelled", "total_cents": 200}));
+    assert_eq!(shop.show(&order).await, cancelled.json());
+    assert_ne!(cancelled.json()["updated_at"], cancelled.json()["created_at"]);
+    assert_eq!(shop.near.stockroom.stock(lamp), [5, 1, 0]);
+    shop.decide(&shop.admin(), &another, "cancel").await.assert(200, json!({"status": "cancelled"}));
+    assert_eq!(shop.near.stockroom.stock(lamp), [5, 0, 0]);
+    shop.assert_books().await;
+}
+
+#[actix_web::test]
+async fn an_admin_alone_may_fulfil_an_order() {
+    let shop = shop().await;
+    let lamp = shop.product(100, 5);
+    let order = id_of(&shop.order("ada", &[(lamp, 2)]).await);
+    for client in [shop.user("ada"), shop.user("bob"), shop.support()] {
+        shop.decide(&client, &order, "fulfil").await.assert_problem(403, "forbidden");
+    }
+    shop.advance(60);
+    let fulfilled = shop.fulfil(&order).await;
+    fulfilled.assert(200, json!({"id": order, "status": "fulfilled"}));
+    assert_eq!(shop.show(&order).await, fulfilled.json());
+    assert_ne!(fulfilled.json()["updated_at"], fulfilled.json()["created_at"]);
+    assert_eq!(shop.near.stockroom.stock(lamp), [3, 0, 2]);
+    shop.assert_books().await;
+    shop.fulfil("01890a5d-ac96-774b-bcce-b302099a8057").await.assert_problem(404, "order_not_found");
+}
+
+#[actix_web::test]
+async fn what_is_final_stays_so() {
+    let shop = shop().await;
+    let lamp = shop.product(100, 5);
+    let [cancelled, fulfilled] = [id_of(&shop.order("ada", &[(lamp, 1)]).await), id_of(&shop.order("ada", &[(lamp, 1)]).await)];
+    let rejected = id_of(shop.order("ada", &[(lamp, 9)]).await.assert_status(409));
+    shop.cancel("ada", &cancelled).await.assert_status(200);
+    shop.fulfil(&fulfilled).await.assert_status(200);
+    for order in [cancelled, fulfilled, rejected] {
+        let before = shop.show(&order).await;
+        shop.advance(1);
+        shop.cancel("ada", &order).await.assert_problem(409, "order_already_final");
+        shop.fulfil(&order).await.assert_problem(409, "order_already_final");
+        assert_eq!(shop.show(&order).await, before);
+    }
+    assert_eq!(shop.near.stockroom.stock(lamp), [4, 0, 1]);
+    shop.assert_books().await;
+}
+
+#[actix_web::test]
+async fn a_pending_order_can_be_cancelled_and_not_fulfilled() {
+    let shop = shop().await;
+    let lamp = shop.product(100, 5);
+    shop.near.inventory.is_now(Away).await;
+    let order = id_of(shop.order("ada", &[(lamp, 1)]).await.assert_status(202));
+    shop.fulfil(&order).await.assert_problem(409, "order_not_confirmed");
+    shop.cancel("ada", &order).await.assert(200, json!({"status": "cancelled"}));
+    shop.near.inventory.is_now(Fair).await;
+    shop.settle().await;
+    assert_eq!(shop.status(&order).await, "cancelled");
+    assert_eq!(shop.near.stockroom.stock(lamp), [5, 0, 0]);
+    shop.assert_books().await;
+}
+
+#[actix_web::test]
+async fn a_decision_stands_though_inventory_service_can_t_be_told_yet() {
+    for weather in [Away, HangsBefore, HangsAfter, Says(500, "{}"), Says(200, ""), Says(204, ""), Says(404, "{}")] {
+        let shop = shop().await;
+        let lamp = shop.product(100, 5);
+        let [first, second] = [id_of(&shop.order("ada", &[(lamp, 1)]).await), id_of(&shop.order("ada", &[(lamp, 2)]).await)];
+        shop.near.inventory.is_now(weather).await;
+        let begun = Instant::now();
+        let (cancelled, fulfilled) = futures_util::future::join(shop.cancel("ada", &first), shop.fulfil(&second)).await;
+        cancelled.assert(200, json!({"status": "cancelled"}));
+        fulfilled.assert(200, json!({"status": "fulfilled"}));
+        assert!(begun.elapsed() < Duration::from_secs(8), "{weather:?}: {:?}", begun.elapsed());
+        shop.near.inventory.is_now(Fair).await;
+        shop.settle().await;
+        assert_eq!([shop.status(&first).await, shop.status(&second).await], ["cancelled", "fulfilled"]);
+        // What answers 204 to a commit, or 200 to a release, was taken at its word only where that is what is agreed.
+        let agreed = match weather {
+            Says(204, _) => [State::Reserved, State::Committed],
+            _ => [State::Released, State::Committed],
+        };
+        let told = [&first, &second].map(|order| shop.near.stockroom.reservation(order.parse().unwrap()).unwrap().0);
+        match weather {
+            Says(200, _) => assert_eq!(told, [State::Released, State::Reserved]),
+            _ => assert_eq!(told, agreed, "{weather:?}"),
+        }
+    }
+}
+
+#[actix_web::test]
+async fn an_order_that_is_cancelled_while_its_stock_is_being_reserved_keeps_none() {
+    for (weather, let_go) in [(HangsBefore, Fair), (HangsAfter, Fair), (HangsBefore, Away)] {
+        let shop = shop().await;
+        let lamp = shop.product(100, 5);
+        shop.near.inventory.is_now(weather).await;
+        let ordering = begin(&shop.user("ada"), "/orders", basket(&[(lamp, 2)]));
+        eventually("inventory-service is asked", async || shop.near.inventory.arrived() > 0).await;
+        let order = shop.orders().await[0]["id"].as_str().unwrap().to_owned();
+        let begun = Instant::now();
+        shop.cancel("ada", &order).await.assert(200, json!({"status": "cancelled"}));
+        assert!(begun.elapsed() < Duration::from_secs(2), "whoever reserves tells of the release too");
+
+        shop.near.inventory.is_now(let_go).await;
+        ordering.await.unwrap().assert(201, json!({"id": order, "status": "cancelled"}));
+        shop.near.inventory.is_now(Fair).await;
+        shop.settle().await;
+        assert_eq!(shop.near.stockroom.stock(lamp), [5, 0, 0]);
+        shop.assert_books().await;
+    }
+}

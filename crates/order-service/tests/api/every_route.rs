@@ -1,0 +1,41 @@
+//! What holds on every route.
+
+use order_service::{NAME, routes};
+use serde_json::json;
+use test_kit::{documented, hostile, matrix};
+
+use crate::shop::shop;
+
+#[actix_web::test]
+async fn every_route_lets_in_whom_its_policy_says() {
+    matrix::check(&shop().await.service, routes()).await;
+}
+
+#[actix_web::test]
+async fn every_route_has_an_answer_to_hostile_input() {
+    let shop = shop().await;
+    hostile::check(&shop, routes()).await;
+    hostile::paging(&shop.user("ada"), "/orders").await;
+}
+
+#[actix_web::test]
+async fn the_openapi_document_is_the_routes() {
+    let shop = shop().await;
+    documented::check(shop.nobody(), routes()).await;
+    let document = shop.nobody().get("/openapi.json").await.json();
+    assert_eq!(document["info"]["title"], NAME);
+    let statuses = json!(["pending", "confirmed", "fulfilled", "rejected", "cancelled"]);
+    assert_eq!(document["components"]["schemas"]["OrderStatus"]["enum"], statuses);
+    let line = document["components"]["schemas"]["Line"]["properties"].as_object().unwrap();
+    assert_eq!(line.keys().collect::<Vec<_>>(), ["name", "product_id", "quantity", "unit_price_cents"]);
+}
+
+#[actix_web::test]
+async fn a_service_says_how_it_is() {
+    let shop = shop().await;
+    shop.nobody().get("/health/live").await.assert_status(200);
+    shop.nobody().get("/health/ready").await.assert_status(200);
+    let metrics = shop.nobody().get("/metrics").await;
+    let counted = r#"http_requests_total{method="GET",route="/health/ready",status="200"}"#;
+    assert!(metrics.assert_status(200).body.contains(counted), "{}", metrics.body);
+}

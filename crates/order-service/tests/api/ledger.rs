@@ -1,0 +1,86 @@
+//! What always holds once nothing is left to do, in the service's own database and in that of inventory-service.
+
+use std::collections::BTreeMap;
+
+use db::{Db, Migrations, on};
+use serde_json::Value;
+use test_kit::TestService;
+use uuid::Uuid;
+
+use crate::shop::Shop;
+use crate::stockroom::State;
+
+static MIGRATIONS: Migrations = Migrations {
+    sqlite: sqlx::migrate!("../../migrations/order-service/sqlite"),
+    postgres: sqlx::migrate!("../../migrations/order-service/postgres"),
+};
+
+/// The service's own database, looked at from beside it.
+#[derive(Clone)]
+pub struct Ledger(pub Db);
+
+impl Ledger {
+    pub async fn of(service: &TestService) -> Self {
+        Self(Db::open(&service.database().url(), &MIGRATIONS).await.unwrap())
+    }
+
+    pub async fn tasks(&self) -> i64 {
+        self.count("select count(*) from stock_tasks").await
+    }
+
+    pub async fn orders(&self) -> i64 {
+        self.count("select count(*) from orders").await
+    }
+
+    pub async fn keys(&self) -> i64 {
+        self.count("select count(*) from idempotency_keys").await
+    }
+
+    async fn count(&self, sql: &'static str) -> i64 {
+        let mut conn = self.0.read().await.unwrap();
+        on!(conn, conn => sqlx::query_scalar(sql).fetch_one(conn).await).unwrap()
+    }
+}
+
+impl Shop {
+    /// Every order there is, newest first.
+    pub async fn orders(&self) -> Vec<Value> {
+        let (mut orders, mut path) = (Vec::new(), "/orders?limit=100".to_owned());
+        loop {
+            let page = self.admin().get(&path).await.assert_status(200).json();
+            orders.extend(page["items"].as_array().unwrap().iter().cloned());
+            let Some(cursor) = page["next_cursor"].as_str() else { return orders };
+            path = format!("/orders?limit=100&cursor={cursor}");
+        }
+    }
+
+    /// Every order is through, and inventory-service knows of it what was decided, and of no other order.
+    pub async fn assert_books(&self) {
+        assert_eq!(self.ledger.tasks().await, 0);
+        let orders = self.orders().await;
+        for order in &orders {
+            self.assert_told(order);
+        }
+        let ids: Vec<Uuid> = orders.iter().map(|order| order["id"].as_str().unwrap().parse().unwrap()).collect();
+        let unheard_of: Vec<_> = self.near.stockroom.orders().into_iter().filter(|id| !ids.contains(id)).collect();
+        assert_eq!(unheard_of, Vec::<Uuid>::new());
+        self.near.stockroom.assert_right();
+    }
+
+    fn assert_told(&self, order: &Value) {
+        let items = order["items"].as_array().unwrap().iter().map(|line| {
+            (line["product_id"].as_str().unwrap().parse().unwrap(), line["quantity"].as_i64().unwrap())
+        });
+        let items: BTreeMap<Uuid, i64> = items.collect();
+        let known = self.near.stockroom.reservation(order["id"].as_str().unwrap().parse().unwrap());
+        let (state, kept) = known.unwrap_or_else(|| panic!("never told: {order}"));
+        let right = match order["status"].as_str().unwrap() {
+            "confirmed" => state == State::Reserved && kept == items,
+            "fulfilled" => state == State::Committed && kept == items,
+            "rejected" => state == State::Refused && kept == items,
+            "cancelled" => state == State::Released,
+            _ => false,
+        };
+        assert!(right, "{state:?} {kept:?}: {order}");
+    }
+}
