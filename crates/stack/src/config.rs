@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret as _, SecretString};
 use service_kit::{ConfigErrors, Env, Register, RegisteredService, Settings, Telemetry};
 use url::Url;
@@ -75,27 +76,33 @@ impl Config {
         let services = register.iter().map(|service| configured(&mut env, service, port_base)).collect();
         let config = Self { telemetry, services, server, data_dir: settings.data_dir, admin: None };
         let mut config = env.finish(config)?;
+        let missing = Missing::read(&config.services)?;
         let generated = Generated::open(&config.data_dir)?;
-        config.make_up(&generated)?;
+        config.make_up(&missing, &generated)?;
         Ok((config, generated))
     }
 
-    fn make_up(&mut self, generated: &Generated) -> Result<(), ConfigError> {
-        // As the service itself will see it, so that its own form of a variable counts too.
-        let mut env = Env::load(USER_SERVICE);
-        let has_key = env.secret("KEY_ENCRYPTION_KEY").is_some();
-        let has_admin = env.text("ADMIN_EMAIL").is_some() | env.secret("ADMIN_PASSWORD").is_some();
-        // What was given and can't be read is not missing.
-        env.finish(())?;
+    fn make_up(&mut self, missing: &Missing, generated: &Generated) -> Result<(), ConfigError> {
+        let mut secret_files = Vec::new();
+        for service in self.services.iter_mut().filter(|service| missing.clients.contains(&service.name)) {
+            // Without a character that HTTP Basic would want encoded: people call with it too.
+            let secret = generated.secret(&format!("{}-secret", service.name), 32, &URL_SAFE_NO_PAD)?;
+            let file = secret.file.to_string_lossy().into_owned();
+            service.set("SECRET_FILE", &file);
+            secret_files.push((format!("{}_SECRET_FILE", service.prefix), file));
+        }
         let Some(service) = self.services.iter_mut().find(|service| service.name == USER_SERVICE) else {
             return Ok(());
         };
-        if !has_key {
-            let key = generated.secret("key-encryption-key", 32)?;
+        for (variable, file) in secret_files {
+            service.set(&variable, file);
+        }
+        if missing.key {
+            let key = generated.secret("key-encryption-key", 32, &STANDARD)?;
             service.set("KEY_ENCRYPTION_KEY_FILE", key.file.to_string_lossy());
         }
-        if !has_admin {
-            let password = generated.secret("admin-password", 12)?;
+        if missing.admin {
+            let password = generated.secret("admin-password", 12, &STANDARD)?;
             service.set("ADMIN_EMAIL", ADMIN_EMAIL);
             service.set("ADMIN_PASSWORD_FILE", password.file.to_string_lossy());
             self.admin = Some(GeneratedAdmin {
@@ -108,9 +115,40 @@ impl Config {
     }
 }
 
+/// What nobody was told.
+struct Missing {
+    key: bool,
+    admin: bool,
+    /// The services of whose secret neither they nor user-service were told.
+    clients: Vec<String>,
+}
+
+impl Missing {
+    /// Looks as each service will, so that its own form of a variable counts too.
+    fn read(services: &[Configured]) -> Result<Self, ConfigErrors> {
+        let mut user_service = Env::load(USER_SERVICE);
+        let mut missing = Self {
+            key: user_service.secret("KEY_ENCRYPTION_KEY").is_none(),
+            admin: user_service.text("ADMIN_EMAIL").is_none()
+                & user_service.secret("ADMIN_PASSWORD").is_none(),
+            clients: Vec::new(),
+        };
+        for service in services.iter().filter(|service| service.name != USER_SERVICE) {
+            let mut itself = Env::load(&service.name);
+            let variable = format!("{}_SECRET", service.prefix);
+            if itself.secret(&variable).is_none() & user_service.secret(&variable).is_none() {
+                missing.clients.push(service.name.clone());
+            }
+            itself.finish(())?;
+        }
+        // What was given and can't be read is not missing.
+        user_service.finish(missing)
+    }
+}
+
 fn configured(env: &mut Env, service: &RegisteredService, port_base: u16) -> Configured {
     let prefix = service.variable_prefix();
-    let has_own_database = env.text(&format!("{prefix}_DATABASE_URL")).is_some();
+    let has_own_database = env.secret(&format!("{prefix}_DATABASE_URL")).is_some();
     let (name, port) = (service.name.clone(), service.port(port_base));
     let mut configured = Configured { name, prefix, port, has_own_database, variables: BTreeMap::new() };
     configured.set("PORT", port.to_string());

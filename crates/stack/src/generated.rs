@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use aws_lc_rs::rand;
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::GeneralPurpose;
 use secrecy::SecretString;
 
 /// The directory, for this program alone as long as this is held.
@@ -51,8 +51,13 @@ impl Generated {
         }
     }
 
-    /// The secret of this name: so many random bytes in base64, made where there is none.
-    pub(crate) fn secret(&self, name: &str, bytes: usize) -> Result<Secret, GeneratedError> {
+    /// The secret of this name: so many random bytes in this kind of base64, made where there is none.
+    pub(crate) fn secret(
+        &self,
+        name: &str,
+        bytes: usize,
+        base64: &GeneralPurpose,
+    ) -> Result<Secret, GeneratedError> {
         let file = self.directory.join(name);
         let failed = |error| GeneratedError::Io(file.clone(), error);
         match fs::read_to_string(&file) {
@@ -62,7 +67,7 @@ impl Generated {
         }
         let mut random = vec![0; bytes];
         rand::fill(&mut random).map_err(|_| GeneratedError::NoRandomness)?;
-        let value = STANDARD.encode(random);
+        let value = base64.encode(random);
         // Whole or not at all, whenever the power fails.
         let unfinished = file.with_extension("unfinished");
         let write = || -> io::Result<()> {

@@ -24,8 +24,12 @@ const ASK_EVERY: Duration = Duration::from_millis(10);
 type Launch = fn(StandardInput) -> ExitCode;
 
 /// What this program can run, by the names that the register has. A test holds both equal.
-pub(crate) const SERVICES: [(&str, Launch); 2] =
-    [(user_service::NAME, user_service::launch), (product_service::NAME, product_service::launch)];
+pub(crate) const SERVICES: [(&str, Launch); 4] = [
+    (user_service::NAME, user_service::launch),
+    (product_service::NAME, product_service::launch),
+    (order_service::NAME, order_service::launch),
+    (inventory_service::NAME, inventory_service::launch),
+];
 
 /// Runs the platform until it is told to stop.
 pub(crate) fn run() -> ExitCode {

@@ -41,6 +41,34 @@ async fn a_key_that_is_given_as_a_file_is_the_one_that_is_used() {
 }
 
 #[tokio::test]
+async fn a_services_secret_that_is_given_is_the_one_that_is_used() {
+    let place = Place::new().await;
+    let (orders, stock) = (made_up(), made_up());
+    fs::write(place.file("stock"), &stock).unwrap();
+    let given = [("ORDER_SERVICE_SECRET", orders.as_str()), ("INVENTORY_SERVICE_SECRET_FILE", "stock")];
+    let platform = place.platform_with(&given).await;
+    let users = platform.nobody_at("user-service");
+    for (service, secret) in [("order-service", &orders), ("inventory-service", &stock)] {
+        assert!(!place.data(&format!("{service}-secret")).exists());
+        let client = users.authenticating(service, &secret.replace('+', "%2B"));
+        let form = "grant_type=client_credentials&audience=product-service";
+        client.post_form("/oauth/token", form).await.assert_status(200);
+    }
+    assert!(place.data("product-service-secret").exists());
+}
+
+#[tokio::test]
+async fn a_variable_of_somebody_elses_need_not_be_utf8() {
+    let place = Place::new().await;
+    let mut platform = place.start_by_shell(r#"ODD="$(printf '\377')"; export ODD; exec "$0""#);
+    platform.wait_until_ready().await;
+    let mut platform =
+        Place::new().await.start_by_shell(r#"PORT_BASE="$(printf '\377')"; export PORT_BASE; exec "$0""#);
+    assert_eq!(platform.end().await.code(), Some(78), "{}", platform.log.text());
+    assert!(platform.log.text().contains("PORT_BASE is not UTF-8"), "{}", platform.log.text());
+}
+
+#[tokio::test]
 async fn one_shared_secret_stands_in_for_published_keys() {
     let place = Place::new().await;
     let platform = place.platform_with(&[("JWT_SECRET", &made_up())]).await;
@@ -84,14 +112,14 @@ async fn every_port_follows_the_base_and_every_token_is_the_platforms_own() {
 async fn a_service_keeps_a_database_of_its_own_although_the_others_share_a_server() {
     let place = Place::new().await;
     // There is no such server, and none is needed.
-    let platform = place
-        .platform_with(&[
-            ("DATABASE_URL", "postgres://nobody@127.0.0.1:1"),
-            ("USER_SERVICE_DATABASE_URL", "sqlite:users.db"),
-            ("PRODUCT_SERVICE_DATABASE_URL", "sqlite:products.db"),
-        ])
-        .await;
+    let own = SERVICES.map(|service| {
+        let variable = format!("{}_DATABASE_URL", service.to_uppercase().replace('-', "_"));
+        (variable, format!("sqlite:{service}.own"))
+    });
+    let mut variables = vec![("DATABASE_URL", "postgres://nobody@127.0.0.1:1")];
+    variables.extend(own.iter().map(|(variable, url)| (variable.as_str(), url.as_str())));
+    let platform = place.platform_with(&variables).await;
     let ada = platform.ada().await;
     platform.seller(&ada).post("/products", lamp()).await.assert_status(201);
-    assert!(place.file("users.db").exists() && place.file("products.db").exists());
+    assert!(SERVICES.iter().all(|service| place.file(&format!("{service}.own")).exists()));
 }

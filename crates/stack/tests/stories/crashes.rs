@@ -146,7 +146,8 @@ async fn the_services_go_when_the_stack_is_killed_and_the_next_one_carries_on() 
 
 #[tokio::test]
 async fn a_first_start_that_is_killed_anywhere_leaves_nothing_in_the_way_of_the_next() {
-    let mut moments = vec!["stack.lock", "key-encryption-key", "admin-password", "first child"];
+    let mut moments =
+        vec!["stack.lock", "order-service-secret", "key-encryption-key", "admin-password", "first child"];
     if Place::new().await.server().is_none() {
         moments.extend(["user-service.db", "product-service.db"]);
     }

@@ -4,11 +4,14 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 use url::Url;
 
-use crate::place::Place;
+use crate::place::{Place, SERVICES};
 use crate::platform::PASSWORD;
 use crate::shop::lamp;
 
-const OURS: [&str; 2] = ["user_service", "product_service"];
+/// The databases that it makes.
+fn ours() -> [String; SERVICES.len()] {
+    SERVICES.map(|service| service.replace('-', "_"))
+}
 
 #[tokio::test]
 async fn a_server_gets_a_database_for_each_service_and_a_database_is_refused() {
@@ -26,9 +29,10 @@ async fn a_server_gets_a_database_for_each_service_and_a_database_is_refused() {
     let made = Made::on(&server).await;
     for product in 1..=2 {
         // They are made at the first start, and there at the second.
-        let nowhere_else = [("USER_SERVICE_DATABASE_URL", ""), ("PRODUCT_SERVICE_DATABASE_URL", "")];
-        let variables = [("DATABASE_URL", server.as_str())].into_iter().chain(nowhere_else);
-        let mut platform = place.platform_with(&variables.collect::<Vec<_>>()).await;
+        let nowhere_else = ours().map(|name| format!("{}_DATABASE_URL", name.to_uppercase()));
+        let mut variables = vec![("DATABASE_URL", server.as_str())];
+        variables.extend(nowhere_else.iter().map(|variable| (variable.as_str(), "")));
+        let mut platform = place.platform_with(&variables).await;
         if product == 1 {
             platform.register("ada@example.com").await.assert_status(201);
         }
@@ -61,7 +65,7 @@ impl Made {
     /// On a server that has none yet: nobody's data is dropped by a test.
     async fn on(server: &Url) -> Self {
         let made = Self { server: server.clone() };
-        for name in OURS {
+        for name in ours() {
             let sql = format!("select count(*) from pg_database where datname = '{name}'");
             if made.count("postgres", &sql).await > 0 {
                 std::mem::forget(made);
@@ -91,7 +95,7 @@ impl Drop for Made {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(async {
                 let mut conn = PgConnection::connect(url.as_str()).await?;
-                for name in OURS {
+                for name in ours() {
                     let sql = format!("drop database if exists {name} with (force)");
                     sqlx::query(AssertSqlSafe(sql)).execute(&mut conn).await?;
                 }
@@ -99,7 +103,7 @@ impl Drop for Made {
             })
         });
         if !matches!(dropped.join(), Ok(Ok(()))) {
-            eprintln!("the databases {OURS:?} could not be dropped");
+            eprintln!("the databases {:?} could not be dropped", ours());
         }
     }
 }

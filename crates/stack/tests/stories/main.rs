@@ -6,10 +6,16 @@
     reason = "a test stops at what can't be"
 )]
 
+mod books;
+mod chaos;
 mod configuration;
 mod crashes;
 mod databases;
 mod ending;
+mod gate;
+mod market;
+mod order_crashes;
+mod orders;
 mod pipe;
 mod place;
 mod platform;

@@ -10,6 +10,7 @@ use std::process::Command;
 use std::sync::{LazyLock, Mutex};
 
 use db::DatabaseUrl;
+use futures_util::future::join_all;
 use service_kit::Register;
 use sqlx::ConnectOptions as _;
 use tempfile::TempDir;
@@ -18,20 +19,20 @@ use test_kit::TestDatabase;
 use crate::platform::Platform;
 
 pub const STACK: &str = env!("CARGO_BIN_EXE_stack");
-pub const SERVICES: [&str; 2] = ["user-service", "product-service"];
+pub const SERVICES: [&str; 4] = ["user-service", "product-service", "order-service", "inventory-service"];
 
 /// Where a platform lives: a working directory, ports, and databases. It outlives the platforms that run in it.
 pub struct Place {
     directory: TempDir,
     pub port_base: u16,
     /// One for each service.
-    databases: [TestDatabase; 2],
+    databases: Vec<TestDatabase>,
 }
 
 impl Place {
     pub async fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let databases = [TestDatabase::new().await, TestDatabase::new().await];
+        let databases = join_all(SERVICES.map(|_| TestDatabase::new())).await;
         Self { directory, port_base: free_port_base(), databases }
     }
 
@@ -72,13 +73,23 @@ impl Place {
         let mut command = Command::new(program);
         command.current_dir(self.directory.path()).process_group(0).env_clear();
         command.env("DATA_DIR", self.data("")).env("PORT_BASE", self.port_base.to_string());
-        for (database, service) in self.databases.iter().zip(["USER_SERVICE", "PRODUCT_SERVICE"]) {
-            // SQLite has its place in DATA_DIR.
-            if let DatabaseUrl::Postgres(options) = database.url() {
-                command.env(format!("{service}_DATABASE_URL"), options.to_url_lossy().as_str());
+        for service in SERVICES {
+            if let DatabaseUrl::Postgres(options) = self.database(service) {
+                let prefix = service.to_uppercase().replace('-', "_");
+                command.env(format!("{prefix}_DATABASE_URL"), options.to_url_lossy().as_str());
             }
         }
         command
+    }
+
+    /// Where a service keeps its data.
+    pub fn database(&self, service: &str) -> DatabaseUrl {
+        let index = SERVICES.iter().position(|known| *known == service).unwrap();
+        match self.databases[index].url() {
+            // SQLite has its place in DATA_DIR.
+            DatabaseUrl::Sqlite(_) => DatabaseUrl::Sqlite(self.data(&format!("{service}.db"))),
+            postgres => postgres,
+        }
     }
 
     /// A file of the working directory.

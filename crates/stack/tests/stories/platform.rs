@@ -27,7 +27,7 @@ pub struct Platform {
     port_base: u16,
     begun: Instant,
     /// Clients of the services, as they are listed. To make one costs more than to use it.
-    clients: [OnceLock<Client>; 2],
+    clients: [OnceLock<Client>; SERVICES.len()],
 }
 
 impl Platform {

@@ -7,11 +7,17 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::made_up;
-use crate::place::Place;
+use crate::place::{Place, SERVICES};
 use crate::platform::Platform;
 use crate::shop::lamp;
 
-const GENERATED: [&str; 2] = ["key-encryption-key", "admin-password"];
+const GENERATED: [&str; 5] = [
+    "key-encryption-key",
+    "admin-password",
+    "product-service-secret",
+    "order-service-secret",
+    "inventory-service-secret",
+];
 
 #[tokio::test]
 async fn nobody_else_may_read_anything_in_the_directory() {
@@ -31,20 +37,12 @@ async fn nobody_else_may_read_anything_in_the_directory() {
         names.push(entry.file_name().into_string().unwrap());
     }
     names.sort();
-    let mut expected = vec!["admin-password", "key-encryption-key", "stack.lock"];
+    let mut expected =
+        [&GENERATED[..], &["stack.lock"]].concat().into_iter().map(str::to_owned).collect::<Vec<_>>();
     if place.server().is_none() {
-        expected.extend([
-            "product-service.db",
-            "product-service.db-shm",
-            "product-service.db-wal",
-            "product-service.migrating",
-        ]);
-        expected.extend([
-            "user-service.db",
-            "user-service.db-shm",
-            "user-service.db-wal",
-            "user-service.migrating",
-        ]);
+        for service in SERVICES {
+            expected.extend(["db", "db-shm", "db-wal", "migrating"].map(|kind| format!("{service}.{kind}")));
+        }
     }
     expected.sort_unstable();
     assert_eq!(names, expected);
@@ -57,6 +55,32 @@ async fn each_platform_makes_up_secrets_of_its_own() {
     for name in GENERATED {
         assert_ne!(place.secret(name), other.secret(name), "{name}");
         assert!(place.secret(name).len() >= 16, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn each_service_and_user_service_have_its_secret_from_one_file() {
+    let place = Place::new().await;
+    let mut platform = place.platform().await;
+    for round in 0..2 {
+        for (service, audience) in [
+            ("product-service", "user-service"),
+            ("order-service", "inventory-service"),
+            ("inventory-service", "product-service"),
+        ] {
+            let secret = place.secret(&format!("{service}-secret"));
+            assert!(
+                secret.len() >= 43
+                    && secret.chars().all(|char| char.is_ascii_alphanumeric() || "-_".contains(char))
+            );
+            let client = platform.nobody_at("user-service").authenticating(service, &secret);
+            let form = format!("grant_type=client_credentials&audience={audience}");
+            client.post_form("/oauth/token", &form).await.assert(200, json!({"token_type": "Bearer"}));
+        }
+        if round == 0 {
+            platform.kill_the_stack().await;
+            platform = place.platform().await;
+        }
     }
 }
 
@@ -81,7 +105,7 @@ async fn no_process_can_be_asked_for_a_secret_that_was_made_up() {
     let place = Place::new().await;
     let platform = place.platform().await;
     let children: Vec<_> = platform.children().into_iter().map(|child| child.pid).collect();
-    assert_eq!(children.len(), 2);
+    assert_eq!(children.len(), SERVICES.len());
     for pid in children.into_iter().chain([platform.pid()]) {
         for file in ["environ", "cmdline"] {
             let text = file_of(pid, file).unwrap();
@@ -119,6 +143,17 @@ async fn use_everything(place: &Place, platform: &Platform) -> Vec<(&'static str
     products.bearing(&forged).post("/products", lamp()).await.assert_problem(401, "invalid_token");
     let searched = "whatsomebodysearchedfor".to_owned();
     products.get(&format!("/products?q={searched}")).await.assert_status(200);
+    let service_secret = place.secret("order-service-secret");
+    let orders = users.authenticating("order-service", &service_secret);
+    let form = "grant_type=client_credentials&audience=inventory-service";
+    let service_token = orders.post_form("/oauth/token", form).await.assert_status(200).json();
+    for token in [&service_token["access_token"], &next["access_token"], &next["refresh_token"]] {
+        let form = format!("token={}", token.as_str().unwrap());
+        orders.post_form("/oauth/introspect", &form).await.assert(200, json!({"active": true}));
+    }
+    let wrong_secret = made_up();
+    let stranger = users.authenticating("order-service", &wrong_secret);
+    stranger.post_form("/oauth/token", form).await.assert_oauth_error(401, "invalid_client");
     let admin_password = place.secret("admin-password");
     platform.login("admin@example.com", &admin_password).await.assert_status(200);
     users.bearing(next["access_token"].as_str().unwrap()).post("/auth/logout", json!({})).await;
@@ -136,6 +171,9 @@ async fn use_everything(place: &Place, platform: &Platform) -> Vec<(&'static str
         ("a refreshed refresh token", text(&next["refresh_token"])),
         ("a wrong refresh token", unknown),
         ("what was searched for", searched),
+        ("a service's secret", service_secret),
+        ("a wrong secret", wrong_secret),
+        ("a service token", signature(&text(&service_token["access_token"]))),
         ("the admin's password", admin_password),
         ("the key encryption key", place.secret("key-encryption-key")),
     ]

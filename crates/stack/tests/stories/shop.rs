@@ -69,7 +69,9 @@ async fn the_command_that_it_prints_logs_the_admin_in() {
 async fn each_service_documents_itself() {
     let place = Place::new().await;
     let platform = place.platform().await;
-    for (service, path) in SERVICES.into_iter().zip(["/auth/login", "/products/{id}"]) {
+    for (service, path) in
+        SERVICES.into_iter().zip(["/auth/login", "/products/{id}", "/orders/{id}", "/inventory/{id}"])
+    {
         let service = platform.nobody_at(service);
         let page = service.get("/docs/").await;
         assert!(page.assert_status(200).body.contains("<title>Swagger UI</title>"), "{}", page.body);
