@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::products::Products;
 use crate::{NAME, docs, routes};
 
-pub(crate) static MIGRATIONS: Migrations = Migrations {
+static MIGRATIONS: Migrations = Migrations {
     sqlite: sqlx::migrate!("../../migrations/inventory-service/sqlite"),
     postgres: sqlx::migrate!("../../migrations/inventory-service/postgres"),
 };

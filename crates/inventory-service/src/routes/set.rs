@@ -49,7 +49,7 @@ pub async fn set(
     let set = db.transaction(async |tx| {
         Stocks(tx).begin(id.0, at).await?;
         let stock = Stocks(tx).hold(id.0).await?.ok_or(InventoryError::NoProduct)?;
-        if false && !etag::allows_change(&request, &stock.tag())? {
+        if !etag::allows_change(&request, &stock.tag())? {
             return Err(InventoryError::ChangedMeanwhile);
         }
         let movement = Movement::set(count.on_hand - stock.on_hand);
