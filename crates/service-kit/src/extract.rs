@@ -9,7 +9,7 @@ mod query;
 mod strict;
 
 pub use self::body::{Body, MAX_BODY_BYTES, OptionalBody};
-pub use self::object::objects;
 pub use self::form::Form;
+pub use self::object::objects;
 pub use self::path::Id;
 pub use self::query::Query;

@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, reason = "a test stops at what can't be")]
 
 mod bodies;
+mod calls;
 mod conditional;
 mod connections;
 mod deadlines;

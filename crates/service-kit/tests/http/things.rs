@@ -24,6 +24,7 @@ use tokio::sync::Semaphore;
 use utoipa::OpenApi;
 use uuid::Uuid;
 
+use crate::calls;
 use crate::wire::Wire;
 
 const NAME: &str = "thing-service";
@@ -118,6 +119,8 @@ fn routes() -> Routes {
         .get("/panics", panic)
         .get("/waits", wait)
         .get("/id", request_id)
+        .get("/calls", calls::call)
+        .get("/heard", calls::hear)
         .get("/optional", optional)
         .get("/user", user)
         .get("/scope", scope)

@@ -1,7 +1,7 @@
 //! The whole platform under load, while its processes are killed at random. Afterwards the books are audited: nothing that was
 //! acknowledged is lost, nothing was done twice, nothing is left behind.
 //!
-//! Some cycles of it are a test; `scripts/chaos` runs more.
+//! Some cycles of it are a test; `scripts/test --all` and `scripts/chaos` run more.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -11,10 +11,11 @@ use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
 
 use crate::books::Books;
+use crate::gate::{Gate, Passes};
 use crate::market::{Trader, of};
-use crate::place::{Place, SERVICES};
+use crate::place::{Place, SERVICES, port};
 use crate::platform::Platform;
-use crate::{eventually, within};
+use crate::{eventually, is_long, within};
 
 const SHOPPERS: usize = 6;
 const PRODUCTS: usize = 3;
@@ -31,32 +32,69 @@ struct Told {
 
 #[tokio::test]
 async fn whatever_is_killed_nothing_is_lost_doubled_or_stranded() {
-    let cycles = cycles();
     let place = Place::new().await;
-    // The shoppers' tokens last as long as they shop.
-    let platform = place.platform_with(&[("ACCESS_TOKEN_TTL", "1d")]).await;
-    let admin = Trader::admin(&platform, &place).await;
+    let platform = place.platform_with(&[LONG_TOKENS]).await;
+    trade_while(&place, &platform, async |told: &Told| {
+        let kills = kill_at_random(&platform, cycles(), told).await;
+        println!("killed: {kills:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn while_inventory_service_is_away_orders_wait_and_all_of_them_are_settled_after() {
+    let seconds = if is_long() { 60 } else { 3 };
+    let place = Place::new().await;
+    let gate = Gate::before(port(place.port_base, "inventory-service")).await;
+    let through = ("ORDER_SERVICE_INVENTORY_SERVICE_URL", gate.url.as_str());
+    let platform = place.platform_with(&[LONG_TOKENS, through]).await;
+    trade_while(&place, &platform, async |told: &Told| {
+        told.wait_for(10).await;
+        gate.set(Passes::Nothing);
+        let begun = Instant::now();
+        let before = told.orders.borrow().len();
+        within(Duration::from_secs(seconds + 1), "it has been away for long enough", async || {
+            begun.elapsed() > Duration::from_secs(seconds)
+        })
+        .await;
+        println!("{} orders in {seconds} s without stock", told.orders.borrow().len() - before);
+        gate.set(Passes::Everything);
+        told.wait_for(10).await;
+    })
+    .await;
+}
+
+/// The shoppers' tokens last as long as they shop.
+const LONG_TOKENS: (&str, &str) = ("ACCESS_TOKEN_TTL", "1d");
+
+/// Has people trade while this happens, and audits the books after.
+async fn trade_while(place: &Place, platform: &Platform, happens: impl AsyncFnOnce(&Told)) {
+    let admin = Trader::admin(platform, place).await;
     let products = [admin.sells(RESTOCKED).await, admin.sells(RESTOCKED).await, admin.sells(RESTOCKED).await];
     let told = Told::default();
-
     let shoppers = join_all((0..SHOPPERS).map(|line| shop(line, &admin, &products, &told)));
-    let (_, kills) = join(shoppers, kill_at_random(&platform, cycles, &told)).await;
+    let happens = async {
+        happens(&told).await;
+        told.is_over.set(true);
+    };
+    join(shoppers, happens).await;
 
     let orders = told.orders.into_inner();
     println!(
-        "{cycles} cycles, {kills:?}: {} orders were acknowledged, {} requests had to be made again",
+        "{} orders were acknowledged, {} requests had to be made again",
         orders.len(),
         told.retries.get()
     );
-    assert!(orders.len() > cycles, "too few orders for any to be lost");
-    audit(&place, &admin, orders).await;
+    assert!(orders.len() > 10, "too few orders for any to be lost");
+    audit(place, &admin, orders).await;
 }
 
 /// How often something is killed.
 fn cycles() -> usize {
     #[expect(clippy::disallowed_methods, reason = "the test's own switch, not a service's configuration")]
     let cycles = std::env::var("CHAOS_CYCLES");
-    cycles.map_or(4, |cycles| cycles.parse().expect("CHAOS_CYCLES is a number"))
+    let few = if is_long() { 25 } else { 4 };
+    cycles.map_or(few, |cycles| cycles.parse().expect("CHAOS_CYCLES is a number"))
 }
 
 /// Orders, cancels, fulfils and restocks until it is over, and asks again wherever no answer comes.
@@ -90,6 +128,12 @@ async fn shop(line: usize, admin: &Trader<'_>, products: &[String; PRODUCTS], to
 }
 
 impl Told {
+    /// Waits until so many more orders are acknowledged.
+    async fn wait_for(&self, more: usize) {
+        let enough = self.orders.borrow().len() + more;
+        eventually("orders are acknowledged", async || self.orders.borrow().len() > enough).await;
+    }
+
     fn learn(&self, id: &str, key: &str, order: &Value) {
         let status = order["status"].as_str().unwrap().to_owned();
         let before = self.orders.borrow_mut().insert(id.to_owned(), (status, key.to_owned()));
@@ -121,13 +165,8 @@ async fn restock(trader: &Trader<'_>, product: &str) {
 async fn kill_at_random(platform: &Platform, cycles: usize, told: &Told) -> BTreeMap<&'static str, usize> {
     let mut kills = BTreeMap::new();
     for cycle in 0..cycles {
-        // So many acknowledged since the last time, or so long: whichever is sooner.
-        let (begun, before) = (Instant::now(), told.orders.borrow().len());
-        let patience = Duration::from_millis(200 + u64::from(random()) * 4);
-        eventually("it is time to kill", async || {
-            told.orders.borrow().len() > before + usize::from(random() % 16) || begun.elapsed() > patience
-        })
-        .await;
+        // Somewhere in the middle of things.
+        told.wait_for(usize::from(random() % 32)).await;
         let victims =
             if cycle % 8 == 7 { SERVICES.to_vec() } else { vec![SERVICES[usize::from(random() % 4)]] };
         let mut killed = Vec::new();
@@ -141,7 +180,6 @@ async fn kill_at_random(platform: &Platform, cycles: usize, told: &Told) -> BTre
             platform.wait_for_another(service, pid).await;
         }
     }
-    told.is_over.set(true);
     kills
 }
 
@@ -153,10 +191,13 @@ fn random() -> u8 {
 
 async fn audit(place: &Place, admin: &Trader<'_>, told: BTreeMap<String, (String, String)>) {
     let mut orders = Books::of(place, "order-service").await;
-    within(Duration::from_secs(60), "no stock task is left", async || {
+    let begun = Instant::now();
+    within(Duration::from_secs(120), "no stock task is left", async || {
         orders.number("select count(*) from stock_tasks").await == 0
     })
     .await;
+
+    println!("all settled {:?} later", begun.elapsed());
 
     for (id, (known, _)) in &told {
         let now = admin.order(id).await["status"].as_str().unwrap().to_owned();

@@ -35,6 +35,12 @@ use base64::engine::general_purpose::STANDARD;
 /// How long anything may take that is going to happen.
 const SOON: Duration = Duration::from_secs(30);
 
+/// Whether there is time for what takes minutes (`scripts/test --all`).
+fn is_long() -> bool {
+    #[expect(clippy::disallowed_methods, reason = "the tests' own switch, not a service's configuration")]
+    std::env::var("LONG_TESTS").is_ok()
+}
+
 /// Waits until this holds.
 async fn eventually(what: &str, holds: impl AsyncFnMut() -> bool) {
     within(SOON, what, holds).await;
