@@ -105,8 +105,10 @@ impl Checkout {
     /// The order as it is once whoever makes it is through, or gone.
     async fn replay(&self, id: Uuid) -> Result<Placed, OrderError> {
         loop {
+            // Asked first, so that what is through by the answer is read as such.
+            let is_being_made = self.is_being_made(id).await?;
             let order = self.find(id).await?;
-            if order.status != OrderStatus::Pending || !self.is_being_made(id).await? {
+            if order.status != OrderStatus::Pending || !is_being_made {
                 return Ok(Placed { order, is_replayed: true });
             }
             tokio::time::sleep(LOOK_EVERY).await;

@@ -98,10 +98,13 @@ impl Stock {
 
     async fn tell(&self, task: &StockTask) -> Result<Outcome, sqlx::Error> {
         let told = match task.kind {
-            StockTaskKind::Reserve => {
-                let lines = OrderLines(&mut self.db.read().await?).of(task.order_id).await?;
-                self.inventory.reserve(task.order_id, &lines).await.map(Settled::by)
-            }
+            StockTaskKind::Reserve => match Orders(&mut self.db.read().await?).find(task.order_id).await? {
+                Some(order) if order.status == OrderStatus::Pending => {
+                    self.inventory.reserve(order.id, &order.items).await.map(Settled::by)
+                }
+                // Called off meanwhile: it would only take from others, until it is released.
+                _ => Ok(None),
+            },
             StockTaskKind::Release => self.inventory.release(task.order_id).await.map(|()| None),
             StockTaskKind::Commit => self.inventory.commit(task.order_id).await.map(|()| None),
         };

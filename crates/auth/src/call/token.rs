@@ -158,7 +158,7 @@ impl Tokens {
         if let Ok(held) = known.borrow_and_update().held_if(is_newer) {
             return Ok(held);
         }
-        self.refused.send_replace(refused.number);
+        self.refused.send_modify(|newest| *newest = refused.number.max(*newest));
         known.changed().await.map_err(TokenError::cut_off)?;
         known.borrow().held_if(is_newer)
     }
@@ -185,11 +185,10 @@ impl Tokens {
                 let pause = match fetcher.fetch().await {
                     Ok(Issued { authorization, life }) => {
                         (number, failures) = (number + 1, 0);
-                        let ends_at = begun + life.saturating_sub(MARGIN.min(life / 4));
+                        let ends_at = begun + usable(life);
                         let held = Some(Held { authorization, number, ends_at });
                         known.send_replace(Known { held, error: None });
-                        // From 60 to 70 % of its life.
-                        life / 2 + spread(life / 5)
+                        renewal(life)
                     }
                     Err(error) => {
                         tracing::warn!(audience = fetcher.audience, %error, "no service token");
@@ -212,6 +211,16 @@ impl Tokens {
         });
         told
     }
+}
+
+/// For how long a token of this life is used.
+fn usable(life: Duration) -> Duration {
+    life.saturating_sub(MARGIN.min(life / 4))
+}
+
+/// When a token of this life is renewed: at 60 to 70 % of it.
+fn renewal(life: Duration) -> Duration {
+    life / 2 + spread(life / 5)
 }
 
 fn pause_after(failures: u32) -> Duration {
@@ -265,5 +274,31 @@ impl Fetcher {
             return Err(TokenError::Refused { status: status.as_u16(), code });
         }
         answer.and_then(Answer::into_issued).ok_or(TokenError::Garbled)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_renewed_while_it_can_be_used() {
+        for seconds in [1, 2, 5, 8, 10, 60, 900, u32::MAX] {
+            let life = Duration::from_secs(seconds.into());
+            for _ in 0..100 {
+                let renewal = renewal(life);
+                assert!(
+                    life / 2 < renewal && renewal < usable(life) && usable(life) < life,
+                    "{renewal:?} of {life:?}"
+                );
+            }
+        }
+        assert_eq!(usable(Duration::from_secs(900)), Duration::from_secs(898));
+    }
+
+    #[test]
+    fn an_endpoint_that_fails_is_asked_less_and_less_often_but_never_given_up() {
+        let pauses = [1, 2, 3, 5, 6, 1_000, u32::MAX].map(|failures| pause_after(failures).as_millis());
+        assert_eq!(pauses, [100, 200, 400, 1_600, 2_000, 2_000, 2_000]);
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use auth::CallError;
 use futures_util::future::join_all;
 
-use crate::fake::{Does, Fake, hangs, hangs_up, says, sends};
+use crate::fake::{Fake, hangs, hangs_up, says, sends};
 use crate::house::{House, at_once, fine, issues, pass, script};
 
 async fn assert_open(house: &House) {
@@ -31,25 +31,23 @@ async fn opens(house: &House) -> usize {
     panic!("it stays closed");
 }
 
-fn failures() -> [Does; 6] {
-    let endless = sends("HTTP/1.1 200 X\r\n\r\n").and_repeats("a".repeat(0x10000), Duration::ZERO);
-    [hangs_up(), hangs(), says(500, ""), says(503, ""), sends("garbage\n\n\n\n").and_hangs_up(), endless]
-}
-
 #[tokio::test]
 async fn ten_failures_in_a_row_open_it_whatever_they_are() {
-    for does in failures() {
-        let house = House::beside(script([does])).hasty(100, 5_000);
-        assert_eq!(opens(&house).await, 10);
+    let endless = sends("HTTP/1.1 200 X\r\n\r\n").and_repeats("a".repeat(0x10000), Duration::ZERO);
+    for does in [hangs_up(), says(500, ""), says(503, ""), sends("garbage\n\n\n\n").and_hangs_up(), endless] {
+        assert_eq!(opens(&House::beside(script([does]))).await, 10);
     }
 }
 
 #[tokio::test]
 async fn a_neighbour_that_hangs_opens_it_also_where_the_call_ends_before_the_attempt() {
-    let house = House::beside(fine).hasty(60_000, 100);
-    house.until_answered().await;
-    house.neighbour.now(|_| hangs());
-    assert!(opens(&house).await <= 10);
+    for (attempt, in_all) in [(100, 60_000), (60_000, 100)] {
+        let house = House::beside(fine).hasty(attempt, in_all);
+        house.until_answered().await;
+        house.neighbour.now(|_| hangs());
+        // A machine that is busy may not get each of them there in time.
+        assert!(opens(&house).await <= 10);
+    }
 }
 
 #[tokio::test]

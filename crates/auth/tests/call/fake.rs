@@ -133,20 +133,20 @@ impl Fake {
 }
 
 async fn accept(listener: TcpListener, state: &Arc<Mutex<State>>) {
-    loop {
+    for number in 1.. {
         let (connection, _) = listener.accept().await.unwrap();
         let state = Arc::clone(state);
         // A client that hangs up on its own account is no matter here.
-        tokio::spawn(async move { serve(connection, &state).await.ok() });
+        tokio::spawn(async move { serve(connection, number, &state).await.ok() });
     }
 }
 
-async fn serve(mut connection: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
+async fn serve(mut connection: TcpStream, number: usize, state: &Mutex<State>) -> std::io::Result<()> {
     let mut rest = Vec::new();
     while let Some(mut heard) = hear(&mut connection, &mut rest).await? {
         let Does { bytes, then } = {
             let mut state = state.lock().unwrap();
-            heard.number = state.heard.len() + 1;
+            (heard.number, heard.connection) = (state.heard.len() + 1, number);
             state.heard.push(heard.clone());
             (state.script)(&heard)
         };

@@ -10,6 +10,8 @@ use tokio::net::TcpStream;
 pub(crate) struct Heard {
     /// The how manieth it is.
     pub(crate) number: usize,
+    /// The how manieth connection it came on.
+    pub(crate) connection: usize,
     /// `GET /path`.
     pub(crate) what: String,
     headers: BTreeMap<String, String>,
@@ -43,5 +45,5 @@ pub(crate) async fn hear(connection: &mut TcpStream, rest: &mut Vec<u8>) -> std:
         }
     }
     let body = String::from_utf8(rest.drain(..length).collect()).unwrap();
-    Ok(Some(Heard { number: 0, what: what.to_owned(), headers, body }))
+    Ok(Some(Heard { number: 0, connection: 0, what: what.to_owned(), headers, body }))
 }

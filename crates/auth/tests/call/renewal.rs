@@ -15,14 +15,13 @@ async fn it_is_renewed_when_more_than_half_of_its_life_is_over() {
         House::beside(fine).status().await;
         assert_eq!(house.tokens.count(), renewals);
         pass(115.0).await;
-        house.tokens.until_heard(renewals + 1).await;
+        house.until_token(&format!("token-{}", renewals + 1)).await;
     }
-    house.until_token("token-4").await;
 }
 
 #[tokio::test]
 async fn nobody_waits_for_a_renewal_that_takes_long() {
-    for life in [1_000, 8, 4, 1] {
+    for life in [1_000, 100] {
         let house = House::of(
             Fake::that(move |heard| if heard.number == 2 { hangs() } else { issue(heard, life) }),
             Fake::that(fine),

@@ -25,8 +25,8 @@ fn endless() -> [Does; 5] {
 
 #[tokio::test]
 async fn an_attempt_ends_and_so_do_all() {
-    join_all(endless().map(async |does| {
-        let house = House::beside(script([does])).hasty(300, 10_000);
+    let houses = endless().map(|does| House::beside(script([does])).hasty(300, 10_000));
+    join_all(houses.iter().map(async |house| {
         assert!(matches!(soon(house.post()).await, Err(CallError::Timeout)));
         assert_eq!(house.neighbour.count(), 1);
         let begun = Instant::now();
@@ -39,8 +39,8 @@ async fn an_attempt_ends_and_so_do_all() {
 
 #[tokio::test]
 async fn a_call_ends_though_an_attempt_might_last() {
-    join_all(endless().map(async |does| {
-        let house = House::beside(script([does])).hasty(60_000, 500);
+    let houses = endless().map(|does| House::beside(script([does])).hasty(60_000, 500));
+    join_all(houses.iter().map(async |house| {
         assert!(matches!(soon(house.get()).await, Err(CallError::Timeout)));
         assert_eq!(house.neighbour.count(), 1);
     }))

@@ -63,7 +63,8 @@ pub(crate) enum BasketError {
 impl Product {
     /// Whether it can be one at all.
     pub(crate) fn is_sensible(&self) -> bool {
-        let is_currency = self.currency.len() == 3 && self.currency.bytes().all(|byte| byte.is_ascii_uppercase());
+        let is_currency =
+            self.currency.len() == 3 && self.currency.bytes().all(|byte| byte.is_ascii_uppercase());
         self.price_cents >= 0 && is_currency && !self.name.contains(char::is_control)
     }
 }
@@ -122,7 +123,8 @@ impl BasketError {
     }
 }
 
-fn each_once(items: &[Wanted], (): &()) -> garde::Result {
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that garde calls")]
+fn each_once(items: &[Wanted], _: &()) -> garde::Result {
     let mut seen = HashSet::new();
     if items.iter().all(|wanted| seen.insert(wanted.product_id)) {
         return Ok(());

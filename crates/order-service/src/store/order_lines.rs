@@ -18,13 +18,6 @@ struct Row {
 }
 
 impl OrderLines<'_> {
-    pub(crate) async fn of(&mut self, order_id: Uuid) -> Result<Vec<Line>, sqlx::Error> {
-        const SQL: &str = "
-            select product_id, name, unit_price_cents, quantity, available
-            from order_lines where order_id = $1 order by position";
-        on!(self.0, conn => sqlx::query_as(SQL).bind(order_id).fetch_all(conn).await)
-    }
-
     /// Puts the lines to these orders, which come without.
     pub(super) async fn put_to(&mut self, mut orders: Vec<Order>) -> Result<Vec<Order>, sqlx::Error> {
         if orders.is_empty() {

@@ -93,13 +93,12 @@ impl StockTasks<'_> {
             .map(drop))
     }
 
-    /// Strikes off a task that is done, unless somebody else has taken it up, who then will.
+    /// Strikes off a task that is done. Where somebody else has taken it up meanwhile, they do it again, to no effect.
     pub(crate) async fn finish(&mut self, task: &StockTask) -> Result<(), sqlx::Error> {
-        const SQL: &str = "delete from stock_tasks where order_id = $1 and number = $2 and lease = $3";
+        const SQL: &str = "delete from stock_tasks where order_id = $1 and number = $2";
         on!(self.0, conn => sqlx::query(SQL)
             .bind(task.order_id)
             .bind(task.number)
-            .bind(task.lease)
             .execute(conn)
             .await
             .map(drop))

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use db::{Db, Migrations, on};
+use db::{DatabaseUrl, Db, Engine, Migrations, Tx, on};
 use serde_json::Value;
-use test_kit::TestService;
 use uuid::Uuid;
 
 use crate::shop::Shop;
@@ -20,8 +19,8 @@ static MIGRATIONS: Migrations = Migrations {
 pub struct Ledger(pub Db);
 
 impl Ledger {
-    pub async fn of(service: &TestService) -> Self {
-        Self(Db::open(&service.database().url(), &MIGRATIONS).await.unwrap())
+    pub async fn of(database: &DatabaseUrl) -> Self {
+        Self(Db::open(database, &MIGRATIONS).await.unwrap())
     }
 
     pub async fn tasks(&self) -> i64 {
@@ -34,6 +33,16 @@ impl Ledger {
 
     pub async fn keys(&self) -> i64 {
         self.count("select count(*) from idempotency_keys").await
+    }
+
+    /// Nobody else can write, nor on PostgreSQL read, until this is dropped.
+    pub async fn lock(&self) -> Tx {
+        let mut tx = self.0.begin().await.unwrap();
+        if let Engine::Postgres(conn) = tx.engine() {
+            const SQL: &str = "lock table orders, stock_tasks, idempotency_keys in access exclusive mode";
+            sqlx::query(SQL).execute(conn).await.unwrap();
+        }
+        tx
     }
 
     async fn count(&self, sql: &'static str) -> i64 {
@@ -61,8 +70,10 @@ impl Shop {
         for order in &orders {
             self.assert_told(order);
         }
-        let ids: Vec<Uuid> = orders.iter().map(|order| order["id"].as_str().unwrap().parse().unwrap()).collect();
-        let unheard_of: Vec<_> = self.near.stockroom.orders().into_iter().filter(|id| !ids.contains(id)).collect();
+        let ids: Vec<Uuid> =
+            orders.iter().map(|order| order["id"].as_str().unwrap().parse().unwrap()).collect();
+        let unheard_of: Vec<_> =
+            self.near.stockroom.orders().into_iter().filter(|id| !ids.contains(id)).collect();
         assert_eq!(unheard_of, Vec::<Uuid>::new());
         self.near.stockroom.assert_right();
     }

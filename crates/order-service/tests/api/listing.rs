@@ -105,7 +105,11 @@ async fn a_list_can_be_of_orders_in_one_state() {
         ("rejected", &rejected),
         ("cancelled", &cancelled),
     ] {
-        assert_eq!(ids(&shop.user("ada"), &format!("?status={status}")).await, std::slice::from_ref(only), "{status}");
+        assert_eq!(
+            ids(&shop.user("ada"), &format!("?status={status}")).await,
+            std::slice::from_ref(only),
+            "{status}"
+        );
     }
     assert_eq!(ids(&shop.support(), "?status=confirmed").await, [of_bob.clone(), confirmed]);
     let bob = shop.person("bob", &["user"]).claims().sub.clone();
@@ -128,7 +132,6 @@ async fn what_no_list_is_asked_by_is_refused() {
         "user_id=ada",
         "user_id=",
         "user_id=1",
-        "q=lamp",
     ] {
         shop.admin().get(&format!("/orders?{query}")).await.assert_problem(400, "invalid_query");
     }

@@ -1,5 +1,7 @@
 //! order-service through its front door.
 
+mod anything;
+mod crashes;
 mod deciding;
 mod every_route;
 mod ledger;
@@ -10,6 +12,7 @@ mod placing;
 mod races;
 mod refusals;
 mod repeating;
+mod replicas;
 mod shop;
 mod stockroom;
 mod weather;

@@ -78,7 +78,8 @@ impl Catalogue {
             return (400, json!({"code": "invalid_query"}));
         };
         let products = self.0.borrow();
-        let found: Vec<_> = products.iter().rev().filter(|(id, _)| ids.contains(id)).map(|(_, product)| product).collect();
+        let found: Vec<_> =
+            products.iter().rev().filter(|(id, _)| ids.contains(id)).map(|(_, product)| product).collect();
         (200, json!({"items": found, "next_cursor": null}))
     }
 }

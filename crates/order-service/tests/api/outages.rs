@@ -6,9 +6,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::shop::{id_of, shop};
-use crate::weather::Weather::{
-    self, Away, Fair, HangsAfter, HangsBefore, LostAfter, LostBefore, Says, Slow,
-};
+use crate::weather::Weather::{self, Away, Fair, HangsAfter, HangsBefore, LostAfter, LostBefore, Says, Slow};
 
 /// An order is taken in this weather, and confirmed once it is over, with its stock reserved once.
 async fn assert_kept_and_finished(weather: Weather) {
@@ -47,7 +45,8 @@ async fn an_order_is_kept_while_inventory_service_hangs() {
 
 #[actix_web::test]
 async fn an_order_is_kept_while_inventory_service_fails() {
-    join_all([500, 503].map(|status| assert_kept_and_finished(Says(status, r#"{"code": "internal"}"#)))).await;
+    join_all([500, 503].map(|status| assert_kept_and_finished(Says(status, r#"{"code": "internal"}"#))))
+        .await;
 }
 
 #[actix_web::test]

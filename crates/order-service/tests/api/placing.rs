@@ -17,7 +17,10 @@ async fn an_order_is_confirmed_at_present_prices_and_its_stock_reserved() {
     answer.assert(201, json!({"user_id": ada, "status": "confirmed", "items": items, "total_cents": 3_998, "currency": "EUR"}));
     let order = answer.json();
     let members: Vec<_> = order.as_object().unwrap().keys().collect();
-    assert_eq!(members, ["created_at", "currency", "id", "items", "status", "total_cents", "updated_at", "user_id"]);
+    assert_eq!(
+        members,
+        ["created_at", "currency", "id", "items", "status", "total_cents", "updated_at", "user_id"]
+    );
 
     assert_eq!(answer.header("location"), format!("/orders/{}", order["id"].as_str().unwrap()));
     assert_eq!((answer.header("idempotent-replayed"), answer.header("cache-control")), ("", "no-store"));

@@ -85,7 +85,8 @@ async fn a_basket_of_a_million_lines_is_not_even_read() {
     let shop = shop().await;
     let line = json!({"product_id": shop.product(1, 5), "quantity": 1}).to_string();
     let body = format!(r#"{{"items": [{}]}}"#, vec![line.as_str(); 1_000_000].join(",\n"));
-    let json = |request: reqwest::RequestBuilder| request.header("content-type", "application/json").body(body);
+    let json =
+        |request: reqwest::RequestBuilder| request.header("content-type", "application/json").body(body);
     let answer = shop.user("ada").send(&actix_web::http::Method::POST, "/orders", json).await;
     answer.assert_problem(413, "payload_too_large");
     assert_nothing_ordered(&shop).await;

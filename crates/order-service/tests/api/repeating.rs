@@ -16,7 +16,8 @@ const REPLAYED: &str = "idempotent-replayed";
 
 /// Sends a body as it is written.
 async fn send(client: &Client, body: String) -> Answer {
-    let with_body = |request: reqwest::RequestBuilder| request.header("content-type", "application/json").body(body);
+    let with_body =
+        |request: reqwest::RequestBuilder| request.header("content-type", "application/json").body(body);
     client.send(&Method::POST, "/orders", with_body).await
 }
 
@@ -62,7 +63,10 @@ async fn the_same_order_again_is_answered_as_it_is_by_then() {
     for member in ["order", "short"] {
         assert_eq!(refused_again.json()[member], refused.json()[member]);
     }
-    assert_eq!((refused_again.header(REPLAYED), refused_again.header("location")), ("true", refused.header("location")));
+    assert_eq!(
+        (refused_again.header(REPLAYED), refused_again.header("location")),
+        ("true", refused.header("location"))
+    );
     assert_eq!((shop.ledger.orders().await, shop.ledger.keys().await), (4, 4));
 }
 
@@ -73,7 +77,9 @@ async fn what_is_compared_is_what_a_body_says() {
     let ada = shop.user("ada").with("idempotency-key", "k");
     let first = ada.post("/orders", basket(&[(lamp, 1), (shade, 2)])).await.assert_status(201).json();
     for same in [
-        format!(r#"{{"items":[{{"product_id":"{lamp}","quantity":1}},{{"product_id":"{shade}","quantity":2}}]}}"#),
+        format!(
+            r#"{{"items":[{{"product_id":"{lamp}","quantity":1}},{{"product_id":"{shade}","quantity":2}}]}}"#
+        ),
         format!(
             "\n{{ \"items\" : [ {{\"quantity\": 1,\t\"product_id\": \"{lamp}\"}},\r\n\
              {{\"quantity\": 2, \"product\\u005fid\": \"{}\"}} ] }}\n",
@@ -140,7 +146,8 @@ async fn keys_that_are_free_again_are_forgotten() {
     shop.order_with_key("ada", "new", &[(lamp, 1)]).await.assert_status(201);
     shop.advance(24 * 60 * 60 - 60);
     // It is looked for at the start, and now and then.
-    shop = shop.stop().await.open().await;
+    shop.stop().await;
+    shop.start();
     crate::shop::eventually("the old key is forgotten", async || shop.ledger.keys().await == 1).await;
     let again = shop.order_with_key("ada", "new", &[(lamp, 1)]).await;
     assert_eq!(again.assert_status(201).header(REPLAYED), "true");
@@ -151,7 +158,8 @@ async fn keys_that_are_free_again_are_forgotten() {
 async fn the_same_order_50_times_at_once_is_one_order_with_one_answer() {
     let shop = shop().await;
     let lamp = shop.product(100, 50);
-    shop.near.inventory.is_now(Slow(Duration::from_millis(200))).await;
+    // Slower than the worker looks for something to do.
+    shop.near.inventory.is_now(Slow(Duration::from_millis(400))).await;
     for (key, items, status) in [("enough", [(lamp, 1)], 201), ("too-much", [(lamp, 100)], 409)] {
         let (told, made) = (shop.near.stockroom.told(), shop.ledger.orders().await);
         let answers = join_all((0..50).map(|_| shop.order_with_key("ada", key, &items))).await;
@@ -171,7 +179,9 @@ async fn the_same_order_50_times_at_once_is_one_order_with_one_answer() {
 async fn different_orders_with_one_key_at_once_are_one_order_and_refusals() {
     let shop = shop().await;
     let lamp = shop.product(100, 50);
-    let answers = join_all((1..=20).map(async |quantity| shop.order_with_key("ada", "k", &[(lamp, quantity)]).await)).await;
+    let answers =
+        join_all((1..=20).map(async |quantity| shop.order_with_key("ada", "k", &[(lamp, quantity)]).await))
+            .await;
     let (made, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 201);
     assert_eq!(made.len(), 1);
     for answer in refused {
@@ -187,7 +197,10 @@ async fn a_key_is_one_word_of_up_to_255_visible_characters() {
     let body = basket(&[(shop.product(100, 50), 1)]);
     let ada = shop.user("ada");
     for key in ["", " ", "a b", "a\tb", &"x".repeat(256), "a, b"] {
-        ada.with("idempotency-key", key).post("/orders", body.clone()).await.assert_problem(400, "invalid_header");
+        ada.with("idempotency-key", key)
+            .post("/orders", body.clone())
+            .await
+            .assert_problem(400, "invalid_header");
     }
     for key in [&b"\xe9"[..], "é".as_bytes(), "🙂".as_bytes(), b"a\xff"] {
         let key = HeaderValue::from_bytes(key).unwrap();
@@ -197,7 +210,7 @@ async fn a_key_is_one_word_of_up_to_255_visible_characters() {
     let twice = ada.with("idempotency-key", "a").with("idempotency-key", "a");
     twice.post("/orders", body.clone()).await.assert_problem(400, "invalid_header");
     assert_eq!(shop.ledger.orders().await, 0);
-    for key in ["a", "!~", "'or 1=1--", "$1", &"x".repeat(255)] {
+    for key in ["a", "!~", "'or/**/1=1--", "$1", &"x".repeat(255)] {
         for replayed in ["", "true"] {
             let answer = ada.with("idempotency-key", key).post("/orders", body.clone()).await;
             assert_eq!(answer.assert_status(201).header(REPLAYED), replayed, "{key}");

@@ -1,74 +1,132 @@
 //! order-service in a thread of its own, so that it can die in the middle of anything, beside neighbours that tests can break.
 
+use std::error::Error;
+use std::future::pending;
+use std::net::TcpListener;
 use std::ops::Deref;
 use std::time::{Duration, Instant};
 
-use actix_web::rt::{self, System};
 use actix_web::rt::task::JoinHandle;
+use actix_web::rt::{self, System};
 use auth::testing::Issuer;
 use chrono::TimeDelta;
+use db::DatabaseUrl;
 use order_service::{Config, NAME, startup};
 use serde_json::{Value, json};
-use service_kit::{Env, Settings};
-use test_kit::{Answer, Client, Running, TestDatabase, TestHost, TestService};
+use service_kit::{Env, Host, Settings, Shutdown};
+use test_kit::{Answer, Client, TestHost, TestService};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use crate::ledger::Ledger;
 use crate::neighbours::Neighbours;
 
-/// A shop that is open: the service, and whom it calls.
+/// The service, and whom it calls.
 pub struct Shop {
     pub service: TestService,
     pub near: Neighbours,
     pub ledger: Ledger,
-    kill: oneshot::Sender<()>,
+    config: Config,
+    /// Stays open while the service is dead: whoever calls then waits for its next life.
+    listener: TcpListener,
+    life: Option<Life>,
+    /// A client with connections to this life of the service only.
+    nobody: Client,
 }
 
-/// A shop that is not.
-pub struct Closed {
-    issuer: Issuer,
-    database: TestDatabase,
-    near: Neighbours,
+/// A thread in which the service runs.
+struct Life {
+    kill: oneshot::Sender<()>,
+    stop: oneshot::Sender<()>,
+    end: oneshot::Receiver<()>,
 }
 
 pub async fn shop() -> Shop {
-    let (issuer, database) = (Issuer::new(NAME), TestDatabase::new().await);
-    Closed { issuer, database, near: Neighbours::open() }.open().await
-}
-
-impl Closed {
-    pub async fn open(self) -> Shop {
-        let (kill, run) = run(&self.issuer, &self.near);
-        let service = TestService::spawn_on(self.issuer, self.database, run);
-        let ledger = Ledger::of(&service).await;
-        Shop { service, near: self.near, ledger, kill }
-    }
+    Shop::open(Issuer::new(NAME), Neighbours::open(), None).await
 }
 
 impl Shop {
+    async fn open(issuer: Issuer, near: Neighbours, database: Option<DatabaseUrl>) -> Self {
+        let mut given = None;
+        let run = |host| {
+            given = Some(host);
+            pending::<Result<(), Box<dyn Error>>>()
+        };
+        let service = TestService::spawn(issuer, run).await;
+        let TestHost { database: own, host } = given.unwrap();
+        let config = config(database.unwrap_or(own), &near);
+        let ledger = Ledger::of(&config.database).await;
+        let nobody = service.nobody().clone();
+        let mut shop = Self { service, near, ledger, config, listener: host.listener, life: None, nobody };
+        shop.start();
+        shop
+    }
+
     /// Another replica of the service, on the same database.
     pub async fn replica(&self) -> Self {
-        let database = self.service.database().url();
-        let (kill, run) = run(self.service.issuer(), &self.near);
-        let issuer = self.service.issuer().clone();
-        let service = TestService::spawn(issuer, move |host| run(TestHost { database, ..host })).await;
-        Self { service, near: self.near.clone(), ledger: self.ledger.clone(), kill }
+        let (issuer, database) = (self.issuer().clone(), self.config.database.clone());
+        Self::open(issuer, self.near.clone(), Some(database)).await
+    }
+
+    /// The service begins a life.
+    pub fn start(&mut self) {
+        let (kill, killed) = oneshot::channel::<()>();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (ended, end) = oneshot::channel();
+        let host = Host {
+            listener: self.listener.try_clone().unwrap(),
+            shutdown: Shutdown::when(async { drop(stopped.await) }),
+            clock: self.issuer().clock().clone(),
+            revocations: self.issuer().revocations().clone(),
+        };
+        let (config, verifier) = (self.config.clone(), self.issuer().verifier());
+        std::thread::spawn(move || {
+            let system = System::new();
+            let context = system.block_on(async {
+                tokio::select! {
+                    outcome = startup::run_with(config, verifier, host) => outcome.unwrap(),
+                    Ok(()) = killed => {}
+                }
+                tokio::runtime::Handle::current()
+            });
+            System::current().stop();
+            // Connections that are dropped with the runtime want one around them.
+            let _context = context.enter();
+            drop(system.run());
+            drop(ended);
+        });
+        self.life = Some(Life { kill, stop, end });
+        self.nobody = Client::new(format!("http://{}", self.address()));
     }
 
     /// Everything that the service is at breaks off, as if its process were killed.
-    pub async fn crash(self) -> Closed {
-        drop(self.kill.send(()));
-        let issuer = self.service.issuer().clone();
-        Closed { issuer, database: self.service.stop().await, near: self.near }
+    pub async fn crash(&mut self) {
+        let Life { kill, stop: _stop, end } = self.life.take().unwrap();
+        kill.send(()).unwrap();
+        end.await.unwrap_err();
     }
 
     /// The service stops as it should.
-    pub async fn stop(self) -> Closed {
-        let issuer = self.service.issuer().clone();
-        // Kept until it has stopped: it means a crash.
-        let (_kill, database) = (self.kill, self.service.stop().await);
-        Closed { issuer, database, near: self.near }
+    pub async fn stop(&mut self) {
+        let Life { kill: _kill, stop, end } = self.life.take().unwrap();
+        stop.send(()).unwrap();
+        end.await.unwrap_err();
+    }
+
+    pub fn user(&self, name: &str) -> Client {
+        self.call_as(name, &["user"])
+    }
+
+    pub fn support(&self) -> Client {
+        self.call_as("support", &["user", "support"])
+    }
+
+    pub fn admin(&self) -> Client {
+        self.call_as("admin", &["user", "admin"])
+    }
+
+    fn call_as(&self, name: &str, roles: &[&str]) -> Client {
+        self.nobody.bearing(&self.person(name, roles).token())
     }
 
     /// Moves the service's clock on.
@@ -116,33 +174,14 @@ impl Deref for Shop {
     }
 }
 
-fn run(issuer: &Issuer, near: &Neighbours) -> (oneshot::Sender<()>, impl FnOnce(TestHost) -> Running + use<>) {
-    let (kill, killed) = oneshot::channel::<()>();
-    let (verifier, urls) = (issuer.verifier(), [&near.products, &near.inventory, &near.tokens].map(|door| door.url()));
-    let run = move |TestHost { database, host }: TestHost| {
-        let names = ["PRODUCT_SERVICE_URL", "INVENTORY_SERVICE_URL", "USER_SERVICE_URL"];
-        let urls = names.into_iter().zip(urls.iter().map(String::as_str));
-        let mut env = Env::from_vars(NAME, urls.chain([("ORDER_SERVICE_SECRET", "not-a-secret")]));
-        let settings = Settings::read(&mut env, NAME);
-        let config = Config { database, ..Config::read(&mut env, settings) };
-        let config = env.finish(config).unwrap();
-        let (ended, end) = oneshot::channel();
-        std::thread::spawn(move || {
-            let system = System::new();
-            let outcome = system.block_on(async {
-                tokio::select! {
-                    outcome = startup::run_with(config, verifier, host) => outcome.map_err(|error| error.to_string()),
-                    Ok(()) = killed => Ok(()),
-                }
-            });
-            System::current().stop();
-            drop(system.run());
-            drop(ended.send(outcome));
-        });
-        let end = async { Ok(end.await.map_err(|_| "it panicked")??) };
-        Box::pin(end) as Running
-    };
-    (kill, run)
+fn config(database: DatabaseUrl, near: &Neighbours) -> Config {
+    let urls = [&near.products, &near.inventory, &near.tokens].map(|door| door.url());
+    let names = ["PRODUCT_SERVICE_URL", "INVENTORY_SERVICE_URL", "USER_SERVICE_URL"];
+    let urls = names.into_iter().zip(urls.iter().map(String::as_str));
+    let mut env = Env::from_vars(NAME, urls.chain([("ORDER_SERVICE_SECRET", "not-a-secret")]));
+    let settings = Settings::read(&mut env, NAME);
+    let config = Config { database, ..Config::read(&mut env, settings) };
+    env.finish(config).unwrap()
 }
 
 pub fn basket(items: &[(Uuid, i64)]) -> Value {

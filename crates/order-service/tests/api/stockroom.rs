@@ -82,7 +82,11 @@ impl Stockroom {
                 let found = reservations.values().filter(move |found| found.state == state);
                 found.filter_map(|found| found.items.get(product)).sum::<i64>()
             };
-            assert_eq!((stock.reserved, stock.gone), (of(State::Reserved), of(State::Committed)), "{stock:?}");
+            assert_eq!(
+                (stock.reserved, stock.gone),
+                (of(State::Reserved), of(State::Committed)),
+                "{stock:?}"
+            );
             assert_eq!(stock.came_in, stock.on_hand + stock.gone, "{stock:?}");
             assert!(stock.reserved <= stock.on_hand, "{stock:?}");
         }
@@ -96,7 +100,9 @@ impl Stockroom {
         let path: Vec<_> = asked.path.split('/').skip(1).collect();
         let id = path.get(1).and_then(|id| id.parse().ok());
         match (asked.method.as_str(), path.as_slice(), id) {
-            ("POST", ["reservations"], _) => self.reserve(&asked.body).unwrap_or((422, json!({"code": "invalid_body"}))),
+            ("POST", ["reservations"], _) => {
+                self.reserve(&asked.body).unwrap_or((422, json!({"code": "invalid_body"})))
+            }
             ("POST", ["reservations", _, "commit"], Some(id)) => self.commit(id),
             ("DELETE", ["reservations", _], Some(id)) => self.release(id),
             _ => (404, json!({"code": "not_found"})),
@@ -105,7 +111,8 @@ impl Stockroom {
 
     fn reserve(&self, body: &Value) -> Option<(u16, Value)> {
         let order = body["order_id"].as_str()?.parse().ok()?;
-        let item = |item: &Value| Some((item["product_id"].as_str()?.parse().ok()?, item["quantity"].as_i64()?));
+        let item =
+            |item: &Value| Some((item["product_id"].as_str()?.parse().ok()?, item["quantity"].as_i64()?));
         let items: BTreeMap<Uuid, i64> = body["items"].as_array()?.iter().map(item).collect::<Option<_>>()?;
         let known = self.reservations.borrow().get(&order).cloned();
         let known = known.unwrap_or_else(|| self.decide(order, items.clone()));

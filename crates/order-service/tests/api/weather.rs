@@ -52,6 +52,7 @@ struct Inner {
     weather: watch::Sender<Weather>,
     forecast: RefCell<VecDeque<Weather>>,
     arrived: Cell<usize>,
+    answered: Cell<usize>,
     answers: Box<Answers>,
 }
 
@@ -63,6 +64,7 @@ impl Door {
             weather: watch::Sender::default(),
             forecast: RefCell::default(),
             arrived: Cell::default(),
+            answered: Cell::default(),
             answers: Box::new(answers),
         }));
         rt::spawn(door.clone().keep(door.listen(), placeholder));
@@ -95,6 +97,11 @@ impl Door {
     /// How many calls came, whatever became of them.
     pub fn arrived(&self) -> usize {
         self.0.arrived.get()
+    }
+
+    /// How many of them were answered.
+    pub fn answered(&self) -> usize {
+        self.0.answered.get()
     }
 
     fn listen(&self) -> TcpListener {
@@ -141,6 +148,7 @@ impl Door {
             _ => {}
         }
         answer(&mut stream, status, &body).await;
+        self.0.answered.set(self.0.answered.get() + 1);
     }
 }
 

@@ -1,4 +1,5 @@
 //! The program, asked whether the service that runs is ready.
+#![expect(clippy::unwrap_used, reason = "a test stops at what can't be")]
 
 use std::net::TcpListener;
 use std::process::{Command, Output};

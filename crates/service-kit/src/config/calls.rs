@@ -10,6 +10,7 @@ use super::settings::{Settings, url_of};
 /// As whom a service calls others.
 #[derive(Debug)]
 pub struct Calls {
+    service: String,
     credentials: ServiceCredentials,
     port_base: u16,
 }
@@ -35,18 +36,18 @@ impl Calls {
         });
         let token_url = format!("{}/oauth/token", settings.user_service_url);
         let credentials = ServiceCredentials::new(service, secret, token_url);
-        Self { credentials, port_base: settings.port_base }
+        Self { service: service.to_owned(), credentials, port_base: settings.port_base }
     }
 
     /// Reads where a service is that this one may call (`<NAME>_URL`).
     pub fn to(&self, env: &mut Env, name: &'static str) -> Neighbour {
         let register = Register::built_in();
-        let url = match register.find(name) {
-            Some(service) => url_of(env, service, self.port_base),
-            None => {
-                env.problem("services.toml", format!("has no {name}"));
-                String::new()
-            }
+        let may_call = register.find(&self.service).is_some_and(|service| service.may_call(name));
+        let url = if let Some(neighbour) = register.find(name).filter(|_| may_call) {
+            url_of(env, neighbour, self.port_base)
+        } else {
+            env.problem("services.toml", format!("does not let {} call {name}", self.service));
+            String::new()
         };
         Neighbour { credentials: self.credentials.clone(), name, url }
     }
@@ -90,6 +91,9 @@ mod tests {
         let named: Vec<_> = problems.lines().filter_map(|line| line.split(' ').next()).collect();
         assert_eq!(named, ["ORDER_SERVICE_SECRET", "PRODUCT_SERVICE_URL"]);
         let secret = ("ORDER_SERVICE_SECRET", "not-a-secret");
-        assert_eq!(read(&[secret], "no-such-service").unwrap_err(), "services.toml has no no-such-service");
+        for stranger in ["no-such-service", "order-service"] {
+            let told = format!("services.toml does not let order-service call {stranger}");
+            assert_eq!(read(&[secret], stranger).unwrap_err(), told);
+        }
     }
 }
