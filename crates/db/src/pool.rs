@@ -5,12 +5,12 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use sqlx::SqliteConnection;
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
+use sqlx::{Connection as _, SqliteConnection};
 
 use crate::conn::{Conn, Inner, PATIENCE, Tx, bounded};
 use crate::error::is_transient;
@@ -56,7 +56,13 @@ impl Db {
             .foreign_keys(true)
             .busy_timeout(PATIENCE);
         let pool = SqlitePoolOptions::new().acquire_timeout(PATIENCE).idle_timeout(None).max_lifetime(None);
-        let writer = pool.clone().max_connections(1).connect_with(options.clone()).await?;
+        // Where the disk is full or a statement takes too long, SQLite rolls back by itself, and sqlx does not learn of it: it
+        // would refuse to begin on that connection for ever.
+        let writer = pool
+            .clone()
+            .max_connections(1)
+            .before_acquire(|conn, _| Box::pin(async move { Ok(!conn.is_in_transaction()) }));
+        let writer = writer.connect_with(options.clone()).await?;
         migrations.sqlite.run(&writer).await?;
         let readers = pool.max_connections(SQLITE_READERS).connect_with(options.read_only(true)).await?;
         Ok(Self(Pools::Sqlite { writer, readers }))

@@ -2,17 +2,21 @@
 
 use std::time::Duration;
 
-use auth::Clock;
+use actix_web::rt;
+use auth::{CallContext, Clock};
 use db::Db;
 use service_kit::id;
+use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
-use crate::domain::{Basket, IdempotencyKey, Order, OrderStatus, Priced, StockTask, StockTaskKind};
+use crate::domain::{Basket, IdempotencyKey, LEASE, Order, OrderStatus, Priced, StockTask, StockTaskKind};
 use crate::error::OrderError;
 use crate::products::Products;
-use crate::stock::{LEASE, Stock};
+use crate::stock::Stock;
 use crate::store::{IdempotencyKeys, Orders, StockTasks};
 
+/// Within this an order has an answer, and be it that it is pending: whoever waits at the gateway waits for 10 seconds.
+const PATIENCE: Duration = Duration::from_secs(8);
 /// How often a twin looks whether the first is through.
 const LOOK_EVERY: Duration = Duration::from_millis(25);
 
@@ -42,8 +46,9 @@ pub(crate) struct Placed {
 impl Checkout {
     /// Makes the order, or finds the one that was made with the same key.
     pub(crate) async fn place(&self, request: &Request) -> Result<Placed, OrderError> {
+        let deadline = Instant::now() + PATIENCE;
         if let Some(known) = self.find_known(request).await? {
-            return self.replay(known).await;
+            return self.replay(known, deadline).await;
         }
         let products = self.products.find(request.basket.product_ids()).await?;
         let priced = request.basket.priced(&products)?;
@@ -51,11 +56,13 @@ impl Checkout {
         let Some((order, task)) = self.write_down(request, priced).await? else {
             // A twin was quicker.
             let known = self.find_known(request).await?.ok_or(OrderError::NotFound)?;
-            return self.replay(known).await;
+            return self.replay(known, deadline).await;
         };
         tracing::info!(order.id = %order.id, user.id = %order.user_id, "written down");
         // The order stands: whatever goes wrong from here on, the worker carries on, and it is pending at the least.
-        self.stock.try_to_work_off(task).await;
+        let stock = self.stock.clone();
+        let told = rt::spawn(CallContext::inherit(async move { stock.try_to_work_off(task).await }));
+        drop(timeout_at(deadline, told).await);
         let order = self.find(order.id).await.unwrap_or(order);
         Ok(Placed { order, is_replayed: false })
     }
@@ -102,13 +109,13 @@ impl Checkout {
         }
     }
 
-    /// The order as it is once whoever makes it is through, or gone.
-    async fn replay(&self, id: Uuid) -> Result<Placed, OrderError> {
+    /// The order as it is once whoever makes it is through, or gone, or it is too late to wait any longer.
+    async fn replay(&self, id: Uuid, deadline: Instant) -> Result<Placed, OrderError> {
         loop {
             // Asked first, so that what is through by the answer is read as such.
             let is_being_made = self.is_being_made(id).await?;
             let order = self.find(id).await?;
-            if order.status != OrderStatus::Pending || !is_being_made {
+            if order.status != OrderStatus::Pending || !is_being_made || Instant::now() >= deadline {
                 return Ok(Placed { order, is_replayed: true });
             }
             tokio::time::sleep(LOOK_EVERY).await;

@@ -48,6 +48,11 @@ struct Short {
 }
 
 impl Inventory {
+    /// Whether every call would fail at once.
+    pub(crate) fn is_left_alone(&self) -> bool {
+        self.0.left_alone_for().is_some()
+    }
+
     /// Keeps what was ordered for this order.
     pub(crate) async fn reserve(
         &self,

@@ -35,18 +35,22 @@ pub async fn run_with(config: Config, verifier: Verifier, host: Host) -> Result<
         stock: stock.clone(),
         clock: host.clock.clone(),
     };
-    let worker = actix_web::rt::spawn(stock.clone().keep_working());
+    let mut worker = actix_web::rt::spawn(stock.clone().keep_working());
 
     let database = db.clone();
-    let served = Service::new(NAME, routes::routes, docs::handlers())
+    let service = Service::new(NAME, routes::routes, docs::handlers())
         .verifier(verifier)
         .data(db.clone())
         .data(checkout)
         .data(stock)
         .data(host.clock)
         .ready_when("database", move || database.clone().is_reachable())
-        .run(host.listener, host.shutdown)
-        .await;
+        .run(host.listener, host.shutdown);
+    let served = tokio::select! {
+        served = service => served,
+        // Without it orders would be taken and never settled.
+        _ = &mut worker => Err(std::io::Error::other("the worker has ended")),
+    };
     // What it is at in this moment is as unfinished as after a crash, and taken up as that.
     worker.abort();
     served?;

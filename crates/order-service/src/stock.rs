@@ -15,14 +15,11 @@ use crate::domain::{OrderStatus, StockTask, StockTaskKind};
 use crate::inventory::{Inventory, InventoryUnavailable, Reservation};
 use crate::store::{IdempotencyKeys, OrderLines, Orders, StockTasks};
 
-/// Longer than a call to inventory-service and the transaction after it may take. Whoever is slower still does no harm: each
-/// task can be done twice.
-pub(crate) const LEASE: TimeDelta = TimeDelta::seconds(12);
-
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 const BATCH: i64 = 64;
 const AT_ONCE: usize = 8;
 const FORGET_KEYS_EVERY: u32 = 240;
+const FORGOTTEN_AT_ONCE: u32 = 1_000;
 
 /// Works off stock tasks.
 #[derive(Clone, Debug)]
@@ -58,7 +55,7 @@ impl Stock {
     ) -> Result<(), sqlx::Error> {
         let now = self.clock.now();
         StockTasks(&mut tx).add(order_id, kind, now).await?;
-        let task = StockTasks(&mut tx).take_up_next(order_id, now, now + LEASE).await?;
+        let task = StockTasks(&mut tx).take_up_next(order_id, now).await?;
         tx.commit().await?;
         tracing::info!(?kind, "decided");
         if let Some(task) = task {
@@ -98,13 +95,19 @@ impl Stock {
 
     async fn tell(&self, task: &StockTask) -> Result<Outcome, sqlx::Error> {
         let told = match task.kind {
-            StockTaskKind::Reserve => match Orders(&mut self.db.read().await?).find(task.order_id).await? {
-                Some(order) if order.status == OrderStatus::Pending => {
-                    self.inventory.reserve(order.id, &order.items).await.map(Settled::by)
+            StockTaskKind::Reserve => {
+                // Read before the call, which no connection may wait for.
+                let order = Orders(&mut self.db.read().await?).find(task.order_id).await?;
+                match order {
+                    Some(order) if order.status == OrderStatus::Pending => self
+                        .inventory
+                        .reserve(order.id, &order.items)
+                        .await
+                        .map(|reservation| Some(Settled::by(reservation))),
+                    // Called off meanwhile: it would only take from others, until it is released.
+                    _ => Ok(None),
                 }
-                // Called off meanwhile: it would only take from others, until it is released.
-                _ => Ok(None),
-            },
+            }
             StockTaskKind::Release => self.inventory.release(task.order_id).await.map(|()| None),
             StockTaskKind::Commit => self.inventory.commit(task.order_id).await.map(|()| None),
         };
@@ -126,7 +129,7 @@ impl Stock {
                 OrderLines(tx).note_available(task.order_id, short).await?;
             }
             StockTasks(tx).finish(task).await?;
-            StockTasks(tx).take_up_next(task.order_id, now, now + LEASE).await
+            StockTasks(tx).take_up_next(task.order_id, now).await
         };
         self.db.transaction(complete).await
     }
@@ -146,8 +149,11 @@ impl Stock {
         }
     }
 
-    /// Works off what is due now.
+    /// Works off what is due now, unless nobody would listen.
     async fn take_up(&self) -> Result<(), sqlx::Error> {
+        if self.inventory.is_left_alone() {
+            return Ok(());
+        }
         let due = StockTasks(&mut self.db.read().await?).due(self.clock.now(), BATCH).await?;
         stream::iter(due)
             .for_each_concurrent(AT_ONCE, async |order_id| match self.take_up_next(order_id).await {
@@ -162,26 +168,33 @@ impl Stock {
     async fn take_up_next(&self, order_id: Uuid) -> Result<Option<StockTask>, sqlx::Error> {
         let now = self.clock.now();
         let mut tx = self.db.begin().await?;
-        let task = StockTasks(&mut tx).take_up_next(order_id, now, now + LEASE).await?;
+        let task = StockTasks(&mut tx).take_up_next(order_id, now).await?;
         tx.commit().await?;
         Ok(task)
     }
 
+    /// So many at a time that no statement takes long, however many there are.
     async fn forget_keys(&self) -> Result<(), sqlx::Error> {
-        let mut tx = self.db.begin().await?;
-        IdempotencyKeys(&mut tx).forget_old(self.clock.now()).await?;
-        tx.commit().await
+        loop {
+            let mut tx = self.db.begin().await?;
+            let forgotten = IdempotencyKeys(&mut tx).forget_old(self.clock.now(), FORGOTTEN_AT_ONCE).await?;
+            tx.commit().await?;
+            if forgotten < FORGOTTEN_AT_ONCE.into() {
+                return Ok(());
+            }
+        }
     }
 }
 
 impl Settled {
-    fn by(reservation: Reservation) -> Option<Self> {
-        match reservation {
-            Reservation::Made => Some(Self { status: OrderStatus::Confirmed, short: HashMap::new() }),
-            Reservation::Refused(short) => Some(Self { status: OrderStatus::Rejected, short }),
-            // Only what was cancelled is released, and that it stays.
-            Reservation::Released => None,
-        }
+    fn by(reservation: Reservation) -> Self {
+        let (status, short) = match reservation {
+            Reservation::Made => (OrderStatus::Confirmed, HashMap::new()),
+            Reservation::Refused(short) => (OrderStatus::Rejected, short),
+            // Only what was cancelled is released. Here it is not, where a backup of the orders was put back.
+            Reservation::Released => (OrderStatus::Cancelled, HashMap::new()),
+        };
+        Self { status, short }
     }
 }
 
@@ -203,4 +216,18 @@ fn postponed(task: &StockTask, error: &InventoryUnavailable) -> Outcome {
 fn pause_after(attempts: i64) -> TimeDelta {
     let doublings = u32::try_from(attempts.clamp(0, 4)).unwrap_or_default();
     TimeDelta::milliseconds(500 * 2_i64.pow(doublings))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::LEASE;
+
+    #[test]
+    fn pauses_double_up_to_eight_seconds_and_are_shorter_than_a_lease() {
+        let pauses =
+            [0, 1, 2, 3, 4, 5, 1_000, i64::MAX].map(|attempts| pause_after(attempts).num_milliseconds());
+        assert_eq!(pauses, [500, 1_000, 2_000, 4_000, 8_000, 8_000, 8_000, 8_000]);
+        assert!(pause_after(i64::MAX) < LEASE);
+    }
 }

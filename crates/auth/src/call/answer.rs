@@ -54,7 +54,7 @@ pub enum CallError {
     /// There was no answer, or no token, within the client's timeouts.
     #[error("no answer in time")]
     Timeout,
-    /// The answer is longer than 1 MiB.
+    /// The answer is longer than 4 MiB.
     #[error("an answer that is too long")]
     TooLong,
     /// The answer, or what was to be sent, is not what it should be.

@@ -35,6 +35,11 @@ impl Circuit {
         }
     }
 
+    /// For how long nobody is let through.
+    pub fn open_for(&self, now: Instant) -> Option<Duration> {
+        self.state().open_until?.checked_duration_since(now)
+    }
+
     /// The neighbour answered. Returns whether that closed the circuit.
     pub fn succeeded(&self) -> bool {
         let mut state = self.state();
@@ -84,6 +89,8 @@ mod tests {
         }
         assert!(circuit.admit(now).is_ok());
         assert_eq!(open(now).admit(now), Err(OPEN_FOR));
+        assert_eq!((open(now).open_for(now), circuit.open_for(now)), (Some(OPEN_FOR), None));
+        assert_eq!(open(now).open_for(now + OPEN_FOR * 2), None);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use reqwest::header::HeaderValue;
 use reqwest::{Method, Url};
+use tokio::time::Instant;
 
 use super::circuit::Circuit;
 use super::request::ServiceRequest;
@@ -109,6 +110,12 @@ impl ServiceClient {
     /// `DELETE`.
     pub fn delete(&self, path: &str) -> ServiceRequest {
         self.request(Method::DELETE, path)
+    }
+
+    /// For how long the neighbour is left alone, if it is: until then every call fails at once.
+    #[must_use]
+    pub fn left_alone_for(&self) -> Option<Duration> {
+        self.shared.circuit.open_for(Instant::now())
     }
 
     fn request(&self, method: Method, path: &str) -> ServiceRequest {

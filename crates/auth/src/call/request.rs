@@ -15,7 +15,7 @@ use super::retry::{ATTEMPTS, pause};
 use super::token::Held;
 use crate::bounded;
 
-const MAX_ANSWER_BYTES: usize = 1024 * 1024;
+const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 
 const X_SERVICE_NAME: HeaderName = HeaderName::from_static("x-service-name");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -147,7 +147,12 @@ impl Call<'_> {
         shared.circuit.admit(Instant::now()).map_err(CallError::CircuitOpen)?;
         let within = shared.attempt_timeout.min(self.left());
         let outcome = timeout(within, self.exchange(token)).await.unwrap_or(Err(CallError::Timeout));
-        if outcome.as_ref().is_ok_and(|answer| answer.status < 500) {
+        // An answer that is too long is one: who can make a neighbour say much must not be able to silence it for all.
+        let has_answered = match &outcome {
+            Ok(answer) => answer.status < 500,
+            Err(error) => matches!(error, CallError::TooLong),
+        };
+        if has_answered {
             shared.budget.earn();
             if shared.circuit.succeeded() {
                 tracing::info!(audience = shared.audience, "answers again");

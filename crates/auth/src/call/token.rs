@@ -2,7 +2,6 @@
 //! fetches, so there is never more than one fetch in flight, however many calls wait for it.
 
 use std::error::Error;
-use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,7 +20,7 @@ use crate::bounded;
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
 const FETCH_TIMEOUT: Duration = Duration::from_secs(3);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// A token that a neighbour does not take causes no further fetch for this long after the last.
 const REFUSED_PAUSE: Duration = Duration::from_secs(1);
 /// A token is not used any more this long before its end: it has to get there.
@@ -86,19 +85,13 @@ impl TokenError {
 }
 
 /// A token for one audience.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(super) struct Held {
-    /// `Authorization`, whole.
+    /// `Authorization`, whole, and marked as sensitive, so that `Debug` does not tell it.
     pub authorization: HeaderValue,
     /// Tells this token from those before it.
     pub number: u64,
     ends_at: Instant,
-}
-
-impl fmt::Debug for Held {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Held").field("number", &self.number).finish_non_exhaustive()
-    }
 }
 
 /// What the task knows: the newest token, and why there is none newer.
@@ -205,7 +198,7 @@ impl Tokens {
                 tokio::select! {
                     () = known.closed() => return,
                     () = tokio::time::sleep(pause) => {}
-                    () = is_refused, if failures == 0 => {}
+                    () = is_refused => {}
                 }
             }
         });
@@ -298,7 +291,7 @@ mod tests {
 
     #[test]
     fn an_endpoint_that_fails_is_asked_less_and_less_often_but_never_given_up() {
-        let pauses = [1, 2, 3, 5, 6, 1_000, u32::MAX].map(|failures| pause_after(failures).as_millis());
-        assert_eq!(pauses, [100, 200, 400, 1_600, 2_000, 2_000, 2_000]);
+        let pauses = [1, 2, 3, 4, 5, 1_000, u32::MAX].map(|failures| pause_after(failures).as_millis());
+        assert_eq!(pauses, [100, 200, 400, 800, 1_000, 1_000, 1_000]);
     }
 }

@@ -76,11 +76,16 @@ async fn call_elsewhere(client: &ServiceClient) {
 async fn the_runtime_of_the_first_caller_may_end() {
     let house = House::beside(fine);
     call_elsewhere(&house.client).await;
+    house.tokens.now(|_| hangs());
     assert_eq!(at_once(house.post()).await.unwrap().status(), 200);
-    house.until_token("token-2").await;
-    pass(650.0).await;
+    assert_eq!(house.newest_token(), "token-1");
+    house.tokens.until_heard(2).await;
+
+    house.tokens.now(issues(900));
+    pass(3.0).await;
     house.until_token("token-3").await;
-    assert_eq!(house.tokens.count(), 3);
+    pass(650.0).await;
+    house.until_token("token-4").await;
 }
 
 #[tokio::test]

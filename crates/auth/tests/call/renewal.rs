@@ -1,8 +1,8 @@
 //! A token is renewed before it ends, and nobody waits for that.
 
-use auth::CallError;
+use auth::{CallError, TokenError};
 
-use crate::fake::{Fake, hangs, hangs_up};
+use crate::fake::{Fake, hangs, hangs_up, says};
 use crate::house::{House, at_once, fine, issue, issues, pass, until};
 
 #[tokio::test]
@@ -37,6 +37,30 @@ async fn nobody_waits_for_a_renewal_that_takes_long() {
         house.tokens.until_heard(3).await;
         house.until_token("token-3").await;
     }
+}
+
+#[tokio::test]
+async fn what_went_wrong_before_a_token_came_is_forgotten() {
+    let tokens = Fake::that(|heard| match heard.number {
+        1 => says(500, ""),
+        2 => issue(heard, 4),
+        _ => hangs(),
+    });
+    let house = House::of(tokens, Fake::that(fine));
+    let refused = at_once(house.get()).await.unwrap_err();
+    assert!(matches!(refused, CallError::NoToken(TokenError::Refused { .. })));
+    house.until_token("token-2").await;
+
+    // It ends while its renewal is under way, which calls wait for.
+    pass(2.9).await;
+    house.tokens.until_heard(3).await;
+    pass(0.2).await;
+    let client = house.client.clone();
+    let call = tokio::spawn(async move { client.get("/").send().await });
+    tokio::task::yield_now().await;
+    pass(3.0).await;
+    let outcome = at_once(call).await.unwrap();
+    assert!(matches!(outcome, Err(CallError::NoToken(TokenError::NoAnswer(_)))), "{outcome:?}");
 }
 
 #[tokio::test]

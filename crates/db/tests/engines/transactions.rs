@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use db::is_unavailable;
 use tokio::time::timeout;
 
-use crate::{Notes, add, count, notebook};
+use crate::{Notes, add, count, execute, notebook};
 
 #[tokio::test]
 async fn a_transaction_that_is_dropped_never_was() {
@@ -141,4 +141,22 @@ async fn a_read_connection_of_sqlite_can_not_write() {
     let (database, db) = notebook().await;
     let written = Notes(&mut db.read().await.unwrap()).add(1, "past the writer").await;
     assert_eq!(written.is_ok(), database.is_postgres(), "{written:?}");
+}
+
+#[tokio::test]
+async fn a_database_without_room_can_be_written_again_once_there_is_some() {
+    let (database, db) = notebook().await;
+    add(&db, 1, "before").await;
+    let mut tx = db.begin().await.unwrap();
+    if database.is_postgres() {
+        // The same to a transaction: it is over before it has ended.
+        execute(&mut tx, "select 1 / 0").await.unwrap_err();
+    } else {
+        execute(&mut tx, "pragma max_page_count = 1").await.unwrap();
+        let full = Notes(&mut tx).add(2, &"x".repeat(1_000_000)).await.unwrap_err();
+        assert!(is_unavailable(&full), "{full:?}");
+    }
+    drop(tx);
+    add(&db, 3, "after").await;
+    assert_eq!(count(&db).await, 2);
 }

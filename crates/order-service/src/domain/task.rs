@@ -1,6 +1,11 @@
 //! What inventory-service has yet to be told.
 
+use chrono::TimeDelta;
 use uuid::Uuid;
+
+/// How long somebody may work on a task. Longer than a call to inventory-service and the transaction after it may take; whoever
+/// is slower still does no harm, since each task can be done twice.
+pub(crate) const LEASE: TimeDelta = TimeDelta::seconds(12);
 
 /// What is to be done with the stock of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]

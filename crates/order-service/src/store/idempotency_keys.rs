@@ -63,9 +63,14 @@ impl IdempotencyKeys<'_> {
             .await)
     }
 
-    /// Forgets the keys that stand for nothing any more.
-    pub(crate) async fn forget_old(&mut self, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
-        const SQL: &str = "delete from idempotency_keys where created_at <= $1";
-        on!(self.0, conn => sqlx::query(SQL).bind(now - KEPT).execute(conn).await.map(drop))
+    /// Forgets some of the keys that stand for nothing any more, and says how many.
+    pub(crate) async fn forget_old(&mut self, now: DateTime<Utc>, most: u32) -> Result<u64, sqlx::Error> {
+        const SQL: &str = "
+            delete from idempotency_keys where (user_id, key) in (
+                select user_id, key from idempotency_keys where created_at <= $1 order by created_at limit $2)";
+        on!(self.0, conn => {
+            let query = sqlx::query(SQL).bind(now - KEPT).bind(i64::from(most));
+            Ok(query.execute(conn).await?.rows_affected())
+        })
     }
 }

@@ -1,11 +1,12 @@
 //! The table `stock_tasks`. A task is there until it is done; whoever works on it has it leased, and whoever works on none may
-//! take up any that is not, the earlier tasks of an order first.
+//! take up any that is not, the earlier tasks of an order first. A lease that ends later than any may is none: some clock was
+//! wrong.
 
 use chrono::{DateTime, Utc};
 use db::{Conn, on};
 use uuid::Uuid;
 
-use crate::domain::{StockTask, StockTaskKind};
+use crate::domain::{LEASE, StockTask, StockTaskKind};
 
 pub(crate) struct StockTasks<'c>(pub &'c mut Conn);
 
@@ -35,12 +36,17 @@ impl StockTasks<'_> {
     pub(crate) async fn due(&mut self, now: DateTime<Utc>, most: i64) -> Result<Vec<Uuid>, sqlx::Error> {
         const SQL: &str = "
             select order_id from stock_tasks as task
-            where leased_until <= $1
+            where (leased_until <= $1 or leased_until > $3)
               and not exists (
                   select 1 from stock_tasks as earlier
                   where earlier.order_id = task.order_id and earlier.number < task.number)
             order by leased_until limit $2";
-        on!(self.0, conn => sqlx::query_scalar(SQL).bind(now).bind(most).fetch_all(conn).await)
+        on!(self.0, conn => sqlx::query_scalar(SQL)
+            .bind(now)
+            .bind(most)
+            .bind(now + LEASE)
+            .fetch_all(conn)
+            .await)
     }
 
     /// Leases the order's first task to the caller, unless somebody works on it. The guard stands in the statement, so that of
@@ -49,18 +55,17 @@ impl StockTasks<'_> {
         &mut self,
         order_id: Uuid,
         now: DateTime<Utc>,
-        leased_until: DateTime<Utc>,
     ) -> Result<Option<StockTask>, sqlx::Error> {
         const SQL: &str = "
             update stock_tasks set lease = $2, leased_until = $4
-            where order_id = $1 and leased_until <= $3
+            where order_id = $1 and (leased_until <= $3 or leased_until > $4)
               and number = (select min(number) from stock_tasks where order_id = $1)
             returning order_id, number, kind, lease, attempts";
         on!(self.0, conn => sqlx::query_as(SQL)
             .bind(order_id)
             .bind(Uuid::new_v4())
             .bind(now)
-            .bind(leased_until)
+            .bind(now + LEASE)
             .fetch_optional(conn)
             .await)
     }
@@ -72,9 +77,14 @@ impl StockTasks<'_> {
         now: DateTime<Utc>,
     ) -> Result<bool, sqlx::Error> {
         const SQL: &str = "
-            select count(*) from stock_tasks where order_id = $1 and leased_until > $2 and attempts = 0";
-        let leased: i64 =
-            on!(self.0, conn => sqlx::query_scalar(SQL).bind(order_id).bind(now).fetch_one(conn).await)?;
+            select count(*) from stock_tasks
+            where order_id = $1 and leased_until > $2 and leased_until <= $3 and attempts = 0";
+        let leased: i64 = on!(self.0, conn => sqlx::query_scalar(SQL)
+            .bind(order_id)
+            .bind(now)
+            .bind(now + LEASE)
+            .fetch_one(conn)
+            .await)?;
         Ok(leased > 0)
     }
 

@@ -51,9 +51,10 @@ impl Death {
         shop.near.inventory.is_now(self.weather).await;
         let calls = shop.near.inventory.arrived();
         let asking = begin(client, path, body);
-        match self.is_locked {
-            true => die_while_locked(shop, calls).await,
-            false => die_while_asking(shop, calls).await,
+        if self.is_locked {
+            die_while_locked(shop, calls).await;
+        } else {
+            die_while_asking(shop, calls).await;
         }
         asking.abort();
     }

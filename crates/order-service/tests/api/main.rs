@@ -1,4 +1,5 @@
 //! order-service through its front door.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops at what can't be")]
 
 mod anything;
 mod crashes;
@@ -9,6 +10,7 @@ mod listing;
 mod neighbours;
 mod outages;
 mod placing;
+mod promises;
 mod races;
 mod refusals;
 mod repeating;

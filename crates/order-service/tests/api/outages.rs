@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::shop::{id_of, shop};
+use crate::shop::{eventually, id_of, shop};
 use crate::weather::Weather::{self, Away, Fair, HangsAfter, HangsBefore, LostAfter, LostBefore, Says, Slow};
 
 /// An order is taken in this weather, and confirmed once it is over, with its stock reserved once.
@@ -86,6 +86,39 @@ async fn an_order_is_kept_while_user_service_gives_no_token() {
 }
 
 #[actix_web::test]
+async fn a_call_that_is_lost_is_made_again_while_whoever_asked_waits() {
+    for weather in [LostBefore, LostAfter, Says(503, "{}")] {
+        let shop = shop().await;
+        let lamp = shop.product(100, 5);
+        let lose_the_next_call = || shop.near.inventory.expects([weather]);
+        lose_the_next_call();
+        let first = id_of(shop.order("ada", &[(lamp, 1)]).await.assert_status(201));
+        lose_the_next_call();
+        let second = id_of(shop.order("ada", &[(lamp, 2)]).await.assert_status(201));
+        lose_the_next_call();
+        shop.cancel("ada", &first).await.assert_status(200);
+        lose_the_next_call();
+        shop.fulfil(&second).await.assert_status(200);
+        assert_eq!(shop.near.stockroom.stock(lamp), [3, 0, 2], "{weather:?}");
+        shop.assert_books().await;
+    }
+}
+
+#[actix_web::test]
+async fn what_failed_is_tried_again_after_a_pause() {
+    let shop = shop().await;
+    let lamp = shop.product(100, 5);
+    shop.near.inventory.expects([Says(500, "{}"), Slow(Duration::from_millis(600))]);
+    let failed = id_of(shop.order("ada", &[(lamp, 1)]).await.assert_status(202));
+    // While this is made the worker looks around, more than once, by a clock that stands still.
+    shop.order("ada", &[(lamp, 1)]).await.assert_status(201);
+    assert_eq!((shop.near.inventory.arrived(), shop.status(&failed).await.as_str()), (2, "pending"));
+    shop.advance(1);
+    eventually("it is tried again", async || shop.status(&failed).await == "confirmed").await;
+    shop.assert_books().await;
+}
+
+#[actix_web::test]
 async fn an_order_that_is_kept_may_turn_out_to_be_for_more_than_there_is() {
     let shop = shop().await;
     let lamp = shop.product(100, 1);
@@ -131,7 +164,7 @@ async fn an_order_that_inventory_service_never_takes_keeps_no_other_waiting() {
 
     shop.near.inventory.expects([LostBefore, LostBefore, LostBefore]);
     let later = id_of(shop.order("ada", &[(lamp, 1)]).await.assert_status(202));
-    crate::shop::eventually("the other is confirmed", async || {
+    eventually("the other is confirmed", async || {
         shop.advance(1);
         shop.status(&later).await == "confirmed"
     })

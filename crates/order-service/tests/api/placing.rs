@@ -3,11 +3,12 @@
 use serde_json::json;
 
 use crate::shop::{id_of, shop};
+use crate::weather::Door;
 
 #[actix_web::test]
 async fn an_order_is_confirmed_at_present_prices_and_its_stock_reserved() {
     let shop = shop().await;
-    let (lamp, shade) = (shop.product(1_999, 5), shop.product(0, 5));
+    let (shade, lamp) = (shop.product(0, 5), shop.product(1_999, 5));
     let answer = shop.order("ada", &[(lamp, 2), (shade, 1)]).await;
     let ada = shop.person("ada", &["user"]).claims().sub.clone();
     let items = json!([
@@ -98,6 +99,6 @@ async fn the_catalogue_is_asked_as_anybody_and_the_stock_by_a_token() {
     let lamp = shop.product(100, 5);
     shop.order("ada", &[(lamp, 1)]).await.assert_status(201);
     shop.order("ada", &[(lamp, 1)]).await.assert_status(201);
-    let calls = [&shop.near.products, &shop.near.inventory, &shop.near.tokens].map(|door| door.arrived());
+    let calls = [&shop.near.products, &shop.near.inventory, &shop.near.tokens].map(Door::arrived);
     assert_eq!(calls, [2, 2, 1]);
 }

@@ -50,7 +50,7 @@ async fn told_twice_is_told_once() {
     };
     let orders = async {
         let make = async |turn: usize| {
-            let shop = if turn % 2 == 0 { &one } else { &other };
+            let shop = if turn.is_multiple_of(2) { &one } else { &other };
             let order = id_of(shop.order("ada", &[(lamp, 1)]).await.assert_status(201));
             match turn % 3 {
                 0 => drop(shop.cancel("ada", &order).await.assert_status(200)),

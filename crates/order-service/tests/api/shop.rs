@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 use crate::ledger::Ledger;
 use crate::neighbours::Neighbours;
+use crate::weather::Door;
 
 /// The service, and whom it calls.
 pub struct Shop {
@@ -175,7 +176,7 @@ impl Deref for Shop {
 }
 
 fn config(database: DatabaseUrl, near: &Neighbours) -> Config {
-    let urls = [&near.products, &near.inventory, &near.tokens].map(|door| door.url());
+    let urls = [&near.products, &near.inventory, &near.tokens].map(Door::url);
     let names = ["PRODUCT_SERVICE_URL", "INVENTORY_SERVICE_URL", "USER_SERVICE_URL"];
     let urls = names.into_iter().zip(urls.iter().map(String::as_str));
     let mut env = Env::from_vars(NAME, urls.chain([("ORDER_SERVICE_SECRET", "not-a-secret")]));

@@ -51,10 +51,10 @@ impl Books {
     pub async fn lock(mut self, table: &str) -> Self {
         match &mut self {
             // SQLite knows one lock for all.
-            Self::Sqlite(conn) => drop(conn.execute("begin immediate").await.unwrap()),
+            Self::Sqlite(conn) => conn.execute("begin immediate").await.map(drop).unwrap(),
             Self::Postgres(conn) => {
                 let sql = format!("begin; lock table {table} in exclusive mode");
-                drop(conn.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(sql))).await.unwrap());
+                conn.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(sql))).await.map(drop).unwrap();
             }
         }
         self

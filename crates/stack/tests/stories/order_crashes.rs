@@ -15,14 +15,14 @@ use crate::platform::Platform;
 #[derive(Clone, Copy, Debug)]
 enum Moment {
     /// The decision is written; inventory-service has heard nothing.
-    BeforeItIsTold,
+    Undelivered,
     /// Inventory-service has done it; the answer is on its way.
-    BeforeItHears,
+    Unanswered,
     /// The answer is there; it can't be written down yet.
-    BeforeItIsWrittenDown,
+    Unwritten,
 }
 
-const MOMENTS: [Moment; 3] = [Moment::BeforeItIsTold, Moment::BeforeItHears, Moment::BeforeItIsWrittenDown];
+const MOMENTS: [Moment; 3] = [Moment::Undelivered, Moment::Unanswered, Moment::Unwritten];
 
 struct Scene<'p> {
     place: &'p Place,
@@ -34,13 +34,13 @@ impl Scene<'_> {
     /// Has order-service do something, kills it at that moment, and waits until it runs again.
     async fn dies_while(&self, act: impl Future<Output = Option<(u16, Value)>>, moment: Moment) {
         self.gate.set(match moment {
-            Moment::BeforeItIsTold => Passes::NoRequest,
-            Moment::BeforeItHears | Moment::BeforeItIsWrittenDown => Passes::NoAnswer,
+            Moment::Undelivered => Passes::NoRequest,
+            Moment::Unanswered | Moment::Unwritten => Passes::NoAnswer,
         });
         let kill = async {
             self.gate.holds_something().await;
             let mut locked = None;
-            if let Moment::BeforeItIsWrittenDown = moment {
+            if let Moment::Unwritten = moment {
                 locked = Some(Books::of(self.place, "order-service").await.lock("orders").await);
                 // The answer comes through, and whatever it does with it has to wait.
                 self.gate.set(Passes::NoRequest);

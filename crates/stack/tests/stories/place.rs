@@ -88,7 +88,7 @@ impl Place {
         match self.databases[index].url() {
             // SQLite has its place in DATA_DIR.
             DatabaseUrl::Sqlite(_) => DatabaseUrl::Sqlite(self.data(&format!("{service}.db"))),
-            postgres => postgres,
+            postgres @ DatabaseUrl::Postgres(_) => postgres,
         }
     }
 
