@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 use crate::fake::{Fake, says, sends};
 use crate::house::{House, at_once, fine, script};
 
-const MIB: usize = 1024 * 1024;
+const MOST: usize = 4 * 1024 * 1024;
 
 #[tokio::test]
-async fn a_mebibyte_is_taken_and_no_byte_more() {
-    let body = format!("\"{}\"", "a".repeat(MIB - 2));
+async fn four_mebibytes_are_taken_and_no_byte_more() {
+    let body = format!("\"{}\"", "a".repeat(MOST - 2));
     let house = House::beside(script([says(200, &body)]));
-    assert_eq!(house.get().await.unwrap().json::<String>().unwrap().len(), MIB - 2);
+    assert_eq!(house.get().await.unwrap().json::<String>().unwrap().len(), MOST - 2);
 
     let house = House::beside(script([says(200, &format!("{body} "))]));
     assert!(matches!(house.get().await, Err(CallError::TooLong)));

@@ -90,8 +90,8 @@ async fn once_it_is_replaced_nothing_more_is_fetched_for_it() {
 
 #[tokio::test]
 async fn who_is_refused_late_has_the_fresh_one_at_once() {
-    let late =
-        sends("HTTP/1.1 401 X\r\ncontent-length: 3\r\n\r\n").and_repeats("a", Duration::from_millis(700));
+    let late = sends("HTTP/1.1 401 X\r\nconnection: close\r\ncontent-length: 3\r\n\r\n")
+        .and_repeats("a", Duration::from_millis(700));
     let house = House::beside(script([late, says(401, ""), says(200, "{}")]));
     let (first, second) = tokio::join!(house.get(), house.post());
     assert_eq!((first.unwrap().status(), second.unwrap().status()), (200, 200));

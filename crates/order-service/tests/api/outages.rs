@@ -173,3 +173,23 @@ async fn an_order_that_inventory_service_never_takes_keeps_no_other_waiting() {
     assert_eq!(shop.status(&never).await, "pending");
     assert_eq!(shop.ledger.tasks().await, 1);
 }
+
+#[actix_web::test]
+async fn orders_that_wait_for_inventory_service_keep_nobody_from_the_database() {
+    // More than either engine has connections.
+    const WAITING: usize = 12;
+    let shop = shop().await;
+    let lamp = shop.product(100, 100);
+    shop.near.inventory.is_now(HangsBefore).await;
+    let wanted = [(lamp, 1)];
+    let waiting = join_all((0..WAITING).map(|_| shop.order("ada", &wanted)));
+    let others = async {
+        eventually("all of them wait", async || shop.near.inventory.arrived() >= WAITING).await;
+        shop.nobody().get("/health/ready").await.assert_status(200);
+        shop.user("bob").get("/orders").await.assert_status(200);
+        shop.near.inventory.is_now(Fair).await;
+    };
+    futures_util::future::join(waiting, others).await;
+    shop.settle().await;
+    shop.assert_books().await;
+}
