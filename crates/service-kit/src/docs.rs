@@ -59,14 +59,25 @@ fn complete(operation: &mut Map<String, Value>, route: &ListedRoute) {
     };
     operation.insert("security".to_owned(), security);
     operation.insert("x-who-may-call".to_owned(), json!(who));
-    let responses = operation.entry("responses").or_insert_with(|| json!({}));
+    let mut follow = Vec::new();
     let needs_token = !matches!(route.policy, Policy::Anyone | Policy::Optional | Policy::Client);
     if needs_token {
-        responses["401"] =
-            json!({"description": "no token, or one that is not valid, has expired or was taken back"});
+        follow.push(("401", "no token, or one that is not valid, has expired or was taken back"));
     }
     if needs_token && route.policy != Policy::User {
-        responses["403"] = json!({"description": "a known caller who may not do this"});
+        follow.push(("403", "a known caller who may not do this"));
+    }
+    // What is asked by form has shapes of its own, and describes them itself.
+    if operation.contains_key("requestBody") && route.policy != Policy::Client {
+        follow.push(("400", "the body, or a header, can't be read"));
+        follow.push(("413", "the body is too long"));
+        follow.push(("415", "the body is not `application/json`"));
+    }
+    let responses = operation.entry("responses").or_insert_with(|| json!({}));
+    for (status, description) in follow {
+        if responses[status].is_null() {
+            responses[status] = json!({"description": description});
+        }
     }
     for (status, response) in responses.as_object_mut().into_iter().flatten() {
         // What a handler describes as another shape has that one.

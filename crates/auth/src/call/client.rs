@@ -21,9 +21,10 @@ const IDLE_CONNECTION: Duration = Duration::from_secs(30);
 /// Calls one other service as this one. Cheap to clone; clones share connections, token, circuit and budget.
 ///
 /// A call bears a service token for that audience, which is fetched on first use and renewed before it ends; this service's
-/// name; and the id and trace of the request that it is made for ([`CallContext`]). Where no answer comes, it is made again, at
-/// most twice more, if that can do no harm: it was never sent, or it is idempotent (RFC 9110 §9.2.2). After ten failures in a
-/// row the neighbour is left alone for five seconds. Whatever happens, [`send`](ServiceRequest::send) ends within the timeout.
+/// name; and the id and trace of the request that it is made for ([`CallContext`](super::CallContext)). Where no answer comes,
+/// it is made again, at most twice more, if that can do no harm: it was never sent, or it is idempotent (RFC 9110 §9.2.2). After
+/// ten failures in a row the neighbour is left alone for five seconds. Whatever happens, [`send`](ServiceRequest::send) ends
+/// within the timeout.
 ///
 /// ```no_run
 /// use auth::{ServiceClient, ServiceCredentials};

@@ -8,9 +8,9 @@ use tokio::net::TcpStream;
 /// A request that came.
 #[derive(Clone, Debug)]
 pub(crate) struct Heard {
-    /// The how manieth it is.
+    /// Counted from one.
     pub(crate) number: usize,
-    /// The how manieth connection it came on.
+    /// On which connection it came, counted from one.
     pub(crate) connection: usize,
     /// `GET /path`.
     pub(crate) what: String,

@@ -35,6 +35,19 @@ impl Ledger {
         self.count("select count(*) from idempotency_keys").await
     }
 
+    /// As if so many more keys had been used for each order.
+    pub async fn multiply_keys(&self, times: i64) {
+        const SQL: &str = "
+            with recursive copies (number) as (
+                select 1 union all select number + 1 from copies where number < $1)
+            insert into idempotency_keys (user_id, key, request_hash, order_id, created_at)
+            select user_id, key || cast(number as text), request_hash, order_id, created_at
+            from idempotency_keys cross join copies";
+        let mut tx = self.0.begin().await.unwrap();
+        on!(tx, conn => sqlx::query(SQL).bind(times).execute(conn).await.map(drop)).unwrap();
+        tx.commit().await.unwrap();
+    }
+
     /// Nobody else can write, nor on PostgreSQL read, until this is dropped.
     pub async fn lock(&self) -> Tx {
         let mut tx = self.0.begin().await.unwrap();

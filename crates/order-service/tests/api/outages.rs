@@ -193,3 +193,44 @@ async fn orders_that_wait_for_inventory_service_keep_nobody_from_the_database() 
     shop.settle().await;
     shop.assert_books().await;
 }
+
+#[actix_web::test]
+async fn whoever_orders_is_answered_before_they_lose_patience() {
+    let shop = shop().await;
+    let lamp = shop.product(100, 5);
+    // Prices come at the second attempt, and then inventory-service uses up what time is left.
+    shop.near.products.expects([Slow(Duration::from_secs(10)), Slow(Duration::from_millis(1_500))]);
+    shop.near.inventory.is_now(HangsBefore).await;
+    let begun = Instant::now();
+    let order = id_of(shop.order("ada", &[(lamp, 1)]).await.assert_status(202));
+    assert!(begun.elapsed() < Duration::from_secs(9), "{:?}", begun.elapsed());
+    shop.near.inventory.is_now(Fair).await;
+    shop.settle().await;
+    assert_eq!(shop.status(&order).await, "confirmed");
+    shop.assert_books().await;
+}
+
+#[actix_web::test]
+async fn what_was_left_while_the_clock_was_fast_is_done_when_it_is_right_again() {
+    let shop = shop().await;
+    let lamp = shop.product(100, 5);
+    shop.advance(3_600);
+    shop.near.inventory.expects([Says(500, "{}")]);
+    let order = id_of(shop.order("ada", &[(lamp, 1)]).await.assert_status(202));
+    shop.advance(-3_600);
+    eventually("it is confirmed", async || shop.status(&order).await == "confirmed").await;
+    shop.assert_books().await;
+}
+
+#[actix_web::test]
+async fn an_order_that_inventory_service_has_as_released_is_cancelled() {
+    let shop = shop().await;
+    let lamp = shop.product(100, 5);
+    shop.near.inventory.expects([Says(500, "{}")]);
+    let order = id_of(shop.order("ada", &[(lamp, 1)]).await.assert_status(202));
+    // As after a restore: the orders are those of a time at which this one was not cancelled yet.
+    shop.near.stockroom.release(order.parse().unwrap());
+    shop.settle().await;
+    assert_eq!(shop.status(&order).await, "cancelled");
+    shop.assert_books().await;
+}

@@ -161,7 +161,7 @@ impl Stockroom {
         (200, json!({"state": "committed"}))
     }
 
-    fn release(&self, order: Uuid) -> (u16, Value) {
+    pub fn release(&self, order: Uuid) -> (u16, Value) {
         let mut reservations = self.reservations.borrow_mut();
         let never = || Reservation { state: State::Refused, items: BTreeMap::new(), short: Vec::new() };
         let known = reservations.entry(order).or_insert_with(never);
