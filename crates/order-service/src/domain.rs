@@ -8,4 +8,4 @@ mod task;
 pub(crate) use self::basket::{Basket, BasketError, Priced, Product};
 pub(crate) use self::key::IdempotencyKey;
 pub(crate) use self::order::{Line, Order, OrderStatus, OrdersWrite, may_read_all};
-pub(crate) use self::task::{LEASE, StockTask, StockTaskKind};
+pub(crate) use self::task::{LEASE, LONGEST_LEASE, StockTask, StockTaskKind};

@@ -7,6 +7,9 @@ use uuid::Uuid;
 /// is slower still does no harm, since each task can be done twice.
 pub(crate) const LEASE: TimeDelta = TimeDelta::seconds(12);
 
+/// A lease that ends later than this from now is none: some clock was wrong. Those of replicas may differ a little.
+pub(crate) const LONGEST_LEASE: TimeDelta = TimeDelta::seconds(24);
+
 /// What is to be done with the stock of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
 #[sqlx(type_name = "text", rename_all = "lowercase")]

@@ -63,10 +63,11 @@ impl IdempotencyKeys<'_> {
             .await)
     }
 
-    /// Forgets some of the keys that stand for nothing any more, and says how many.
+    /// Forgets some of the keys that stand for nothing any more, and says how many. Their age is asked twice, because PostgreSQL
+    /// looks only at the outer condition again where a key was just claimed anew.
     pub(crate) async fn forget_old(&mut self, now: DateTime<Utc>, most: u32) -> Result<u64, sqlx::Error> {
         const SQL: &str = "
-            delete from idempotency_keys where (user_id, key) in (
+            delete from idempotency_keys where created_at <= $1 and (user_id, key) in (
                 select user_id, key from idempotency_keys where created_at <= $1 order by created_at limit $2)";
         on!(self.0, conn => {
             let query = sqlx::query(SQL).bind(now - KEPT).bind(i64::from(most));

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use db::{Conn, on};
 use uuid::Uuid;
 
-use crate::domain::{LEASE, StockTask, StockTaskKind};
+use crate::domain::{LEASE, LONGEST_LEASE, StockTask, StockTaskKind};
 
 pub(crate) struct StockTasks<'c>(pub &'c mut Conn);
 
@@ -44,7 +44,7 @@ impl StockTasks<'_> {
         on!(self.0, conn => sqlx::query_scalar(SQL)
             .bind(now)
             .bind(most)
-            .bind(now + LEASE)
+            .bind(now + LONGEST_LEASE)
             .fetch_all(conn)
             .await)
     }
@@ -58,7 +58,7 @@ impl StockTasks<'_> {
     ) -> Result<Option<StockTask>, sqlx::Error> {
         const SQL: &str = "
             update stock_tasks set lease = $2, leased_until = $4
-            where order_id = $1 and (leased_until <= $3 or leased_until > $4)
+            where order_id = $1 and (leased_until <= $3 or leased_until > $5)
               and number = (select min(number) from stock_tasks where order_id = $1)
             returning order_id, number, kind, lease, attempts";
         on!(self.0, conn => sqlx::query_as(SQL)
@@ -66,6 +66,7 @@ impl StockTasks<'_> {
             .bind(Uuid::new_v4())
             .bind(now)
             .bind(now + LEASE)
+            .bind(now + LONGEST_LEASE)
             .fetch_optional(conn)
             .await)
     }
@@ -82,7 +83,7 @@ impl StockTasks<'_> {
         let leased: i64 = on!(self.0, conn => sqlx::query_scalar(SQL)
             .bind(order_id)
             .bind(now)
-            .bind(now + LEASE)
+            .bind(now + LONGEST_LEASE)
             .fetch_one(conn)
             .await)?;
         Ok(leased > 0)

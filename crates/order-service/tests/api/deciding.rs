@@ -115,7 +115,7 @@ async fn assert_decided_and_told(weather: Weather) {
     let (cancelled, fulfilled) = join(shop.cancel("ada", &first), shop.fulfil(&second)).await;
     cancelled.assert(200, json!({"status": "cancelled"}));
     fulfilled.assert(200, json!({"status": "fulfilled"}));
-    assert!(begun.elapsed() < Duration::from_secs(8), "{weather:?}: {:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(12), "{weather:?}: {:?}", begun.elapsed());
     assert_eq!(shop.ledger.tasks().await, 2, "{weather:?}");
 
     shop.near.inventory.is_now(Fair).await;
@@ -166,7 +166,7 @@ async fn an_order_that_is_cancelled_while_its_stock_is_being_reserved_keeps_none
         let order = shop.orders().await[0]["id"].as_str().unwrap().to_owned();
         let begun = Instant::now();
         shop.cancel("ada", &order).await.assert(200, json!({"status": "cancelled"}));
-        assert!(begun.elapsed() < Duration::from_secs(2), "whoever reserves tells of the release too");
+        assert!(begun.elapsed() < Duration::from_secs(4), "whoever reserves tells of the release too");
 
         shop.near.inventory.is_now(let_go).await;
         ordering.await.unwrap().assert(201, json!({"id": order, "status": "cancelled"}));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use db::{DatabaseUrl, Db, Engine, Migrations, Tx, on};
 use serde_json::Value;
 use uuid::Uuid;
@@ -46,6 +47,26 @@ impl Ledger {
         let mut tx = self.0.begin().await.unwrap();
         on!(tx, conn => sqlx::query(SQL).bind(times).execute(conn).await.map(drop)).unwrap();
         tx.commit().await.unwrap();
+    }
+
+    /// Claims every key anew. Others see that once it is committed.
+    pub async fn claim_keys(&self, now: DateTime<Utc>) -> Tx {
+        let mut tx = self.0.begin().await.unwrap();
+        const SQL: &str = "update idempotency_keys set created_at = $1";
+        on!(tx, conn => sqlx::query(SQL).bind(now).execute(conn).await.map(drop)).unwrap();
+        tx
+    }
+
+    /// Whether somebody waits for a row, which SQLite does not tell.
+    pub async fn is_waited_for(&self) -> Option<bool> {
+        const SQL: &str = "
+            select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+        match self.0.read().await.unwrap().engine() {
+            Engine::Sqlite(_) => None,
+            Engine::Postgres(conn) => {
+                Some(sqlx::query_scalar::<_, i64>(SQL).fetch_one(conn).await.unwrap() > 0)
+            }
+        }
     }
 
     /// Nobody else can write, nor on PostgreSQL read, until this is dropped.

@@ -5,6 +5,7 @@ mod anything;
 mod crashes;
 mod deciding;
 mod every_route;
+mod forgetting;
 mod ledger;
 mod listing;
 mod neighbours;

@@ -15,14 +15,14 @@ async fn assert_kept_and_finished(weather: Weather) {
     shop.near.inventory.is_now(weather).await;
     let begun = Instant::now();
     let answer = shop.order_with_key("ada", "k", &[(lamp, 2)]).await;
-    assert!(begun.elapsed() < Duration::from_secs(8), "{weather:?}: {:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(12), "{weather:?}: {:?}", begun.elapsed());
     answer.assert(202, json!({"status": "pending", "total_cents": 200}));
     let id = id_of(&answer);
     assert_eq!(shop.show(&id).await, answer.json(), "{weather:?}");
     // Whoever asks again does not wait for the worker.
     let again = shop.order_with_key("ada", "k", &[(lamp, 2)]).await;
     assert_eq!(again.assert_status(202).json(), answer.json(), "{weather:?}");
-    assert!(begun.elapsed() < Duration::from_secs(8), "{weather:?}: {:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(12), "{weather:?}: {:?}", begun.elapsed());
 
     shop.near.inventory.is_now(Fair).await;
     shop.settle().await;
@@ -145,7 +145,7 @@ async fn while_inventory_service_is_away_nobody_waits_for_it_and_all_is_done_whe
         // The worker tries what it has, in vain.
         shop.advance(1);
     }
-    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     assert_eq!(shop.ledger.tasks().await, 100);
     shop.near.inventory.is_now(Fair).await;
     shop.settle().await;
@@ -199,11 +199,11 @@ async fn whoever_orders_is_answered_before_they_lose_patience() {
     let shop = shop().await;
     let lamp = shop.product(100, 5);
     // Prices come at the second attempt, and then inventory-service uses up what time is left.
-    shop.near.products.expects([Slow(Duration::from_secs(10)), Slow(Duration::from_millis(1_500))]);
+    shop.near.products.expects([Slow(Duration::from_secs(10)), Slow(Duration::from_millis(1_600))]);
     shop.near.inventory.is_now(HangsBefore).await;
     let begun = Instant::now();
     let order = id_of(shop.order("ada", &[(lamp, 1)]).await.assert_status(202));
-    assert!(begun.elapsed() < Duration::from_secs(9), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_millis(9_600), "{:?}", begun.elapsed());
     shop.near.inventory.is_now(Fair).await;
     shop.settle().await;
     assert_eq!(shop.status(&order).await, "confirmed");

@@ -139,7 +139,7 @@ async fn nobody_waits_long_for_prices() {
     let lamp = shop.product(100, 50);
     let begun = Instant::now();
     assert_no_prices(&shop, lamp, HangsBefore).await;
-    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(12), "{:?}", begun.elapsed());
     shop.near.products.is_now(Slow(Duration::from_millis(300))).await;
     shop.order("ada", &[(lamp, 1)]).await.assert_status(201);
 }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::shop::{basket, id_of, shop};
 use crate::weather::Weather::{Away, Fair, Slow};
 
-const REPLAYED: &str = "idempotent-replayed";
+pub const REPLAYED: &str = "idempotent-replayed";
 
 /// Sends a body as it is written.
 async fn send(client: &Client, body: String) -> Answer {
@@ -115,44 +115,6 @@ async fn keys_are_each_person_s_own_and_case_matters() {
     shop.order_with_key("bob", "K", &[(lamp, 2)]).await.assert(201, json!({"total_cents": 200}));
     ids.dedup();
     assert_eq!((ids.len(), shop.ledger.orders().await), (4, 5));
-}
-
-#[actix_web::test]
-async fn a_key_is_free_again_after_a_day() {
-    let shop = shop().await;
-    let lamp = shop.product(100, 50);
-    let order = async |quantity| shop.order_with_key("ada", "k", &[(lamp, quantity)]).await;
-    let first = id_of(order(1).await.assert_status(201));
-    shop.advance(24 * 60 * 60 - 1);
-    order(1).await.assert(201, json!({"id": first}));
-    order(2).await.assert_problem(422, "idempotency_mismatch");
-    shop.advance(1);
-    let second = order(2).await;
-    assert_eq!(second.assert_status(201).header(REPLAYED), "");
-    assert_ne!(id_of(&second), first);
-    // From here on it stands for that one.
-    order(1).await.assert_problem(422, "idempotency_mismatch");
-    order(2).await.assert(201, json!({"id": id_of(&second)}));
-    shop.advance(24 * 60 * 60 - 1);
-    order(2).await.assert(201, json!({"id": id_of(&second)}));
-}
-
-#[actix_web::test]
-async fn keys_that_are_free_again_are_forgotten() {
-    let mut shop = shop().await;
-    let lamp = shop.product(100, 50);
-    shop.order_with_key("ada", "old", &[(lamp, 1)]).await.assert_status(201);
-    shop.ledger.multiply_keys(2_500).await;
-    shop.advance(60);
-    shop.order_with_key("ada", "new", &[(lamp, 1)]).await.assert_status(201);
-    shop.advance(24 * 60 * 60 - 60);
-    // It is looked for at the start, and now and then.
-    shop.stop().await;
-    shop.start();
-    crate::shop::eventually("the old key is forgotten", async || shop.ledger.keys().await == 1).await;
-    let again = shop.order_with_key("ada", "new", &[(lamp, 1)]).await;
-    assert_eq!(again.assert_status(201).header(REPLAYED), "true");
-    assert_eq!(shop.ledger.orders().await, 2);
 }
 
 #[actix_web::test]
