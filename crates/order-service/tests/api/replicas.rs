@@ -107,3 +107,26 @@ async fn what_one_replica_dies_over_the_other_finishes() {
     assert_eq!(other.ledger.orders().await, 1);
     other.assert_books().await;
 }
+
+#[actix_web::test]
+async fn replicas_whose_clocks_differ_a_little_leave_each_other_s_work_alone() {
+    let one = shop().await;
+    let items = [(one.product(100, 50), 1)];
+    for behind in [1, -1, 10, -10] {
+        let other = one.replica_behind(behind).await;
+        // Each of them looks for something to do while the other tells.
+        one.near.inventory.is_now(Slow(Duration::from_millis(600))).await;
+        let told = one.near.stockroom.told();
+        let key = format!("at-one-{behind}");
+        let (made, twin) = join(one.order_with_key("ada", &key, &items), async {
+            eventually("it is being made", async || one.near.inventory.arrived() > told).await;
+            other.order_with_key("ada", &key, &items).await
+        })
+        .await;
+        assert_eq!(twin.assert_status(201).json(), made.assert_status(201).json(), "{behind}");
+        other.order("ada", &items).await.assert_status(201);
+        assert_eq!(one.near.stockroom.told() - told, 2, "{behind}");
+    }
+    one.settle().await;
+    one.assert_books().await;
+}

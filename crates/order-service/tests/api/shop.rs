@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::rt::task::JoinHandle;
 use actix_web::rt::{self, System};
+use auth::Clock;
 use auth::testing::Issuer;
 use chrono::TimeDelta;
 use db::DatabaseUrl;
@@ -28,6 +29,7 @@ pub struct Shop {
     pub near: Neighbours,
     pub ledger: Ledger,
     config: Config,
+    clock: Clock,
     /// Stays open while the service is dead: whoever calls then waits for its next life.
     listener: TcpListener,
     life: Option<Life>,
@@ -43,11 +45,13 @@ struct Life {
 }
 
 pub async fn shop() -> Shop {
-    Shop::open(Issuer::new(NAME), Neighbours::open(), None).await
+    let issuer = Issuer::new(NAME);
+    let clock = issuer.clock().clone();
+    Shop::open(issuer, clock, Neighbours::open(), None).await
 }
 
 impl Shop {
-    async fn open(issuer: Issuer, near: Neighbours, database: Option<DatabaseUrl>) -> Self {
+    async fn open(issuer: Issuer, clock: Clock, near: Neighbours, database: Option<DatabaseUrl>) -> Self {
         let mut given = None;
         let run = |host| {
             given = Some(host);
@@ -58,15 +62,27 @@ impl Shop {
         let config = config(database.unwrap_or(own), &near);
         let ledger = Ledger::of(&config.database).await;
         let nobody = service.nobody().clone();
-        let mut shop = Self { service, near, ledger, config, listener: host.listener, life: None, nobody };
+        let listener = host.listener;
+        let mut shop = Self { service, near, ledger, config, clock, listener, life: None, nobody };
         shop.start();
         shop
     }
 
     /// Another replica of the service, on the same database.
     pub async fn replica(&self) -> Self {
+        self.replica_with(self.clock.clone()).await
+    }
+
+    /// A replica whose clock is so many seconds behind.
+    pub async fn replica_behind(&self, seconds: i64) -> Self {
+        let clock = Clock::standing();
+        clock.advance(self.clock.now() - clock.now() - TimeDelta::seconds(seconds));
+        self.replica_with(clock).await
+    }
+
+    async fn replica_with(&self, clock: Clock) -> Self {
         let (issuer, database) = (self.issuer().clone(), self.config.database.clone());
-        Self::open(issuer, self.near.clone(), Some(database)).await
+        Self::open(issuer, clock, self.near.clone(), Some(database)).await
     }
 
     /// The service begins a life.
@@ -77,7 +93,7 @@ impl Shop {
         let host = Host {
             listener: self.listener.try_clone().unwrap(),
             shutdown: Shutdown::when(async { drop(stopped.await) }),
-            clock: self.issuer().clock().clone(),
+            clock: self.clock.clone(),
             revocations: self.issuer().revocations().clone(),
         };
         let (config, verifier) = (self.config.clone(), self.issuer().verifier());
@@ -132,7 +148,7 @@ impl Shop {
 
     /// Moves the service's clock on.
     pub fn advance(&self, seconds: i64) {
-        self.issuer().clock().advance(TimeDelta::seconds(seconds));
+        self.clock.advance(TimeDelta::seconds(seconds));
     }
 
     /// A product at this price, of which there is so much.
