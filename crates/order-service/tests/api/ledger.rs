@@ -51,8 +51,8 @@ impl Ledger {
 
     /// Claims every key anew. Others see that once it is committed.
     pub async fn claim_keys(&self, now: DateTime<Utc>) -> Tx {
-        let mut tx = self.0.begin().await.unwrap();
         const SQL: &str = "update idempotency_keys set created_at = $1";
+        let mut tx = self.0.begin().await.unwrap();
         on!(tx, conn => sqlx::query(SQL).bind(now).execute(conn).await.map(drop)).unwrap();
         tx
     }
