@@ -11,7 +11,10 @@ use crate::{Shop, lines, order, shop};
 #[actix_web::test]
 async fn only_order_service_reserves_commits_and_releases() {
     let shop = shop().await;
-    let (product, id) = (shop.product_with(5).await, order());
+    let (product, id, kept) = (shop.product_with(5).await, order(), order());
+    shop.reserve(kept, &[(product, 2)]).await.assert_status(201);
+    let books = Books::of(&shop).await;
+    let journal = books.journal(product).await;
     let service = &shop.service;
     for other in [
         service.user("ada"),
@@ -25,15 +28,18 @@ async fn only_order_service_reserves_commits_and_releases() {
         let items = lines(&[(product, 1)]);
         let refusals = [
             other.post("/reservations", json!({"order_id": id, "items": items})).await,
-            other.post(&format!("/reservations/{id}/commit"), json!({})).await,
+            other.post(&format!("/reservations/{kept}/commit"), json!({})).await,
+            other.delete(&format!("/reservations/{kept}")).await,
             other.delete(&format!("/reservations/{id}")).await,
         ];
         for refused in refusals {
             refused.assert_problem(403, "forbidden");
         }
     }
-    assert_eq!(Books::of(&shop).await.orders().await, 0);
+    assert_eq!((books.orders().await, books.journal(product).await), (1, journal));
+    assert_eq!(shop.stock(product).await, [5, 2, 3]);
     shop.reserve(id, &[(product, 1)]).await.assert_status(201);
+    shop.commit(kept).await.assert_status(200);
 }
 
 /// Sends a reservation as it is written here.

@@ -21,12 +21,18 @@ async fn die_while_asking(shop: &mut Shop, calls: usize) {
     shop.start();
 }
 
-/// Dies once inventory-service has answered, while that can't be written down.
+/// Dies once inventory-service has answered, while it waits to write that down.
 async fn die_while_locked(shop: &mut Shop, calls: usize) {
     eventually("inventory-service is asked", async || shop.near.inventory.arrived() > calls).await;
     let lock = shop.ledger.lock().await;
     shop.near.inventory.is_now(Fair).await;
     eventually("inventory-service answers", async || shop.near.inventory.answered() > calls).await;
+    // SQLite does not tell: there it may only be about to.
+    let is_waiting = async |statement| shop.ledger.is_waiting(statement).await != Some(false);
+    eventually("that waits", async || {
+        is_waiting("update orders").await || is_waiting("delete from stock_tasks").await
+    })
+    .await;
     shop.crash().await;
     drop(lock);
     shop.start();
@@ -101,6 +107,36 @@ async fn a_cancelled_order_gives_its_stock_back_in_another_life_of_the_service()
 #[actix_web::test]
 async fn the_stock_of_a_fulfilled_order_leaves_in_another_life_of_the_service() {
     join_all(DEATHS.map(|death| assert_decision_survives(death, "fulfil", "fulfilled", [3, 0, 2]))).await;
+}
+
+#[actix_web::test]
+async fn who_dies_again_while_the_first_death_is_made_good_loses_nothing_either() {
+    for weather in [HangsBefore, HangsAfter] {
+        let mut shop = shop().await;
+        let lamp = shop.product(100, 5);
+        shop.near.inventory.is_now(weather).await;
+        let ordering = begin(&ada(&shop), "/orders", basket(&[(lamp, 2)]));
+        let mut calls = 0;
+        for _ in 0..3 {
+            eventually("inventory-service is asked", async || shop.near.inventory.arrived() > calls).await;
+            shop.crash().await;
+            calls = shop.near.inventory.arrived();
+            // The lease of whoever died ends, and the worker of the next life takes the task up.
+            shop.advance(60);
+            shop.start();
+        }
+        ordering.abort();
+        shop.near.inventory.is_now(Fair).await;
+        shop.settle().await;
+        let again = ada(&shop).post("/orders", basket(&[(lamp, 2)])).await;
+        again.assert(201, json!({"status": "confirmed"}));
+        assert_eq!(
+            (shop.ledger.orders().await, shop.near.stockroom.stock(lamp)),
+            (1, [5, 2, 0]),
+            "{weather:?}"
+        );
+        shop.assert_books().await;
+    }
 }
 
 #[actix_web::test]

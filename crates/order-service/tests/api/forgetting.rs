@@ -53,8 +53,10 @@ async fn a_key_that_is_used_again_in_the_moment_in_which_it_is_forgotten_is_not(
     shop.advance(24 * 60 * 60);
     let claimed = shop.ledger.claim_keys(shop.issuer().clock().now()).await;
     shop.start();
-    eventually("it is to be forgotten", async || shop.ledger.is_waited_for().await != Some(false)).await;
+    // On SQLite, which has one writer, the one can't begin before the other is through, and nobody has to wait.
+    let is_waiting = async || shop.ledger.is_waiting("delete from idempotency_keys").await;
+    eventually("it is to be forgotten", async || is_waiting().await != Some(false)).await;
     claimed.commit().await.unwrap();
-    eventually("it is not", async || shop.ledger.is_waited_for().await != Some(true)).await;
+    eventually("it is not", async || is_waiting().await != Some(true)).await;
     order(&shop).await.assert(201, json!({"id": first}));
 }

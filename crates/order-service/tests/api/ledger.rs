@@ -57,14 +57,15 @@ impl Ledger {
         tx
     }
 
-    /// Whether somebody waits for a row, which SQLite does not tell.
-    pub async fn is_waited_for(&self) -> Option<bool> {
+    /// Whether such a statement waits for another transaction, which SQLite does not tell.
+    pub async fn is_waiting(&self, statement: &str) -> Option<bool> {
         const SQL: &str = "
-            select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+            select count(*) from pg_stat_activity
+            where datname = current_database() and wait_event_type = 'Lock' and query like '%' || $1 || '%'";
         match self.0.read().await.unwrap().engine() {
             Engine::Sqlite(_) => None,
             Engine::Postgres(conn) => {
-                Some(sqlx::query_scalar::<_, i64>(SQL).fetch_one(conn).await.unwrap() > 0)
+                Some(sqlx::query_scalar::<_, i64>(SQL).bind(statement).fetch_one(conn).await.unwrap() > 0)
             }
         }
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::shop::{Shop, basket, shop};
+use crate::shop::{Shop, basket, id_of, shop};
 use crate::weather::Weather::{self, Away, Fair, HangsBefore, LostAfter, LostBefore, Says, Slow};
 
 async fn assert_nothing_ordered(shop: &Shop) {
@@ -63,6 +63,28 @@ async fn a_basket_that_breaks_a_rule_is_refused_by_name_of_its_field() {
     }
     assert_nothing_ordered(&shop).await;
     ada.post("/orders", basket(&[(lamp, 1)])).await.assert_status(201);
+}
+
+#[actix_web::test]
+async fn a_service_is_nobody_who_orders_cancels_or_fulfils() {
+    let shop = shop().await;
+    let lamp = shop.product(100, 5);
+    let id = id_of(shop.order("ada", &[(lamp, 2)]).await.assert_status(201));
+    for name in ["inventory-service", "product-service", "order-service"] {
+        // With a token that is for this service, and says all else that it should.
+        let token = shop.issuer().as_service(name).token();
+        let service = shop.user("ada").bearing(&token);
+        service.post("/orders", basket(&[(lamp, 1)])).await.assert_problem(403, "forbidden");
+        service.get("/orders").await.assert_problem(403, "forbidden");
+        service.get(&format!("/orders/{id}")).await.assert_problem(403, "forbidden");
+        for decision in ["cancel", "fulfil"] {
+            let refused = service.post(&format!("/orders/{id}/{decision}"), json!({})).await;
+            refused.assert_problem(403, "forbidden");
+        }
+    }
+    assert_eq!((shop.ledger.orders().await, shop.status(&id).await.as_str()), (1, "confirmed"));
+    assert_eq!(shop.near.stockroom.stock(lamp), [5, 2, 0]);
+    shop.assert_books().await;
 }
 
 #[actix_web::test]

@@ -21,13 +21,24 @@ const SHOPPERS: usize = 6;
 const PRODUCTS: usize = 3;
 const RESTOCKED: i64 = 20;
 
-/// What the shoppers were told, and what has become of it since.
+/// What the shoppers were told.
 #[derive(Default)]
 struct Told {
-    /// The newest status of each order by its id, and the key that it was made with.
-    orders: RefCell<BTreeMap<String, (String, String)>>,
+    orders: RefCell<BTreeMap<String, Order>>,
+    /// How many of them had to wait for their stock.
+    waited: Cell<usize>,
     retries: Cell<usize>,
     is_over: Cell<bool>,
+}
+
+/// What somebody knows of an order of theirs.
+#[derive(Debug)]
+struct Order {
+    key: String,
+    product: String,
+    quantity: i64,
+    /// What it may be in the end, by all that they were told.
+    may_be: Vec<&'static str>,
 }
 
 #[tokio::test]
@@ -43,29 +54,47 @@ async fn whatever_is_killed_nothing_is_lost_doubled_or_stranded() {
 
 #[tokio::test]
 async fn while_inventory_service_is_away_orders_wait_and_all_of_them_are_settled_after() {
-    let seconds = if is_long() { 60 } else { 3 };
     let place = Place::new().await;
     let gate = Gate::before(port(place.port_base, "inventory-service")).await;
     let through = ("ORDER_SERVICE_INVENTORY_SERVICE_URL", gate.url.as_str());
     let platform = place.platform_with(&[LONG_TOKENS, through]).await;
     trade_while(&place, &platform, async |told: &Told| {
         told.wait_for(10).await;
-        gate.set(Passes::Nothing);
-        let begun = Instant::now();
-        let before = told.orders.borrow().len();
-        within(Duration::from_secs(seconds + 1), "it has been away for long enough", async || {
-            begun.elapsed() > Duration::from_secs(seconds)
-        })
-        .await;
-        println!("{} orders in {seconds} s without stock", told.orders.borrow().len() - before);
-        gate.set(Passes::Everything);
+        let (waited, retries) = (told.waited.get(), told.retries.get());
+        is_away(&gate, told, if is_long() { 60 } else { 3 }).await;
+        assert!(told.waited.get() > waited, "nobody could order without stock");
+        assert_eq!(told.retries.get(), retries, "somebody was not answered at once");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn while_product_service_is_away_nothing_is_ordered_and_all_goes_on_after() {
+    let place = Place::new().await;
+    let gate = Gate::before(port(place.port_base, "product-service")).await;
+    let through = ("ORDER_SERVICE_PRODUCT_SERVICE_URL", gate.url.as_str());
+    let platform = place.platform_with(&[LONG_TOKENS, through]).await;
+    trade_while(&place, &platform, async |told: &Told| {
         told.wait_for(10).await;
+        let retries = told.retries.get();
+        is_away(&gate, told, 3).await;
+        assert!(told.retries.get() > retries, "nobody was refused without prices");
     })
     .await;
 }
 
 /// The shoppers' tokens last as long as they shop.
 const LONG_TOKENS: (&str, &str) = ("ACCESS_TOKEN_TTL", "1d");
+
+/// Nobody gets through to a neighbour for so long, and then everybody does.
+async fn is_away(gate: &Gate, told: &Told, seconds: u64) {
+    let before = told.orders.borrow().len();
+    gate.set(Passes::Nothing);
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
+    println!("{} orders in {seconds} s", told.orders.borrow().len() - before);
+    gate.set(Passes::Everything);
+    told.wait_for(10).await;
+}
 
 /// Has people trade while this happens, and audits the books after.
 async fn trade_while(place: &Place, platform: &Platform, happens: impl AsyncFnOnce(&Told)) {
@@ -86,7 +115,7 @@ async fn trade_while(place: &Place, platform: &Platform, happens: impl AsyncFnOn
         told.retries.get()
     );
     assert!(orders.len() > 10, "too few orders for any to be lost");
-    audit(place, &admin, orders).await;
+    audit(place, &admin, &orders).await;
 }
 
 /// How often something is killed.
@@ -103,27 +132,46 @@ async fn shop(line: usize, admin: &Trader<'_>, products: &[String; PRODUCTS], to
         if told.is_over.get() {
             return;
         }
-        let product = &products[(line + round) % PRODUCTS];
-        let key = format!("{line}-{round}");
+        let (key, product) = (format!("{line}-{round}"), &products[(line + round) % PRODUCTS]);
         let quantity = 1 + i64::try_from(round % 3).unwrap();
-        let (_, answer) = insist(admin, told, &key, "/orders", &of(product, quantity)).await;
-        let order = if answer["order"].is_object() { &answer["order"] } else { &answer };
-        let id = order["id"].as_str().unwrap_or_else(|| panic!("no order: {answer}")).to_owned();
-        told.learn(&id, &key, order);
-        // Some are called off, some leave, some stay reserved.
-        let act = ["cancel", "fulfil", "cancel", "fulfil", ""][(line + round) % 5];
-        if !act.is_empty() {
-            let (status, answer) = insist(admin, told, "", &format!("/orders/{id}/{act}"), &json!({})).await;
-            // It may have been done the first time, by a service that died before it said so.
-            let known = ["order_already_final", "order_not_confirmed"];
-            assert!(status == 200 || known.iter().any(|code| answer["code"] == *code), "{status} {answer}");
-            if status == 200 {
-                told.learn(&id, &key, &answer);
-            }
+        let (status, answer) = insist(admin, told, &key, "/orders", &of(product, quantity)).await;
+        let order = if status == 409 { &answer["order"] } else { &answer };
+        let id = order["id"].as_str().unwrap_or_else(|| panic!("no order: {status} {answer}")).to_owned();
+        let mut may_be = match (status, order["status"].as_str()) {
+            (201, Some("confirmed")) => vec!["confirmed"],
+            (202, Some("pending")) => vec!["confirmed", "rejected"],
+            (409, Some("rejected")) => vec!["rejected"],
+            _ => panic!("{status} {answer}"),
+        };
+        if status == 202 {
+            told.waited.set(told.waited.get() + 1);
         }
+        // Some are called off, some leave, some stay reserved.
+        let act = [Some("cancel"), Some("fulfil"), Some("cancel"), Some("fulfil"), None][(line + round) % 5];
+        if let Some(act) = act {
+            let (status, answer) = insist(admin, told, "", &format!("/orders/{id}/{act}"), &json!({})).await;
+            may_be = after(act, status, &answer, &may_be);
+        }
+        let order = Order { key, product: product.clone(), quantity, may_be };
+        assert!(told.orders.borrow_mut().insert(id.clone(), order).is_none(), "{id} was made twice");
         if round % 10 == 9 {
             restock(admin, product).await;
         }
+    }
+}
+
+/// What an order may be in the end, after this answer to whoever decided about it. They were alone in that.
+fn after(act: &str, status: u16, answer: &Value, before: &[&'static str]) -> Vec<&'static str> {
+    let decided = if act == "cancel" { "cancelled" } else { "fulfilled" };
+    let is = answer["order"]["status"].as_str().or(answer["status"].as_str()).unwrap_or_default();
+    match (status, answer["code"].as_str()) {
+        // If it is refused, it was done the first time, by a service that died before it said so; or it was rejected meanwhile.
+        (200, None) | (409, Some("order_already_final")) if is == decided && before != ["rejected"] => {
+            vec![decided]
+        }
+        (409, Some("order_already_final")) if is == "rejected" && before.contains(&is) => vec!["rejected"],
+        (409, Some("order_not_confirmed")) if act == "fulfil" && before.len() > 1 => before.to_vec(),
+        _ => panic!("{act} of what may be {before:?}: {status} {answer}"),
     }
 }
 
@@ -132,12 +180,6 @@ impl Told {
     async fn wait_for(&self, more: usize) {
         let enough = self.orders.borrow().len() + more;
         eventually("orders are acknowledged", async || self.orders.borrow().len() > enough).await;
-    }
-
-    fn learn(&self, id: &str, key: &str, order: &Value) {
-        let status = order["status"].as_str().unwrap().to_owned();
-        let before = self.orders.borrow_mut().insert(id.to_owned(), (status, key.to_owned()));
-        assert!(before.is_none_or(|(_, before)| before == key), "{id} was made with two keys");
     }
 }
 
@@ -168,18 +210,14 @@ async fn kill_at_random(platform: &Platform, cycles: usize, told: &Told) -> BTre
         // Somewhere in the middle of things.
         told.wait_for(usize::from(random() % 32)).await;
         let victims =
-            if cycle % 8 == 7 { SERVICES.to_vec() } else { vec![SERVICES[usize::from(random() % 4)]] };
-        let mut killed = Vec::new();
-        for service in victims {
-            if platform.pid_of(service).is_some() {
-                killed.push((service, platform.kill(service)));
-                *kills.entry(service).or_default() += 1;
-            }
-        }
+            if cycle % 8 == 3 { SERVICES.to_vec() } else { vec![SERVICES[usize::from(random() % 4)]] };
+        let killed: Vec<_> = victims.into_iter().map(|service| (service, platform.kill(service))).collect();
         for (service, pid) in killed {
             platform.wait_for_another(service, pid).await;
+            *kills.entry(service).or_default() += 1;
         }
     }
+    assert!(kills.values().sum::<usize>() >= cycles, "{kills:?}");
     kills
 }
 
@@ -189,25 +227,17 @@ fn random() -> u8 {
     byte[0]
 }
 
-async fn audit(place: &Place, admin: &Trader<'_>, told: BTreeMap<String, (String, String)>) {
+async fn audit(place: &Place, admin: &Trader<'_>, told: &BTreeMap<String, Order>) {
     let mut orders = Books::of(place, "order-service").await;
     let begun = Instant::now();
     within(Duration::from_secs(120), "no stock task is left", async || {
         orders.number("select count(*) from stock_tasks").await == 0
     })
     .await;
-
     println!("all settled {:?} later", begun.elapsed());
 
-    for (id, (known, _)) in &told {
-        let now = admin.order(id).await["status"].as_str().unwrap().to_owned();
-        let may_follow: &[&str] = match known.as_str() {
-            "pending" => &["confirmed", "rejected", "cancelled"],
-            // Somebody whose cancel or fulfil was never answered may have been heard all the same.
-            "confirmed" => &["confirmed", "cancelled", "fulfilled"],
-            settled => &[settled],
-        };
-        assert!(may_follow.contains(&now.as_str()), "{id} was {known} and is {now}");
+    for (id, order) in told {
+        assert_is_as_told(admin, id, order).await;
     }
     let count = i64::try_from(told.len()).unwrap();
     assert_eq!(
@@ -215,16 +245,41 @@ async fn audit(place: &Place, admin: &Trader<'_>, told: BTreeMap<String, (String
         count,
         "one order a key, each acknowledged"
     );
-    assert_eq!(orders.number("select count(*) from orders where status = 'pending'").await, 0);
 
     let mut stock = Books::of(place, "inventory-service").await;
     stock.assert_stock_is_accounted_for().await;
-    for (status, state) in [("confirmed", "reserved"), ("fulfilled", "committed"), ("rejected", "refused")] {
+    for (status, state) in [
+        ("confirmed", "reserved"),
+        ("fulfilled", "committed"),
+        ("rejected", "refused"),
+        ("cancelled", "released"),
+    ] {
         let ordered = orders.listed("select id from orders where status = $1", status).await;
         let reserved = stock.listed("select order_id from reservations where state = $1", state).await;
         assert_eq!(ordered, reserved, "left: {status} orders, right: {state} reservations");
     }
-    let released = stock.listed("select order_id from reservations where state = $1", "released").await;
-    let cancelled = orders.listed("select id from orders where status = $1", "cancelled").await;
-    assert_eq!(cancelled, released, "left: cancelled orders, right: released reservations");
+    // What was called off before it was reserved has no lines there.
+    let ordered = orders.lines("select order_id, product_id, quantity from order_lines").await;
+    let reserved = stock.lines("select order_id, product_id, quantity from reservation_lines").await;
+    let unordered: Vec<_> = reserved.iter().filter(|line| ordered.binary_search(line).is_err()).collect();
+    assert!(unordered.is_empty(), "reserved and not ordered: {unordered:?}");
+}
+
+/// Requires that an order is what its buyer was told, also when they order with its key again.
+async fn assert_is_as_told(admin: &Trader<'_>, id: &str, told: &Order) {
+    let Order { key, product, quantity, may_be } = told;
+    let order = admin.order(id).await;
+    let is = order["status"].as_str().unwrap();
+    assert!(may_be.contains(&is), "{id} is {is}: {told:?}");
+    let line = &order["items"][0];
+    assert_eq!((&line["product_id"], &line["quantity"]), (&json!(product), &json!(quantity)), "{order}");
+    assert_eq!(order["total_cents"], quantity * 1_999, "{order}");
+
+    let again = admin.orders(key, product, *quantity).await;
+    assert_eq!(
+        (again.status, again.header("idempotent-replayed")),
+        (if is == "rejected" { 409 } else { 201 }, "true")
+    );
+    let again = again.json();
+    assert_eq!(if is == "rejected" { &again["order"] } else { &again }, &order);
 }

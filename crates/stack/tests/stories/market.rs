@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use test_kit::{Answer, Client};
 
 use crate::SOON;
+use crate::gate::Gate;
 use crate::place::Place;
 use crate::platform::Platform;
 use crate::shop::lamp;
@@ -18,6 +19,8 @@ pub struct Trader<'p> {
     platform: &'p Platform,
     token: String,
     http: reqwest::Client,
+    /// Where they find order-service when they try something.
+    order_service: String,
 }
 
 impl<'p> Trader<'p> {
@@ -35,7 +38,12 @@ impl<'p> Trader<'p> {
         let pair = platform.login(email, password).await.assert_status(200).json();
         let token = pair["access_token"].as_str().unwrap().to_owned();
         let http = reqwest::Client::builder().timeout(SOON).build().unwrap();
-        Self { platform, token, http }
+        Self { platform, token, http, order_service: platform.url("order-service") }
+    }
+
+    /// Whatever they try at order-service goes through this gate.
+    pub fn through(self, gate: &Gate) -> Self {
+        Self { order_service: gate.url.clone(), ..self }
     }
 
     pub fn at(&self, service: &str) -> Client {
@@ -57,7 +65,7 @@ impl<'p> Trader<'p> {
 
     /// Asks order-service, which may die meanwhile: then there is no answer.
     pub async fn tries(&self, key: &str, path: &str, body: &Value) -> Option<(u16, Value)> {
-        let url = format!("{}{path}", self.platform.url("order-service"));
+        let url = format!("{}{path}", self.order_service);
         let request = self.http.post(url).bearer_auth(&self.token).header("idempotency-key", key).json(body);
         let answer = request.send().await.ok()?;
         Some((answer.status().as_u16(), answer.json().await.ok()?))

@@ -3,6 +3,7 @@
 use futures_util::future::join_all;
 use serde_json::json;
 
+use crate::books::Books;
 use crate::eventually;
 use crate::gate::{Gate, Passes};
 use crate::market::Trader;
@@ -71,7 +72,26 @@ async fn of_two_hundred_buyers_of_the_last_one_a_single_one_gets_it() {
     })
     .await;
     assert_eq!((confirmed, rejected), (1, 199));
-    assert_eq!(ada.stock_of(&product).await["available"], 0);
+    let stock = ada.stock_of(&product).await;
+    assert_eq!((&stock["on_hand"], &stock["reserved"]), (&json!(1), &json!(1)), "{stock}");
+    Books::of(&place, "inventory-service").await.assert_stock_is_accounted_for().await;
+}
+
+#[tokio::test]
+async fn what_was_taken_down_can_t_be_ordered_and_what_was_ordered_of_it_stays() {
+    let place = Place::new().await;
+    let platform = place.platform().await;
+    let ada = Trader::named(&platform, "ada@example.com").await;
+    let admin = Trader::admin(&platform, &place).await;
+    let product = ada.sells(5).await;
+    let order = ada.orders("before", &product, 1).await.assert_status(201).json();
+
+    admin.at("product-service").delete(&format!("/products/{product}")).await.assert_status(204);
+    ada.orders("after", &product, 1).await.assert_invalid("items[0].product_id");
+    assert_eq!(ada.order(order["id"].as_str().unwrap()).await, order);
+    assert_eq!(ada.stock_of(&product).await["reserved"], 1);
+    admin.does("fulfil", order["id"].as_str().unwrap()).await.assert_status(200);
+    assert_eq!(ada.stock_of(&product).await["on_hand"], 4);
 }
 
 #[tokio::test]

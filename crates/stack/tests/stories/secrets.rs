@@ -6,10 +6,10 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::made_up;
 use crate::place::{Place, SERVICES};
 use crate::platform::Platform;
 use crate::shop::lamp;
+use crate::{eventually, made_up};
 
 const GENERATED: [&str; 5] = [
     "key-encryption-key",
@@ -46,6 +46,25 @@ async fn nobody_else_may_read_anything_in_the_directory() {
     }
     expected.sort_unstable();
     assert_eq!(names, expected);
+}
+
+#[tokio::test]
+async fn a_refusal_is_one_line_in_the_log_and_repeats_nothing_of_what_was_sent() {
+    const SENT: &str = "what-nobody-may-read";
+    let place = Place::new().await;
+    let platform = place.platform().await;
+    let product = platform.seller(&platform.ada().await).with("x-request-id", "refused");
+    let user = platform.nobody_at("user-service").with("x-request-id", "refused");
+    user.post("/auth/login", json!({"email": "a@example.com", SENT: 1})).await.assert_invalid(SENT);
+    user.post("/auth/login", json!({"email": SENT, "password": SENT})).await.assert_status(401);
+    product.post("/products", json!({"name": SENT, "price_cents": SENT})).await.assert_status(422);
+    product.get(&format!("/products?limit={SENT}")).await.assert_status(400);
+
+    let lines =
+        || platform.log.events().iter().filter(|event| event["span"]["request_id"] == "refused").count();
+    eventually("each is in the log", async || lines() >= 4).await;
+    assert_eq!(lines(), 4, "{}", platform.log.text());
+    assert!(!platform.log.text().contains(SENT), "{}", platform.log.text());
 }
 
 #[tokio::test]
