@@ -191,7 +191,7 @@ impl Verifier {
     }
 
     /// What a good token says, a service's also where it is meant for another service: for the issuer itself, which is asked about
-    /// all of them (RFC 7662). It lets nobody in: the time is taken without leeway, and what was taken back is the issuer's to know.
+    /// all of them (RFC 7662, RFC 7009). It lets nobody in: what was taken back is the issuer's to know.
     ///
     /// # Errors
     /// As [`verify`](Self::verify), but for revocation.
@@ -203,10 +203,15 @@ impl Verifier {
         let (claims, _) = self.signed_claims(token)?;
         let now = shared.clock.unix();
         let any = claims.aud.first().map_or("", String::as_str);
-        let expected =
-            Expected { issuer: &shared.issuer, people: &shared.people, service: any, now, leeway: 0 };
+        let expected = Expected {
+            issuer: &shared.issuer,
+            people: &shared.people,
+            service: any,
+            now,
+            leeway: shared.leeway,
+        };
         claims.clone().into_principal(&expected).map_err(Refusal::InvalidToken)?;
-        if now < claims.exp { Ok(claims) } else { Err(Refusal::Expired) }
+        if now < claims.exp.saturating_add(shared.leeway) { Ok(claims) } else { Err(Refusal::Expired) }
     }
 
     /// Checks all that never changes about a token, and remembers it when it is good.
@@ -316,8 +321,10 @@ mod tests {
         assert_eq!(read(&elsewhere), invalid(Fault::Issuer));
         let both = issuer.as_service("b").with(|_, claims| claims.roles = Some(Vec::new()));
         assert_eq!(read(&both), invalid(Fault::Claims));
-        let ended = issuer.as_user().with(|_, claims| claims.exp = issuer.clock().unix());
-        assert_eq!(read(&ended), Err(Refusal::Expired));
+        // As long as verifiers take it.
+        let ends = |seconds| issuer.as_user().with(|_, claims| claims.exp = issuer.clock().unix() + seconds);
+        assert!(read(&ends(-29)).is_ok());
+        assert_eq!(read(&ends(-30)), Err(Refusal::Expired));
         let long = "a".repeat(MAX_TOKEN_BYTES + 1);
         assert_eq!(verifier.claims_for_any_audience(&long), invalid(Fault::TooLong));
     }

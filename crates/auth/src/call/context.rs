@@ -51,11 +51,15 @@ impl CallContext {
     }
 }
 
-/// Version 00, the one there is: `00-<32 hex digits>-<16>-<2>`, in small letters.
+/// Version 00, the one there is: `00-<32 hex digits>-<16>-<2>`, in small letters, the first two of them not all zeros.
 fn is_trace_parent(text: &str) -> bool {
-    let lengths = text.split('-').map(str::len);
-    let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'-');
-    text.starts_with("00-") && lengths.eq([2, 32, 16, 2]) && text.bytes().all(is_hex)
+    let parts: Vec<_> = text.split('-').collect();
+    let [version, trace, parent, flags] = parts.as_slice() else { return false };
+    let is_hex = |part: &str, length| {
+        part.len() == length && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let is_id = |part: &str, length| is_hex(part, length) && part.bytes().any(|digit| digit != b'0');
+    *version == "00" && is_id(trace, 32) && is_id(parent, 16) && is_hex(flags, 2)
 }
 
 #[cfg(test)]
@@ -74,6 +78,8 @@ mod tests {
             &TRACE.replacen("00", "01", 1),
             &TRACE[..54],
             &TRACE.replace('-', "_"),
+            &TRACE.replace("0af7651916cd43dd8448eb211c80319c", &"0".repeat(32)),
+            &TRACE.replace("b7ad6b7169203331", &"0".repeat(16)),
         ] {
             assert!(!is_trace_parent(wrong), "{wrong}");
         }

@@ -17,6 +17,9 @@ use crate::bounded;
 
 const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 
+/// With less than this part of an attempt's time left, none is made: that it fails would say nothing about the neighbour.
+const SHORTEST: u32 = 10;
+
 const X_SERVICE_NAME: HeaderName = HeaderName::from_static("x-service-name");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -144,8 +147,12 @@ impl Call<'_> {
 
     async fn attempt(&self, token: Option<&Held>) -> Result<ServiceAnswer, CallError> {
         let shared = self.shared;
+        let usual = shared.attempt_timeout.min(shared.timeout);
+        let within = usual.min(self.left());
+        if within < usual / SHORTEST {
+            return Err(CallError::Timeout);
+        }
         shared.circuit.admit(Instant::now()).map_err(CallError::CircuitOpen)?;
-        let within = shared.attempt_timeout.min(self.left());
         let outcome = timeout(within, self.exchange(token)).await.unwrap_or(Err(CallError::Timeout));
         // An answer that is too long is one: who can make a neighbour say much must not be able to silence it for all.
         let has_answered = match &outcome {

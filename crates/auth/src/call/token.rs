@@ -192,7 +192,7 @@ impl Tokens {
                 };
                 let is_refused = async {
                     let mut refused = refused.subscribe();
-                    drop(refused.wait_for(|refused| *refused == number).await);
+                    drop(refused.wait_for(|refused| number > 0 && *refused == number).await);
                     tokio::time::sleep_until(begun + REFUSED_PAUSE).await;
                 };
                 tokio::select! {

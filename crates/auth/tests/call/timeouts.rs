@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use tokio::net::{TcpSocket, TcpStream};
 
 use crate::fake::{Does, Fake, hangs, sends};
-use crate::house::{House, SECRET, fine, issues, script, soon};
+use crate::house::{House, SECRET, fine, issue, issues, script, soon};
 
 /// What never comes to an end.
 fn endless() -> [Does; 5] {
@@ -61,6 +61,18 @@ async fn waiting_for_a_token_counts_too() {
     let house = House::of(Fake::that(|_| hangs()), Fake::that(fine)).hasty(60_000, 200);
     assert!(matches!(soon(house.get()).await, Err(CallError::Timeout)));
     assert_eq!(house.neighbour.count(), 0);
+}
+
+#[tokio::test]
+async fn a_neighbour_is_not_asked_what_it_has_no_time_to_answer() {
+    let tokens = Fake::that(|heard| {
+        std::thread::sleep(Duration::from_millis(950));
+        issue(heard, 900)
+    });
+    let house = House::of(tokens, Fake::that(fine)).hasty(1_000, 1_000);
+    assert!(matches!(soon(house.get()).await, Err(CallError::Timeout)));
+    assert_eq!(house.neighbour.count(), 0);
+    house.until_answered().await;
 }
 
 #[tokio::test]

@@ -20,7 +20,9 @@ use crate::store::{Session, Sessions};
 #[derive(Serialize)]
 struct Introspection<C> {
     active: bool,
-    token_type: &'static str,
+    /// As RFC 6749 §5.1 has it, which knows none for a refresh token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_type: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     username: Option<String>,
     #[serde(flatten)]
@@ -59,13 +61,14 @@ pub async fn introspect(
     let token = question?.0.token()?;
 
     if let Ok(claims) = verifier.claims_for_any_audience(&token) {
-        if is_current(&db, &claims).await? {
-            return Ok(active("Bearer", claims.email.clone(), claims));
+        // Without the leeway that verifiers give, so that no answer has an `exp` in the past.
+        if clock.now().timestamp() < claims.exp && is_current(&db, &claims).await? {
+            return Ok(active(Some("Bearer"), claims.email.clone(), claims));
         }
     } else if let Some(token) = RefreshToken::parse(&token)
         && let Some(session) = logins.find_refreshable(&mut db.read().await?, &token, clock.now()).await?
     {
-        return Ok(active("refresh_token", None, RefreshClaims::of(&logins.mint.issuer, &session)));
+        return Ok(active(None, None, RefreshClaims::of(&logins.mint.issuer, &session)));
     }
     Ok(unstored(HttpResponse::Ok().json(json!({"active": false}))))
 }
@@ -82,7 +85,11 @@ async fn is_current(db: &Db, claims: &Claims) -> Result<bool, sqlx::Error> {
     Sessions(&mut db.read().await?).stand_behind(session, user, epoch).await
 }
 
-fn active(token_type: &'static str, username: Option<String>, claims: impl Serialize) -> HttpResponse {
+fn active(
+    token_type: Option<&'static str>,
+    username: Option<String>,
+    claims: impl Serialize,
+) -> HttpResponse {
     unstored(HttpResponse::Ok().json(Introspection { active: true, token_type, username, claims }))
 }
 

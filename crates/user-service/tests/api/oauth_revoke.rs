@@ -64,9 +64,21 @@ async fn what_is_no_good_token_is_taken_back_already() {
         assert_done(&revoke(&house.orders, token).await);
     }
     ada.get("/users/me").await.assert_status(200);
-    house.users.issuer().clock().advance(seconds(900));
+    // Verifiers take it for 30 seconds more.
+    house.users.issuer().clock().advance(seconds(900 + 30));
     assert_done(&revoke(&house.orders, token).await);
     refresh(&house.users, &pair["refresh_token"]).await.assert_status(200);
+}
+
+#[actix_web::test]
+async fn a_token_that_has_ended_and_is_taken_all_the_same_can_be_taken_back() {
+    let house = House::new().await;
+    let (pair, ada) = ada(&house.users).await;
+    house.users.issuer().clock().advance(seconds(900 + 29));
+    ada.get("/users/me").await.assert_status(200);
+    assert_done(&revoke(&house.orders, pair["access_token"].as_str().unwrap()).await);
+    ada.get("/users/me").await.assert_problem(401, "token_revoked");
+    refresh(&house.users, &pair["refresh_token"]).await.assert_problem(401, "invalid_refresh_token");
 }
 
 #[actix_web::test]
