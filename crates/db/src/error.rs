@@ -25,7 +25,13 @@ fn is_unavailable_code(error: &dyn DatabaseError) -> bool {
         "53", // insufficient resources
         "57", // operator intervention: shutting down, starting up, cancelled by the statement's time limit
     ];
-    const LOCK_NOT_AVAILABLE: &str = "55P03";
+    const POSTGRES: [&str; 5] = [
+        "55P03", // a lock that could not be had in time
+        "25P03", // idle in a transaction for too long
+        "25006", // no writes here: a server that has become a standby
+        "40001", // serialisation failure
+        "40P01", // deadlock
+    ];
     // SQLite's extended codes keep the primary one in their low byte.
     const SQLITE: [i32; 5] = [
         5,  // busy
@@ -36,7 +42,8 @@ fn is_unavailable_code(error: &dyn DatabaseError) -> bool {
     ];
     let Some(code) = error.code() else { return false };
     if code.len() == 5 && error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>().is_some() {
-        return POSTGRES_CLASSES.iter().any(|class| code.starts_with(class)) || code == LOCK_NOT_AVAILABLE;
+        return POSTGRES_CLASSES.iter().any(|class| code.starts_with(class))
+            || POSTGRES.contains(&code.as_ref());
     }
     code.parse::<i32>().is_ok_and(|code| SQLITE.contains(&(code & 0xff)))
 }

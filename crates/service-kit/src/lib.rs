@@ -23,7 +23,7 @@ pub use self::config::{
     AuthSettings, Calls, ConfigErrors, ConfigProblem, Env, KeySource, Neighbour, Register, RegisteredService,
     Role, Roles, Settings,
 };
-pub use self::extract::{Body, Form, Id, MAX_BODY_BYTES, OptionalBody, Query, objects};
+pub use self::extract::{Body, Form, Id, MAX_BODY_BYTES, Nothing, OptionalBody, Query, objects};
 pub use self::launch::{StandardInput, launch};
 pub use self::page::{Cursor, Limit, Page};
 pub use self::problem::{Problem, RequestError};

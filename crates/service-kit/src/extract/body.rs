@@ -10,7 +10,9 @@ use auth::FieldError;
 use futures_util::StreamExt as _;
 use futures_util::future::LocalBoxFuture;
 use garde::Validate;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use utoipa::ToSchema;
 
 use super::object::Object;
 use super::strict;
@@ -20,6 +22,14 @@ use crate::problem::RequestError;
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
 
 const JSON: &str = "application/json";
+
+/// What `serde_json` says of a number that no number of Rust's can hold. It is JSON (RFC 8259 §6 bounds none), with a wrong value.
+const TOO_LARGE: &str = "number out of range";
+
+/// Of what is wrong with a body, so much is told.
+const MAX_FIELDS: usize = 20;
+/// Of the names that a body makes up, so many characters are repeated.
+const MAX_NAME: usize = 100;
 
 /// How long a body may stand still.
 const IDLE: Duration = Duration::from_secs(15);
@@ -82,6 +92,11 @@ where
     }
 }
 
+/// What may stand in the [`OptionalBody`] of a request that says everything in its URL.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
+
 /// Whether what the headers say of the body allows to read it.
 pub(super) fn check_headers(headers: &HeaderMap, media_type: &'static str) -> Result<(), RequestError> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -119,15 +134,21 @@ pub(super) async fn read(mut payload: Payload) -> Result<Bytes, RequestError> {
 }
 
 fn parse<T: DeserializeOwned + Validate<Context = ()>>(body: &[u8]) -> Result<T, RequestError> {
-    strict::check(body).map_err(|error| RequestError::MalformedJson(without_position(&error)))?;
+    let well_formed = strict::check(body).map_err(|error| without_position(&error));
+    if let Err(message) = &well_formed
+        && message != TOO_LARGE
+    {
+        return Err(RequestError::MalformedJson(message.clone()));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let Object(value): Object<T> =
         serde_path_to_error::deserialize(&mut deserializer).map_err(|error| wrong_value(&error))?;
+    well_formed.map_err(RequestError::MalformedJson)?;
     value.validate().map_err(|report| {
         let fields = report
             .iter()
             .map(|(path, error)| FieldError { field: path.to_string(), message: error.message().to_owned() });
-        RequestError::Invalid(fields.collect())
+        RequestError::Invalid(fields.take(MAX_FIELDS).collect())
     })?;
     Ok(value)
 }
@@ -139,9 +160,13 @@ fn wrong_value(error: &serde_path_to_error::Error<serde_json::Error>) -> Request
     for (start, says) in [("missing field `", "is missing"), ("unknown field `", "is not known here")] {
         if let Some((name, _)) = message.strip_prefix(start).and_then(|rest| rest.split_once('`')) {
             let parent = path.strip_suffix(name).unwrap_or(&path).trim_end_matches('.');
-            let field = if parent.is_empty() { name.to_owned() } else { format!("{parent}.{name}") };
+            let name: String = name.chars().take(MAX_NAME).collect();
+            let field = if parent.is_empty() { name } else { format!("{parent}.{name}") };
             return RequestError::field(&field, says);
         }
+    }
+    if message == TOO_LARGE {
+        return RequestError::field(&path, "is too large");
     }
     let expected = message.rsplit_once("expected ").map_or("something else", |(_, expected)| expected);
     let expected = match expected {
@@ -237,6 +262,10 @@ mod tests {
             let body = format!(r#"{{"note": "n", "lines": [{{"quantity": {quantity}}}]}}"#);
             assert_eq!(fields(&body), pair("lines[0].quantity", "must be an integer"), "{quantity}");
         }
+        for quantity in ["1e400".to_owned(), "1".repeat(400)] {
+            let body = format!(r#"{{"note": "n", "lines": [{{"quantity": {quantity}}}]}}"#);
+            assert_eq!(fields(&body), pair("lines[0].quantity", "is too large"), "{quantity}");
+        }
         for body in ["[]", r#" ["n", []]"#, "null", "1"] {
             assert_eq!(fields(body), pair("", "must be an object"), "{body}");
         }
@@ -244,6 +273,15 @@ mod tests {
             let body = format!(r#"{{"note": "n", "lines": [{line}]}}"#);
             assert_eq!(fields(&body), pair("lines[0]", "must be an object"), "{line}");
         }
+    }
+
+    #[test]
+    fn what_a_refusal_repeats_is_bounded() {
+        let name = "é".repeat(30_000);
+        let body = format!(r#"{{"note": "n", "lines": [], "{name}": 1}}"#);
+        assert_eq!(fields(&body), pair(&"é".repeat(MAX_NAME), "is not known here"));
+        let lines = vec![r#"{"quantity": 0}"#; 1_000].join(",");
+        assert_eq!(fields(&format!(r#"{{"note": "n", "lines": [{lines}]}}"#)).len(), MAX_FIELDS);
     }
 
     #[test]
