@@ -17,7 +17,7 @@ pub(crate) enum OrderError {
     #[error("Only whoever may read all orders may ask for somebody else's.")]
     NotAll,
     #[error("This can't be done with an order any more that was fulfilled, cancelled or rejected.")]
-    AlreadyFinal,
+    AlreadyFinal(Box<Order>),
     #[error("It is not known yet whether there is stock for this order.")]
     NotConfirmed,
     #[error("There is too little stock for this order.")]
@@ -41,7 +41,7 @@ impl Problem for OrderError {
         match self {
             Self::NotFound => (StatusCode::NOT_FOUND, "order_not_found"),
             Self::NotYours | Self::NotAll => (StatusCode::FORBIDDEN, "forbidden"),
-            Self::AlreadyFinal => (StatusCode::CONFLICT, "order_already_final"),
+            Self::AlreadyFinal(_) => (StatusCode::CONFLICT, "order_already_final"),
             Self::NotConfirmed => (StatusCode::CONFLICT, "order_not_confirmed"),
             Self::InsufficientStock(_) => (StatusCode::CONFLICT, "insufficient_stock"),
             Self::IdempotencyMismatch => (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_mismatch"),
@@ -63,14 +63,18 @@ impl Problem for OrderError {
         }
     }
 
-    /// The order that was kept as `rejected`, and what there was too little of.
+    /// The order as it is, and what there was too little of.
     fn members(&self) -> Map<String, Value> {
-        let Self::InsufficientStock(order) = self else { return Map::new() };
-        let short = order.items.iter().filter_map(|line| {
-            let available = line.available?;
-            Some(json!({"product_id": line.product_id, "requested": line.quantity, "available": available}))
-        });
-        [("order".to_owned(), json!(order)), ("short".to_owned(), short.collect())].into_iter().collect()
+        let (Self::InsufficientStock(order) | Self::AlreadyFinal(order)) = self else { return Map::new() };
+        let mut members = Map::from_iter([("order".to_owned(), json!(order))]);
+        if let Self::InsufficientStock(_) = self {
+            let short = order.items.iter().filter_map(|line| {
+                let available = line.available?;
+                Some(json!({"product_id": line.product_id, "requested": line.quantity, "available": available}))
+            });
+            members.insert("short".to_owned(), short.collect());
+        }
+        members
     }
 }
 problem!(OrderError);

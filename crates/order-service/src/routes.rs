@@ -7,8 +7,6 @@ pub(crate) mod place;
 pub(crate) mod show;
 
 use auth::Routes;
-use garde::Validate;
-use serde::Deserialize;
 
 /// The service's routes.
 #[must_use]
@@ -20,8 +18,3 @@ pub fn routes() -> Routes {
         .post("/orders/{id}/cancel", cancel::cancel) // VerifyToken: whoever ordered it, or an admin
         .post("/orders/{id}/fulfil", fulfil::fulfil) // IsAdmin
 }
-
-/// The body, if there is one, of a request that says everything in its URL.
-#[derive(Debug, Deserialize, Validate)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Nothing {}

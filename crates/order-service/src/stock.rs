@@ -136,15 +136,19 @@ impl Stock {
 
     /// Takes up whatever is not leased, as long as the service runs.
     pub(crate) async fn keep_working(self) {
-        for round in 0_u32.. {
+        let mut forget_in = 0;
+        loop {
             if let Err(error) = self.take_up().await {
                 tracing::warn!(%error, "stock tasks can't be worked off");
             }
-            if round % FORGET_KEYS_EVERY == 0
-                && let Err(error) = self.forget_keys().await
-            {
-                tracing::warn!(%error, "old idempotency keys can't be forgotten");
+            if forget_in == 0 {
+                let more = self.forget_keys().await.unwrap_or_else(|error| {
+                    tracing::warn!(%error, "old idempotency keys can't be forgotten");
+                    false
+                });
+                forget_in = if more { 1 } else { FORGET_KEYS_EVERY };
             }
+            forget_in -= 1;
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
@@ -173,16 +177,12 @@ impl Stock {
         Ok(task)
     }
 
-    /// So many at a time that no statement takes long, however many there are.
-    async fn forget_keys(&self) -> Result<(), sqlx::Error> {
-        loop {
-            let mut tx = self.db.begin().await?;
-            let forgotten = IdempotencyKeys(&mut tx).forget_old(self.clock.now(), FORGOTTEN_AT_ONCE).await?;
-            tx.commit().await?;
-            if forgotten < FORGOTTEN_AT_ONCE.into() {
-                return Ok(());
-            }
-        }
+    /// So many at a time that no task waits for long, and says whether there may be more.
+    async fn forget_keys(&self) -> Result<bool, sqlx::Error> {
+        let mut tx = self.db.begin().await?;
+        let forgotten = IdempotencyKeys(&mut tx).forget_old(self.clock.now(), FORGOTTEN_AT_ONCE).await?;
+        tx.commit().await?;
+        Ok(forgotten >= u64::from(FORGOTTEN_AT_ONCE))
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a product is, and who may do what with it. No database, no HTTP.
+//! What a product is, and who may do what with it. No statements, no calls.
 
 mod product;
 mod search;

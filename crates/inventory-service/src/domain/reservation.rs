@@ -11,11 +11,10 @@ use uuid::Uuid;
 use crate::error::InventoryError;
 
 const MAX_LINES: usize = 50;
-const MAX_QUANTITY: i64 = 10_000;
 
 /// Reservations are order-service's alone.
-pub(crate) fn is_order_service(caller: &Service) -> bool {
-    caller.is("order-service")
+pub(crate) fn require_order_service(caller: &Service) -> Result<(), InventoryError> {
+    if caller.is("order-service") { Ok(()) } else { Err(InventoryError::NotOrderService) }
 }
 
 /// So much of one product.
@@ -24,7 +23,7 @@ pub(crate) fn is_order_service(caller: &Service) -> bool {
 pub(crate) struct Line {
     #[garde(skip)]
     pub product_id: Uuid,
-    #[garde(custom(orderable))]
+    #[garde(range(min = 1, max = 10_000))]
     #[schema(minimum = 1, maximum = 10_000)]
     pub quantity: i64,
 }
@@ -36,7 +35,7 @@ pub(crate) struct NewReservation {
     #[garde(custom(id_of_an_order))]
     pub order_id: Uuid,
     /// No product may stand here twice.
-    #[garde(custom(some_lines), dive)]
+    #[garde(length(min = 1, max = MAX_LINES), dive)]
     #[schema(min_items = 1, max_items = 50)]
     #[serde(deserialize_with = "service_kit::objects")]
     items: Vec<Line>,
@@ -109,22 +108,6 @@ impl Reservation {
             State::Reserved | State::Committed => Ok(self),
         }
     }
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that garde calls")]
-fn orderable(quantity: &i64, _: &()) -> garde::Result {
-    if (1..=MAX_QUANTITY).contains(quantity) {
-        return Ok(());
-    }
-    Err(garde::Error::new(format!("must be from 1 to {MAX_QUANTITY}")))
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that garde calls")]
-fn some_lines(items: &[Line], _: &()) -> garde::Result {
-    if (1..=MAX_LINES).contains(&items.len()) {
-        return Ok(());
-    }
-    Err(garde::Error::new(format!("must be 1 to {MAX_LINES} lines")))
 }
 
 /// The nil UUID is what a malformed id in a path becomes, so nothing may be kept under it.

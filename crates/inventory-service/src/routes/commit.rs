@@ -3,24 +3,18 @@
 use actix_web::web::{Data, Json};
 use auth::{Clock, IsService};
 use db::{Conn, Db};
-use garde::Validate;
-use serde::Deserialize;
-use service_kit::{Id, OptionalBody};
+use service_kit::{Id, Nothing, OptionalBody};
 use uuid::Uuid;
 
-use crate::domain::{Act, Movement, Reservation, State, is_order_service};
+use crate::domain::{Act, Movement, Reservation, State, require_order_service};
 use crate::error::InventoryError;
 use crate::store::{Reservations, Stocks};
-
-/// There is nothing to say besides the id.
-#[derive(Debug, Deserialize, Validate)]
-#[serde(deny_unknown_fields)]
-pub struct Nothing {}
 
 /// `POST /reservations/{id}/commit`: the goods of this order have left. Asked again, it answers the same and does nothing.
 #[utoipa::path(
     post, path = "/reservations/{id}/commit", tag = "reservations",
     params(("id" = Uuid, Path, description = "the order's id")),
+    request_body = Option<Nothing>,
     responses(
         (status = 200, body = Reservation),
         (status = 403, description = "not order-service"),
@@ -36,9 +30,7 @@ pub async fn commit(
     db: Data<Db>,
     clock: Data<Clock>,
 ) -> Result<Json<Reservation>, InventoryError> {
-    if !is_order_service(&caller) {
-        return Err(InventoryError::NotOrderService);
-    }
+    require_order_service(&caller)?;
     let act = Act { actor: caller.name(), at: clock.now() };
 
     let reservation = db.transaction(async |tx| take_out(tx, id.0, act).await).await?;

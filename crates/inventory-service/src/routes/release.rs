@@ -7,7 +7,7 @@ use db::{Conn, Db};
 use service_kit::Id;
 use uuid::Uuid;
 
-use crate::domain::{Act, Movement, State, is_order_service};
+use crate::domain::{Act, Movement, State, require_order_service};
 use crate::error::InventoryError;
 use crate::store::{Reservations, Stocks};
 
@@ -29,9 +29,7 @@ pub async fn release(
     db: Data<Db>,
     clock: Data<Clock>,
 ) -> Result<HttpResponse, InventoryError> {
-    if !is_order_service(&caller) {
-        return Err(InventoryError::NotOrderService);
-    }
+    require_order_service(&caller)?;
     // A malformed id, under which nothing is ever kept.
     if id.0.is_nil() {
         return Ok(HttpResponse::NoContent().finish());

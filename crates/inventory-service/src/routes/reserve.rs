@@ -6,7 +6,7 @@ use auth::{Clock, IsService};
 use db::{Conn, Db};
 use service_kit::Body;
 
-use crate::domain::{Act, Movement, NewReservation, Reservation, State, Wanted, is_order_service};
+use crate::domain::{Act, Movement, NewReservation, Reservation, State, Wanted, require_order_service};
 use crate::error::InventoryError;
 use crate::store::{Reservations, Stocks};
 
@@ -30,9 +30,7 @@ pub async fn reserve(
     db: Data<Db>,
     clock: Data<Clock>,
 ) -> Result<HttpResponse, InventoryError> {
-    if !is_order_service(&caller) {
-        return Err(InventoryError::NotOrderService);
-    }
+    require_order_service(&caller)?;
     let wanted = Wanted::try_from(new)?;
     let act = Act { actor: caller.name(), at: clock.now() };
 

@@ -2,9 +2,8 @@
 
 use actix_web::web::{Data, Json};
 use auth::IsAdmin;
-use service_kit::{Id, OptionalBody};
+use service_kit::{Id, Nothing, OptionalBody};
 
-use super::Nothing;
 use crate::domain::{Order, OrderStatus, StockTaskKind};
 use crate::error::OrderError;
 use crate::stock::Stock;
@@ -13,10 +12,11 @@ use crate::store::Orders;
 /// `POST /orders/{id}/fulfil`: a confirmed order has left, and its stock with it.
 #[utoipa::path(
     post, path = "/orders/{id}/fulfil", tag = "orders", params(("id" = Uuid, Path)),
+    request_body = Option<Nothing>,
     responses(
         (status = 200, body = Order),
         (status = 404, description = "no such order"),
-        (status = 409, description = "it is not confirmed yet, or has left, or was cancelled or rejected"),
+        (status = 409, description = "it is not confirmed yet; or it has left, or was cancelled or rejected, and stands in `order` as it is"),
     ),
 )]
 #[tracing::instrument(skip_all, fields(order.id = %id, admin.id = %admin.id()))]
@@ -28,14 +28,15 @@ pub async fn fulfil(
 ) -> Result<Json<Order>, OrderError> {
     let mut tx = stock.db.begin().await?;
 
-    let order = Orders(&mut tx).find(id.0).await?.ok_or(OrderError::NotFound)?;
     let now = stock.clock.now();
-    if !Orders(&mut tx).fulfil(order.id, now).await? {
+    let is_fulfilled = Orders(&mut tx).fulfil(id.0, now).await?;
+    let order = Orders(&mut tx).find(id.0).await?.ok_or(OrderError::NotFound)?;
+    if !is_fulfilled {
         return Err(match order.status {
             OrderStatus::Pending => OrderError::NotConfirmed,
-            _ => OrderError::AlreadyFinal,
+            _ => OrderError::AlreadyFinal(Box::new(order)),
         });
     }
     stock.decided(tx, order.id, StockTaskKind::Commit).await?;
-    Ok(Json(Order { status: OrderStatus::Fulfilled, updated_at: now, ..order }))
+    Ok(Json(order))
 }

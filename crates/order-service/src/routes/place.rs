@@ -1,15 +1,16 @@
 //! Ordering.
 
-use actix_web::http::header::{HeaderName, HeaderValue, LOCATION};
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, ResponseError as _};
 use auth::{CallContext, HasScope};
-use service_kit::Body;
+use service_kit::{Body, RequestError};
 
 use crate::checkout::{Checkout, Placed, Request};
 use crate::domain::{Basket, IdempotencyKey, Order, OrderStatus, OrdersWrite};
 use crate::error::OrderError;
 
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// `POST /orders`: orders products at their present prices.
@@ -20,9 +21,18 @@ const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-repl
         description = "1 to 255 visible characters, kept for a day: the same order again gives the same answer",
     )),
     responses(
-        (status = 201, body = Order, description = "confirmed: the stock is reserved", headers(("location" = String), ("idempotent-replayed" = Option<bool>))),
-        (status = 202, body = Order, description = "pending: inventory-service can't be asked, and will be", headers(("location" = String))),
-        (status = 409, description = "`insufficient_stock`: kept as `rejected`, in `order`; what is short stands in `short`"),
+        (
+            status = 201, body = Order, description = "confirmed: the stock is reserved",
+            headers(("location" = String), ("idempotent-replayed" = Option<bool>)),
+        ),
+        (
+            status = 202, body = Order, description = "pending: inventory-service can't be asked, and will be",
+            headers(("location" = String), ("idempotent-replayed" = Option<bool>)),
+        ),
+        (
+            status = 409, description = "`insufficient_stock`: kept as `rejected`, in `order`; what is short stands in `short`",
+            headers(("location" = String), ("idempotent-replayed" = Option<bool>)),
+        ),
         (status = 422, description = "a field is not valid, or (`idempotency_mismatch`) the key was used for another order"),
         (status = 503, description = "product-service can't be asked; nothing was ordered"),
     ),
@@ -34,13 +44,21 @@ pub async fn place(
     request: HttpRequest,
     checkout: Data<Checkout>,
 ) -> Result<HttpResponse, OrderError> {
-    let key = IdempotencyKey::of(request.headers())?;
+    let key = key_of(request.headers())?;
     let request = Request { user_id: user.id(), key, basket };
 
     // A task of its own: whoever hangs up in the middle leaves nothing half done.
     let placed = actix_web::rt::spawn(CallContext::inherit(async move { checkout.place(&request).await }));
 
     Ok(answer(placed.await??))
+}
+
+/// The one key that a request bears, if it bears any.
+fn key_of(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, RequestError> {
+    let mut keys = headers.get_all(IDEMPOTENCY_KEY);
+    let Some(first) = keys.next() else { return Ok(None) };
+    let key = first.to_str().ok().and_then(IdempotencyKey::parse).filter(|_| keys.next().is_none());
+    key.map(Some).ok_or(RequestError::InvalidHeader("Idempotency-Key"))
 }
 
 /// The order's present state, with the status that it has.
