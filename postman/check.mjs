@@ -45,8 +45,10 @@ for (const { key, value } of collection.variable) {
 }
 for (const name of ENVIRONMENTS) {
   const { values } = await read(here(name));
-  const missing = services.filter((service) => !values.some(({ key }) => key === service));
-  missing.forEach((service) => problems.push(`${name} does not say where ${service} is`));
+  for (const { name: service, port } of services) {
+    const url = values.find(({ key }) => key === service)?.value;
+    if (url !== `http://127.0.0.1:${port}`) problems.push(`${name} says that ${service} is at ${url}, and not at port ${port}`);
+  }
   for (const { key, value, type } of values) {
     const isSecret = type === 'secret' || /password|secret|token/.test(key);
     if (value && isSecret) problems.push(`${key} in ${name} has a value: it is a secret`);
@@ -68,15 +70,16 @@ function flatten(items, folders) {
   });
 }
 
-/** The registered services, by the names of the variables that say where they are. */
+/** The registered services, by the names of the variables that say where they are, with the ports that they have by default. */
 async function registered() {
   const register = await readFile(here('../services.toml'), 'utf8');
-  return [...register.matchAll(/^name = "(.*)"$/gm)].map(([, name]) => name.replaceAll('-', '_'));
+  const rows = register.matchAll(/^name = "(.*)"\nport_offset = (\d+)$/gm);
+  return [...rows].map(([, name, offset]) => ({ name: name.replaceAll('-', '_'), port: 8080 + Number(offset) }));
 }
 
 /** Every operation that the services document. */
 async function documented(values) {
-  const documents = values.filter(({ key }) => services.includes(key)).map(async ({ key: service, value: url }) => {
+  const documents = values.filter(({ key }) => services.some(({ name }) => name === key)).map(async ({ key: service, value: url }) => {
     const { paths } = await (await fetch(`${url}/openapi.json`)).json();
     return Object.entries(paths).flatMap(([path, methods]) =>
       Object.keys(methods).map((method) => ({ service, method: method.toUpperCase(), path, isUsed: false })));
