@@ -18,7 +18,7 @@ use crate::store::Stocks;
     responses(
         (status = 200, body = Stock, headers(("etag" = String))),
         (status = 304, description = "what `If-None-Match` names is still so"),
-        (status = 404, description = "no such product"),
+        (status = 404, description = "no such product; what there is of one that was taken down is still told"),
         (status = 503, description = "`product_service_unavailable`: whether there is such a product can't be said now"),
     ),
 )]

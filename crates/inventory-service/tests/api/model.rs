@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 use test_kit::Answer;
 use uuid::Uuid;
@@ -36,8 +36,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn runner(cases: u32) -> TestRunner {
-    let config = Config { cases, failure_persistence: None, ..Config::default() };
-    TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
+    TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() })
 }
 
 /// What ought to be.

@@ -9,7 +9,7 @@ use actix_web::rt::task::JoinHandle;
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use proptest::test_runner::{Config, TestRunner};
 use serde_json::json;
 use test_kit::{Answer, Client};
 use uuid::Uuid;
@@ -175,10 +175,8 @@ impl Story {
 fn whatever_happens_what_was_acknowledged_holds() {
     #[expect(clippy::disallowed_methods, reason = "the tests' own switch, not a service's configuration")]
     let cases = if std::env::var("LONG_TESTS").is_ok() { 60 } else { 6 };
-    let seed = [Uuid::new_v4().into_bytes(), Uuid::new_v4().into_bytes()].concat();
-    println!("seed {seed:?}");
     let config = Config { cases, max_shrink_iters: 40, failure_persistence: None, ..Config::default() };
-    let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
+    let mut runner = TestRunner::new(config);
     let system = System::new();
     let outcome = runner.run(&vec(moment(), 20..40), |moments| {
         system.block_on(async {
