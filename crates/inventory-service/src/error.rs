@@ -77,3 +77,18 @@ impl Problem for InventoryError {
     }
 }
 problem!(InventoryError);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_that_is_away_is_so_for_a_time_and_what_is_wrong_here_is_not_told() {
+        let answered = |error: sqlx::Error| InventoryError::from(error).parts();
+        assert_eq!(
+            answered(sqlx::Error::PoolTimedOut),
+            (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable")
+        );
+        assert_eq!(answered(sqlx::Error::RowNotFound), (StatusCode::INTERNAL_SERVER_ERROR, "internal"));
+    }
+}

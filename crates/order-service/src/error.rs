@@ -57,7 +57,6 @@ impl Problem for OrderError {
 
     fn fields(&self) -> Vec<FieldError> {
         match self {
-            Self::Request(error) => error.fields(),
             Self::Basket(error) => vec![FieldError { field: error.field(), message: error.to_string() }],
             _ => Vec::new(),
         }
@@ -78,3 +77,18 @@ impl Problem for OrderError {
     }
 }
 problem!(OrderError);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_that_is_away_is_so_for_a_time_and_what_is_wrong_here_is_not_told() {
+        let answered = |error: sqlx::Error| OrderError::from(error).parts();
+        assert_eq!(
+            answered(sqlx::Error::PoolTimedOut),
+            (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable")
+        );
+        assert_eq!(answered(sqlx::Error::RowNotFound), (StatusCode::INTERNAL_SERVER_ERROR, "internal"));
+    }
+}

@@ -26,17 +26,17 @@ pub async fn fulfil(
     _: OptionalBody<Nothing>,
     stock: Data<Stock>,
 ) -> Result<Json<Order>, OrderError> {
-    let mut tx = stock.db.begin().await?;
+    let order = Orders(&mut stock.db.read().await?).find(id.0).await?.ok_or(OrderError::NotFound)?;
 
+    let mut tx = stock.db.begin().await?;
     let now = stock.clock.now();
-    let is_fulfilled = Orders(&mut tx).fulfil(id.0, now).await?;
-    let order = Orders(&mut tx).find(id.0).await?.ok_or(OrderError::NotFound)?;
-    if !is_fulfilled {
+    if !Orders(&mut tx).fulfil(order.id, now).await? {
+        let order = Orders(&mut tx).find(order.id).await?.ok_or(OrderError::NotFound)?;
         return Err(match order.status {
             OrderStatus::Pending => OrderError::NotConfirmed,
             _ => OrderError::AlreadyFinal(Box::new(order)),
         });
     }
     stock.decided(tx, order.id, StockTaskKind::Commit).await?;
-    Ok(Json(order))
+    Ok(Json(Order { status: OrderStatus::Fulfilled, updated_at: now, ..order }))
 }

@@ -28,6 +28,11 @@ impl Ledger {
         self.count("select count(*) from stock_tasks").await
     }
 
+    /// How often the tasks that are left were tried in vain.
+    pub async fn attempts(&self) -> i64 {
+        self.count("select cast(coalesce(sum(attempts), 0) as bigint) from stock_tasks").await
+    }
+
     pub async fn orders(&self) -> i64 {
         self.count("select count(*) from orders").await
     }

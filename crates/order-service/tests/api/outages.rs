@@ -154,6 +154,26 @@ async fn while_inventory_service_is_away_nobody_waits_for_it_and_all_is_done_whe
 }
 
 #[actix_web::test]
+async fn what_is_due_while_inventory_service_is_left_alone_is_done_as_soon_as_it_is_not() {
+    let shop = shop().await;
+    let lamp = shop.product(100, 5);
+    shop.near.inventory.is_now(LostBefore).await;
+    let order = id_of(shop.order("ada", &[(lamp, 2)]).await.assert_status(202));
+    // Each time it is asked thrice, and ten failures in a row are enough.
+    eventually("it is left alone", async || {
+        shop.advance(1);
+        shop.ledger.attempts().await >= 4
+    })
+    .await;
+    assert_eq!(shop.near.inventory.arrived(), 10);
+    shop.near.inventory.is_now(Fair).await;
+    shop.advance(60);
+    // From here on the clock stands still: a task that was tried in vain meanwhile would not be due again.
+    eventually("it is confirmed", async || shop.status(&order).await == "confirmed").await;
+    shop.assert_books().await;
+}
+
+#[actix_web::test]
 async fn an_order_that_inventory_service_never_takes_keeps_no_other_waiting() {
     let shop = shop().await;
     let (lamp, cursed) = (shop.product(100, 10), shop.product(100, 10));
