@@ -133,6 +133,18 @@ mod tests {
         assert_eq!(answered(&wrong), (500, "server_error"));
     }
 
+    #[actix_web::test]
+    async fn what_is_wrong_here_is_not_described() {
+        for (error, described) in [
+            (OAuthError::Database(sqlx::Error::RowNotFound), "Something went wrong here."),
+            (OAuthError::InvalidTarget, "You may not call this service."),
+        ] {
+            let body = actix_web::body::to_bytes(error.error_response().into_body()).await.unwrap();
+            let refusal: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            assert_eq!(refusal["error_description"], described);
+        }
+    }
+
     #[test]
     fn a_form_that_is_refused_keeps_its_status() {
         assert_eq!(answered(&RequestError::BodyTooLarge.into()), (413, "invalid_request"));
