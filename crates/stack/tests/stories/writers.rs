@@ -1,9 +1,12 @@
 //! Who writes until the service dies, and remembers what it acknowledged.
 
 use std::cell::{Cell, RefCell};
+use std::time::{Duration, Instant};
 
+use reqwest::{RequestBuilder, Response};
 use serde_json::{Value, json};
 
+use crate::SOON;
 use crate::platform::{PASSWORD, Platform};
 use crate::shop::lamp;
 
@@ -34,6 +37,42 @@ impl<T, K: Fn() -> u32> Acknowledged<T, K> {
     }
 }
 
+/// How a service that may die answered.
+enum Outcome {
+    Done(Response),
+    /// 503: nothing is promised, and it may well succeed later. A machine that stands still for longer than the service's
+    /// patience with its database is enough.
+    Unavailable,
+    Gone,
+}
+
+/// Who asks a service until it dies, and is told no more often than a busy machine explains that it can't be done now.
+struct Patient {
+    status: u16,
+    refused_since: Cell<Option<Instant>>,
+}
+
+impl Patient {
+    fn expecting(status: u16) -> Self {
+        Self { status, refused_since: Cell::new(None) }
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Outcome {
+        let Ok(answer) = request.send().await else { return Outcome::Gone };
+        if answer.status() == self.status {
+            self.refused_since.set(None);
+            return Outcome::Done(answer);
+        }
+        let since = self.refused_since.get().unwrap_or_else(Instant::now);
+        self.refused_since.set(Some(since));
+        let (status, told) = (answer.status(), answer.text().await);
+        println!("{status}: {told:?}");
+        assert!(status == 503 && since.elapsed() < SOON, "{status}: {told:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        Outcome::Unavailable
+    }
+}
+
 /// Puts products up until the service is gone.
 pub async fn put_up(
     platform: &Platform,
@@ -42,11 +81,16 @@ pub async fn put_up(
 ) {
     let http = reqwest::Client::builder().build().unwrap();
     let url = format!("{}/products", platform.url("product-service"));
+    let service = Patient::expecting(201);
     loop {
         let request = http.post(&url).bearer_auth(seller["access_token"].as_str().unwrap()).json(&lamp());
-        let Ok(answer) = request.send().await else { return };
-        assert_eq!(answer.status(), 201);
-        acknowledged.add(answer.headers()["location"].to_str().unwrap().to_owned());
+        match service.send(request).await {
+            Outcome::Done(answer) => {
+                acknowledged.add(answer.headers()["location"].to_str().unwrap().to_owned());
+            }
+            Outcome::Unavailable => (),
+            Outcome::Gone => return,
+        }
     }
 }
 
@@ -59,25 +103,36 @@ pub async fn come_and_stay(
     round: usize,
 ) -> Vec<Value> {
     let http = reqwest::Client::builder().build().unwrap();
-    let post = async |path: &str, body: Value, status: u16| -> Option<Value> {
-        let answer =
-            http.post(format!("{}{path}", platform.url("user-service"))).json(&body).send().await.ok()?;
-        assert_eq!(answer.status(), status, "{path}");
-        answer.json().await.ok()
-    };
+    let (registrar, sessions) = (Patient::expecting(201), Patient::expecting(200));
+    let post = |path: &str, body: Value| http.post(platform.url("user-service") + path).json(&body);
     let mut pairs = Vec::new();
     for person in 0.. {
         let email = format!("ada{round}.{line}.{person}@example.com");
         let registration = json!({"email": email, "password": PASSWORD, "name": "Ada"});
-        let Some(_) = post("/auth/register", registration, 201).await else { break };
-        acknowledged.add(email.clone());
+        match registrar.send(post("/auth/register", registration)).await {
+            Outcome::Done(_) => acknowledged.add(email.clone()),
+            Outcome::Unavailable => continue,
+            Outcome::Gone => break,
+        }
         let credentials = json!({"email": email, "password": PASSWORD});
-        let Some(pair) = post("/auth/login", credentials, 200).await else { break };
+        let answer = match sessions.send(post("/auth/login", credentials)).await {
+            Outcome::Done(answer) => answer,
+            Outcome::Unavailable => continue,
+            Outcome::Gone => break,
+        };
+        let Ok(pair) = answer.json().await else { break };
         pairs.push(pair);
         for _ in 0..3 {
-            let shown = json!({"refresh_token": pairs.last().unwrap()["refresh_token"]});
-            let Some(next) = post("/auth/refresh", shown, 200).await else { return pairs };
-            *pairs.last_mut().unwrap() = next;
+            let last: &mut Value = pairs.last_mut().unwrap();
+            let shown = json!({"refresh_token": last["refresh_token"]});
+            match sessions.send(post("/auth/refresh", shown)).await {
+                Outcome::Done(answer) => match answer.json().await {
+                    Ok(next) => *last = next,
+                    Err(_) => return pairs,
+                },
+                Outcome::Unavailable => (),
+                Outcome::Gone => return pairs,
+            }
         }
     }
     pairs
