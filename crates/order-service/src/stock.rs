@@ -2,6 +2,7 @@
 //! it; whoever decided tries at once, and a worker takes up what is left.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use auth::Clock;
@@ -138,9 +139,10 @@ impl Stock {
     pub(crate) async fn keep_working(self) {
         let mut forget_in = 0;
         loop {
-            if let Err(error) = self.take_up().await {
+            let taken_up = self.take_up().await.unwrap_or_else(|error| {
                 tracing::warn!(%error, "stock tasks can't be worked off");
-            }
+                0
+            });
             if forget_in == 0 {
                 let more = self.forget_keys().await.unwrap_or_else(|error| {
                     tracing::warn!(%error, "old idempotency keys can't be forgotten");
@@ -149,24 +151,31 @@ impl Stock {
                 forget_in = if more { 1 } else { FORGET_KEYS_EVERY };
             }
             forget_in -= 1;
-            tokio::time::sleep(LOOK_EVERY).await;
+            // After a full batch there is likely more, and a backlog should not wait for the clock.
+            if taken_up < BATCH {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
         }
     }
 
-    /// Works off what is due now, unless nobody would listen.
-    async fn take_up(&self) -> Result<(), sqlx::Error> {
+    /// Works off what is due now, unless nobody would listen, and says for how many orders.
+    async fn take_up(&self) -> Result<i64, sqlx::Error> {
         if self.inventory.is_left_alone() {
-            return Ok(());
+            return Ok(0);
         }
         let due = StockTasks(&mut self.db.read().await?).due(self.clock.now(), BATCH).await?;
+        let taken_up = AtomicI64::new(0);
         stream::iter(due)
             .for_each_concurrent(AT_ONCE, async |order_id| match self.take_up_next(order_id).await {
-                Ok(Some(task)) => self.try_to_work_off(task).await,
+                Ok(Some(task)) => {
+                    taken_up.fetch_add(1, Ordering::Relaxed);
+                    self.try_to_work_off(task).await;
+                }
                 Ok(None) => {}
                 Err(error) => tracing::warn!(order.id = %order_id, %error, "a stock task can't be taken up"),
             })
             .await;
-        Ok(())
+        Ok(taken_up.into_inner())
     }
 
     async fn take_up_next(&self, order_id: Uuid) -> Result<Option<StockTask>, sqlx::Error> {
