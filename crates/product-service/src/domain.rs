@@ -4,4 +4,4 @@ mod product;
 mod search;
 
 pub(crate) use self::product::{NewProduct, Product, ProductChange, ProductsWrite};
-pub(crate) use self::search::{Search, fold};
+pub(crate) use self::search::Search;

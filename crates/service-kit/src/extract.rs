@@ -10,6 +10,6 @@ mod strict;
 
 pub use self::body::{Body, MAX_BODY_BYTES, Nothing, OptionalBody};
 pub use self::form::Form;
-pub use self::object::objects;
+pub use self::object::{given, objects};
 pub use self::path::Id;
 pub use self::query::Query;

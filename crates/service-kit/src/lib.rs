@@ -1,6 +1,7 @@
 //! What every service does alike, so that a service's own code is about what it owns: configuration, the log, one shape for
 //! refusals, health, metrics, documentation, paging, conditional requests, shutdown. It owns no data and knows no service.
 
+mod address;
 mod answer;
 mod config;
 pub mod docs;
@@ -18,12 +19,13 @@ mod telemetry;
 pub mod text;
 mod unread;
 
+pub use self::address::{ClientAddress, InvalidProxies, TrustedProxies};
 pub use self::answer::RequestId;
 pub use self::config::{
     AuthSettings, Calls, ConfigErrors, ConfigProblem, Env, KeySource, Neighbour, Register, RegisteredService,
     Role, Roles, Settings,
 };
-pub use self::extract::{Body, Form, Id, MAX_BODY_BYTES, Nothing, OptionalBody, Query, objects};
+pub use self::extract::{Body, Form, Id, MAX_BODY_BYTES, Nothing, OptionalBody, Query, given, objects};
 pub use self::launch::{StandardInput, launch};
 pub use self::page::{Cursor, Limit, Page};
 pub use self::problem::{Problem, RequestError};

@@ -1,15 +1,17 @@
 //! The first admin: made at start where there is none, since nobody could make one otherwise.
 
 use chrono::{DateTime, Utc};
-use db::Db;
+use db::{Db, Tx};
 use secrecy::ExposeSecret as _;
 use service_kit::id;
 
+use crate::call::Call;
 use crate::config::FirstAdmin;
-use crate::domain::password;
+use crate::domain::{Entry, Event};
 use crate::error::StartError;
-use crate::hashing::Hashing;
-use crate::store::{NewUser, Sessions, Users};
+use crate::login::Logins;
+use crate::passwords::Passwords;
+use crate::store::{AuditLog, NewUser, Users};
 
 const ROLES: &str = "user admin";
 
@@ -17,7 +19,8 @@ const ROLES: &str = "user admin";
 /// configured password, and are logged out everywhere: whoever took that address before has no more use of it.
 pub(crate) async fn ensure_one(
     db: &Db,
-    hashing: &Hashing,
+    passwords: &Passwords,
+    logins: &Logins,
     admin: Option<&FirstAdmin>,
     now: DateTime<Utc>,
 ) -> Result<(), StartError> {
@@ -28,17 +31,21 @@ pub(crate) async fn ensure_one(
         tracing::warn!("nobody is an admin: ADMIN_EMAIL and ADMIN_PASSWORD make one");
         return Ok(());
     };
-    let hash = hashing.hash(password::normalize(password.expose_secret())).await?;
-    db.transaction(async |tx| {
+    let hash = passwords.hash(password.expose_secret()).await?;
+    let make = async |tx: &mut Tx| {
         let id = id::new(now);
         let new = NewUser { id, email, name: "Admin", password_hash: &hash, roles: ROLES, now };
-        if !Users(tx).add(&new).await? {
-            Users(tx).take_over(email, &hash, ROLES, now).await?;
-            Sessions(tx).end_all_of(&email.key(), now).await?;
+        let is_new = Users(tx).add(&new).await?;
+        let there = if is_new { None } else { Users(tx).find_by_email(email).await? };
+        let id = there.map_or(id, |account| account.id);
+        if !is_new {
+            // At a start nobody is served yet: what is taken back is read from the database next.
+            let _ = logins.end_all(tx, id, now).await?;
+            Users(tx).take_over(id, &hash, ROLES, now).await?;
         }
-        Ok::<_, sqlx::Error>(())
-    })
-    .await?;
+        AuditLog(tx).add(&Entry { actor: None, ..Entry::of(Event::FirstAdmin, id) }, &Call::own(now)).await
+    };
+    db.transaction(make).await?;
     tracing::info!("the first admin was made");
     Ok(())
 }

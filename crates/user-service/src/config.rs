@@ -1,13 +1,13 @@
 //! What the service has to be told.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use argon2::Params;
 use chrono::TimeDelta;
 use db::DatabaseUrl;
 use secrecy::{ExposeSecret as _, SecretString};
-use service_kit::{AuthSettings, Env, Settings};
+use service_kit::{AuthSettings, Env, Settings, TrustedProxies};
 
 use crate::NAME;
 use crate::clients::ClientSecrets;
@@ -33,6 +33,10 @@ pub struct Config {
     pub lifetimes: Lifetimes,
     /// How passwords are hashed.
     pub hashing: HashingConfig,
+    /// How many failed logins are free for each account and network in 15 minutes (`LOGIN_FREE_FAILURES`).
+    pub login_free_failures: NonZeroU32,
+    /// Whose word on where a request comes from is taken (`TRUSTED_PROXIES`).
+    pub trusted_proxies: TrustedProxies,
     /// Who becomes admin where there is none.
     pub first_admin: Option<FirstAdmin>,
     /// Which services may have tokens.
@@ -52,6 +56,7 @@ pub struct Lifetimes {
     pub grace: TimeDelta,
 }
 
+const FREE_FAILURES: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
 const MAX_SLOTS: usize = 1_024;
 const MAX_QUEUE: usize = 65_536;
 
@@ -95,6 +100,8 @@ impl Config {
             },
             lifetimes: Lifetimes::read(env),
             hashing: HashingConfig::read(env),
+            login_free_failures: env.parse("LOGIN_FREE_FAILURES", FREE_FAILURES, "a number from 1"),
+            trusted_proxies: settings.trusted_proxies,
             first_admin: FirstAdmin::read(env),
             clients: ClientSecrets::read(env, NAME),
         }

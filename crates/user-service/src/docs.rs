@@ -3,8 +3,9 @@
 use utoipa::OpenApi;
 
 use crate::routes::{
-    change_me, current_user, introspect, login, logout, me, metadata, refresh, register, revoke,
-    service_token,
+    audit_log, change_me, change_password, change_user, current_user, delete_user, end_session, introspect,
+    keys, list_users, log_user_out, login, logout, logout_all, me, metadata, refresh, register, revoke,
+    service_token, sessions, show_user, verify,
 };
 
 #[derive(OpenApi)]
@@ -17,9 +18,21 @@ use crate::routes::{
         login::login,
         refresh::refresh,
         logout::logout,
+        logout_all::logout_all,
+        verify::verify,
         current_user::current_user,
+        sessions::sessions,
+        end_session::end_session,
+        change_password::change_password,
         me::me,
         change_me::change_me,
+        list_users::list_users,
+        show_user::show_user,
+        change_user::change_user,
+        delete_user::delete_user,
+        log_user_out::log_user_out,
+        audit_log::audit_log,
+        keys::keys,
         service_token::service_token,
         introspect::introspect,
         revoke::revoke,

@@ -17,6 +17,14 @@ pub(crate) enum UserError {
     InvalidRefreshToken,
     #[error("There is no such user.")]
     NotFound,
+    #[error("There is no such session.")]
+    SessionNotFound,
+    #[error("Somebody has to remain an admin.")]
+    LastAdmin,
+    #[error("There are no published keys: one shared secret signs and verifies.")]
+    SharedSecret,
+    #[error("That was tried too often. Try again later.")]
+    Throttled { retry_after: u32 },
     #[error("Too many people are logging in. Try again in a moment.")]
     Busy,
     #[error(transparent)]
@@ -47,6 +55,10 @@ impl Problem for UserError {
             Self::InvalidCredentials => (StatusCode::UNAUTHORIZED, "invalid_credentials"),
             Self::InvalidRefreshToken => (StatusCode::UNAUTHORIZED, "invalid_refresh_token"),
             Self::NotFound => (StatusCode::NOT_FOUND, "user_not_found"),
+            Self::SessionNotFound => (StatusCode::NOT_FOUND, "session_not_found"),
+            Self::LastAdmin => (StatusCode::CONFLICT, "last_admin"),
+            Self::SharedSecret => (StatusCode::CONFLICT, "shared_secret"),
+            Self::Throttled { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_attempts"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "hashing_busy"),
             Self::Request(error) => error.parts(),
             Self::Database(error) if db::is_unavailable(error) => {
@@ -62,6 +74,13 @@ impl Problem for UserError {
         match self {
             Self::Request(error) => error.fields(),
             _ => Vec::new(),
+        }
+    }
+
+    fn retry_after(&self) -> Option<u32> {
+        match self {
+            Self::Throttled { retry_after } => Some(*retry_after),
+            _ => (self.parts().0 == StatusCode::SERVICE_UNAVAILABLE).then_some(1),
         }
     }
 }

@@ -4,12 +4,11 @@
 
 mod argon;
 
-use std::num::NonZeroUsize;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 pub(crate) use self::argon::{BOUNDS, is_bearable};
 use self::argon::{Memory, Work};
@@ -21,7 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Hashes and checks passwords. Clones share the slots.
 #[derive(Clone, Debug)]
 pub(crate) struct Hashing {
-    queue: SyncSender<Job>,
+    jobs: Sender<Job>,
+    /// One for each job that is at work or may wait.
+    places: Arc<Semaphore>,
     cost: argon2::Params,
     /// What the password of somebody unknown is compared with, so that they take as long as somebody known.
     decoy: Arc<str>,
@@ -32,6 +33,8 @@ struct Job {
     work: Work,
     since: Instant,
     answer: oneshot::Sender<Result<Outcome, HashingError>>,
+    /// Held until the work is done, or was not worth doing: who hangs up does not make room for another by that.
+    place: OwnedSemaphorePermit,
 }
 
 #[derive(Debug)]
@@ -57,14 +60,28 @@ pub(crate) enum HashingError {
 impl Hashing {
     /// Starts the slots.
     pub(crate) fn start(config: &HashingConfig) -> Result<Self, HashingError> {
-        // A slot takes a job out of the channel when it begins, so what is in there waits.
-        let (queue, jobs) = sync_channel(config.queue);
-        let jobs = Arc::new(Mutex::new(jobs));
-        for _ in 0..NonZeroUsize::get(config.slots) {
-            let jobs = Arc::clone(&jobs);
-            std::thread::spawn(move || slot(&jobs));
+        let (jobs, received) = channel();
+        let received = Arc::new(Mutex::new(received));
+        for _ in 0..config.slots.get() {
+            let received = Arc::clone(&received);
+            std::thread::spawn(move || slot(&received));
         }
-        Ok(Self { queue, cost: config.cost.clone(), decoy: argon::decoy(&config.cost)?.into() })
+        Ok(Self {
+            jobs,
+            places: Arc::new(Semaphore::new(config.slots.get() + config.queue)),
+            cost: config.cost.clone(),
+            decoy: argon::decoy(&config.cost)?.into(),
+        })
+    }
+
+    /// Whether one more would be taken now. Asked before anything else is done for a password, so that a flood costs nothing.
+    pub(crate) fn has_room(&self) -> bool {
+        self.places.available_permits() > 0
+    }
+
+    /// Whether a hash was made at another cost than hashes are made at now.
+    pub(crate) fn is_outdated(&self, hash: &str) -> bool {
+        argon::cost_of(hash).is_ok_and(|cost| !argon::is_same(&cost, &self.cost))
     }
 
     /// Hashes a password, normalised, into the PHC string format.
@@ -75,22 +92,26 @@ impl Hashing {
         }
     }
 
-    /// Whether the password, normalised, is the one of this hash. Without a hash it takes as long, and is not.
+    /// Whether the password, normalised, is the one of this hash. Without a hash, or with one that can't be used, it takes as
+    /// long, and is not.
     pub(crate) async fn matches(&self, password: String, hash: Option<&str>) -> Result<bool, HashingError> {
-        let work = Work::Compare { password, hash: hash.unwrap_or(&self.decoy).to_owned() };
+        let usable = hash.filter(|hash| {
+            argon::cost_of(hash)
+                .inspect_err(|error| tracing::error!(%error, "a stored hash is refused"))
+                .is_ok()
+        });
+        let work = Work::Compare { password, hash: usable.unwrap_or(&self.decoy).to_owned() };
         match self.submit(work).await? {
-            Outcome::Match(matches) => Ok(matches && hash.is_some()),
+            Outcome::Match(matches) => Ok(matches && usable.is_some()),
             Outcome::Hash(_) => Err(HashingError::Unusable("a hash came back")),
         }
     }
 
     async fn submit(&self, work: Work) -> Result<Outcome, HashingError> {
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| HashingError::Busy)?;
         let (answer, answered) = oneshot::channel();
-        self.queue.try_send(Job { work, since: Instant::now(), answer }).map_err(
-            |refused| match refused {
-                TrySendError::Full(_) | TrySendError::Disconnected(_) => HashingError::Busy,
-            },
-        )?;
+        let job = Job { work, since: Instant::now(), answer, place };
+        self.jobs.send(job).map_err(|_| HashingError::Busy)?;
         answered.await.unwrap_or(Err(HashingError::Busy))
     }
 }
@@ -102,11 +123,12 @@ fn slot(jobs: &Mutex<Receiver<Job>>) {
     loop {
         // The lock is held while waiting, which keeps the other slots from nothing but waiting.
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Job { work, since, answer }) = job else { return };
+        let Ok(Job { work, since, answer, place }) = job else { return };
         if answer.is_closed() {
             continue; // Whoever asked has hung up.
         }
         let outcome = if since.elapsed() > PATIENCE { Err(HashingError::Busy) } else { memory.run(work) };
+        drop(place);
         // Nobody to tell is nothing to do.
         drop(answer.send(outcome));
     }
@@ -126,6 +148,10 @@ fn lower_priority() {}
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroUsize;
+
+    use futures_util::FutureExt as _;
+
     use super::*;
 
     fn hashing(slots: usize, queue: usize, memory_kib: u32) -> Hashing {
@@ -161,12 +187,54 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_hash_that_can_t_be_used_is_nobody_s_and_takes_as_long_as_one_that_can() {
+        let hashing = hashing(1, 4, 19 * 1024);
+        let hash = hashing.hash("correct horse".to_owned()).await.unwrap();
+        let absurd = hash.replace("m=19456", "m=4294967295");
+        let mut times = Vec::new();
+        for hash in [&hash, &absurd, &"x".to_owned()] {
+            let begun = Instant::now();
+            times.push((
+                hashing.matches("correct horse".to_owned(), Some(hash)).await.unwrap(),
+                begun.elapsed(),
+            ));
+        }
+        assert!(times[0].0 && !times[1].0 && !times[2].0);
+        assert!(times[1].1 > times[0].1 / 4 && times[2].1 > times[0].1 / 4, "{times:?}");
+    }
+
+    #[tokio::test]
+    async fn a_hash_of_another_cost_is_outdated() {
+        let (old, new) = (hashing(1, 4, 256), hashing(1, 4, 64));
+        let hash = old.hash("correct horse".to_owned()).await.unwrap();
+        assert!(new.is_outdated(&hash) && !old.is_outdated(&hash));
+        assert!(!new.is_outdated("x"), "what can't be used can't be renewed");
+    }
+
+    #[tokio::test]
+    async fn whoever_hangs_up_keeps_their_place_until_it_is_their_turn() {
+        let hashing = hashing(1, 1, 19 * 1024);
+        for _ in 0..2 {
+            let work = Work::Hash { password: "correct horse".to_owned(), cost: hashing.cost.clone() };
+            assert!(
+                hashing.submit(work).now_or_never().is_none(),
+                "it was asked, and nobody waits for the answer"
+            );
+        }
+        assert!(!hashing.has_room());
+        assert!(matches!(hashing.hash("correct horse".to_owned()).await, Err(HashingError::Busy)));
+        while !hashing.has_room() {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
     async fn what_does_not_fit_in_the_queue_is_refused_and_the_rest_is_done() {
         let hashing = hashing(1, 2, 19 * 1024);
         let asked = (0..20).map(|_| hashing.hash("correct horse".to_owned()));
         let (done, refused): (Vec<_>, Vec<_>) =
             futures_util::future::join_all(asked).await.into_iter().partition(Result::is_ok);
-        assert!((2..=4).contains(&done.len()), "one at work and two waiting: {}", done.len());
+        assert_eq!(done.len(), 3, "one at work and two waiting");
         assert!(refused.iter().all(|refusal| matches!(refusal, Err(HashingError::Busy))));
         assert!(hashing.hash("correct horse".to_owned()).await.is_ok(), "the slot is free again");
     }
@@ -178,7 +246,8 @@ mod tests {
             let work = Work::Hash { password: "correct horse".to_owned(), cost: hashing.cost.clone() };
             let (answer, gone) = oneshot::channel();
             drop(gone);
-            hashing.queue.try_send(Job { work, since: Instant::now(), answer }).unwrap();
+            let place = Arc::clone(&hashing.places).try_acquire_owned().unwrap();
+            hashing.jobs.send(Job { work, since: Instant::now(), answer, place }).unwrap();
         }
         let begun = Instant::now();
         hashing.hash("correct horse".to_owned()).await.unwrap();
@@ -193,7 +262,8 @@ mod tests {
         let work = Work::Hash { password: "correct horse".to_owned(), cost: hashing.cost.clone() };
         let (answer, answered) = oneshot::channel();
         let since = Instant::now().checked_sub(PATIENCE * 2).unwrap();
-        hashing.queue.try_send(Job { work, since, answer }).unwrap();
+        let place = Arc::clone(&hashing.places).try_acquire_owned().unwrap();
+        hashing.jobs.send(Job { work, since, answer, place }).unwrap();
         assert!(matches!(answered.await.unwrap(), Err(HashingError::Busy)));
     }
 }

@@ -5,4 +5,4 @@ mod signing;
 
 pub use self::seal::KeyEncryptionKey;
 pub(crate) use self::seal::{SealError, Seals};
-pub(crate) use self::signing::{Signer, StoredKey, load_or_make};
+pub(crate) use self::signing::{KeyState, Signer, StoredKey, load_or_make};

@@ -2,23 +2,29 @@
 //! other service only verifies what this one signed.
 //!
 //! To read it: `routes` lists every URL and its handler, `routes/…` has one use case a file, `domain` holds the rules
-//! (addresses, passwords, refresh tokens), `hashing` the one expensive thing, `clients` the services and their secrets, `keys`
-//! what signs, `store` how it is all kept.
+//! (addresses, passwords, refresh tokens), `throttle` and `hashing` what stands between a guesser and a password, `login` and
+//! `endings` how a session begins and ends, `clients` the services and their secrets, `keys` what signs, `store` how it is all
+//! kept.
 
 mod admin;
+mod call;
 mod clients;
 mod config;
 mod docs;
 mod domain;
+mod endings;
 mod error;
 mod hashing;
+mod housekeeping;
 mod keys;
 mod login;
 mod mint;
 mod oauth;
+mod passwords;
 mod routes;
 pub mod startup;
 mod store;
+mod throttle;
 
 use std::process::ExitCode;
 

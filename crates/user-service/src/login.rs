@@ -2,22 +2,21 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
-use auth::{Revocation, Revocations};
-use chrono::{DateTime, TimeDelta, Utc};
+use auth::{Claims, Revocations};
+use chrono::{DateTime, Utc};
 use db::{Conn, Db};
 use serde::Serialize;
 use service_kit::id;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::call::Call;
 use crate::config::Lifetimes;
 use crate::domain::{Account, RefreshToken, Successors, User};
+use crate::endings::{Ended, LEEWAY};
 use crate::error::UserError;
 use crate::mint::Mint;
-use crate::store::{NewSession, Session, Sessions, Users};
-
-/// How long after its end a token may still be taken for good: twice the leeway that verifiers leave to clocks.
-const LEEWAY: TimeDelta = TimeDelta::seconds(60);
+use crate::store::{NewSession, Rotation, Session, Sessions, Users};
 
 /// Opens sessions, carries them on and ends them. One for the whole service.
 #[derive(Clone, Debug)]
@@ -57,7 +56,7 @@ pub(crate) enum Refreshed {
     /// The next pair.
     Pair(TokenPair),
     /// It was replaced before, and its successor may be in other hands: the session has been ended.
-    Replayed { session: Uuid, user: Uuid, access_expires_at: DateTime<Utc> },
+    Replayed(Ended),
 }
 
 impl Logins {
@@ -67,8 +66,9 @@ impl Logins {
         &self,
         conn: &mut Conn,
         compared: &Account,
-        now: DateTime<Utc>,
+        call: &Call,
     ) -> Result<TokenPair, UserError> {
+        let now = call.at;
         let confirmed = Users(conn).confirm(compared.id, compared.password_hash.as_deref()).await?;
         let account = confirmed.ok_or(UserError::InvalidCredentials)?;
         Sessions(conn).forget_old(account.id, now, now - LEEWAY).await?;
@@ -85,6 +85,8 @@ impl Logins {
             token_expires_at,
             expires_at,
             access_expires_at: self.access_expires_at(now),
+            ip: &call.ip().unwrap_or_default(),
+            user_agent: call.user_agent.as_deref().unwrap_or_default(),
         };
         Sessions(conn).open(&new).await?;
         self.pair(account, session, &token, token_expires_at, now)
@@ -96,16 +98,22 @@ impl Logins {
         &self,
         conn: &mut Conn,
         token: &RefreshToken,
-        now: DateTime<Utc>,
+        call: &Call,
     ) -> Result<Refreshed, UserError> {
+        let now = call.at;
         let nonce = Successors::nonce()?;
         let successor = self.successors.of(token, &nonce);
-        let token_expires_at = now + self.lifetimes.refresh;
-        let access_expires_at = self.access_expires_at(now);
-        let rotated = Sessions(conn)
-            .rotate(token, &successor, &nonce, now, token_expires_at, access_expires_at)
-            .await?;
-        if let Some(session) = rotated {
+        let rotation = Rotation {
+            token,
+            successor: &successor,
+            nonce: &nonce,
+            now,
+            token_expires_at: now + self.lifetimes.refresh,
+            access_expires_at: self.access_expires_at(now),
+            ip: &call.ip().unwrap_or_default(),
+            user_agent: call.user_agent.as_deref().unwrap_or_default(),
+        };
+        if let Some(session) = Sessions(conn).rotate(&rotation).await? {
             return self.carry_on(conn, &session, &successor, now).await;
         }
         let session = Sessions(conn).find_by_token(token).await?.filter(|session| session.is_live(now));
@@ -115,10 +123,7 @@ impl Logins {
                 let successor = self.successors.of(token, nonce);
                 self.carry_on(conn, &session, &successor, now).await
             }
-            _ => {
-                let access_expires_at = Sessions(conn).end(session.id, now).await?.unwrap_or(now);
-                Ok(Refreshed::Replayed { session: session.id, user: session.user_id, access_expires_at })
-            }
+            _ => Ok(Refreshed::Replayed(self.end(conn, &[session.id], now).await?)),
         }
     }
 
@@ -134,8 +139,7 @@ impl Logins {
                 && (session.is_newest(token) || session.was_just_replaced(token, now, self.lifetimes.grace))
         });
         let Some(session) = session else { return Ok(None) };
-        let account = Users(conn).find(session.user_id).await?;
-        Ok(account.is_some_and(|account| !account.disabled).then_some(session))
+        Ok(Sessions(conn).bearer(session.id).await?.map(|_| session))
     }
 
     /// The session that whoever shows this token may end: with the newest one or the one before, since they may have missed the
@@ -152,25 +156,14 @@ impl Logins {
         Ok(session.map(|session| session.id))
     }
 
-    /// Ends sessions, and takes back their access tokens.
-    pub(crate) async fn end(
-        &self,
-        db: &Db,
-        sessions: &[Uuid],
-        now: DateTime<Utc>,
-    ) -> Result<(), sqlx::Error> {
-        let mut ended = Vec::new();
-        let mut tx = db.begin().await?;
-        for session in sessions {
-            let access_expires_at = Sessions(&mut tx).end(*session, now).await?;
-            ended.extend(access_expires_at.map(|time| (*session, time)));
-        }
-        tx.commit().await?;
-        for (session, access_expires_at) in ended {
-            self.take_back(session, access_expires_at);
-            tracing::info!(session.id = %session, "logged out");
-        }
-        Ok(())
+    /// Whoever a token that was good when it was signed speaks for, if it was not taken back since: the database knows. `None`
+    /// for a service's, too.
+    pub(crate) async fn bearer(&self, db: &Db, claims: &Claims) -> Result<Option<Account>, sqlx::Error> {
+        let (Some(session), Some(epoch), false) = (claims.sid, claims.epoch, claims.is_service()) else {
+            return Ok(None);
+        };
+        let account = Sessions(&mut db.read().await?).bearer(session).await?;
+        Ok(account.filter(|account| account.epoch == epoch && account.id.to_string() == claims.sub))
     }
 
     async fn carry_on(
@@ -180,8 +173,7 @@ impl Logins {
         token: &RefreshToken,
         now: DateTime<Utc>,
     ) -> Result<Refreshed, UserError> {
-        let account = Users(conn).find(session.user_id).await?.filter(|account| !account.disabled);
-        let account = account.ok_or(UserError::InvalidRefreshToken)?;
+        let account = Sessions(conn).bearer(session.id).await?.ok_or(UserError::InvalidRefreshToken)?;
         self.pair(account, session.id, token, session.token_expires_at, now).map(Refreshed::Pair)
     }
 
@@ -205,23 +197,7 @@ impl Logins {
     }
 
     /// When the last access token ends that is given out now, or to whoever shows the same refresh token again within the grace.
-    fn access_expires_at(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+    pub(crate) fn access_expires_at(&self, now: DateTime<Utc>) -> DateTime<Utc> {
         now + self.lifetimes.access + self.lifetimes.grace
-    }
-
-    /// Takes back the access tokens of a session that ended, the last of which ends by itself at this time.
-    pub(crate) fn take_back(&self, session: Uuid, access_expires_at: DateTime<Utc>) {
-        let expires_at = (access_expires_at + LEEWAY).timestamp();
-        self.revocations.apply(Revocation::Session { id: session, expires_at });
-    }
-
-    /// Takes back, after a start, what was taken back before it.
-    pub(crate) async fn remember(&self, db: &Db, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
-        for (session, access_expires_at) in
-            Sessions(&mut db.read().await?).ended_with_access_after(now - LEEWAY).await?
-        {
-            self.take_back(session, access_expires_at);
-        }
-        Ok(())
     }
 }

@@ -14,9 +14,11 @@ use crate::hashing::Hashing;
 use crate::keys::{Seals, load_or_make};
 use crate::login::Logins;
 use crate::mint::Mint;
+use crate::passwords::Passwords;
 use crate::routes::Published;
 use crate::store::Secrets;
-use crate::{NAME, admin, docs, routes};
+use crate::throttle::Throttle;
+use crate::{NAME, admin, docs, housekeeping, routes};
 
 pub(crate) static MIGRATIONS: Migrations = Migrations {
     sqlite: sqlx::migrate!("../../migrations/user-service/sqlite"),
@@ -30,8 +32,10 @@ pub async fn run(config: Config, host: Host) -> Result<(), Box<dyn Error>> {
     let seals = Seals { current: config.key_encryption_key, previous: config.previous_key_encryption_key };
     let keys = load_or_make(&config.auth.keys, &db, &seals, &clock).await?;
     let successors = successors(&db, &seals).await?;
-    let hashing = Hashing::start(&config.hashing)?;
-    admin::ensure_one(&db, &hashing, config.first_admin.as_ref(), clock.now()).await?;
+    let passwords = Passwords {
+        hashing: Hashing::start(&config.hashing)?,
+        throttle: Throttle::new(config.login_free_failures),
+    };
     let clients = Clients::store(&db, &config.clients, clock.now()).await?;
 
     // This service verifies its own tokens as every other does, but has the keys at hand.
@@ -45,14 +49,17 @@ pub async fn run(config: Config, host: Host) -> Result<(), Box<dyn Error>> {
     };
     let logins =
         Logins { mint: mint.clone(), lifetimes: config.lifetimes, successors, revocations: host.revocations };
+    admin::ensure_one(&db, &passwords, &logins, config.first_admin.as_ref(), clock.now()).await?;
     logins.remember(&db, clock.now()).await?;
+    let housekeeping = actix_web::rt::spawn(housekeeping::keep_forgetting(db.clone(), clock.clone()));
 
     let database = db.clone();
     Service::new(NAME, routes::routes, docs::handlers())
         .verifier(verifier)
         .data(db.clone())
         .data(clock)
-        .data(hashing)
+        .data(passwords)
+        .data(config.trusted_proxies)
         .data(clients)
         .data(mint)
         .data(logins)
@@ -60,6 +67,7 @@ pub async fn run(config: Config, host: Host) -> Result<(), Box<dyn Error>> {
         .ready_when("database", move || database.clone().is_reachable())
         .run(host.listener, host.shutdown)
         .await?;
+    housekeeping.abort();
     db.close().await;
     Ok(())
 }

@@ -4,7 +4,7 @@ use actix_web::http::header::EntityTag;
 use auth::User;
 use chrono::{DateTime, Utc};
 use garde::Validate;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use service_kit::{etag, text};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -85,25 +85,20 @@ impl NewProduct {
 pub(crate) struct ProductChange {
     #[garde(inner(custom(text::line(1, 200))))]
     #[schema(min_length = 1, max_length = 200)]
-    #[serde(default, deserialize_with = "value")]
+    #[serde(default, deserialize_with = "service_kit::given")]
     pub name: Option<String>,
     #[garde(inner(custom(text::lines(0, 5_000))))]
     #[schema(max_length = 5_000)]
-    #[serde(default, deserialize_with = "value")]
+    #[serde(default, deserialize_with = "service_kit::given")]
     pub description: Option<String>,
     #[garde(inner(custom(price)))]
     #[schema(minimum = 0, maximum = 1_000_000_000_000_i64)]
-    #[serde(default, deserialize_with = "value")]
+    #[serde(default, deserialize_with = "service_kit::given")]
     pub price_cents: Option<i64>,
     #[garde(inner(custom(currency_code)))]
     #[schema(pattern = "^[A-Z]{3}$")]
-    #[serde(default, deserialize_with = "value")]
+    #[serde(default, deserialize_with = "service_kit::given")]
     pub currency: Option<String>,
-}
-
-/// A member that may be left out, but is not null: nothing of a product can be taken away.
-fn value<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that garde calls")]

@@ -2,11 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use db::{Conn, on};
+use service_kit::text::fold;
 use service_kit::{Cursor, Limit};
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
-use crate::domain::{Product, ProductChange, Search, fold};
+use crate::domain::{Product, ProductChange, Search};
 
 pub(crate) struct Products<'c>(pub &'c mut Conn);
 

@@ -2,6 +2,9 @@
 
 use serde::Deserialize;
 
+/// Everyone's role.
+const USER: &str = "user";
+
 /// The roles of the platform, from the humblest to the highest.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,6 +32,24 @@ impl Roles {
     #[expect(clippy::expect_used, reason = "a file of this repository, held right by a test")]
     pub fn built_in() -> Self {
         toml::from_str(include_str!("../../../../roles.toml")).expect("roles.toml is a list of roles")
+    }
+
+    /// Whether there is a role of this name.
+    #[must_use]
+    pub fn have(&self, name: &str) -> bool {
+        self.roles.iter().any(|role| role.name == name)
+    }
+
+    /// These roles as people hold them: `user`, which is everyone's, among them, each once, from the humblest to the highest.
+    ///
+    /// # Errors
+    /// The first that is not known.
+    pub fn held<'r>(&self, named: &'r [String]) -> Result<Vec<&str>, &'r str> {
+        if let Some(unknown) = named.iter().find(|name| !self.have(name)) {
+            return Err(unknown);
+        }
+        let all = self.roles.iter().map(|role| role.name.as_str());
+        Ok(all.filter(|role| *role == USER || named.iter().any(|name| name == role)).collect())
     }
 
     /// All the scopes that these roles give together, each once, separated by one space (RFC 6749 §3.3). A role that is not
@@ -64,6 +85,18 @@ mod tests {
             "products:write orders:write orders:read-all users:read"
         );
         assert_eq!(roles.scope_of(&["no-such-role"]), "");
+    }
+
+    #[test]
+    fn roles_are_held_in_order_each_once_and_user_by_everyone() {
+        let held = |named: &[&str]| {
+            let named: Vec<_> = named.iter().map(|name| (*name).to_owned()).collect();
+            Roles::built_in().held(&named).map(|roles| roles.join(" ")).map_err(str::to_owned)
+        };
+        assert_eq!(held(&[]).as_deref(), Ok("user"));
+        assert_eq!(held(&["admin", "support", "admin", "user"]).as_deref(), Ok("user support admin"));
+        assert_eq!(held(&["support", "root", "x"]), Err("root".to_owned()));
+        assert_eq!(held(&["Admin"]), Err("Admin".to_owned()));
     }
 
     #[test]

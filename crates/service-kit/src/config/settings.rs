@@ -9,6 +9,7 @@ use url::{Position, Url};
 
 use super::env::Env;
 use super::register::{DEFAULT_PORT_BASE, Register, RegisteredService};
+use crate::address::TrustedProxies;
 use crate::service::Host;
 
 /// The settings that all services share.
@@ -24,6 +25,8 @@ pub struct Settings {
     pub port_base: u16,
     /// Where user-service is (`USER_SERVICE_URL`), without a slash at its end.
     pub user_service_url: String,
+    /// Whose word on where a request comes from to take (`TRUSTED_PROXIES`).
+    pub trusted_proxies: TrustedProxies,
     /// Whose tokens to believe.
     pub auth: AuthSettings,
 }
@@ -92,6 +95,7 @@ impl Settings {
                 audience: env.text("AUTH_AUDIENCE").unwrap_or_else(|| "platform".to_owned()),
                 keys: key_source(env, &user_service_url),
             },
+            trusted_proxies: env.parse("TRUSTED_PROXIES", TrustedProxies::default(), TrustedProxies::FORM),
             public_url,
             port_base,
             user_service_url,

@@ -15,6 +15,14 @@ pub fn objects<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) 
     Ok(items.into_iter().map(|Object(item)| item).collect())
 }
 
+/// For a member that may be left out, but is not null: `#[serde(default, deserialize_with = "service_kit::given")]`.
+///
+/// # Errors
+/// When it is null, or not of that form.
+pub fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
 /// A struct that is read from an object and from nothing else.
 pub(super) struct Object<T>(pub T);
 

@@ -5,6 +5,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+auth::scopes! {
+    /// May see who people are.
+    pub(crate) UsersRead = "users:read";
+}
+
 /// A person, as the API shows them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct User {

@@ -51,19 +51,9 @@ impl Memory {
     }
 
     fn compare(&mut self, password: &str, hash: &str) -> Result<bool, HashingError> {
-        let stored = PasswordHash::new(hash).map_err(|_| HashingError::Unusable("not in PHC format"))?;
-        let cost =
-            Params::try_from(&stored).map_err(|_| HashingError::Unusable("no parameters of argon2"))?;
-        let is_ours =
-            stored.algorithm.as_str() == "argon2id" && stored.version == Some(Version::V0x13.into());
-        let (Some(salt), Some(expected), true) = (&stored.salt, &stored.hash, is_ours) else {
-            return Err(HashingError::Unusable("not argon2id, version 19"));
-        };
-        if !is_bearable(&cost) {
-            return Err(HashingError::Unusable("its cost is absurd"));
-        }
+        let Stored { cost, salt, hash } = read(hash)?;
         let computed = self.compute(password, salt.as_ref(), &cost)?;
-        Ok(constant_time::verify_slices_are_equal(&computed, expected.as_bytes()).is_ok())
+        Ok(constant_time::verify_slices_are_equal(&computed, hash.as_bytes()).is_ok())
     }
 
     fn compute(
@@ -84,6 +74,38 @@ impl Memory {
             .map_err(|_| HashingError::Unusable("argon2 refused it"))?;
         Ok(hash)
     }
+}
+
+/// A hash, taken apart.
+struct Stored {
+    cost: Params,
+    salt: Salt,
+    hash: Output,
+}
+
+/// Reads a stored hash, and refuses what this service would neither make nor compute.
+fn read(hash: &str) -> Result<Stored, HashingError> {
+    let stored = PasswordHash::new(hash).map_err(|_| HashingError::Unusable("not in PHC format"))?;
+    let cost = Params::try_from(&stored).map_err(|_| HashingError::Unusable("no parameters of argon2"))?;
+    let is_ours = stored.algorithm.as_str() == "argon2id" && stored.version == Some(Version::V0x13.into());
+    let (Some(salt), Some(hash), true) = (stored.salt, stored.hash, is_ours) else {
+        return Err(HashingError::Unusable("not argon2id, version 19"));
+    };
+    if !is_bearable(&cost) {
+        return Err(HashingError::Unusable("its cost is absurd"));
+    }
+    Ok(Stored { cost, salt, hash })
+}
+
+/// What a stored hash costs.
+pub(super) fn cost_of(hash: &str) -> Result<Params, HashingError> {
+    read(hash).map(|stored| stored.cost)
+}
+
+/// Whether two costs are one.
+pub(super) fn is_same(cost: &Params, other: &Params) -> bool {
+    let parts = |cost: &Params| (cost.m_cost(), cost.t_cost(), cost.p_cost());
+    parts(cost) == parts(other)
 }
 
 /// A hash that no password has, of this cost.

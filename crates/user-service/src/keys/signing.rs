@@ -8,15 +8,18 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use db::Db;
 use jsonwebtoken::{EncodingKey, Header};
+use serde::Serialize;
 use serde_json::{Value, json};
 use service_kit::KeySource;
+use utoipa::ToSchema;
 
 use super::seal::Seals;
 use crate::error::StartError;
 use crate::store::SigningKeyRows;
 
 /// Where a key is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type, ToSchema)]
+#[serde(rename_all = "lowercase")]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 pub(crate) enum KeyState {
     /// Published, so that every verifier has it before it signs.

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::domain::User;
 use crate::error::UserError;
-use crate::store::Users;
+use crate::store::{UserChange, Users};
 
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -33,8 +33,9 @@ pub async fn change_me(
     clock: Data<Clock>,
 ) -> Result<Json<User>, UserError> {
     let mut tx = db.begin().await?;
-    let account =
-        Users(&mut tx).rename(user.id(), &change.name, clock.now()).await?.ok_or(UserError::NotFound)?;
+    let change = UserChange { name: Some(&change.name), ..UserChange::default() };
+    let changed = Users(&mut tx).change(user.id(), &change, clock.now()).await?;
+    let account = changed.ok_or(UserError::NotFound)?;
     tx.commit().await?;
     Ok(Json(account.into()))
 }

@@ -2,18 +2,19 @@
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
-use auth::{Anyone, Clock};
+use auth::Anyone;
 use db::Db;
 use garde::Validate;
 use serde::Deserialize;
 use service_kit::Body;
 use utoipa::ToSchema;
 
-use crate::domain::{EmailAddress, password};
+use crate::call::Call;
+use crate::domain::{EmailAddress, Entry, Event};
 use crate::error::UserError;
-use crate::hashing::Hashing;
 use crate::login::{Logins, TokenPair};
-use crate::store::Users;
+use crate::passwords::Passwords;
+use crate::store::{AuditLog, Users};
 
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -33,7 +34,8 @@ pub struct Credentials {
         (status = 200, body = TokenPair),
         (status = 401, description = "`invalid_credentials`, whether the address is unknown, the password wrong or the user disabled"),
         (status = 422, description = "a field is missing"),
-        (status = 503, description = "`hashing_busy`: every hashing slot is taken"),
+        (status = 429, description = "`too_many_attempts` at this account, by which `Retry-After` is over", headers(("retry-after" = u32))),
+        (status = 503, description = "`hashing_busy`: every hashing slot is taken", headers(("retry-after" = u32))),
     ),
 )]
 #[tracing::instrument(skip_all)]
@@ -41,23 +43,34 @@ pub async fn login(
     _: Anyone,
     Body(credentials): Body<Credentials>,
     db: Data<Db>,
-    hashing: Data<Hashing>,
+    passwords: Data<Passwords>,
     logins: Data<Logins>,
-    clock: Data<Clock>,
+    call: Call,
 ) -> Result<HttpResponse, UserError> {
+    let Credentials { email, password } = &credentials;
     // What is no address is nobody's, and takes as long as any other.
-    let account = match EmailAddress::parse(&credentials.email) {
-        Ok(email) => Users(&mut db.read().await?).find_by_email(&email).await?,
-        Err(_) => None,
+    let email = EmailAddress::parse(email).ok();
+    let account = match &email {
+        Some(email) => Users(&mut db.read().await?).find_by_email(email).await?,
+        None => None,
     };
-    let hash = account.as_ref().and_then(|account| account.password_hash.as_deref());
-    let matches = hashing.matches(password::normalize(&credentials.password), hash).await?;
-    let account =
-        account.filter(|account| matches && !account.disabled).ok_or(UserError::InvalidCredentials)?;
+    let guess = passwords.guess(&db, email.as_ref(), account.as_ref(), password, &call).await?;
+    let Some(account) = account.as_ref().filter(|account| guess.is_right && !account.disabled) else {
+        guess.record_failure(&db, Event::Login, account.as_ref(), &call).await?;
+        return Err(UserError::InvalidCredentials);
+    };
 
-    let mut tx = db.begin().await?;
-    let pair = logins.open(&mut tx, &account, clock.now()).await?;
-    tx.commit().await?;
+    let renewed = passwords.renew(account, password).await;
+    let login = async |tx: &mut db::Tx| {
+        passwords.accept(tx, &guess, account, &call).await?;
+        let pair = logins.open(tx, account, &call).await?;
+        if let Some(hash) = &renewed {
+            Users(tx).set_password(account.id, account.password_hash.as_deref(), hash, call.at).await?;
+        }
+        AuditLog(tx).add(&Entry::of(Event::Login, account.id), &call).await?;
+        Ok::<_, UserError>(pair)
+    };
+    let pair = db.transaction(login).await?;
 
     tracing::info!(user.id = %account.id, "logged in");
     Ok(pair.respond())

@@ -2,11 +2,13 @@
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
-use auth::{Clock, CurrentUser};
+use auth::CurrentUser;
 use db::Db;
 use service_kit::OptionalBody;
 use uuid::Uuid;
 
+use crate::call::Call;
+use crate::domain::{Entry, Event};
 use crate::error::UserError;
 use crate::login::Logins;
 use crate::routes::refresh::ShownToken;
@@ -23,15 +25,14 @@ pub async fn logout(
     OptionalBody(shown): OptionalBody<ShownToken>,
     db: Data<Db>,
     logins: Data<Logins>,
-    clock: Data<Clock>,
+    call: Call,
 ) -> Result<HttpResponse, UserError> {
-    let now = clock.now();
     let mut ending: Vec<Uuid> = user.iter().map(auth::User::session_id).collect();
     if let Some(token) = shown.and_then(|shown| shown.parse()) {
-        ending.extend(logins.find_endable(&mut db.read().await?, &token, now).await?);
+        ending.extend(logins.find_endable(&mut db.read().await?, &token, call.at).await?);
     }
     if !ending.is_empty() {
-        logins.end(&db, &ending, now).await?;
+        logins.end_and_record(&db, &ending, &call, |user| Entry::of(Event::Logout, user)).await?;
     }
     Ok(HttpResponse::NoContent().finish())
 }

@@ -37,6 +37,11 @@ impl Published {
         });
         Self { jwks, metadata }
     }
+
+    /// Whether there are keys, and not one shared secret.
+    pub(crate) fn has_keys(&self) -> bool {
+        self.jwks.get("keys").and_then(Value::as_array).is_some_and(|keys| !keys.is_empty())
+    }
 }
 
 /// `GET /.well-known/jwks.json`: the public keys (RFC 7517 §5). Empty where tokens are signed with a shared secret.

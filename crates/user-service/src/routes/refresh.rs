@@ -2,17 +2,18 @@
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
-use auth::{Anyone, Clock};
+use auth::Anyone;
 use db::Db;
 use garde::Validate;
 use serde::Deserialize;
 use service_kit::Body;
 use utoipa::ToSchema;
 
-use crate::domain::RefreshToken;
+use crate::call::Call;
+use crate::domain::{Entry, Event, RefreshToken};
 use crate::error::UserError;
 use crate::login::{Logins, Refreshed, TokenPair};
-use crate::store::Sessions;
+use crate::store::{AuditLog, Sessions};
 
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -44,22 +45,32 @@ pub async fn refresh(
     Body(shown): Body<ShownToken>,
     db: Data<Db>,
     logins: Data<Logins>,
-    clock: Data<Clock>,
+    call: Call,
 ) -> Result<HttpResponse, UserError> {
     let token = shown.parse().ok_or(UserError::InvalidRefreshToken)?;
-    let now = clock.now();
     // What was never ours is refused without a turn at writing.
     if Sessions(&mut db.read().await?).find_by_token(&token).await?.is_none() {
         return Err(UserError::InvalidRefreshToken);
     }
 
-    let refreshed = db.transaction(async |tx| logins.refresh(tx, &token, now).await).await?;
-
-    match refreshed {
+    let refresh = async |tx: &mut db::Tx| {
+        let refreshed = logins.refresh(tx, &token, &call).await?;
+        if let Refreshed::Replayed(ended) = &refreshed {
+            for session in &ended.sessions {
+                let detail = format!("session {}", session.id);
+                let entry = Entry::failed(Event::RefreshReplayed, Some(session.user_id), &detail);
+                AuditLog(tx).add(&entry, &call).await?;
+            }
+        }
+        Ok::<_, UserError>(refreshed)
+    };
+    match db.transaction(refresh).await? {
         Refreshed::Pair(pair) => Ok(pair.respond()),
-        Refreshed::Replayed { session, user, access_expires_at } => {
-            logins.take_back(session, access_expires_at);
-            tracing::warn!(session.id = %session, user.id = %user, "a refresh token was replayed");
+        Refreshed::Replayed(ended) => {
+            for session in &ended.sessions {
+                tracing::warn!(session.id = %session.id, user.id = %session.user_id, "a refresh token was replayed");
+            }
+            logins.take_back(ended.taken_back);
             Err(UserError::InvalidRefreshToken)
         }
     }

@@ -2,17 +2,18 @@
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
-use auth::{Anyone, Clock};
+use auth::Anyone;
 use db::Db;
 use garde::Validate;
 use serde::Deserialize;
 use service_kit::{Body, RequestError, id, text};
 use utoipa::ToSchema;
 
-use crate::domain::{EmailAddress, User, password};
+use crate::call::Call;
+use crate::domain::{EmailAddress, Entry, Event, User, password};
 use crate::error::UserError;
-use crate::hashing::Hashing;
-use crate::store::{NewUser, Users};
+use crate::passwords::Passwords;
+use crate::store::{AuditLog, NewUser, Users};
 
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -20,7 +21,7 @@ pub struct Registration {
     #[garde(skip)]
     #[schema(example = "ada@example.com")]
     email: String,
-    /// 8 to 128 characters, and neither the address nor the name.
+    /// 8 to 128 characters, none of the commonest passwords, and neither the address nor the name.
     #[garde(skip)]
     #[schema(min_length = 8, max_length = 128, format = "password")]
     password: String,
@@ -44,8 +45,8 @@ pub async fn register(
     _: Anyone,
     Body(registration): Body<Registration>,
     db: Data<Db>,
-    hashing: Data<Hashing>,
-    clock: Data<Clock>,
+    passwords: Data<Passwords>,
+    call: Call,
 ) -> Result<HttpResponse, UserError> {
     let email = EmailAddress::parse(&registration.email)
         .map_err(|invalid| RequestError::field("email", invalid.to_string()))?;
@@ -56,23 +57,23 @@ pub async fn register(
     if Users(&mut db.read().await?).find_by_email(&email).await?.is_some() {
         return Err(UserError::EmailTaken);
     }
-    let password_hash = hashing.hash(password::normalize(&registration.password)).await?;
+    let password_hash = passwords.hash(&registration.password).await?;
 
-    let now = clock.now();
-    let id = id::new(now);
+    let id = id::new(call.at);
     let new = NewUser {
         id,
         email: &email,
         name: &registration.name,
         password_hash: &password_hash,
         roles: "user",
-        now,
+        now: call.at,
     };
     let mut tx = db.begin().await?;
     if !Users(&mut tx).add(&new).await? {
         return Err(UserError::EmailTaken);
     }
     let account = Users(&mut tx).find(id).await?.ok_or(UserError::NotFound)?;
+    AuditLog(&mut tx).add(&Entry::of(Event::Registered, id), &call).await?;
     tx.commit().await?;
 
     tracing::info!(user.id = %id, "registered");

@@ -2,12 +2,13 @@
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
-use auth::{Clock, Verifier};
+use auth::Verifier;
 use db::Db;
 use service_kit::Form;
 
+use crate::call::Call;
 use crate::clients::Client;
-use crate::domain::RefreshToken;
+use crate::domain::{Entry, Event, RefreshToken};
 use crate::login::Logins;
 use crate::oauth::{OAuthError, OAuthRefusal, TokenInQuestion, unstored};
 
@@ -30,19 +31,19 @@ pub async fn revoke(
     verifier: Data<Verifier>,
     db: Data<Db>,
     logins: Data<Logins>,
-    clock: Data<Clock>,
+    call: Call,
 ) -> Result<HttpResponse, OAuthError> {
     let token = question?.0.token()?;
-    let now = clock.now();
 
     let session = match (verifier.claims_for_any_audience(&token), RefreshToken::parse(&token)) {
         (Ok(claims), _) if claims.is_service() => return Err(OAuthError::UnsupportedTokenType),
         (Ok(claims), _) => claims.sid,
-        (Err(_), Some(token)) => logins.find_endable(&mut db.read().await?, &token, now).await?,
+        (Err(_), Some(token)) => logins.find_endable(&mut db.read().await?, &token, call.at).await?,
         (Err(_), None) => None,
     };
     if let Some(session) = session {
-        logins.end(&db, &[session], now).await?;
+        let entry = |user| Entry::by_service(Event::TokenRevoked, client.name(), user);
+        logins.end_and_record(&db, &[session], &call, entry).await?;
         tracing::info!(client = client.name(), session.id = %session, "took a token back");
     }
     Ok(unstored(HttpResponse::Ok().finish()))

@@ -2,9 +2,10 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use db::{Conn, on};
+use service_kit::{Cursor, Limit};
 use uuid::Uuid;
 
-use crate::domain::RefreshToken;
+use crate::domain::{Account, RefreshToken};
 
 pub(crate) struct Sessions<'c>(pub &'c mut Conn);
 
@@ -19,6 +20,43 @@ pub(crate) struct NewSession<'n> {
     pub expires_at: DateTime<Utc>,
     /// When the last access token of it ends.
     pub access_expires_at: DateTime<Utc>,
+    /// Where it was opened from.
+    pub ip: &'n str,
+    pub user_agent: &'n str,
+}
+
+/// The next token of a session, to put in the place of the newest.
+#[derive(Debug)]
+pub(crate) struct Rotation<'n> {
+    pub token: &'n RefreshToken,
+    pub successor: &'n RefreshToken,
+    pub nonce: &'n [u8],
+    pub now: DateTime<Utc>,
+    pub token_expires_at: DateTime<Utc>,
+    pub access_expires_at: DateTime<Utc>,
+    /// Where it was asked for from.
+    pub ip: &'n str,
+    pub user_agent: &'n str,
+}
+
+/// A session that was ended.
+#[derive(Debug, sqlx::FromRow)]
+pub(crate) struct EndedSession {
+    pub id: Uuid,
+    pub user_id: Uuid,
+    /// When its last access token ends by itself.
+    pub access_expires_at: DateTime<Utc>,
+}
+
+/// A session, as its bearer sees it.
+#[derive(Debug, sqlx::FromRow)]
+pub(crate) struct OpenSession {
+    pub id: Uuid,
+    pub created_at: DateTime<Utc>,
+    pub last_used_at: DateTime<Utc>,
+    pub ip: String,
+    pub user_agent: String,
+    pub method: String,
 }
 
 /// A session, as a refresh looks at it.
@@ -62,8 +100,8 @@ impl Sessions<'_> {
     pub(crate) async fn open(&mut self, new: &NewSession<'_>) -> Result<(), sqlx::Error> {
         const SQL: &str = "
             insert into sessions (id, user_id, family_hash, token_hash, created_at, last_used_at, token_expires_at,
-                                  expires_at, access_expires_at)
-            values ($1, $2, $3, $4, $5, $5, $6, $7, $8)";
+                                  expires_at, access_expires_at, ip, user_agent)
+            values ($1, $2, $3, $4, $5, $5, $6, $7, $8, $9, $10)";
         on!(self.0, conn => sqlx::query(SQL)
             .bind(new.id)
             .bind(new.user_id)
@@ -73,6 +111,8 @@ impl Sessions<'_> {
             .bind(new.token_expires_at)
             .bind(new.expires_at)
             .bind(new.access_expires_at)
+            .bind(new.ip)
+            .bind(new.user_agent)
             .execute(conn)
             .await
             .map(drop))
@@ -101,32 +141,27 @@ impl Sessions<'_> {
 
     /// Replaces the newest token by its successor, and returns the session if this call was the one that did: of any number
     /// of calls with one token, one is.
-    pub(crate) async fn rotate(
-        &mut self,
-        token: &RefreshToken,
-        successor: &RefreshToken,
-        nonce: &[u8],
-        now: DateTime<Utc>,
-        token_expires_at: DateTime<Utc>,
-        access_expires_at: DateTime<Utc>,
-    ) -> Result<Option<Session>, sqlx::Error> {
+    pub(crate) async fn rotate(&mut self, next: &Rotation<'_>) -> Result<Option<Session>, sqlx::Error> {
         const SQL: &str = "
             update sessions
             set token_hash = $3, previous_hash = token_hash, rotation_nonce = $4, rotated_at = $5, last_used_at = $5,
                 token_expires_at = case when $6 < expires_at then $6 else expires_at end,
-                access_expires_at = case when $7 > access_expires_at then $7 else access_expires_at end
+                access_expires_at = case when $7 > access_expires_at then $7 else access_expires_at end,
+                ip = $8, user_agent = $9
             where family_hash = $1 and token_hash = $2
               and ended_at is null and token_expires_at > $5 and expires_at > $5
             returning id, user_id, token_hash, previous_hash, rotation_nonce, rotated_at, token_expires_at,
                       expires_at, ended_at";
         on!(self.0, conn => sqlx::query_as(SQL)
-            .bind(token.family_hash().as_slice())
-            .bind(token.hash().as_slice())
-            .bind(successor.hash().as_slice())
-            .bind(nonce)
-            .bind(now)
-            .bind(token_expires_at)
-            .bind(access_expires_at)
+            .bind(next.token.family_hash().as_slice())
+            .bind(next.token.hash().as_slice())
+            .bind(next.successor.hash().as_slice())
+            .bind(next.nonce)
+            .bind(next.now)
+            .bind(next.token_expires_at)
+            .bind(next.access_expires_at)
+            .bind(next.ip)
+            .bind(next.user_agent)
             .fetch_optional(conn)
             .await)
     }
@@ -146,58 +181,92 @@ impl Sessions<'_> {
             .await)
     }
 
-    /// Whether access tokens of this session and this epoch are good: it has not ended, and its person may log in and kept
-    /// their rights.
-    pub(crate) async fn stand_behind(
+    /// Whoever may have an access token for this session now. One statement tells whether the session goes on, whether its person
+    /// may log in, and what their rights and their epoch are: so whatever takes tokens back comes either before, and is seen here,
+    /// or after, and then takes back what is made of this.
+    pub(crate) async fn bearer(&mut self, id: Uuid) -> Result<Option<Account>, sqlx::Error> {
+        const SQL: &str = "
+            select users.id, email, email_verified, name, password_hash, roles, epoch, disabled, users.created_at
+            from sessions join users on users.id = sessions.user_id
+            where sessions.id = $1 and sessions.ended_at is null and not users.disabled";
+        on!(self.0, conn => sqlx::query_as(SQL).bind(id).fetch_optional(conn).await)
+    }
+
+    /// A person's sessions that go on, the newest first.
+    pub(crate) async fn list(
         &mut self,
-        id: Uuid,
         user_id: Uuid,
-        epoch: i64,
+        now: DateTime<Utc>,
+        cursor: Cursor,
+        limit: Limit,
+    ) -> Result<Vec<OpenSession>, sqlx::Error> {
+        const SQL: &str = "
+            select id, created_at, last_used_at, ip, user_agent, method
+            from sessions
+            where user_id = $1 and ended_at is null and token_expires_at > $2 and expires_at > $2 and id < $3
+            order by id desc limit $4";
+        on!(self.0, conn => sqlx::query_as(SQL)
+            .bind(user_id)
+            .bind(now)
+            .bind(cursor.below())
+            .bind(limit.rows())
+            .fetch_all(conn)
+            .await)
+    }
+
+    /// Whether this is a session of this person that goes on.
+    pub(crate) async fn has(
+        &mut self,
+        user_id: Uuid,
+        id: Uuid,
+        now: DateTime<Utc>,
     ) -> Result<bool, sqlx::Error> {
         const SQL: &str = "
-            select count(*) from sessions join users on users.id = sessions.user_id
-            where sessions.id = $1 and users.id = $2 and users.epoch = $3
-              and sessions.ended_at is null and not users.disabled";
+            select count(*) from sessions
+            where user_id = $1 and id = $2 and ended_at is null and token_expires_at > $3 and expires_at > $3";
         on!(self.0, conn => sqlx::query_scalar::<_, i64>(SQL)
-            .bind(id)
             .bind(user_id)
-            .bind(epoch)
+            .bind(id)
+            .bind(now)
             .fetch_one(conn)
             .await
             .map(|count| count > 0))
     }
 
-    /// Ends a session, if it has not ended, and returns when its last access token ends.
+    /// When the last access token of a person ends, of those that were given out so far.
+    pub(crate) async fn last_access_of(
+        &mut self,
+        user_id: Uuid,
+    ) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
+        const SQL: &str = "
+            select access_expires_at from sessions where user_id = $1 order by access_expires_at desc limit 1";
+        on!(self.0, conn => sqlx::query_scalar(SQL).bind(user_id).fetch_optional(conn).await)
+    }
+
+    /// Ends a session, if it goes on.
     pub(crate) async fn end(
         &mut self,
         id: Uuid,
         now: DateTime<Utc>,
-    ) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
+    ) -> Result<Option<EndedSession>, sqlx::Error> {
         const SQL: &str = "
-            update sessions set ended_at = coalesce(ended_at, $2) where id = $1 returning access_expires_at";
-        on!(self.0, conn => sqlx::query_scalar(SQL).bind(id).bind(now).fetch_optional(conn).await)
+            update sessions set ended_at = $2 where id = $1 and ended_at is null
+            returning id, user_id, access_expires_at";
+        on!(self.0, conn => sqlx::query_as(SQL).bind(id).bind(now).fetch_optional(conn).await)
     }
 
-    /// Ends all sessions of whoever has this address.
+    /// Ends all sessions of a person that go on, perhaps but one.
     pub(crate) async fn end_all_of(
         &mut self,
-        email_key: &str,
+        user_id: Uuid,
+        kept: Option<Uuid>,
         now: DateTime<Utc>,
-    ) -> Result<(), sqlx::Error> {
+    ) -> Result<Vec<EndedSession>, sqlx::Error> {
         const SQL: &str = "
-            update sessions set ended_at = $2
-            where ended_at is null and user_id in (select id from users where email_key = $1)";
-        on!(self.0, conn => sqlx::query(SQL).bind(email_key).bind(now).execute(conn).await.map(drop))
-    }
-
-    /// The sessions that were ended while access tokens of them may still be good, each with when the last one ends.
-    pub(crate) async fn ended_with_access_after(
-        &mut self,
-        time: DateTime<Utc>,
-    ) -> Result<Vec<(Uuid, DateTime<Utc>)>, sqlx::Error> {
-        const SQL: &str = "
-            select id, access_expires_at from sessions where ended_at is not null and access_expires_at > $1";
-        on!(self.0, conn => sqlx::query_as(SQL).bind(time).fetch_all(conn).await)
+            update sessions set ended_at = $3
+            where user_id = $1 and ended_at is null and ($2 is null or id <> $2)
+            returning id, user_id, access_expires_at";
+        on!(self.0, conn => sqlx::query_as(SQL).bind(user_id).bind(kept).bind(now).fetch_all(conn).await)
     }
 }
 
@@ -246,11 +315,14 @@ mod tests {
                 token_expires_at,
                 expires_at,
                 access_expires_at,
+                ip: "",
+                user_agent: "",
             };
             Sessions(&mut tx).open(&new).await.unwrap();
             if is_ended {
-                assert_eq!(Sessions(&mut tx).end(id, now).await.unwrap(), Some(access_expires_at));
-                assert_eq!(Sessions(&mut tx).end(id, now).await.unwrap(), Some(access_expires_at));
+                let ended = Sessions(&mut tx).end(id, now).await.unwrap().unwrap();
+                assert_eq!((ended.user_id, ended.access_expires_at), (user_id, access_expires_at));
+                assert!(Sessions(&mut tx).end(id, now).await.unwrap().is_none(), "it is over");
             }
             tokens.push(token);
         }
@@ -262,8 +334,8 @@ mod tests {
             kept.push(Sessions(&mut tx).find_by_token(token).await.unwrap().is_some());
         }
         assert_eq!(kept, [true, false, false, true, true, false]);
-        let ended = Sessions(&mut tx).ended_with_access_after(now - minutes(10)).await.unwrap();
-        assert_eq!(ended, [(Uuid::from_u128(4), now - minutes(5))]);
+        assert_eq!(Sessions(&mut tx).last_access_of(user_id).await.unwrap(), Some(now + minutes(15)));
+        assert_eq!(Sessions(&mut tx).last_access_of(Uuid::from_u128(2)).await.unwrap(), None);
     }
 
     #[actix_web::test]
@@ -283,8 +355,8 @@ mod tests {
         assert!(Users(&mut login).confirm(id, Some("old")).await.unwrap().is_some());
         let mut take_over = Box::pin(async {
             let mut tx = db.begin().await?;
-            Users(&mut tx).take_over(&email, "new", "user admin", now).await?;
-            Sessions(&mut tx).end_all_of(&email.key(), now).await?;
+            Users(&mut tx).take_over(id, "new", "user admin", now).await?;
+            Sessions(&mut tx).end_all_of(id, None, now).await?;
             tx.commit().await
         });
         let waited = tokio::time::timeout(std::time::Duration::from_millis(500), &mut take_over).await;
@@ -297,6 +369,8 @@ mod tests {
             token_expires_at: later,
             expires_at: later,
             access_expires_at: later,
+            ip: "",
+            user_agent: "",
         };
         Sessions(&mut login).open(&new).await.unwrap();
         login.commit().await.unwrap();

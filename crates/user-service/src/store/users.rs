@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use db::{Conn, on};
+use service_kit::{Cursor, Limit, text};
 use uuid::Uuid;
 
 use crate::domain::{Account, EmailAddress};
@@ -17,6 +18,14 @@ pub(crate) struct NewUser<'n> {
     pub password_hash: &'n str,
     pub roles: &'n str,
     pub now: DateTime<Utc>,
+}
+
+/// What to change of a person; what is not named stays.
+#[derive(Debug, Default)]
+pub(crate) struct UserChange<'n> {
+    pub name: Option<&'n str>,
+    pub roles: Option<&'n str>,
+    pub disabled: Option<bool>,
 }
 
 impl Users<'_> {
@@ -61,14 +70,15 @@ impl Users<'_> {
     /// Adds somebody, unless the address is taken; says whether it was free.
     pub(crate) async fn add(&mut self, new: &NewUser<'_>) -> Result<bool, sqlx::Error> {
         const SQL: &str = "
-            insert into users (id, email, email_key, name, password_hash, roles, created_at, updated_at)
-            values ($1, $2, $3, $4, $5, $6, $7, $7)
+            insert into users (id, email, email_key, name, name_folded, password_hash, roles, created_at, updated_at)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $8)
             on conflict (email_key) do nothing";
         on!(self.0, conn => Ok(sqlx::query(SQL)
             .bind(new.id)
             .bind(new.email.as_str())
             .bind(new.email.key())
             .bind(new.name)
+            .bind(text::fold(new.name))
             .bind(new.password_hash)
             .bind(new.roles)
             .bind(new.now)
@@ -77,32 +87,101 @@ impl Users<'_> {
             .rows_affected() == 1))
     }
 
-    pub(crate) async fn rename(
+    /// People whose address or name contains a text, perhaps only those with a role, the newest first.
+    pub(crate) async fn list(
+        &mut self,
+        contained: &str,
+        role: Option<&str>,
+        cursor: Cursor,
+        limit: Limit,
+    ) -> Result<Vec<Account>, sqlx::Error> {
+        const SQL: &str = r"
+            select id, email, email_verified, name, password_hash, roles, epoch, disabled, created_at
+            from users
+            where id < $1 and (email_key like $2 escape '\' or name_folded like $2 escape '\')
+              and ' ' || roles || ' ' like $3 escape '\'
+            order by id desc limit $4";
+        let roles = role.map_or_else(|| "%".to_owned(), |role| format!("% {} %", text::literal(role)));
+        on!(self.0, conn => sqlx::query_as(SQL)
+            .bind(cursor.below())
+            .bind(text::containing(contained))
+            .bind(roles)
+            .bind(limit.rows())
+            .fetch_all(conn)
+            .await)
+    }
+
+    /// Changes what is named, and returns the person as they are then.
+    pub(crate) async fn change(
         &mut self,
         id: Uuid,
-        name: &str,
+        change: &UserChange<'_>,
         now: DateTime<Utc>,
     ) -> Result<Option<Account>, sqlx::Error> {
         const SQL: &str = "
-            update users set name = $2, updated_at = $3 where id = $1
+            update users
+            set name = coalesce($2, name), name_folded = coalesce($3, name_folded), roles = coalesce($4, roles),
+                disabled = coalesce($5, disabled), updated_at = $6
+            where id = $1
             returning id, email, email_verified, name, password_hash, roles, epoch, disabled, created_at";
-        on!(self.0, conn => sqlx::query_as(SQL).bind(id).bind(name).bind(now).fetch_optional(conn).await)
+        on!(self.0, conn => sqlx::query_as(SQL)
+            .bind(id)
+            .bind(change.name)
+            .bind(change.name.map(text::fold))
+            .bind(change.roles)
+            .bind(change.disabled)
+            .bind(now)
+            .fetch_optional(conn)
+            .await)
     }
 
-    /// Makes somebody who is there an admin with this password, and takes back every token that they had.
+    /// Puts a new hash in the place of the one that is expected, and says whether it was there.
+    pub(crate) async fn set_password(
+        &mut self,
+        id: Uuid,
+        expected: Option<&str>,
+        password_hash: &str,
+        now: DateTime<Utc>,
+    ) -> Result<bool, sqlx::Error> {
+        const SQL: &str = "
+            update users set password_hash = $3, updated_at = $4 where id = $1 and password_hash = $2";
+        on!(self.0, conn => Ok(sqlx::query(SQL)
+            .bind(id)
+            .bind(expected)
+            .bind(password_hash)
+            .bind(now)
+            .execute(conn)
+            .await?
+            .rows_affected() == 1))
+    }
+
+    /// Begins a new epoch, in which no token of the ones before is good, and returns it.
+    pub(crate) async fn raise_epoch(
+        &mut self,
+        id: Uuid,
+        now: DateTime<Utc>,
+    ) -> Result<Option<i64>, sqlx::Error> {
+        const SQL: &str = "update users set epoch = epoch + 1, updated_at = $2 where id = $1 returning epoch";
+        on!(self.0, conn => sqlx::query_scalar(SQL).bind(id).bind(now).fetch_optional(conn).await)
+    }
+
+    pub(crate) async fn delete(&mut self, id: Uuid) -> Result<(), sqlx::Error> {
+        const SQL: &str = "delete from users where id = $1";
+        on!(self.0, conn => sqlx::query(SQL).bind(id).execute(conn).await.map(drop))
+    }
+
+    /// Makes somebody who is there an admin with this password.
     pub(crate) async fn take_over(
         &mut self,
-        email: &EmailAddress,
+        id: Uuid,
         password_hash: &str,
         roles: &str,
         now: DateTime<Utc>,
     ) -> Result<(), sqlx::Error> {
         const SQL: &str = "
-            update users
-            set password_hash = $2, roles = $3, disabled = false, epoch = epoch + 1, updated_at = $4
-            where email_key = $1";
+            update users set password_hash = $2, roles = $3, disabled = false, updated_at = $4 where id = $1";
         on!(self.0, conn => sqlx::query(SQL)
-            .bind(email.key())
+            .bind(id)
             .bind(password_hash)
             .bind(roles)
             .bind(now)

@@ -1,0 +1,46 @@
+//! The networks that logins are counted by.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+/// Where somebody logs in from: an IPv4 address, or the /64 of an IPv6 one, which is the least that a customer is given
+/// (RFC 6177 §2), so that its owner can't be many.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Network(String);
+
+impl Network {
+    /// The network of an address.
+    pub(crate) fn of(address: IpAddr) -> Self {
+        Self(match address.to_canonical() {
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => {
+                let [a, b, c, d, ..] = address.segments();
+                format!("{}/64", Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+            }
+        })
+    }
+
+    /// All of them together.
+    pub(crate) fn any() -> Self {
+        Self(String::new())
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv4_address_is_one_and_so_is_an_ipv6_64() {
+        let of = |text: &str| Network::of(text.parse().unwrap());
+        assert_eq!(of("203.0.113.7").as_str(), "203.0.113.7");
+        assert_eq!(of("::ffff:203.0.113.7"), of("203.0.113.7"));
+        assert_eq!(of("2001:db8:1:2:3:4:5:6").as_str(), "2001:db8:1:2::/64");
+        assert_eq!(of("2001:db8:1:2::"), of("2001:db8:1:2:ffff::1"));
+        assert_ne!(of("2001:db8:1:3::"), of("2001:db8:1:2::"));
+        assert_ne!(Network::any(), of("::"));
+    }
+}

@@ -1,0 +1,102 @@
+//! Passwords that people show: counted, then compared.
+
+use db::{Conn, Db};
+
+use crate::call::Call;
+use crate::domain::{Account, EmailAddress, Entry, Event, password};
+use crate::error::UserError;
+use crate::hashing::{Hashing, HashingError};
+use crate::store::AuditLog;
+use crate::throttle::{Counted, Throttle};
+
+/// Hashes and compares passwords. Clones share the slots.
+#[derive(Clone, Debug)]
+pub(crate) struct Passwords {
+    pub hashing: Hashing,
+    pub throttle: Throttle,
+}
+
+/// A password that somebody showed, and that was compared.
+#[derive(Debug)]
+pub(crate) struct Guess {
+    pub is_right: bool,
+    counted: Counted,
+}
+
+impl Passwords {
+    /// Hashes a new password.
+    pub(crate) async fn hash(&self, password: &str) -> Result<String, HashingError> {
+        self.hashing.hash(password::normalize(password)).await
+    }
+
+    /// Whether this is the password of whoever has this address. It is counted as a failure at first; see
+    /// [`accept`](Self::accept).
+    pub(crate) async fn guess(
+        &self,
+        db: &Db,
+        email: Option<&EmailAddress>,
+        account: Option<&Account>,
+        password: &str,
+        call: &Call,
+    ) -> Result<Guess, UserError> {
+        if !self.hashing.has_room() {
+            return Err(UserError::Busy);
+        }
+        let counted = self.throttle.count(db, email, account, call).await?;
+        let hash = account.and_then(|account| account.password_hash.as_deref());
+        match self.hashing.matches(password::normalize(password), hash).await {
+            Ok(is_right) => Ok(Guess { is_right, counted }),
+            Err(error) => {
+                let mut tx = db.begin().await?;
+                self.throttle.forgive(&mut tx, &counted).await?;
+                tx.commit().await?;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Takes a right password for a success: it does not count, and its network is known from now on.
+    pub(crate) async fn accept(
+        &self,
+        conn: &mut Conn,
+        guess: &Guess,
+        account: &Account,
+        call: &Call,
+    ) -> Result<(), sqlx::Error> {
+        self.throttle.forgive(conn, &guess.counted).await?;
+        Throttle::remember(conn, account, call).await
+    }
+
+    /// The hash to keep instead of one that was made at another cost, if there is time to make one now.
+    pub(crate) async fn renew(&self, account: &Account, password: &str) -> Option<String> {
+        let is_outdated = account.password_hash.as_deref().is_some_and(|hash| self.hashing.is_outdated(hash));
+        if !is_outdated {
+            return None;
+        }
+        self.hash(password).await.inspect_err(|error| tracing::warn!(%error, "a hash was not renewed")).ok()
+    }
+}
+
+impl Guess {
+    /// Writes down that it failed, and whether it was the last one that is free for a while.
+    pub(crate) async fn record_failure(
+        &self,
+        db: &Db,
+        event: Event,
+        account: Option<&Account>,
+        call: &Call,
+    ) -> Result<(), sqlx::Error> {
+        let subject = account.map(|account| account.id);
+        let why = match account {
+            None => "unknown address",
+            Some(account) if self.is_right && account.disabled => "disabled",
+            Some(_) => "wrong password",
+        };
+        let mut tx = db.begin().await?;
+        AuditLog(&mut tx).add(&Entry::failed(event, subject, why), call).await?;
+        if self.counted.is_last {
+            AuditLog(&mut tx).add(&Entry::failed(Event::LoginThrottled, subject, why), call).await?;
+        }
+        tx.commit().await
+    }
+}

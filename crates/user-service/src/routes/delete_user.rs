@@ -1,0 +1,48 @@
+//! Deleting somebody.
+
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use auth::IsAdmin;
+use db::Db;
+use service_kit::Id;
+
+use crate::call::Call;
+use crate::domain::{Entry, Event};
+use crate::error::UserError;
+use crate::login::Logins;
+use crate::store::{AdminGuard, AuditLog, Users};
+
+/// `DELETE /admin/users/{id}`: deletes somebody. Their name and address are gone, and the address is free again; their id stays in
+/// orders and in the audit log.
+#[utoipa::path(
+    delete, path = "/admin/users/{id}", tag = "admin", params(("id" = String, Path)),
+    responses(
+        (status = 204, description = "they are gone, and so are their sessions"),
+        (status = 404, description = "`user_not_found`"),
+        (status = 409, description = "`last_admin`: nobody would be one any more"),
+    ),
+)]
+#[tracing::instrument(skip_all, fields(admin.id = %admin.id(), user.id = %id))]
+pub async fn delete_user(
+    IsAdmin(admin): IsAdmin,
+    id: Id,
+    db: Data<Db>,
+    logins: Data<Logins>,
+    call: Call,
+) -> Result<HttpResponse, UserError> {
+    let delete = async |tx: &mut db::Tx| {
+        AdminGuard(tx).take_turn().await?;
+        let taken_back = logins.end_all(tx, id.0, call.at).await?.ok_or(UserError::NotFound)?;
+        Users(tx).delete(id.0).await?;
+        if !Users(tx).has_admin().await? {
+            return Err(UserError::LastAdmin);
+        }
+        AuditLog(tx).add(&Entry::by(Event::UserDeleted, admin.id(), id.0), &call).await?;
+        Ok(taken_back)
+    };
+    let taken_back = db.transaction(delete).await?;
+
+    logins.take_back(taken_back);
+    tracing::info!("deleted");
+    Ok(HttpResponse::NoContent().finish())
+}

@@ -1,0 +1,54 @@
+//! The table `audit_log`: only ever added to. The database itself refuses anything else.
+
+use db::{Conn, on};
+use service_kit::{Cursor, Limit, id};
+use uuid::Uuid;
+
+use crate::call::Call;
+use crate::domain::{AuditRecord, Entry, Event};
+
+pub(crate) struct AuditLog<'c>(pub &'c mut Conn);
+
+impl AuditLog<'_> {
+    pub(crate) async fn add(&mut self, entry: &Entry, call: &Call) -> Result<(), sqlx::Error> {
+        const SQL: &str = "
+            insert into audit_log (id, at, event, outcome, actor_id, subject_id, ip, user_agent, request_id, detail)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+        on!(self.0, conn => sqlx::query(SQL)
+            .bind(id::new(call.at))
+            .bind(call.at)
+            .bind(entry.event)
+            .bind(entry.outcome)
+            .bind(entry.actor)
+            .bind(entry.subject)
+            .bind(call.ip().as_deref())
+            .bind(call.user_agent.as_deref())
+            .bind(call.request_id.as_deref())
+            .bind(entry.detail.as_deref())
+            .execute(conn)
+            .await
+            .map(drop))
+    }
+
+    /// The newest records first, perhaps only those that somebody did or that were done to them, or of one event.
+    pub(crate) async fn list(
+        &mut self,
+        user_id: Option<Uuid>,
+        event: Option<Event>,
+        cursor: Cursor,
+        limit: Limit,
+    ) -> Result<Vec<AuditRecord>, sqlx::Error> {
+        const SQL: &str = "
+            select id, at, event, outcome, actor_id, subject_id, ip, user_agent, request_id, detail
+            from audit_log
+            where id < $1 and ($2 is null or actor_id = $2 or subject_id = $2) and ($3 is null or event = $3)
+            order by id desc limit $4";
+        on!(self.0, conn => sqlx::query_as(SQL)
+            .bind(cursor.below())
+            .bind(user_id)
+            .bind(event)
+            .bind(limit.rows())
+            .fetch_all(conn)
+            .await)
+    }
+}

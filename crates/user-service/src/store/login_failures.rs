@@ -1,0 +1,73 @@
+//! The table `login_failures`: when the failures fade that still count, by account and network.
+
+use db::{Conn, on};
+
+use crate::domain::{Allowance, Network};
+
+pub(crate) struct LoginFailures<'c>(pub &'c mut Conn);
+
+impl LoginFailures<'_> {
+    /// Counts one, unless that is more than is free, and returns when all will have faded. One statement decides, so that of any
+    /// number of tries at once exactly as many are counted as are free. Times are in microseconds since 1970.
+    pub(crate) async fn count(
+        &mut self,
+        account: &[u8; 32],
+        network: &Network,
+        allowance: Allowance,
+        now: i64,
+    ) -> Result<Option<i64>, sqlx::Error> {
+        const SQL: &str = "
+            insert into login_failures (account, network, fades_at) values ($1, $2, $3 + $4)
+            on conflict (account, network) do update
+            set fades_at = $4 + case when login_failures.fades_at > $3 then login_failures.fades_at else $3 end
+            where login_failures.fades_at + $4 <= $5
+            returning fades_at";
+        on!(self.0, conn => sqlx::query_scalar(SQL)
+            .bind(account.as_slice())
+            .bind(network.as_str())
+            .bind(now)
+            .bind(allowance.share())
+            .bind(Allowance::limit(now))
+            .fetch_optional(conn)
+            .await)
+    }
+
+    /// When all of them will have faded.
+    pub(crate) async fn fades_at(
+        &mut self,
+        account: &[u8; 32],
+        network: &Network,
+    ) -> Result<i64, sqlx::Error> {
+        const SQL: &str = "select fades_at from login_failures where account = $1 and network = $2";
+        let fades_at = on!(self.0, conn => sqlx::query_scalar(SQL)
+            .bind(account.as_slice())
+            .bind(network.as_str())
+            .fetch_optional(conn)
+            .await)?;
+        Ok(fades_at.unwrap_or_default())
+    }
+
+    /// Takes back that one was counted.
+    pub(crate) async fn forgive(
+        &mut self,
+        account: &[u8; 32],
+        network: &Network,
+        allowance: Allowance,
+    ) -> Result<(), sqlx::Error> {
+        const SQL: &str =
+            "update login_failures set fades_at = fades_at - $3 where account = $1 and network = $2";
+        on!(self.0, conn => sqlx::query(SQL)
+            .bind(account.as_slice())
+            .bind(network.as_str())
+            .bind(allowance.share())
+            .execute(conn)
+            .await
+            .map(drop))
+    }
+
+    /// Forgets what has faded.
+    pub(crate) async fn forget_faded(&mut self, now: i64) -> Result<(), sqlx::Error> {
+        const SQL: &str = "delete from login_failures where fades_at < $1";
+        on!(self.0, conn => sqlx::query(SQL).bind(now).execute(conn).await.map(drop))
+    }
+}

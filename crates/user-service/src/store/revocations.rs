@@ -1,0 +1,58 @@
+//! The table `revocations`: what was taken back, for as long as a token of it could be shown.
+
+use auth::Revocation;
+use chrono::{DateTime, Utc};
+use db::{Conn, on};
+use uuid::Uuid;
+
+pub(crate) struct RevocationRows<'c>(pub &'c mut Conn);
+
+impl RevocationRows<'_> {
+    /// Writes them down. It is the last thing that a transaction does: from here to its end, no other can, so that rows become
+    /// visible in the order of their numbers.
+    pub(crate) async fn add(&mut self, revocations: &[Revocation]) -> Result<(), sqlx::Error> {
+        const NEXT: &str = "update revocation_counter set seq = seq + $1 returning seq";
+        const ADD: &str =
+            "insert into revocations (seq, kind, id, epoch, expires_at) values ($1, $2, $3, $4, $5)";
+        let Ok(count @ 1..) = i64::try_from(revocations.len()) else { return Ok(()) };
+        on!(self.0, conn => {
+            let last: i64 = sqlx::query_scalar(NEXT).bind(count).fetch_one(&mut *conn).await?;
+            for (seq, revocation) in (last - count + 1..).zip(revocations) {
+                let (kind, id, epoch, expires_at) = match *revocation {
+                    Revocation::Session { id, expires_at } => ("session", id, None, expires_at),
+                    Revocation::User { id, epoch, expires_at } => ("user", id, Some(epoch), expires_at),
+                };
+                sqlx::query(ADD)
+                    .bind(seq)
+                    .bind(kind)
+                    .bind(id)
+                    .bind(epoch)
+                    .bind(DateTime::from_timestamp(expires_at, 0))
+                    .execute(&mut *conn)
+                    .await?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Those that still matter.
+    pub(crate) async fn all(&mut self, now: DateTime<Utc>) -> Result<Vec<Revocation>, sqlx::Error> {
+        const SQL: &str = "select id, epoch, expires_at from revocations where expires_at > $1 order by seq";
+        let rows: Vec<(Uuid, Option<i64>, DateTime<Utc>)> =
+            on!(self.0, conn => sqlx::query_as(SQL).bind(now).fetch_all(conn).await)?;
+        let revocation = |(id, epoch, expires_at): (_, _, DateTime<Utc>)| {
+            let expires_at = expires_at.timestamp();
+            match epoch {
+                Some(epoch) => Revocation::User { id, epoch, expires_at },
+                None => Revocation::Session { id, expires_at },
+            }
+        };
+        Ok(rows.into_iter().map(revocation).collect())
+    }
+
+    /// Forgets those of which every token has ended by itself.
+    pub(crate) async fn forget_ended(&mut self, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+        const SQL: &str = "delete from revocations where expires_at <= $1";
+        on!(self.0, conn => sqlx::query(SQL).bind(now).execute(conn).await.map(drop))
+    }
+}
