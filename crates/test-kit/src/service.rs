@@ -4,6 +4,7 @@ use std::error::Error;
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
 use std::pin::Pin;
+use std::sync::Arc;
 
 use auth::testing::{Bearer, Issuer};
 use db::DatabaseUrl;
@@ -22,7 +23,7 @@ pub struct TestService {
     address: SocketAddr,
     nobody: Client,
     client: Option<Client>,
-    database: TestDatabase,
+    database: Arc<TestDatabase>,
     stop: Option<oneshot::Sender<()>>,
 }
 
@@ -47,11 +48,16 @@ impl TestService {
         Self::spawn_on(issuer, TestDatabase::new().await, run)
     }
 
-    /// As [`spawn`](Self::spawn), on a database that was there before.
-    pub fn spawn_on<F>(issuer: Issuer, database: TestDatabase, run: impl FnOnce(TestHost) -> F) -> Self
+    /// As [`spawn`](Self::spawn), on a database that was there before, perhaps beside another replica.
+    pub fn spawn_on<F>(
+        issuer: Issuer,
+        database: impl Into<Arc<TestDatabase>>,
+        run: impl FnOnce(TestHost) -> F,
+    ) -> Self
     where
         F: Future<Output = Result<(), Box<dyn Error>>> + 'static,
     {
+        let database = database.into();
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
         let (stop, stopped) = oneshot::channel();
@@ -75,13 +81,13 @@ impl TestService {
     }
 
     /// Stops the service and hands over its database, so that another can be run on it.
-    pub async fn stop(mut self) -> TestDatabase {
+    pub async fn stop(mut self) -> Arc<TestDatabase> {
         drop(self.stop.take());
         // It is gone when nothing listens there any more.
         while tokio::net::TcpStream::connect(self.address).await.is_ok() {
             tokio::task::yield_now().await;
         }
-        std::mem::replace(&mut self.database, TestDatabase::new().await)
+        Arc::clone(&self.database)
     }
 
     /// Who signs the tokens that the service believes.
@@ -90,7 +96,7 @@ impl TestService {
     }
 
     /// The service's database.
-    pub fn database(&self) -> &TestDatabase {
+    pub fn database(&self) -> &Arc<TestDatabase> {
         &self.database
     }
 

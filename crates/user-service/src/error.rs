@@ -19,6 +19,8 @@ pub(crate) enum UserError {
     NotFound,
     #[error("There is no such session.")]
     SessionNotFound,
+    #[error("Only an admin may do this.")]
+    NotAdmin,
     #[error("Somebody has to remain an admin.")]
     LastAdmin,
     #[error("There are no published keys: one shared secret signs and verifies.")]
@@ -56,6 +58,7 @@ impl Problem for UserError {
             Self::InvalidRefreshToken => (StatusCode::UNAUTHORIZED, "invalid_refresh_token"),
             Self::NotFound => (StatusCode::NOT_FOUND, "user_not_found"),
             Self::SessionNotFound => (StatusCode::NOT_FOUND, "session_not_found"),
+            Self::NotAdmin => (StatusCode::FORBIDDEN, "forbidden"),
             Self::LastAdmin => (StatusCode::CONFLICT, "last_admin"),
             Self::SharedSecret => (StatusCode::CONFLICT, "shared_secret"),
             Self::Throttled { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_attempts"),

@@ -64,7 +64,8 @@ impl Throttle {
             other => other,
         };
         let (Some(strict), Some(loose)) = (strict, loose) else {
-            return Err(self.refusal(&mut tx, &hash, &network, is_known, now).await?);
+            drop(tx); // What was counted so far of this try does not count.
+            return Err(self.refusal(&mut db.read().await?, &hash, &network, is_known, now).await?);
         };
         tx.commit().await?;
 

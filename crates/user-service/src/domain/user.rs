@@ -41,6 +41,10 @@ impl Account {
     pub(crate) fn roles(&self) -> Vec<String> {
         self.roles.split_whitespace().map(str::to_owned).collect()
     }
+
+    pub(crate) fn has_role(&self, name: &str) -> bool {
+        self.roles.split_whitespace().any(|role| role == name)
+    }
 }
 
 impl From<Account> for User {

@@ -9,12 +9,13 @@ use service_kit::{Body, Id, RequestError, text};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::admin;
 use crate::call::Call;
 use crate::domain::{Account, Entry, Event, User};
 use crate::endings::TakenBack;
 use crate::error::UserError;
 use crate::login::Logins;
-use crate::store::{AdminGuard, AuditLog, UserChange, Users};
+use crate::store::{AuditLog, UserChange, Users};
 
 /// What is not named stays.
 #[derive(Deserialize, Validate, ToSchema)]
@@ -47,9 +48,9 @@ pub struct ChangeOfUser {
         (status = 422, description = "a field is not valid, or there is no such role"),
     ),
 )]
-#[tracing::instrument(skip_all, fields(admin.id = %admin.id(), user.id = %id))]
+#[tracing::instrument(skip_all, fields(admin.id = %acting.id(), user.id = %id))]
 pub async fn change_user(
-    IsAdmin(admin): IsAdmin,
+    IsAdmin(acting): IsAdmin,
     id: Id,
     Body(change): Body<ChangeOfUser>,
     db: Data<Db>,
@@ -63,7 +64,7 @@ pub async fn change_user(
     let change =
         UserChange { name: change.name.as_deref(), roles: roles.as_deref(), disabled: change.disabled };
     let (account, taken_back) =
-        db.transaction(async |tx| apply(tx, &logins, admin.id(), id.0, &change, &call).await).await?;
+        db.transaction(async |tx| apply(tx, &logins, acting.id(), id.0, &change, &call).await).await?;
 
     logins.take_back(taken_back);
     Ok(Json(account.into()))
@@ -72,20 +73,18 @@ pub async fn change_user(
 async fn apply(
     tx: &mut Tx,
     logins: &Logins,
-    admin: Uuid,
+    acting: Uuid,
     id: Uuid,
     change: &UserChange<'_>,
     call: &Call,
 ) -> Result<(Account, TakenBack), UserError> {
-    AdminGuard(tx).take_turn().await?;
+    admin::take_turn(tx, acting).await?;
     let before = Users(tx).find(id).await?.ok_or(UserError::NotFound)?;
     let after = Users(tx).change(id, change, call.at).await?.ok_or(UserError::NotFound)?;
-    if !Users(tx).has_admin().await? {
-        return Err(UserError::LastAdmin);
-    }
+    admin::end_turn(tx).await?;
     let what = differences(&before, &after);
     if !what.is_empty() {
-        let entry = Entry::by(Event::UserChanged, admin, id).detail(what.join("; "));
+        let entry = Entry::by(Event::UserChanged, acting, id).detail(what.join("; "));
         AuditLog(tx).add(&entry, call).await?;
     }
     let taken_back = match (before.disabled != after.disabled, before.roles != after.roles) {

@@ -6,11 +6,12 @@ use auth::IsAdmin;
 use db::Db;
 use service_kit::Id;
 
+use crate::admin;
 use crate::call::Call;
 use crate::domain::{Entry, Event};
 use crate::error::UserError;
 use crate::login::Logins;
-use crate::store::{AdminGuard, AuditLog, Users};
+use crate::store::{AuditLog, Users};
 
 /// `DELETE /admin/users/{id}`: deletes somebody. Their name and address are gone, and the address is free again; their id stays in
 /// orders and in the audit log.
@@ -22,23 +23,21 @@ use crate::store::{AdminGuard, AuditLog, Users};
         (status = 409, description = "`last_admin`: nobody would be one any more"),
     ),
 )]
-#[tracing::instrument(skip_all, fields(admin.id = %admin.id(), user.id = %id))]
+#[tracing::instrument(skip_all, fields(admin.id = %acting.id(), user.id = %id))]
 pub async fn delete_user(
-    IsAdmin(admin): IsAdmin,
+    IsAdmin(acting): IsAdmin,
     id: Id,
     db: Data<Db>,
     logins: Data<Logins>,
     call: Call,
 ) -> Result<HttpResponse, UserError> {
     let delete = async |tx: &mut db::Tx| {
-        AdminGuard(tx).take_turn().await?;
+        admin::take_turn(tx, acting.id()).await?;
         let taken_back = logins.end_all(tx, id.0, call.at).await?.ok_or(UserError::NotFound)?;
         Users(tx).delete(id.0).await?;
-        if !Users(tx).has_admin().await? {
-            return Err(UserError::LastAdmin);
-        }
-        AuditLog(tx).add(&Entry::by(Event::UserDeleted, admin.id(), id.0), &call).await?;
-        Ok(taken_back)
+        admin::end_turn(tx).await?;
+        AuditLog(tx).add(&Entry::by(Event::UserDeleted, acting.id(), id.0), &call).await?;
+        Ok::<_, UserError>(taken_back)
     };
     let taken_back = db.transaction(delete).await?;
 

@@ -1,8 +1,11 @@
 //! What holds on every route.
 
+use db::on;
 use test_kit::{TestService, documented, hostile, matrix};
 use user_service::routes;
+use uuid::Uuid;
 
+use crate::database::database;
 use crate::oauth::CLIENT;
 use crate::{made_up, service, service_of_a_shared_secret_with};
 
@@ -10,7 +13,21 @@ use crate::{made_up, service, service_of_a_shared_secret_with};
 async fn service_with_a_client() -> TestService {
     let secret = made_up();
     let service = service_of_a_shared_secret_with(&[("ORDER_SERVICE_SECRET", &secret)]).await;
+    add_the_tests_admin(&service).await;
     service.with_client(CLIENT, &secret)
+}
+
+/// An admin's token alone is not enough to change people: whoever bears it has to be one still. Its epoch is far ahead of the
+/// row's, so that no route takes it back from the next one.
+async fn add_the_tests_admin(service: &TestService) {
+    const SQL: &str = "
+        insert into users (id, email, email_key, name, roles, epoch, created_at, updated_at)
+        values ($1, 'admin', 'admin', 'Admin', 'user admin', -1000, $2, $2)";
+    let id: Uuid = service.person("admin", &[]).claims().sub.parse().unwrap();
+    let now = service.issuer().clock().now();
+    let mut tx = database(service).await.begin().await.unwrap();
+    on!(tx, conn => sqlx::query(SQL).bind(id).bind(now).execute(conn).await.map(drop)).unwrap();
+    tx.commit().await.unwrap();
 }
 
 #[actix_web::test]

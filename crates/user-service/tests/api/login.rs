@@ -80,8 +80,13 @@ async fn an_access_token_ends_after_its_life_and_the_leeway() {
 
 #[actix_web::test]
 async fn more_logins_than_slots_and_queue_hold_are_told_to_come_back() {
-    let vars =
-        [("HASH_SLOTS", "1"), ("HASH_QUEUE", "1"), ("ARGON2_MEMORY_KIB", "65536"), ("ARGON2_PASSES", "4")];
+    let vars = [
+        ("HASH_SLOTS", "1"),
+        ("HASH_QUEUE", "1"),
+        ("ARGON2_MEMORY_KIB", "65536"),
+        ("ARGON2_PASSES", "4"),
+        ("LOGIN_FREE_FAILURES", "1000"),
+    ];
     let service = service_with(&vars).await;
     let asked = (0..30).map(|_| login(&service, "eve@example.com", PASSWORD));
     let answers = futures_util::future::join_all(asked).await;

@@ -1,20 +1,31 @@
 //! user-service through its front door.
-#![expect(clippy::unwrap_used, reason = "a test stops at what can't be")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops at what can't be")]
 
+mod admin_users;
+mod audit_log;
+mod database;
 mod every_route;
 mod first_admin;
 mod keys;
 mod login;
 mod logout;
+mod logout_all;
 mod me;
 mod oauth;
 mod oauth_clients;
 mod oauth_introspect;
 mod oauth_revoke;
 mod oauth_token;
+mod password;
+mod races;
 mod refresh;
 mod register;
+mod sessions;
 mod starting;
+mod throttle;
+mod verify;
+
+use std::sync::Arc;
 
 use auth::testing::Issuer;
 use serde_json::{Value, json};
@@ -40,6 +51,12 @@ async fn service_with(vars: &[(&str, &str)]) -> TestService {
 async fn restart(service: TestService, vars: &[(&str, &str)]) -> TestService {
     let issuer = service.issuer().clone();
     TestService::spawn_on(issuer, service.stop().await, run(vars))
+}
+
+/// Another replica of the same service.
+fn replica(service: &TestService, vars: &[(&str, &str)]) -> TestService {
+    let (issuer, database) = (service.issuer().clone(), Arc::clone(service.database()));
+    TestService::spawn_on(issuer, database, run(vars))
 }
 
 fn run(vars: &[(&str, &str)]) -> impl FnOnce(TestHost) -> Running + use<> {
@@ -87,6 +104,12 @@ async fn register(service: &TestService, email: &str) -> Value {
 
 async fn login(service: &TestService, email: &str, password: &str) -> Answer {
     service.nobody().post("/auth/login", json!({"email": email, "password": password})).await
+}
+
+/// The first admin.
+async fn admin(service: &TestService) -> Client {
+    let pair = login(service, ADMIN.0, ADMIN.1).await.assert_status(200).json();
+    bearing(service, &pair)
 }
 
 async fn refresh(service: &TestService, token: &Value) -> Answer {

@@ -1,9 +1,7 @@
 //! What the tests of OAuth's endpoints have in common: services that have secrets.
 
 use auth::{KeySet, Keys, Verifier};
-use db::{Db, Migrations, on};
 use serde_json::Value;
-use sqlx::AssertSqlSafe;
 use test_kit::{Answer, Client, TestService};
 
 use crate::{made_up, service_with};
@@ -57,21 +55,4 @@ pub async fn introspect(client: &Client, token: &str) -> Answer {
 
 pub async fn revoke(client: &Client, token: &str) -> Answer {
     client.post_form("/oauth/revoke", &format!("token={token}")).await
-}
-
-static MIGRATIONS: Migrations = Migrations {
-    sqlite: sqlx::migrate!("../../migrations/user-service/sqlite"),
-    postgres: sqlx::migrate!("../../migrations/user-service/postgres"),
-};
-
-/// The service's database, as another replica has it.
-pub async fn database(users: &TestService) -> Db {
-    Db::open(&users.database().url(), &MIGRATIONS).await.unwrap()
-}
-
-/// Changes the database behind the service's back.
-pub async fn execute(users: &TestService, sql: &str) {
-    let mut tx = database(users).await.begin().await.unwrap();
-    on!(tx, conn => sqlx::query(AssertSqlSafe(sql)).execute(conn).await.map(drop)).unwrap();
-    tx.commit().await.unwrap();
 }

@@ -7,7 +7,8 @@ use db::on;
 use serde_json::json;
 use test_kit::{Client, TestService};
 
-use crate::oauth::{CLIENT, ask_for_stock, database};
+use crate::database::database;
+use crate::oauth::{CLIENT, ask_for_stock};
 use crate::{made_up, restart, service, service_with};
 
 fn with(service: &TestService, authorization: &str) -> Client {

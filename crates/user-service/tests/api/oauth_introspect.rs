@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::oauth::{CLIENT, House, execute, introspect, revoke};
+use crate::database::execute;
+use crate::oauth::{CLIENT, House, introspect, revoke};
 use crate::{ada, made_up, refresh, restart, seconds};
 
 fn text(value: &Value) -> &str {

@@ -1,0 +1,41 @@
+//! Logging out everywhere.
+
+use actix_web::http::Method;
+
+use crate::{PASSWORD, ada, bearing, login, refresh, register, restart, seconds, service};
+
+#[actix_web::test]
+async fn logging_out_everywhere_ends_every_session_of_one_person() {
+    let service = service().await;
+    let (phone, ada) = ada(&service).await;
+    let laptop = login(&service, "ada@example.com", PASSWORD).await.json();
+    register(&service, "bob@example.com").await;
+    let bob = login(&service, "bob@example.com", PASSWORD).await.json();
+
+    ada.send(&Method::POST, "/auth/logout-all", |request| request).await.assert_status(204);
+    for pair in [&phone, &laptop] {
+        bearing(&service, pair).get("/users/me").await.assert_problem(401, "token_revoked");
+        refresh(&service, &pair["refresh_token"]).await.assert_problem(401, "invalid_refresh_token");
+    }
+    bearing(&service, &bob).get("/users/me").await.assert_status(200);
+    refresh(&service, &bob["refresh_token"]).await.assert_status(200);
+
+    // What comes after is good.
+    let next = login(&service, "ada@example.com", PASSWORD).await.assert_status(200).json();
+    bearing(&service, &next).get("/users/me").await.assert_status(200);
+}
+
+#[actix_web::test]
+async fn it_outlives_a_restart_for_as_long_as_a_token_could_be_shown() {
+    let service = service().await;
+    let (_, ada) = ada(&service).await;
+    service.issuer().clock().advance(seconds(600));
+    ada.send(&Method::POST, "/auth/logout-all", |request| request).await.assert_status(204);
+
+    let service = restart(service, &[]).await;
+    ada.at(&service).get("/users/me").await.assert_problem(401, "token_revoked");
+    service.issuer().clock().advance(seconds(300 + 29));
+    ada.at(&service).get("/users/me").await.assert_problem(401, "token_revoked");
+    let service = restart(service, &[]).await;
+    ada.at(&service).get("/users/me").await.assert_problem(401, "token_revoked");
+}

@@ -1,0 +1,106 @@
+//! Where one is logged in.
+
+use serde_json::{Value, json};
+use test_kit::{TestService, hostile};
+
+use crate::{PASSWORD, ada, bearing, login, refresh, register, seconds, service, service_with};
+
+async fn login_from(service: &TestService, address: &str, user_agent: &str) -> Value {
+    let client = service.nobody().with("x-forwarded-for", address).with("user-agent", user_agent);
+    let credentials = json!({"email": "ada@example.com", "password": PASSWORD});
+    client.post("/auth/login", credentials).await.assert_status(200).json()
+}
+
+#[actix_web::test]
+async fn a_person_sees_where_they_are_logged_in_and_from() {
+    let service = service_with(&[("TRUSTED_PROXIES", "127.0.0.1")]).await;
+    register(&service, "ada@example.com").await;
+    let phone = login_from(&service, "203.0.113.7", "Phone/1.0").await;
+    service.issuer().clock().advance(seconds(60));
+    let laptop = login_from(&service, "2001:db8::7", &"Laptop/".repeat(100)).await;
+    register(&service, "bob@example.com").await;
+    login(&service, "bob@example.com", PASSWORD).await.assert_status(200);
+
+    let sessions = bearing(&service, &laptop).get("/auth/sessions").await.assert_status(200).json();
+    let [newest, oldest] = sessions["items"].as_array().unwrap().as_slice() else { panic!("{sessions}") };
+    assert_eq!(sessions["next_cursor"], json!(null));
+    assert_eq!((&newest["ip"], &newest["current"]), (&json!("2001:db8::7"), &json!(true)));
+    assert_eq!(newest["user_agent"].as_str().unwrap().len(), 200);
+    let expected = json!({
+        "id": oldest["id"], "ip": "203.0.113.7", "user_agent": "Phone/1.0", "method": "password", "current": false,
+        "created_at": oldest["created_at"], "last_used_at": oldest["created_at"],
+    });
+    assert_eq!(*oldest, expected);
+
+    // A refresh is a use, from wherever it comes.
+    service.issuer().clock().advance(seconds(60));
+    let moved = service.nobody().with("x-forwarded-for", "198.51.100.9").with("user-agent", "Phone/2.0");
+    let shown = json!({"refresh_token": phone["refresh_token"]});
+    let phone = moved.post("/auth/refresh", shown).await.assert_status(200).json();
+    let sessions = bearing(&service, &phone).get("/auth/sessions").await.assert_status(200).json();
+    let used = &sessions["items"][1];
+    assert_eq!((&used["ip"], &used["user_agent"]), (&json!("198.51.100.9"), &json!("Phone/2.0")));
+    assert_eq!((&used["created_at"], &used["current"]), (&oldest["created_at"], &json!(true)));
+    assert_ne!(used["last_used_at"], oldest["last_used_at"]);
+}
+
+#[actix_web::test]
+async fn nobody_is_believed_about_where_they_are_unless_told_so() {
+    let service = service().await;
+    register(&service, "ada@example.com").await;
+    let pair = login_from(&service, "203.0.113.7", "").await;
+    let sessions = bearing(&service, &pair).get("/auth/sessions").await.json();
+    assert_eq!(
+        (&sessions["items"][0]["ip"], &sessions["items"][0]["user_agent"]),
+        (&json!("127.0.0.1"), &json!(""))
+    );
+}
+
+#[actix_web::test]
+async fn sessions_come_in_pages_and_without_those_that_are_over() {
+    let service = service().await;
+    let (first, ada) = ada(&service).await;
+    for _ in 0..3 {
+        login(&service, "ada@example.com", PASSWORD).await.assert_status(200);
+    }
+    bearing(&service, &first).post("/auth/logout", json!({"refresh_token": ""})).await.assert_status(204);
+    let pair = login(&service, "ada@example.com", PASSWORD).await.json();
+    let again = bearing(&service, &pair);
+    let page = again.get("/auth/sessions?limit=3").await.assert_status(200).json();
+    assert_eq!(page["items"].as_array().unwrap().len(), 3);
+    let rest = format!("/auth/sessions?limit=3&cursor={}", page["next_cursor"].as_str().unwrap());
+    let rest = again.get(&rest).await.assert_status(200).json();
+    assert_eq!((rest["items"].as_array().unwrap().len(), &rest["next_cursor"]), (1, &json!(null)));
+    hostile::paging(&again, "/auth/sessions").await;
+    ada.get("/auth/sessions").await.assert_problem(401, "token_revoked");
+
+    // Unused for 7 days, a session is over by itself.
+    service.issuer().clock().advance(chrono::TimeDelta::days(7));
+    let pair = login(&service, "ada@example.com", PASSWORD).await.json();
+    let sessions = bearing(&service, &pair).get("/auth/sessions").await.json();
+    assert_eq!(sessions["items"].as_array().unwrap().len(), 1);
+}
+
+#[actix_web::test]
+async fn a_session_is_ended_by_whose_it_is_and_by_nobody_else() {
+    let service = service().await;
+    let (phone, _) = ada(&service).await;
+    let laptop = login(&service, "ada@example.com", PASSWORD).await.json();
+    register(&service, "bob@example.com").await;
+    let bob = bearing(&service, &login(&service, "bob@example.com", PASSWORD).await.json());
+    let ada = bearing(&service, &laptop);
+    let sessions = ada.get("/auth/sessions").await.json();
+    let path = format!("/auth/sessions/{}", sessions["items"][1]["id"].as_str().unwrap());
+
+    bob.delete(&path).await.assert_problem(404, "session_not_found");
+    refresh(&service, &phone["refresh_token"]).await.assert_status(200);
+    ada.delete(&path).await.assert_status(204);
+    bearing(&service, &phone).get("/users/me").await.assert_problem(401, "token_revoked");
+    refresh(&service, &phone["refresh_token"]).await.assert_problem(401, "invalid_refresh_token");
+    ada.delete(&path).await.assert_problem(404, "session_not_found");
+    ada.get("/users/me").await.assert_status(200);
+
+    let current = format!("/auth/sessions/{}", sessions["items"][0]["id"].as_str().unwrap());
+    ada.delete(&current).await.assert_status(204);
+    ada.get("/users/me").await.assert_problem(401, "token_revoked");
+}
