@@ -12,6 +12,8 @@ mod configuration;
 mod crashes;
 mod databases;
 mod ending;
+#[cfg(target_os = "linux")]
+mod flood;
 mod gate;
 mod market;
 mod order_crashes;

@@ -4,7 +4,13 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use db::DatabaseUrl;
 use serde_json::json;
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Connection as _};
+use test_kit::Answer;
 
 use crate::place::{Place, SERVICES};
 use crate::platform::Platform;
@@ -110,10 +116,76 @@ async fn no_log_tells_a_secret_or_who_somebody_is() {
     let told = use_everything(&place, &platform).await;
     let log = platform.log.text();
     assert!(log.contains("/auth/login"), "the log is there: {log}");
-    for (what, secret) in &told {
+    for (what, secret) in &told.secrets {
         let line = log.lines().find(|line| line.contains(secret.as_str()));
         assert!(line.is_none(), "{what} is in the log: {}", line.unwrap_or_default());
     }
+}
+
+#[tokio::test]
+async fn no_refusal_tells_a_secret_or_who_somebody_is() {
+    let place = Place::new().await;
+    let platform = place.platform().await;
+    let told = use_everything(&place, &platform).await;
+    assert!(told.refusals.len() > 10, "{:?}", told.refusals);
+    for (what, secret) in &told.secrets {
+        let refusal = told.refusals.iter().find(|refusal| refusal.contains(secret.as_str()));
+        assert!(refusal.is_none(), "{what} is in a refusal: {}", refusal.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn no_copy_of_a_database_tells_a_secret() {
+    let place = Place::new().await;
+    let mut platform = place.platform().await;
+    let told = use_everything(&place, &platform).await;
+    platform.kill_the_stack().await;
+    let copy = copy_of_databases(&place).await;
+    for (what, secret) in &told.secrets {
+        let is_there = spellings(secret).iter().any(|spelling| contains(&copy, spelling));
+        // The copy is one indeed: who somebody is stands in it.
+        assert_eq!(is_there, ["an email address", "a name"].contains(what), "{what}");
+    }
+}
+
+/// A text, and the bytes that it stands for if it is base64, each as they are and as PostgreSQL shows bytes.
+fn spellings(secret: &str) -> Vec<Vec<u8>> {
+    let mut spellings = vec![secret.as_bytes().to_vec()];
+    let decoded = URL_SAFE_NO_PAD.decode(secret).or_else(|_| STANDARD.decode(secret));
+    spellings.extend(decoded.ok().filter(|bytes| bytes.len() >= 16));
+    let hex = |bytes: &Vec<u8>| bytes.iter().flat_map(|byte| format!("{byte:02x}").into_bytes()).collect();
+    spellings.extend(spellings.iter().map(hex).collect::<Vec<_>>());
+    spellings
+}
+
+fn contains(copy: &[u8], bytes: &[u8]) -> bool {
+    copy.windows(bytes.len()).any(|window| window == bytes)
+}
+
+/// All that is in the databases: SQLite's files byte for byte, or every row of PostgreSQL's tables as text.
+async fn copy_of_databases(place: &Place) -> Vec<u8> {
+    const TABLES: &str =
+        "select table_name::text from information_schema.tables where table_schema = 'public'";
+    let mut copy = Vec::new();
+    for service in SERVICES {
+        match place.database(service) {
+            DatabaseUrl::Sqlite(file) => {
+                for end in ["", "-wal"] {
+                    copy.extend(fs::read(format!("{}{end}", file.display())).unwrap_or_default());
+                }
+            }
+            DatabaseUrl::Postgres(options) => {
+                let mut conn = PgConnection::connect_with(&options).await.unwrap();
+                let tables: Vec<String> = sqlx::query_scalar(TABLES).fetch_all(&mut conn).await.unwrap();
+                for table in tables {
+                    let rows = AssertSqlSafe(format!(r#"select whole::text from "{table}" as whole"#));
+                    let rows: Vec<String> = sqlx::query_scalar(rows).fetch_all(&mut conn).await.unwrap();
+                    copy.extend(rows.join("\n").into_bytes());
+                }
+            }
+        }
+    }
+    copy
 }
 
 #[cfg(target_os = "linux")]
@@ -136,30 +208,54 @@ async fn no_process_can_be_asked_for_a_secret_that_was_made_up() {
     }
 }
 
+/// What the platform was told, and what it refused.
+struct Told {
+    secrets: Vec<(&'static str, String)>,
+    /// The bodies of refusals.
+    refusals: Vec<String>,
+}
+
 /// Goes through the platform with secrets that nothing else is like, and returns all of them.
-async fn use_everything(place: &Place, platform: &Platform) -> Vec<(&'static str, String)> {
+async fn use_everything(place: &Place, platform: &Platform) -> Told {
     let users = platform.nobody_at("user-service");
+    let mut refusals = Vec::new();
+    let mut refused = |answer: Answer, status: u16| {
+        answer.assert_status(status);
+        refusals.push(answer.body);
+    };
     let name = made_up();
     let local: String = made_up().chars().filter(char::is_ascii_alphanumeric).collect();
     let (email, password) = (format!("{local}@example.com"), made_up());
     let registration = json!({"email": email, "password": password, "name": name});
     users.post("/auth/register", registration.clone()).await.assert_status(201);
-    users.post("/auth/register", registration.clone()).await.assert_problem(409, "email_taken");
+    refused(users.post("/auth/register", registration.clone()).await, 409);
     let pair = platform.login(&email, &password).await.assert_status(200).json();
     let next = platform.refresh(&pair).await.assert_status(200).json();
     let wrong_password = made_up();
-    platform.login(&email, &wrong_password).await.assert_problem(401, "invalid_credentials");
+    refused(platform.login(&email, &wrong_password).await, 401);
+    // A password where the address should be, as it happens.
+    let misplaced = made_up();
+    refused(platform.login(&misplaced, &misplaced).await, 401);
     // What is wrong is not quoted either.
     let mut wrong = registration;
     wrong["password"] = json!([password]);
-    users.post("/auth/register", wrong).await.assert_invalid("password");
+    refused(users.post("/auth/register", wrong).await, 422);
     let unknown = made_up();
-    users.post("/auth/refresh", json!({"refresh_token": unknown})).await.assert_status(401);
+    refused(users.post("/auth/refresh", json!({"refresh_token": unknown})).await, 401);
+    let me = users.bearing(next["access_token"].as_str().unwrap());
+    let new_password = made_up();
+    let change = |current: &str, new: &str| json!({"current_password": current, "new_password": new});
+    refused(me.put("/auth/password", change(&wrong_password, &new_password)).await, 422);
+    refused(me.put("/auth/password", change(&password, &email)).await, 422);
+    me.put("/auth/password", change(&password, &new_password)).await.assert_status(204);
+    let question = json!({"token": next["access_token"]});
+    users.post("/auth/verify", question).await.assert(200, json!({"valid": true}));
+    refused(me.get("/admin/users").await, 403);
     let seller = platform.seller(&next);
     seller.post("/products", lamp()).await.assert_status(201);
     let forged = format!("{}x", next["access_token"].as_str().unwrap());
     let products = platform.nobody_at("product-service");
-    products.bearing(&forged).post("/products", lamp()).await.assert_problem(401, "invalid_token");
+    refused(products.bearing(&forged).post("/products", lamp()).await, 401);
     let searched = "whatsomebodysearchedfor".to_owned();
     products.get(&format!("/products?q={searched}")).await.assert_status(200);
     let service_secret = place.secret("order-service-secret");
@@ -172,18 +268,25 @@ async fn use_everything(place: &Place, platform: &Platform) -> Vec<(&'static str
     }
     let wrong_secret = made_up();
     let stranger = users.authenticating("order-service", &wrong_secret);
-    stranger.post_form("/oauth/token", form).await.assert_oauth_error(401, "invalid_client");
+    refused(stranger.post_form("/oauth/token", form).await, 401);
     let admin_password = place.secret("admin-password");
-    platform.login("admin@example.com", &admin_password).await.assert_status(200);
-    users.bearing(next["access_token"].as_str().unwrap()).post("/auth/logout", json!({})).await;
+    let admin = platform.login("admin@example.com", &admin_password).await.assert_status(200).json();
+    let admin = users.bearing(admin["access_token"].as_str().unwrap());
+    admin.get(&format!("/admin/users?q={local}")).await.assert_status(200);
+    admin.get("/admin/audit-log").await.assert_status(200);
+    refused(admin.get(&format!("/admin/users?role={searched}")).await, 400);
+    me.post("/auth/logout", json!({"refresh_token": ""})).await.assert_status(204);
+    refused(me.get("/users/me").await, 401);
 
     let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
     let signature = |token: &str| token.rsplit('.').next().unwrap().to_owned();
-    vec![
+    let secrets = vec![
         ("an email address", local),
         ("a name", name),
         ("a password", password),
+        ("a new password", new_password),
         ("a wrong password", wrong_password),
+        ("a password in the wrong place", misplaced),
         ("an access token", signature(&text(&pair["access_token"]))),
         ("a refreshed access token", signature(&text(&next["access_token"]))),
         ("a refresh token", text(&pair["refresh_token"])),
@@ -195,5 +298,6 @@ async fn use_everything(place: &Place, platform: &Platform) -> Vec<(&'static str
         ("a service token", signature(&text(&service_token["access_token"]))),
         ("the admin's password", admin_password),
         ("the key encryption key", place.secret("key-encryption-key")),
-    ]
+    ];
+    Told { secrets, refusals }
 }

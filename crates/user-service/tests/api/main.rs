@@ -23,6 +23,7 @@ mod register;
 mod sessions;
 mod starting;
 mod throttle;
+mod timing;
 mod verify;
 
 use std::sync::Arc;
