@@ -1,6 +1,6 @@
 //! Passwords that people show: counted, then compared.
 
-use db::{Conn, Db};
+use db::{Conn, Db, Tx};
 
 use crate::call::Call;
 use crate::domain::{Account, EmailAddress, Entry, Event, password};
@@ -46,16 +46,21 @@ impl Passwords {
         let hash = account.and_then(|account| account.password_hash.as_deref());
         match self.hashing.matches(password::normalize(password), hash).await {
             Ok(is_right) => Ok(Guess { is_right, counted }),
-            Err(error) => {
-                let mut tx = db.begin().await?;
-                self.throttle.forgive(&mut tx, &counted).await?;
-                tx.commit().await?;
-                Err(error.into())
-            }
+            Err(error) => Err(self.give_up(db, &Guess { is_right: false, counted }, error).await),
         }
     }
 
-    /// Takes a right password for a success: it does not count, and its network is known from now on.
+    /// A guess that nothing came of, since there was no slot for it: it does not count.
+    pub(crate) async fn give_up(&self, db: &Db, guess: &Guess, error: HashingError) -> UserError {
+        let forgive = async |tx: &mut Tx| self.throttle.forgive(tx, &guess.counted).await;
+        match db.transaction(forgive).await {
+            Ok(()) => error.into(),
+            Err(error) => error.into(),
+        }
+    }
+
+    /// Takes a right password for a success: it does not count, and its network is known from now on. The person has to be
+    /// confirmed before: they may have been deleted while it was compared.
     pub(crate) async fn accept(
         &self,
         conn: &mut Conn,

@@ -58,14 +58,17 @@ pub async fn change_password(
         guess.record_failure(&db, Event::PasswordChanged, Some(&account), &call).await?;
         return Err(wrong().into());
     }
-    let hash = passwords.hash(&change.new_password).await?;
+    let hash = match passwords.hash(&change.new_password).await {
+        Ok(hash) => hash,
+        Err(error) => return Err(passwords.give_up(&db, &guess, error).await),
+    };
 
     let replace = async |tx: &mut db::Tx| {
-        passwords.accept(tx, &guess, &account, &call).await?;
         let expected = account.password_hash.as_deref();
         if !Users(tx).set_password(account.id, expected, &hash, call.at).await? {
             return Err(UserError::from(wrong()));
         }
+        passwords.accept(tx, &guess, &account, &call).await?;
         AuditLog(tx).add(&Entry::of(Event::PasswordChanged, account.id), &call).await?;
         Ok(logins.end_others(tx, account.id, user.session_id(), call.at).await?)
     };

@@ -62,8 +62,8 @@ pub async fn login(
 
     let renewed = passwords.renew(account, password).await;
     let login = async |tx: &mut db::Tx| {
-        passwords.accept(tx, &guess, account, &call).await?;
         let pair = logins.open(tx, account, &call).await?;
+        passwords.accept(tx, &guess, account, &call).await?;
         if let Some(hash) = &renewed {
             Users(tx).set_password(account.id, account.password_hash.as_deref(), hash, call.at).await?;
         }

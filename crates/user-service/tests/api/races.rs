@@ -1,5 +1,6 @@
 //! What takes tokens back while others are given out: when all is over, none of them is good.
 
+use std::cell::Cell;
 use std::future::Future;
 
 use actix_web::http::Method;
@@ -15,8 +16,18 @@ async fn house() -> TestService {
     service_with(&[("LOGIN_FREE_FAILURES", "100000"), ("HASH_QUEUE", "1000")]).await
 }
 
+/// How many pairs were given out so far.
+type Given = Cell<usize>;
+
+/// Waits until so many were given out.
+async fn until(given: &Given, count: usize) {
+    while given.get() < count {
+        tokio::task::yield_now().await;
+    }
+}
+
 /// Refreshes one session again and again, each time twice at once, until that is refused, and returns all that was given out.
-async fn refresh_until_refused(service: &TestService, first: &Value) -> Vec<Value> {
+async fn refresh_until_refused(service: &TestService, first: &Value, count: &Given) -> Vec<Value> {
     let mut pairs = vec![first.clone()];
     for _ in 0..50 {
         let newest = &pairs.last().unwrap()["refresh_token"];
@@ -27,7 +38,10 @@ async fn refresh_until_refused(service: &TestService, first: &Value) -> Vec<Valu
             break;
         }
         pairs.extend(given);
+        count.set(pairs.len());
     }
+    // Nobody has to wait for more.
+    count.set(usize::MAX);
     pairs
 }
 
@@ -49,11 +63,9 @@ async fn race<F: Future<Output = Answer>>(end: impl Fn(Client, Client, String) -
     let mut given = 0;
     for round in 0..ROUNDS {
         let pair = login(&service, "ada@example.com", PASSWORD).await.assert_status(200).json();
-        let (pairs, ended) = join(refresh_until_refused(&service, &pair), async {
-            // At another moment in each round.
-            for _ in 0..round {
-                service.nobody().get("/health/live").await.assert_status(200);
-            }
+        let count = Given::new(1);
+        let (pairs, ended) = join(refresh_until_refused(&service, &pair, &count), async {
+            until(&count, round).await;
             end(root.clone(), bearing(&service, &pair), path.clone()).await
         })
         .await;
@@ -114,18 +126,18 @@ async fn a_refresh_that_races_a_demotion_leaves_no_token_with_the_old_rights() {
     for round in 0..ROUNDS {
         root.patch(&path, json!({"roles": ["support"]})).await.assert_status(200);
         let first = login(&service, "ada@example.com", PASSWORD).await.assert_status(200).json();
+        let count = Given::new(1);
         let refreshes = async {
             let mut pairs = vec![first.clone()];
             for _ in 0..10 {
                 let next = refresh(&service, &pairs.last().unwrap()["refresh_token"]).await;
                 pairs.push(next.assert_status(200).json());
+                count.set(pairs.len());
             }
             pairs
         };
         let demotion = async {
-            for _ in 0..round {
-                service.nobody().get("/health/live").await.assert_status(200);
-            }
+            until(&count, round % 10).await;
             root.patch(&path, json!({"roles": ["user"]})).await
         };
         let (pairs, demoted) = join(refreshes, demotion).await;
@@ -155,7 +167,7 @@ async fn a_refresh_that_races_a_change_of_password_keeps_the_one_session_that_ch
         let other = login(&service, "ada@example.com", current).await.assert_status(200).json();
         let body = json!({"current_password": current, "new_password": new});
         let (pairs, changed) = join(
-            refresh_until_refused(&service, &other),
+            refresh_until_refused(&service, &other, &Given::new(1)),
             bearing(&service, &kept).put("/auth/password", body),
         )
         .await;
@@ -163,5 +175,23 @@ async fn a_refresh_that_races_a_change_of_password_keeps_the_one_session_that_ch
         assert_all_are_dead(&service, &pairs).await;
         bearing(&service, &kept).get("/users/me").await.assert_status(200);
         refresh(&service, &kept["refresh_token"]).await.assert_status(200);
+    }
+}
+
+#[actix_web::test]
+async fn a_login_that_races_a_deletion_is_refused_as_any_other() {
+    let service = house().await;
+    let root = admin(&service).await;
+    for _ in 0..ROUNDS {
+        let user = crate::register(&service, "eve@example.com").await;
+        let path = format!("/admin/users/{}", user["id"].as_str().unwrap());
+        let logins = join_all((0..4).map(|_| login(&service, "eve@example.com", PASSWORD)));
+        let (answers, deleted) = join(logins, root.delete(&path)).await;
+        deleted.assert_status(204);
+        for answer in answers.iter().filter(|answer| answer.status != 200) {
+            answer.assert_problem(401, "invalid_credentials");
+        }
+        let pairs: Vec<_> = answers.iter().filter(|answer| answer.status == 200).map(Answer::json).collect();
+        assert_all_are_dead(&service, &pairs).await;
     }
 }
