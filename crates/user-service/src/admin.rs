@@ -1,8 +1,7 @@
 //! Who is an admin: the first one, made at start where there is none, since nobody could make one otherwise; and the last one, who
 //! can't be lost.
 
-use auth::{Admin, Role as _};
-use chrono::{DateTime, Utc};
+use auth::Clock;
 use db::{Conn, Db, Tx};
 use secrecy::ExposeSecret as _;
 use service_kit::id;
@@ -10,7 +9,7 @@ use uuid::Uuid;
 
 use crate::call::Call;
 use crate::config::FirstAdmin;
-use crate::domain::{Account, Entry, Event};
+use crate::domain::{Account, EmailAddress, Entry, Event};
 use crate::error::{StartError, UserError};
 use crate::login::Logins;
 use crate::passwords::Passwords;
@@ -20,16 +19,34 @@ const ROLES: &str = "user admin";
 
 /// Waits for the turn of an admin who is about to change who is one, and makes sure that they still are: another may have deposed
 /// them while they waited.
-pub(crate) async fn take_turn(conn: &mut Conn, admin: Uuid) -> Result<(), UserError> {
+pub(crate) async fn take_turn(conn: &mut Conn, acting: Uuid) -> Result<(), UserError> {
     AdminGuard(conn).take_turn().await?;
-    let acting = Users(conn).find(admin).await?;
-    let is_admin = |account: &Account| !account.disabled && account.has_role(Admin::NAME);
-    acting.filter(is_admin).map(drop).ok_or(UserError::NotAdmin)
+    check(conn, acting).await
 }
 
-/// Makes sure, at the end of such a turn, that somebody remains an admin.
+/// Makes sure that whoever acts as an admin is one still.
+pub(crate) async fn check(conn: &mut Conn, acting: Uuid) -> Result<(), UserError> {
+    let account = Users(conn).find(acting).await?;
+    account.filter(Account::is_admin).map(drop).ok_or(UserError::NotAdmin)
+}
+
+/// Makes sure, at the end of a turn in which an admin ceased to be one, that somebody else is.
 pub(crate) async fn end_turn(conn: &mut Conn) -> Result<(), UserError> {
     if Users(conn).has_admin().await? { Ok(()) } else { Err(UserError::LastAdmin) }
+}
+
+/// Writes down what an admin, or who was one until now, tried to do in vain.
+pub(crate) async fn record_refusal(db: &Db, error: UserError, entry: Entry, call: &Call) -> UserError {
+    let why = match &error {
+        UserError::LastAdmin => "the last admin",
+        UserError::NotAdmin => "no admin any more",
+        _ => return error,
+    };
+    let record = async |tx: &mut Tx| AuditLog(tx).add(&entry.clone().failing(why), call).await;
+    match db.transaction(record).await {
+        Ok(()) => error,
+        Err(error) => error.into(),
+    }
 }
 
 /// Makes the first admin, unless there is one. If the address belongs to somebody already, they become admin, with the
@@ -39,7 +56,7 @@ pub(crate) async fn ensure_one(
     passwords: &Passwords,
     logins: &Logins,
     admin: Option<&FirstAdmin>,
-    now: DateTime<Utc>,
+    clock: &Clock,
 ) -> Result<(), StartError> {
     if Users(&mut db.read().await?).has_admin().await? {
         return Ok(());
@@ -49,20 +66,38 @@ pub(crate) async fn ensure_one(
         return Ok(());
     };
     let hash = passwords.hash(password.expose_secret()).await?;
-    let make = async |tx: &mut Tx| {
-        let id = id::new(now);
-        let new = NewUser { id, email, name: "Admin", password_hash: &hash, roles: ROLES, now };
-        let is_new = Users(tx).add(&new).await?;
-        let there = if is_new { None } else { Users(tx).find_by_email(email).await? };
-        let id = there.map_or(id, |account| account.id);
-        if !is_new {
-            // At a start nobody is served yet: what is taken back is read from the database next.
-            let _ = logins.end_all(tx, id, now).await?;
-            Users(tx).take_over(id, &hash, ROLES, now).await?;
+    let call = Call::own(clock.clone());
+    db.transaction(async |tx: &mut Tx| make(tx, logins, email, &hash, &call).await).await?;
+    Ok(())
+}
+
+async fn make(
+    tx: &mut Tx,
+    logins: &Logins,
+    email: &EmailAddress,
+    hash: &str,
+    call: &Call,
+) -> Result<(), sqlx::Error> {
+    AdminGuard(tx).take_turn().await?;
+    if Users(tx).has_admin().await? {
+        return Ok(()); // Another replica was quicker.
+    }
+    let now = call.at();
+    let id = id::new(now);
+    let new = NewUser { id, email, name: "Admin", password_hash: hash, roles: ROLES, now };
+    let is_new = Users(tx).add(&new).await?;
+    let there = if is_new { None } else { Users(tx).find_by_email(email).await? };
+    let entry = |id| Entry { actor: None, ..Entry::of(Event::FirstAdmin, id) };
+    match there {
+        None => AuditLog(tx).add(&entry(id), call).await?,
+        Some(Account { id, .. }) => {
+            let taking_back = logins.end_all(tx, id, now).await?.unwrap_or_default();
+            Users(tx).take_over(id, hash, ROLES, now).await?;
+            AuditLog(tx).add(&entry(id).detail("somebody who was there".to_owned()), call).await?;
+            // What is taken back is read from the database, as every start does.
+            let _ = taking_back.write_down(tx).await?;
         }
-        AuditLog(tx).add(&Entry { actor: None, ..Entry::of(Event::FirstAdmin, id) }, &Call::own(now)).await
-    };
-    db.transaction(make).await?;
+    }
     tracing::info!("the first admin was made");
     Ok(())
 }

@@ -1,5 +1,8 @@
 //! Taking tokens back: one session's, or all that a person has. What is done here is written down in the transaction that does
-//! it, and honoured by this process once that is committed.
+//! it, and honoured by this process once that is committed; by others, and by this one if it never learned how the commit ended,
+//! when they next look at what was written.
+
+use std::time::Duration;
 
 use auth::Revocation;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -14,32 +17,51 @@ use crate::store::{AuditLog, EndedSession, RevocationRows, Sessions, Users};
 /// How long after its end a token may still be taken for good: twice the leeway that verifiers leave to clocks.
 pub(crate) const LEEWAY: TimeDelta = TimeDelta::seconds(60);
 
+/// How often to look for what other processes took back.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// Tokens that are taken back in this transaction, once it is [written down](Self::write_down) there.
+#[must_use]
+#[derive(Debug, Default)]
+pub(crate) struct TakingBack(Vec<Revocation>);
+
 /// Tokens that were taken back in a transaction. Once that is committed, [`Logins::take_back`] has to know.
 #[must_use]
 #[derive(Debug, Default)]
 pub(crate) struct TakenBack(Vec<Revocation>);
 
-/// Sessions that were ended.
-#[must_use]
-#[derive(Debug, Default)]
-pub(crate) struct Ended {
-    pub sessions: Vec<EndedSession>,
-    pub taken_back: TakenBack,
+impl TakingBack {
+    /// Writes them down. It is the last thing that a transaction does: nobody else can until it ends.
+    pub(crate) async fn write_down(self, conn: &mut Conn) -> Result<TakenBack, sqlx::Error> {
+        RevocationRows(conn).add(&self.0).await?;
+        Ok(TakenBack(self.0))
+    }
+
+    /// Access tokens of sessions that were ended, those that may still be good.
+    fn of_sessions(sessions: &[EndedSession], now: DateTime<Utc>) -> Self {
+        let revocation = |session: &EndedSession| Revocation::Session {
+            id: session.id,
+            expires_at: (session.access_expires_at + LEEWAY).timestamp(),
+        };
+        let matters = |session: &&EndedSession| session.access_expires_at + LEEWAY > now;
+        Self(sessions.iter().filter(matters).map(revocation).collect())
+    }
 }
 
 impl Logins {
-    /// Ends these sessions, those of them that go on.
+    /// Ends these sessions, and returns those of them that went on.
     pub(crate) async fn end(
         &self,
         conn: &mut Conn,
         sessions: &[Uuid],
         now: DateTime<Utc>,
-    ) -> Result<Ended, sqlx::Error> {
+    ) -> Result<(Vec<EndedSession>, TakingBack), sqlx::Error> {
         let mut ended = Vec::new();
         for session in sessions {
             ended.extend(Sessions(conn).end(*session, now).await?);
         }
-        Self::written_down(conn, ended).await
+        let taking_back = TakingBack::of_sessions(&ended, now);
+        Ok((ended, taking_back))
     }
 
     /// Ends these sessions, and writes down for each whose it was.
@@ -51,17 +73,17 @@ impl Logins {
         entry: impl Fn(Uuid) -> Entry,
     ) -> Result<(), sqlx::Error> {
         let end = async |tx: &mut Tx| {
-            let ended = self.end(tx, sessions, call.at).await?;
-            for session in &ended.sessions {
+            let (ended, taking_back) = self.end(tx, sessions, call.at()).await?;
+            for session in &ended {
                 AuditLog(tx).add(&entry(session.user_id), call).await?;
             }
-            Ok::<_, sqlx::Error>(ended)
+            Ok::<_, sqlx::Error>((ended, taking_back.write_down(tx).await?))
         };
-        let ended = db.transaction(end).await?;
-        for session in &ended.sessions {
+        let (ended, taken_back) = db.transaction(end).await?;
+        for session in &ended {
             tracing::info!(session.id = %session.id, user.id = %session.user_id, "a session was ended");
         }
-        self.take_back(ended.taken_back);
+        self.take_back(taken_back);
         Ok(())
     }
 
@@ -72,9 +94,21 @@ impl Logins {
         user: Uuid,
         kept: Uuid,
         now: DateTime<Utc>,
-    ) -> Result<Ended, sqlx::Error> {
+    ) -> Result<TakingBack, sqlx::Error> {
         let ended = Sessions(conn).end_all_of(user, Some(kept), now).await?;
-        Self::written_down(conn, ended).await
+        Ok(TakingBack::of_sessions(&ended, now))
+    }
+
+    /// Ends the sessions of a person that were used least lately, where they have more than so many.
+    pub(crate) async fn end_more_than(
+        &self,
+        conn: &mut Conn,
+        user: Uuid,
+        count: i64,
+        now: DateTime<Utc>,
+    ) -> Result<TakingBack, sqlx::Error> {
+        let ended = Sessions(conn).end_more_than(user, count, now).await?;
+        Ok(TakingBack::of_sessions(&ended, now))
     }
 
     /// Ends all sessions of a person, and takes back every token that they have. `None` where there is no such person.
@@ -83,11 +117,12 @@ impl Logins {
         conn: &mut Conn,
         user: Uuid,
         now: DateTime<Utc>,
-    ) -> Result<Option<TakenBack>, sqlx::Error> {
-        // People before their sessions, here as everywhere, so that no two transactions wait for each other.
-        let Some(epoch) = Users(conn).raise_epoch(user, now).await? else { return Ok(None) };
-        Sessions(conn).end_all_of(user, None, now).await?;
-        self.all_taken_back(conn, user, epoch, now).await.map(Some)
+    ) -> Result<Option<TakingBack>, sqlx::Error> {
+        let taking_back = self.renew_rights(conn, user, now).await?;
+        if taking_back.is_some() {
+            Sessions(conn).end_all_of(user, None, now).await?;
+        }
+        Ok(taking_back)
     }
 
     /// Takes back every access token of a person whose rights have changed. Their sessions go on, with the new rights.
@@ -96,9 +131,15 @@ impl Logins {
         conn: &mut Conn,
         user: Uuid,
         now: DateTime<Utc>,
-    ) -> Result<Option<TakenBack>, sqlx::Error> {
+    ) -> Result<Option<TakingBack>, sqlx::Error> {
+        // People before their sessions, here as everywhere, so that no two transactions wait for each other.
         let Some(epoch) = Users(conn).raise_epoch(user, now).await? else { return Ok(None) };
-        self.all_taken_back(conn, user, epoch, now).await.map(Some)
+        // A refresh that is under way may give a token out that ends later than any so far, and no later than one that were given
+        // out now.
+        let under_way = self.access_expires_at(now);
+        let last = Sessions(conn).last_access_of(user).await?.map_or(under_way, |last| last.max(under_way));
+        let expires_at = (last + LEEWAY).timestamp();
+        Ok(Some(TakingBack(vec![Revocation::User { id: user, epoch, expires_at }])))
     }
 
     /// Has this process refuse what was taken back.
@@ -108,36 +149,22 @@ impl Logins {
         }
     }
 
-    /// Refuses, after a start, what was taken back before it.
-    pub(crate) async fn remember(&self, db: &Db, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
-        let revocations = RevocationRows(&mut db.read().await?).all(now).await?;
-        self.take_back(TakenBack(revocations));
-        Ok(())
+    /// Refuses what was taken back up to now, by whichever process, and returns how far that is.
+    pub(crate) async fn catch_up(&self, db: &Db, from: i64) -> Result<i64, sqlx::Error> {
+        let rows = RevocationRows(&mut db.read().await?).after(from).await?;
+        let newest = rows.last().map_or(from, |(seq, _)| *seq);
+        self.take_back(TakenBack(rows.into_iter().map(|(_, revocation)| revocation).collect()));
+        Ok(newest)
     }
 
-    async fn written_down(conn: &mut Conn, sessions: Vec<EndedSession>) -> Result<Ended, sqlx::Error> {
-        let revocation = |session: &EndedSession| Revocation::Session {
-            id: session.id,
-            expires_at: (session.access_expires_at + LEEWAY).timestamp(),
-        };
-        let revocations: Vec<_> = sessions.iter().map(revocation).collect();
-        RevocationRows(conn).add(&revocations).await?;
-        Ok(Ended { sessions, taken_back: TakenBack(revocations) })
-    }
-
-    /// Takes back all tokens of a person that are of an earlier epoch. A refresh that is under way may give one out that ends
-    /// later than any so far, and no later than one that were given out now.
-    async fn all_taken_back(
-        &self,
-        conn: &mut Conn,
-        user: Uuid,
-        epoch: i64,
-        now: DateTime<Utc>,
-    ) -> Result<TakenBack, sqlx::Error> {
-        let last = Sessions(conn).last_access_of(user).await?.max(Some(self.access_expires_at(now)));
-        let expires_at = (last.unwrap_or(now) + LEEWAY).timestamp();
-        let revocation = Revocation::User { id: user, epoch, expires_at };
-        RevocationRows(conn).add(&[revocation]).await?;
-        Ok(TakenBack(vec![revocation]))
+    /// Keeps up with what other processes take back.
+    pub(crate) async fn keep_up(self, db: Db, mut from: i64) {
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            match self.catch_up(&db, from).await {
+                Ok(newest) => from = newest,
+                Err(error) => tracing::warn!(%error, "what was taken back elsewhere is not known"),
+            }
+        }
     }
 }

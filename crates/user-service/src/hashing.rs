@@ -33,9 +33,15 @@ struct Job {
     work: Work,
     since: Instant,
     answer: oneshot::Sender<Result<Outcome, HashingError>>,
-    /// Held until the work is done, or was not worth doing: who hangs up does not make room for another by that.
-    place: OwnedSemaphorePermit,
+    place: Place,
 }
+
+/// A place at work or in the queue. It goes with the work until that is done, or was not worth doing: who hangs up does not make
+/// room for another by that.
+#[derive(Debug)]
+pub(crate) struct Place(
+    #[expect(dead_code, reason = "held, and given back when dropped")] OwnedSemaphorePermit,
+);
 
 #[derive(Debug)]
 enum Outcome {
@@ -79,6 +85,11 @@ impl Hashing {
         self.places.available_permits() > 0
     }
 
+    /// Takes a place, for what has to be done between that and the work.
+    pub(crate) fn take_place(&self) -> Result<Place, HashingError> {
+        Arc::clone(&self.places).try_acquire_owned().map(Place).map_err(|_| HashingError::Busy)
+    }
+
     /// Whether a hash was made at another cost than hashes are made at now.
     pub(crate) fn is_outdated(&self, hash: &str) -> bool {
         argon::cost_of(hash).is_ok_and(|cost| !argon::is_same(&cost, &self.cost))
@@ -86,7 +97,7 @@ impl Hashing {
 
     /// Hashes a password, normalised, into the PHC string format.
     pub(crate) async fn hash(&self, password: String) -> Result<String, HashingError> {
-        match self.submit(Work::Hash { password, cost: self.cost.clone() }).await? {
+        match self.submit(self.take_place()?, Work::Hash { password, cost: self.cost.clone() }).await? {
             Outcome::Hash(hash) => Ok(hash),
             Outcome::Match(_) => Err(HashingError::Unusable("a comparison came back")),
         }
@@ -94,21 +105,25 @@ impl Hashing {
 
     /// Whether the password, normalised, is the one of this hash. Without a hash, or with one that can't be used, it takes as
     /// long, and is not.
-    pub(crate) async fn matches(&self, password: String, hash: Option<&str>) -> Result<bool, HashingError> {
+    pub(crate) async fn matches(
+        &self,
+        place: Place,
+        password: String,
+        hash: Option<&str>,
+    ) -> Result<bool, HashingError> {
         let usable = hash.filter(|hash| {
             argon::cost_of(hash)
                 .inspect_err(|error| tracing::error!(%error, "a stored hash is refused"))
                 .is_ok()
         });
         let work = Work::Compare { password, hash: usable.unwrap_or(&self.decoy).to_owned() };
-        match self.submit(work).await? {
+        match self.submit(place, work).await? {
             Outcome::Match(matches) => Ok(matches && usable.is_some()),
             Outcome::Hash(_) => Err(HashingError::Unusable("a hash came back")),
         }
     }
 
-    async fn submit(&self, work: Work) -> Result<Outcome, HashingError> {
-        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| HashingError::Busy)?;
+    async fn submit(&self, place: Place, work: Work) -> Result<Outcome, HashingError> {
         let (answer, answered) = oneshot::channel();
         let job = Job { work, since: Instant::now(), answer, place };
         self.jobs.send(job).map_err(|_| HashingError::Busy)?;
@@ -159,14 +174,18 @@ mod tests {
         Hashing::start(&HashingConfig { slots: NonZeroUsize::new(slots).unwrap(), queue, cost }).unwrap()
     }
 
+    async fn matches(hashing: &Hashing, password: &str, hash: Option<&str>) -> bool {
+        hashing.matches(hashing.take_place().unwrap(), password.to_owned(), hash).await.unwrap()
+    }
+
     #[tokio::test]
     async fn a_password_matches_its_own_hash_only() {
         let hashing = hashing(1, 4, 64);
         let hash = hashing.hash("correct horse".to_owned()).await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{hash}");
-        assert!(hashing.matches("correct horse".to_owned(), Some(&hash)).await.unwrap());
-        assert!(!hashing.matches("correct horsf".to_owned(), Some(&hash)).await.unwrap());
-        assert!(!hashing.matches("correct horse".to_owned(), None).await.unwrap());
+        assert!(matches(&hashing, "correct horse", Some(&hash)).await);
+        assert!(!matches(&hashing, "correct horsf", Some(&hash)).await);
+        assert!(!matches(&hashing, "correct horse", None).await);
         assert_ne!(
             hash,
             hashing.hash("correct horse".to_owned()).await.unwrap(),
@@ -178,12 +197,9 @@ mod tests {
     async fn hashes_of_another_cost_are_compared_at_theirs() {
         let hash = hashing(1, 4, 256).hash("correct horse".to_owned()).await.unwrap();
         let cheaper = hashing(1, 4, 64);
-        assert!(cheaper.matches("correct horse".to_owned(), Some(&hash)).await.unwrap());
+        assert!(matches(&cheaper, "correct horse", Some(&hash)).await);
         let own = cheaper.hash("other".to_owned()).await.unwrap();
-        assert!(
-            cheaper.matches("other".to_owned(), Some(&own)).await.unwrap(),
-            "memory of another size is no matter"
-        );
+        assert!(matches(&cheaper, "other", Some(&own)).await, "memory of another size is no matter");
     }
 
     #[tokio::test]
@@ -194,10 +210,7 @@ mod tests {
         let mut times = Vec::new();
         for hash in [&hash, &absurd, &"x".to_owned()] {
             let begun = Instant::now();
-            times.push((
-                hashing.matches("correct horse".to_owned(), Some(hash)).await.unwrap(),
-                begun.elapsed(),
-            ));
+            times.push((matches(&hashing, "correct horse", Some(hash)).await, begun.elapsed()));
         }
         assert!(times[0].0 && !times[1].0 && !times[2].0);
         assert!(times[1].1 > times[0].1 / 4 && times[2].1 > times[0].1 / 4, "{times:?}");
@@ -213,16 +226,17 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_hangs_up_keeps_their_place_until_it_is_their_turn() {
-        let hashing = hashing(1, 1, 19 * 1024);
+        let hashing = hashing(1, 2, 256 * 1024);
+        let mut at_work = Box::pin(hashing.hash("correct horse".to_owned()));
+        assert!((&mut at_work).now_or_never().is_none());
         for _ in 0..2 {
             let work = Work::Hash { password: "correct horse".to_owned(), cost: hashing.cost.clone() };
-            assert!(
-                hashing.submit(work).now_or_never().is_none(),
-                "it was asked, and nobody waits for the answer"
-            );
+            let asked = hashing.submit(hashing.take_place().unwrap(), work).now_or_never();
+            assert!(asked.is_none(), "it was asked, and nobody waits for the answer");
         }
         assert!(!hashing.has_room());
         assert!(matches!(hashing.hash("correct horse".to_owned()).await, Err(HashingError::Busy)));
+        at_work.await.unwrap();
         while !hashing.has_room() {
             tokio::task::yield_now().await;
         }
@@ -246,7 +260,7 @@ mod tests {
             let work = Work::Hash { password: "correct horse".to_owned(), cost: hashing.cost.clone() };
             let (answer, gone) = oneshot::channel();
             drop(gone);
-            let place = Arc::clone(&hashing.places).try_acquire_owned().unwrap();
+            let place = hashing.take_place().unwrap();
             hashing.jobs.send(Job { work, since: Instant::now(), answer, place }).unwrap();
         }
         let begun = Instant::now();
@@ -262,7 +276,7 @@ mod tests {
         let work = Work::Hash { password: "correct horse".to_owned(), cost: hashing.cost.clone() };
         let (answer, answered) = oneshot::channel();
         let since = Instant::now().checked_sub(PATIENCE * 2).unwrap();
-        let place = Arc::clone(&hashing.places).try_acquire_owned().unwrap();
+        let place = hashing.take_place().unwrap();
         hashing.jobs.send(Job { work, since, answer, place }).unwrap();
         assert!(matches!(answered.await.unwrap(), Err(HashingError::Busy)));
     }

@@ -13,10 +13,13 @@ use uuid::Uuid;
 use crate::call::Call;
 use crate::config::Lifetimes;
 use crate::domain::{Account, RefreshToken, Successors, User};
-use crate::endings::{Ended, LEEWAY};
+use crate::endings::{LEEWAY, TakingBack};
 use crate::error::UserError;
 use crate::mint::Mint;
-use crate::store::{NewSession, Rotation, Session, Sessions, Users};
+use crate::store::{EndedSession, NewSession, Rotation, Session, Sessions, Users};
+
+/// So many sessions a person may have at a time.
+const SESSIONS: i64 = 100;
 
 /// Opens sessions, carries them on and ends them. One for the whole service.
 #[derive(Clone, Debug)]
@@ -56,22 +59,24 @@ pub(crate) enum Refreshed {
     /// The next pair.
     Pair(TokenPair),
     /// It was replaced before, and its successor may be in other hands: the session has been ended.
-    Replayed(Ended),
+    Replayed(Vec<EndedSession>, TakingBack),
 }
 
 impl Logins {
     /// Opens a session for a person whose password was just right, unless they were disabled, or got another password, since it
-    /// was compared.
+    /// was compared. Where they have too many, those that were used least lately are ended.
     pub(crate) async fn open(
         &self,
         conn: &mut Conn,
         compared: &Account,
         call: &Call,
-    ) -> Result<TokenPair, UserError> {
-        let now = call.at;
+    ) -> Result<(TokenPair, TakingBack), UserError> {
+        let now = call.at();
         let confirmed = Users(conn).confirm(compared.id, compared.password_hash.as_deref()).await?;
         let account = confirmed.ok_or(UserError::InvalidCredentials)?;
         Sessions(conn).forget_old(account.id, now, now - LEEWAY).await?;
+        // What an end of all has to do has a bound.
+        let taking_back = self.end_more_than(conn, account.id, SESSIONS - 1, now).await?;
 
         let token = RefreshToken::generate()?;
         let expires_at = now + self.lifetimes.session;
@@ -89,7 +94,7 @@ impl Logins {
             user_agent: call.user_agent.as_deref().unwrap_or_default(),
         };
         Sessions(conn).open(&new).await?;
-        self.pair(account, session, &token, token_expires_at, now)
+        Ok((self.pair(account, session, &token, token_expires_at, now)?, taking_back))
     }
 
     /// Carries a session on. Of any number of calls with one token, one rotates it, and for a moment all the others get the
@@ -100,7 +105,7 @@ impl Logins {
         token: &RefreshToken,
         call: &Call,
     ) -> Result<Refreshed, UserError> {
-        let now = call.at;
+        let now = call.at();
         let nonce = Successors::nonce()?;
         let successor = self.successors.of(token, &nonce);
         let rotation = Rotation {
@@ -123,7 +128,10 @@ impl Logins {
                 let successor = self.successors.of(token, nonce);
                 self.carry_on(conn, &session, &successor, now).await
             }
-            _ => Ok(Refreshed::Replayed(self.end(conn, &[session.id], now).await?)),
+            _ => {
+                let (ended, taking_back) = self.end(conn, &[session.id], now).await?;
+                Ok(Refreshed::Replayed(ended, taking_back))
+            }
         }
     }
 

@@ -42,9 +42,11 @@ impl Passwords {
         if !self.hashing.has_room() {
             return Err(UserError::Busy);
         }
-        let counted = self.throttle.count(db, email, account, call).await?;
+        let attempt = self.throttle.admit(db, email, account, call).await?;
+        let place = self.hashing.take_place()?;
+        let counted = self.throttle.count(db, attempt, call).await?;
         let hash = account.and_then(|account| account.password_hash.as_deref());
-        match self.hashing.matches(password::normalize(password), hash).await {
+        match self.hashing.matches(place, password::normalize(password), hash).await {
             Ok(is_right) => Ok(Guess { is_right, counted }),
             Err(error) => Err(self.give_up(db, &Guess { is_right: false, counted }, error).await),
         }
@@ -84,23 +86,12 @@ impl Passwords {
 
 impl Guess {
     /// Writes down that it failed, and whether it was the last one that is free for a while.
-    pub(crate) async fn record_failure(
-        &self,
-        db: &Db,
-        event: Event,
-        account: Option<&Account>,
-        call: &Call,
-    ) -> Result<(), sqlx::Error> {
-        let subject = account.map(|account| account.id);
-        let why = match account {
-            None => "unknown address",
-            Some(account) if self.is_right && account.disabled => "disabled",
-            Some(_) => "wrong password",
-        };
+    pub(crate) async fn record_failure(&self, db: &Db, entry: Entry, call: &Call) -> Result<(), sqlx::Error> {
         let mut tx = db.begin().await?;
-        AuditLog(&mut tx).add(&Entry::failed(event, subject, why), call).await?;
+        AuditLog(&mut tx).add(&entry, call).await?;
         if self.counted.is_last {
-            AuditLog(&mut tx).add(&Entry::failed(Event::LoginThrottled, subject, why), call).await?;
+            let throttled = Entry { event: Event::LoginThrottled, ..entry };
+            AuditLog(&mut tx).add(&throttled, call).await?;
         }
         tx.commit().await
     }

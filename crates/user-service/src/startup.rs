@@ -49,8 +49,9 @@ pub async fn run(config: Config, host: Host) -> Result<(), Box<dyn Error>> {
     };
     let logins =
         Logins { mint: mint.clone(), lifetimes: config.lifetimes, successors, revocations: host.revocations };
-    admin::ensure_one(&db, &passwords, &logins, config.first_admin.as_ref(), clock.now()).await?;
-    logins.remember(&db, clock.now()).await?;
+    admin::ensure_one(&db, &passwords, &logins, config.first_admin.as_ref(), &clock).await?;
+    let known = logins.catch_up(&db, 0).await?;
+    let keeping_up = actix_web::rt::spawn(logins.clone().keep_up(db.clone(), known));
     let housekeeping = actix_web::rt::spawn(housekeeping::keep_forgetting(db.clone(), clock.clone()));
 
     let database = db.clone();
@@ -67,6 +68,7 @@ pub async fn run(config: Config, host: Host) -> Result<(), Box<dyn Error>> {
         .ready_when("database", move || database.clone().is_reachable())
         .run(host.listener, host.shutdown)
         .await?;
+    keeping_up.abort();
     housekeeping.abort();
     db.close().await;
     Ok(())

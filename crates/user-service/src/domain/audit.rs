@@ -78,7 +78,13 @@ impl Entry {
 
     /// Someone, nobody knows who, failed to do something to somebody, if that is anybody.
     pub(crate) fn failed(event: Event, subject: Option<Uuid>, detail: &str) -> Self {
-        Self { event, outcome: Outcome::Failure, actor: None, subject, detail: Some(detail.to_owned()) }
+        let nobody_known = Self { event, outcome: Outcome::Failure, actor: None, subject, detail: None };
+        nobody_known.failing(detail)
+    }
+
+    /// The same, but it failed.
+    pub(crate) fn failing(self, why: &str) -> Self {
+        Self { outcome: Outcome::Failure, detail: Some(why.to_owned()), ..self }
     }
 
     /// The same, and what else is worth knowing.

@@ -1,5 +1,6 @@
 //! A person, as others may see them and as this service knows them.
 
+use auth::{Admin, Role as _};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -42,8 +43,9 @@ impl Account {
         self.roles.split_whitespace().map(str::to_owned).collect()
     }
 
-    pub(crate) fn has_role(&self, name: &str) -> bool {
-        self.roles.split_whitespace().any(|role| role == name)
+    /// Whether they are an admin who can log in.
+    pub(crate) fn is_admin(&self) -> bool {
+        !self.disabled && self.roles.split_whitespace().any(|role| role == Admin::NAME)
     }
 }
 

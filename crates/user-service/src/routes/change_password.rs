@@ -55,7 +55,8 @@ pub async fn change_password(
     let guess = passwords.guess(&db, email.as_ref(), Some(&account), &change.current_password, &call).await?;
     let wrong = || RequestError::field("current_password", "is wrong");
     if !guess.is_right {
-        guess.record_failure(&db, Event::PasswordChanged, Some(&account), &call).await?;
+        let entry = Entry::of(Event::PasswordChanged, account.id).failing("wrong password");
+        guess.record_failure(&db, entry, &call).await?;
         return Err(wrong().into());
     }
     let hash = match passwords.hash(&change.new_password).await {
@@ -65,16 +66,17 @@ pub async fn change_password(
 
     let replace = async |tx: &mut db::Tx| {
         let expected = account.password_hash.as_deref();
-        if !Users(tx).set_password(account.id, expected, &hash, call.at).await? {
+        if !Users(tx).set_password(account.id, expected, &hash, call.at()).await? {
             return Err(UserError::from(wrong()));
         }
         passwords.accept(tx, &guess, &account, &call).await?;
+        let taking_back = logins.end_others(tx, account.id, user.session_id(), call.at()).await?;
         AuditLog(tx).add(&Entry::of(Event::PasswordChanged, account.id), &call).await?;
-        Ok(logins.end_others(tx, account.id, user.session_id(), call.at).await?)
+        Ok(taking_back.write_down(tx).await?)
     };
-    let ended = db.transaction(replace).await?;
+    let taken_back = db.transaction(replace).await?;
 
-    logins.take_back(ended.taken_back);
+    logins.take_back(taken_back);
     tracing::info!("changed their password");
     Ok(HttpResponse::NoContent().finish())
 }

@@ -63,11 +63,17 @@ pub async fn change_user(
     };
     let change =
         UserChange { name: change.name.as_deref(), roles: roles.as_deref(), disabled: change.disabled };
-    let (account, taken_back) =
-        db.transaction(async |tx| apply(tx, &logins, acting.id(), id.0, &change, &call).await).await?;
-
-    logins.take_back(taken_back);
-    Ok(Json(account.into()))
+    let apply = async |tx: &mut Tx| apply(tx, &logins, acting.id(), id.0, &change, &call).await;
+    match db.transaction(apply).await {
+        Ok((account, taken_back)) => {
+            logins.take_back(taken_back);
+            Ok(Json(account.into()))
+        }
+        Err(error) => {
+            let entry = Entry::by(Event::UserChanged, acting.id(), id.0);
+            Err(admin::record_refusal(&db, error, entry, &call).await)
+        }
+    }
 }
 
 async fn apply(
@@ -80,19 +86,21 @@ async fn apply(
 ) -> Result<(Account, TakenBack), UserError> {
     admin::take_turn(tx, acting).await?;
     let before = Users(tx).find(id).await?.ok_or(UserError::NotFound)?;
-    let after = Users(tx).change(id, change, call.at).await?.ok_or(UserError::NotFound)?;
-    admin::end_turn(tx).await?;
+    let after = Users(tx).change(id, change, call.at()).await?.ok_or(UserError::NotFound)?;
+    if before.is_admin() && !after.is_admin() {
+        admin::end_turn(tx).await?;
+    }
+    let taking_back = match (before.disabled != after.disabled, before.roles != after.roles) {
+        (true, _) => logins.end_all(tx, id, call.at()).await?,
+        (false, true) => logins.renew_rights(tx, id, call.at()).await?,
+        (false, false) => None,
+    };
     let what = differences(&before, &after);
     if !what.is_empty() {
         let entry = Entry::by(Event::UserChanged, acting, id).detail(what.join("; "));
         AuditLog(tx).add(&entry, call).await?;
     }
-    let taken_back = match (before.disabled != after.disabled, before.roles != after.roles) {
-        (true, _) => logins.end_all(tx, id, call.at).await?,
-        (false, true) => logins.renew_rights(tx, id, call.at).await?,
-        (false, false) => None,
-    };
-    Ok((after, taken_back.unwrap_or_default()))
+    Ok((after, taking_back.unwrap_or_default().write_down(tx).await?))
 }
 
 /// What has changed, in words.

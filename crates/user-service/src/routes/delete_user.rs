@@ -31,17 +31,24 @@ pub async fn delete_user(
     logins: Data<Logins>,
     call: Call,
 ) -> Result<HttpResponse, UserError> {
+    let entry = Entry::by(Event::UserDeleted, acting.id(), id.0);
     let delete = async |tx: &mut db::Tx| {
         admin::take_turn(tx, acting.id()).await?;
-        let taken_back = logins.end_all(tx, id.0, call.at).await?.ok_or(UserError::NotFound)?;
+        let account = Users(tx).find(id.0).await?.ok_or(UserError::NotFound)?;
+        let taking_back = logins.end_all(tx, id.0, call.at()).await?.ok_or(UserError::NotFound)?;
         Users(tx).delete(id.0).await?;
-        admin::end_turn(tx).await?;
-        AuditLog(tx).add(&Entry::by(Event::UserDeleted, acting.id(), id.0), &call).await?;
-        Ok::<_, UserError>(taken_back)
+        if account.is_admin() {
+            admin::end_turn(tx).await?;
+        }
+        AuditLog(tx).add(&entry, &call).await?;
+        Ok::<_, UserError>(taking_back.write_down(tx).await?)
     };
-    let taken_back = db.transaction(delete).await?;
-
-    logins.take_back(taken_back);
-    tracing::info!("deleted");
-    Ok(HttpResponse::NoContent().finish())
+    match db.transaction(delete).await {
+        Ok(taken_back) => {
+            logins.take_back(taken_back);
+            tracing::info!("deleted");
+            Ok(HttpResponse::NoContent().finish())
+        }
+        Err(error) => Err(admin::record_refusal(&db, error, entry, &call).await),
+    }
 }

@@ -30,15 +30,16 @@ pub async fn end_session(
 ) -> Result<HttpResponse, UserError> {
     let end = async |tx: &mut db::Tx| {
         // Somebody else's answers as a missing one does, so that ids can't be probed.
-        if !Sessions(tx).has(user.id(), id.0, call.at).await? {
+        if !Sessions(tx).has(user.id(), id.0, call.at()).await? {
             return Err(UserError::SessionNotFound);
         }
+        let (_, taking_back) = logins.end(tx, &[id.0], call.at()).await?;
         let detail = format!("session {id}");
         AuditLog(tx).add(&Entry::of(Event::SessionEnded, user.id()).detail(detail), &call).await?;
-        Ok(logins.end(tx, &[id.0], call.at).await?)
+        Ok(taking_back.write_down(tx).await?)
     };
-    let ended = db.transaction(end).await?;
+    let taken_back = db.transaction(end).await?;
 
-    logins.take_back(ended.taken_back);
+    logins.take_back(taken_back);
     Ok(HttpResponse::NoContent().finish())
 }

@@ -6,6 +6,7 @@ use auth::IsAdmin;
 use db::Db;
 use service_kit::{Id, Nothing, OptionalBody};
 
+use crate::admin;
 use crate::call::Call;
 use crate::domain::{Entry, Event};
 use crate::error::UserError;
@@ -20,9 +21,9 @@ use crate::store::AuditLog;
         (status = 404, description = "`user_not_found`"),
     ),
 )]
-#[tracing::instrument(skip_all, fields(admin.id = %admin.id(), user.id = %id))]
+#[tracing::instrument(skip_all, fields(admin.id = %acting.id(), user.id = %id))]
 pub async fn log_user_out(
-    IsAdmin(admin): IsAdmin,
+    IsAdmin(acting): IsAdmin,
     id: Id,
     _: OptionalBody<Nothing>,
     db: Data<Db>,
@@ -30,9 +31,10 @@ pub async fn log_user_out(
     call: Call,
 ) -> Result<HttpResponse, UserError> {
     let end = async |tx: &mut db::Tx| {
-        let taken_back = logins.end_all(tx, id.0, call.at).await?.ok_or(UserError::NotFound)?;
-        AuditLog(tx).add(&Entry::by(Event::UserLoggedOut, admin.id(), id.0), &call).await?;
-        Ok::<_, UserError>(taken_back)
+        admin::check(tx, acting.id()).await?;
+        let taking_back = logins.end_all(tx, id.0, call.at()).await?.ok_or(UserError::NotFound)?;
+        AuditLog(tx).add(&Entry::by(Event::UserLoggedOut, acting.id(), id.0), &call).await?;
+        Ok::<_, UserError>(taking_back.write_down(tx).await?)
     };
     let taken_back = db.transaction(end).await?;
 

@@ -10,10 +10,10 @@ use service_kit::Body;
 use utoipa::ToSchema;
 
 use crate::call::Call;
-use crate::domain::{EmailAddress, Entry, Event};
+use crate::domain::{Account, EmailAddress, Entry, Event};
 use crate::error::UserError;
 use crate::login::{Logins, TokenPair};
-use crate::passwords::Passwords;
+use crate::passwords::{Guess, Passwords};
 use crate::store::{AuditLog, Users};
 
 #[derive(Deserialize, Validate, ToSchema)]
@@ -55,23 +55,41 @@ pub async fn login(
         None => None,
     };
     let guess = passwords.guess(&db, email.as_ref(), account.as_ref(), password, &call).await?;
-    let Some(account) = account.as_ref().filter(|account| guess.is_right && !account.disabled) else {
-        guess.record_failure(&db, Event::Login, account.as_ref(), &call).await?;
-        return Err(UserError::InvalidCredentials);
+    let subject = account.as_ref().map(|account| account.id);
+    let failed = |why: &str| Entry::failed(Event::Login, subject, why);
+    let account = match &account {
+        Some(account) if guess.is_right && !account.disabled => account,
+        other => {
+            guess.record_failure(&db, failed(why(&guess, other.as_ref())), &call).await?;
+            return Err(UserError::InvalidCredentials);
+        }
     };
 
     let renewed = passwords.renew(account, password).await;
     let login = async |tx: &mut db::Tx| {
-        let pair = logins.open(tx, account, &call).await?;
+        let (pair, taking_back) = logins.open(tx, account, &call).await?;
         passwords.accept(tx, &guess, account, &call).await?;
         if let Some(hash) = &renewed {
-            Users(tx).set_password(account.id, account.password_hash.as_deref(), hash, call.at).await?;
+            Users(tx).set_password(account.id, account.password_hash.as_deref(), hash, call.at()).await?;
         }
         AuditLog(tx).add(&Entry::of(Event::Login, account.id), &call).await?;
-        Ok::<_, UserError>(pair)
+        Ok((pair, taking_back.write_down(tx).await?))
     };
-    let pair = db.transaction(login).await?;
+    let outcome = db.transaction(login).await;
+    if let Err(UserError::InvalidCredentials) = &outcome {
+        guess.record_failure(&db, failed("changed meanwhile"), &call).await?;
+    }
+    let (pair, taken_back) = outcome?;
 
+    logins.take_back(taken_back);
     tracing::info!(user.id = %account.id, "logged in");
     Ok(pair.respond())
+}
+
+fn why(guess: &Guess, account: Option<&Account>) -> &'static str {
+    match account {
+        None => "unknown address",
+        Some(account) if guess.is_right && account.disabled => "disabled",
+        Some(_) => "wrong password",
+    }
 }

@@ -26,8 +26,9 @@ pub async fn logout_all(
     call: Call,
 ) -> Result<HttpResponse, UserError> {
     let end = async |tx: &mut db::Tx| {
+        let taking_back = logins.end_all(tx, user.id(), call.at()).await?.ok_or(UserError::NotFound)?;
         AuditLog(tx).add(&Entry::of(Event::LogoutAll, user.id()), &call).await?;
-        logins.end_all(tx, user.id(), call.at).await?.ok_or(UserError::NotFound)
+        Ok::<_, UserError>(taking_back.write_down(tx).await?)
     };
     let taken_back = db.transaction(end).await?;
 

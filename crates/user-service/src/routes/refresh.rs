@@ -53,24 +53,24 @@ pub async fn refresh(
         return Err(UserError::InvalidRefreshToken);
     }
 
-    let refresh = async |tx: &mut db::Tx| {
-        let refreshed = logins.refresh(tx, &token, &call).await?;
-        if let Refreshed::Replayed(ended) = &refreshed {
-            for session in &ended.sessions {
+    let refresh = async |tx: &mut db::Tx| match logins.refresh(tx, &token, &call).await? {
+        Refreshed::Pair(pair) => Ok::<_, UserError>(Ok(pair)),
+        Refreshed::Replayed(ended, taking_back) => {
+            for session in &ended {
                 let detail = format!("session {}", session.id);
                 let entry = Entry::failed(Event::RefreshReplayed, Some(session.user_id), &detail);
                 AuditLog(tx).add(&entry, &call).await?;
             }
+            Ok(Err((ended, taking_back.write_down(tx).await?)))
         }
-        Ok::<_, UserError>(refreshed)
     };
     match db.transaction(refresh).await? {
-        Refreshed::Pair(pair) => Ok(pair.respond()),
-        Refreshed::Replayed(ended) => {
-            for session in &ended.sessions {
+        Ok(pair) => Ok(pair.respond()),
+        Err((ended, taken_back)) => {
+            for session in &ended {
                 tracing::warn!(session.id = %session.id, user.id = %session.user_id, "a refresh token was replayed");
             }
-            logins.take_back(ended.taken_back);
+            logins.take_back(taken_back);
             Err(UserError::InvalidRefreshToken)
         }
     }

@@ -59,14 +59,14 @@ pub async fn register(
     }
     let password_hash = passwords.hash(&registration.password).await?;
 
-    let id = id::new(call.at);
+    let id = id::new(call.at());
     let new = NewUser {
         id,
         email: &email,
         name: &registration.name,
         password_hash: &password_hash,
         roles: "user",
-        now: call.at,
+        now: call.at(),
     };
     let mut tx = db.begin().await?;
     if !Users(&mut tx).add(&new).await? {

@@ -38,7 +38,7 @@ pub async fn revoke(
     let session = match (verifier.claims_for_any_audience(&token), RefreshToken::parse(&token)) {
         (Ok(claims), _) if claims.is_service() => return Err(OAuthError::UnsupportedTokenType),
         (Ok(claims), _) => claims.sid,
-        (Err(_), Some(token)) => logins.find_endable(&mut db.read().await?, &token, call.at).await?,
+        (Err(_), Some(token)) => logins.find_endable(&mut db.read().await?, &token, call.at()).await?,
         (Err(_), None) => None,
     };
     if let Some(session) = session {

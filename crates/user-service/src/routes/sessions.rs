@@ -61,7 +61,7 @@ pub async fn sessions(
     call: Call,
 ) -> Result<Json<Page<ListedSession>>, UserError> {
     let mut conn = db.read().await?;
-    let sessions = Sessions(&mut conn).list(user.id(), call.at, query.cursor, query.limit).await?;
+    let sessions = Sessions(&mut conn).list(user.id(), call.at(), query.cursor, query.limit).await?;
     let listed = sessions.into_iter().map(|session| ListedSession::of(session, user.session_id())).collect();
     Ok(Json(Page::of(listed, query.limit, |session| session.id)))
 }

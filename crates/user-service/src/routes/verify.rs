@@ -1,6 +1,8 @@
 //! Saying whether an access token is good.
 
-use actix_web::web::{Data, Json};
+use actix_web::HttpResponse;
+use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
+use actix_web::web::Data;
 use auth::{Anyone, Claims, Clock, Verifier};
 use db::Db;
 use garde::Validate;
@@ -44,7 +46,7 @@ pub async fn verify(
     db: Data<Db>,
     logins: Data<Logins>,
     clock: Data<Clock>,
-) -> Result<Json<Verdict>, UserError> {
+) -> Result<HttpResponse, UserError> {
     // Without the leeway that verifiers give, so that no answer has an `exp` in the past.
     let claims =
         verifier.claims_for_any_audience(&token).ok().filter(|claims| clock.now().timestamp() < claims.exp);
@@ -53,5 +55,7 @@ pub async fn verify(
         None => None,
     };
     let valid = account.is_some();
-    Ok(Json(Verdict { valid, user: account.map(User::from), claims: claims.filter(|_| valid) }))
+    let verdict = Verdict { valid, user: account.map(User::from), claims: claims.filter(|_| valid) };
+    // Nobody keeps a copy on the way: it says who somebody is, and may be otherwise the next moment.
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store"))).json(verdict))
 }

@@ -8,8 +8,8 @@ use uuid::Uuid;
 pub(crate) struct RevocationRows<'c>(pub &'c mut Conn);
 
 impl RevocationRows<'_> {
-    /// Writes them down. It is the last thing that a transaction does: from here to its end, no other can, so that rows become
-    /// visible in the order of their numbers.
+    /// Writes them down. From here to the end of the transaction no other can, so that rows become visible in the order of their
+    /// numbers.
     pub(crate) async fn add(&mut self, revocations: &[Revocation]) -> Result<(), sqlx::Error> {
         const NEXT: &str = "update revocation_counter set seq = seq + $1 returning seq";
         const ADD: &str =
@@ -35,16 +35,16 @@ impl RevocationRows<'_> {
         })
     }
 
-    /// Those that still matter.
-    pub(crate) async fn all(&mut self, now: DateTime<Utc>) -> Result<Vec<Revocation>, sqlx::Error> {
-        const SQL: &str = "select id, epoch, expires_at from revocations where expires_at > $1 order by seq";
-        let rows: Vec<(Uuid, Option<i64>, DateTime<Utc>)> =
-            on!(self.0, conn => sqlx::query_as(SQL).bind(now).fetch_all(conn).await)?;
-        let revocation = |(id, epoch, expires_at): (_, _, DateTime<Utc>)| {
+    /// Those behind this number, each with its own, in order.
+    pub(crate) async fn after(&mut self, seq: i64) -> Result<Vec<(i64, Revocation)>, sqlx::Error> {
+        const SQL: &str = "select seq, id, epoch, expires_at from revocations where seq > $1 order by seq";
+        let rows: Vec<(i64, Uuid, Option<i64>, DateTime<Utc>)> =
+            on!(self.0, conn => sqlx::query_as(SQL).bind(seq).fetch_all(conn).await)?;
+        let revocation = |(seq, id, epoch, expires_at): (_, _, _, DateTime<Utc>)| {
             let expires_at = expires_at.timestamp();
             match epoch {
-                Some(epoch) => Revocation::User { id, epoch, expires_at },
-                None => Revocation::Session { id, expires_at },
+                Some(epoch) => (seq, Revocation::User { id, epoch, expires_at }),
+                None => (seq, Revocation::Session { id, expires_at }),
             }
         };
         Ok(rows.into_iter().map(revocation).collect())

@@ -192,7 +192,7 @@ impl Sessions<'_> {
         on!(self.0, conn => sqlx::query_as(SQL).bind(id).fetch_optional(conn).await)
     }
 
-    /// A person's sessions that go on, the newest first.
+    /// A person's sessions that go on, or have an access token that does, the newest first.
     pub(crate) async fn list(
         &mut self,
         user_id: Uuid,
@@ -203,7 +203,8 @@ impl Sessions<'_> {
         const SQL: &str = "
             select id, created_at, last_used_at, ip, user_agent, method
             from sessions
-            where user_id = $1 and ended_at is null and token_expires_at > $2 and expires_at > $2 and id < $3
+            where user_id = $1 and ended_at is null and id < $3
+              and ((token_expires_at > $2 and expires_at > $2) or access_expires_at > $2)
             order by id desc limit $4";
         on!(self.0, conn => sqlx::query_as(SQL)
             .bind(user_id)
@@ -214,7 +215,7 @@ impl Sessions<'_> {
             .await)
     }
 
-    /// Whether this is a session of this person that goes on.
+    /// Whether this is one of them.
     pub(crate) async fn has(
         &mut self,
         user_id: Uuid,
@@ -223,7 +224,8 @@ impl Sessions<'_> {
     ) -> Result<bool, sqlx::Error> {
         const SQL: &str = "
             select count(*) from sessions
-            where user_id = $1 and id = $2 and ended_at is null and token_expires_at > $3 and expires_at > $3";
+            where user_id = $1 and id = $2 and ended_at is null
+              and ((token_expires_at > $3 and expires_at > $3) or access_expires_at > $3)";
         on!(self.0, conn => sqlx::query_scalar::<_, i64>(SQL)
             .bind(user_id)
             .bind(id)
@@ -253,6 +255,23 @@ impl Sessions<'_> {
             update sessions set ended_at = $2 where id = $1 and ended_at is null
             returning id, user_id, access_expires_at";
         on!(self.0, conn => sqlx::query_as(SQL).bind(id).bind(now).fetch_optional(conn).await)
+    }
+
+    /// Ends a person's sessions that were used least lately, where more than so many go on.
+    pub(crate) async fn end_more_than(
+        &mut self,
+        user_id: Uuid,
+        count: i64,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<EndedSession>, sqlx::Error> {
+        const SQL: &str = "
+            update sessions set ended_at = $3
+            where user_id = $1 and ended_at is null
+              and id not in (
+                  select id from sessions where user_id = $1 and ended_at is null
+                  order by last_used_at desc, id desc limit $2)
+            returning id, user_id, access_expires_at";
+        on!(self.0, conn => sqlx::query_as(SQL).bind(user_id).bind(count).bind(now).fetch_all(conn).await)
     }
 
     /// Ends all sessions of a person that go on, perhaps but one.

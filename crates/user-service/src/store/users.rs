@@ -63,8 +63,8 @@ impl Users<'_> {
     /// Whether anybody is an admin who can log in.
     pub(crate) async fn has_admin(&mut self) -> Result<bool, sqlx::Error> {
         const SQL: &str = "
-            select count(*) from users where ' ' || roles || ' ' like '% admin %' and not disabled";
-        on!(self.0, conn => sqlx::query_scalar::<_, i64>(SQL).fetch_one(conn).await.map(|count| count > 0))
+            select id from users where ' ' || roles || ' ' like '% admin %' and not disabled limit 1";
+        on!(self.0, conn => sqlx::query_scalar::<_, Uuid>(SQL).fetch_optional(conn).await.map(|id| id.is_some()))
     }
 
     /// Adds somebody, unless the address is taken; says whether it was free.

@@ -64,7 +64,7 @@ async fn each_thing_that_matters_is_one_record() {
     let change = json!({"current_password": "wrong", "new_password": "another one of mine"});
     ada.put("/auth/password", change).await.assert_status(422);
     let of_password = newest(&service, &format!("{user}&event=password_changed")).await;
-    assert_eq!(facts(&of_password), json!(["password_changed", "failure", null, id, "wrong password"]));
+    assert_eq!(facts(&of_password), json!(["password_changed", "failure", id, id, "wrong password"]));
     service.issuer().clock().advance(seconds(900));
     let pair = login(&service, "ada@example.com", PASSWORD).await.json();
     let ada = bearing(&service, &pair);
@@ -108,6 +108,14 @@ async fn what_an_admin_does_names_both() {
     assert_eq!(last().await["event"], "user_logged_out", "nothing was changed");
     root.delete(&path).await.assert_status(204);
     assert_eq!(facts(&last().await), json!(["user_deleted", "success", me, ada, null]));
+
+    let mine = format!("/admin/users/{}", me.as_str().unwrap());
+    root.patch(&mine, json!({"disabled": true})).await.assert_problem(409, "last_admin");
+    let record = newest(&service, "event=user_changed").await;
+    assert_eq!(facts(&record), json!(["user_changed", "failure", me, me, "the last admin"]));
+    root.delete(&mine).await.assert_problem(409, "last_admin");
+    let record = newest(&service, "event=user_deleted").await;
+    assert_eq!(facts(&record), json!(["user_deleted", "failure", me, me, "the last admin"]));
 
     let first = newest(&service, "event=first_admin").await;
     assert_eq!(facts(&first), json!(["first_admin", "success", null, me, null]));

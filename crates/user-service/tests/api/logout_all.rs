@@ -1,8 +1,10 @@
 //! Logging out everywhere.
 
+use std::time::{Duration, Instant};
+
 use actix_web::http::Method;
 
-use crate::{PASSWORD, ada, bearing, login, refresh, register, restart, seconds, service};
+use crate::{PASSWORD, ada, bearing, login, refresh, register, replica, restart, seconds, service};
 
 #[actix_web::test]
 async fn logging_out_everywhere_ends_every_session_of_one_person() {
@@ -38,4 +40,30 @@ async fn it_outlives_a_restart_for_as_long_as_a_token_could_be_shown() {
     ada.at(&service).get("/users/me").await.assert_problem(401, "token_revoked");
     let service = restart(service, &[]).await;
     ada.at(&service).get("/users/me").await.assert_problem(401, "token_revoked");
+}
+
+#[actix_web::test]
+async fn other_replicas_hear_of_it() {
+    let service = service().await;
+    let other = replica(&service, &[]);
+    let (pair, ada) = ada(&service).await;
+    let there = ada.at(&other);
+    there.get("/users/me").await.assert_status(200);
+    ada.send(&Method::POST, "/auth/logout-all", |request| request).await.assert_status(204);
+    refresh(&other, &pair["refresh_token"]).await.assert_problem(401, "invalid_refresh_token");
+    let begun = Instant::now();
+    while there.get("/users/me").await.status == 200 {
+        assert!(begun.elapsed() < Duration::from_secs(10), "the other replica hears nothing");
+    }
+    there.get("/users/me").await.assert_problem(401, "token_revoked");
+
+    let next = login(&other, "ada@example.com", PASSWORD).await.assert_status(200).json();
+    bearing(&service, &next).get("/users/me").await.assert_status(200);
+    bearing(&other, &next)
+        .post("/auth/logout", serde_json::json!({"refresh_token": ""}))
+        .await
+        .assert_status(204);
+    while bearing(&service, &next).get("/users/me").await.status == 200 {
+        assert!(begun.elapsed() < Duration::from_secs(20), "this replica hears nothing");
+    }
 }

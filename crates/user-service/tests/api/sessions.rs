@@ -104,3 +104,35 @@ async fn a_session_is_ended_by_whose_it_is_and_by_nobody_else() {
     ada.delete(&current).await.assert_status(204);
     ada.get("/users/me").await.assert_problem(401, "token_revoked");
 }
+
+#[actix_web::test]
+async fn a_person_has_a_hundred_sessions_and_the_next_ends_the_one_that_was_used_least_lately() {
+    let service = service().await;
+    let (first, _) = ada(&service).await;
+    service.issuer().clock().advance(seconds(1));
+    let second = login(&service, "ada@example.com", PASSWORD).await.assert_status(200).json();
+    for _ in 2..100 {
+        login(&service, "ada@example.com", PASSWORD).await.assert_status(200);
+    }
+    service.issuer().clock().advance(seconds(1));
+    let first = refresh(&service, &first["refresh_token"]).await.assert_status(200).json();
+    bearing(&service, &second).get("/users/me").await.assert_status(200);
+    let latest = login(&service, "ada@example.com", PASSWORD).await.assert_status(200).json();
+
+    bearing(&service, &second).get("/users/me").await.assert_problem(401, "token_revoked");
+    refresh(&service, &second["refresh_token"]).await.assert_problem(401, "invalid_refresh_token");
+    bearing(&service, &first).get("/users/me").await.assert_status(200);
+    let listed = bearing(&service, &latest).get("/auth/sessions?limit=100").await.assert_status(200).json();
+    assert_eq!((listed["items"].as_array().unwrap().len(), &listed["next_cursor"]), (100, &json!(null)));
+}
+
+#[actix_web::test]
+async fn a_session_that_is_over_by_itself_is_listed_while_a_token_of_it_is_good() {
+    let service = service_with(&[("SESSION_TTL", "60s"), ("ACCESS_TOKEN_TTL", "5m")]).await;
+    let (_, ada) = ada(&service).await;
+    service.issuer().clock().advance(seconds(120));
+    let sessions = ada.get("/auth/sessions").await.assert_status(200).json();
+    let path = format!("/auth/sessions/{}", sessions["items"][0]["id"].as_str().unwrap());
+    ada.delete(&path).await.assert_status(204);
+    ada.get("/users/me").await.assert_problem(401, "token_revoked");
+}
