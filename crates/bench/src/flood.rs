@@ -41,7 +41,7 @@ pub(crate) async fn measure(options: &Options) -> Result<Vec<Finding>, Failure> 
             let mut flood = Flood::open(&platform, &person).await?;
             flooded.push(tokio::select! {
                 p99 = probe.p99_ms(options.each()) => p99?,
-                broken = flood.go_on() => return broken.map(|()| Vec::new()),
+                Err(broken) = flood.go_on() => return Err(broken),
             });
             flood.ebb(&platform, &person).await?;
         }
@@ -99,7 +99,7 @@ impl Flood {
                 tokio::time::sleep(AGAIN_AFTER).await;
             }
         };
-        try_join_all(wires.iter_mut().map(keep_logging_in)).await.map(|_: Vec<()>| ())
+        try_join_all(wires.iter_mut().map(keep_logging_in)).await.map(drop::<Vec<()>>)
     }
 
     /// Ends it, and waits until nobody of it is before whoever logs in next.

@@ -1,7 +1,6 @@
 //! How much memory the processes of a platform hold together: once they are ready, and while they are kept busy.
 
 use std::cell::Cell;
-use std::convert::Infallible;
 use std::fs;
 use std::time::Duration;
 
@@ -59,14 +58,14 @@ async fn under_load(platform: &Platform, stack: u32, duration: Duration) -> Resu
     let most = Cell::new(Memory::default());
     tokio::select! {
         done = load => done.map(drop)?,
-        broken = watch(stack, &most) => broken.map(|never| match never {})?,
+        Err(broken) = watch(stack, &most) => return Err(broken),
     }
     logins.expect_only(200)?;
     orders.expect_only(201)?;
     Ok(most.get())
 }
 
-async fn watch(stack: u32, most: &Cell<Memory>) -> Result<Infallible, Failure> {
+async fn watch(stack: u32, most: &Cell<Memory>) -> Result<(), Failure> {
     loop {
         most.set(most.get().or_more(Memory::of(stack)?));
         tokio::time::sleep(LOOK_EVERY).await;
