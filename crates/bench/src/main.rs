@@ -54,7 +54,7 @@ enum Command {
     /// Serves what `route` measures.
     #[command(hide = true)]
     RouteServer(route_server::Served),
-    /// Logins per second, against what hashing alone would allow; and a hash, against that of the program `argon2`.
+    /// Logins per second, against what hashing alone would allow; and a hash, against libargon2's.
     Login(login::Login),
     /// Refreshes per second, against the engine's bare commits: on SQLite, and on the PostgreSQL server that
     /// `TEST_DATABASE_URL` names, if it does.

@@ -15,8 +15,9 @@ use utoipa::openapi::OpenApi;
 use crate::Failure;
 use crate::cores::OnCore;
 
+// Of one length: a request is as long as its path.
 pub(crate) const OPEN: &str = "/open";
-pub(crate) const PROTECTED: &str = "/protected";
+pub(crate) const PROTECTED: &str = "/mine";
 
 #[derive(Debug, Args)]
 pub(crate) struct Served {
