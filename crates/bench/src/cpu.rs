@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
+use crate::Failure;
 use crate::database::Server;
 
 /// What Linux counts in, on every machine that this runs on.
@@ -33,6 +34,18 @@ pub(crate) fn used(stack: u32, server: Option<&Server>) -> Used {
         used.insert("others".to_owned(), busy.saturating_sub(ours));
     }
     used
+}
+
+/// What one process has used so far.
+pub(crate) fn used_by(pid: u32) -> Result<Duration, Failure> {
+    Process::read(pid)
+        .map(|process| process.used)
+        .ok_or_else(|| format!("nothing is known of process {pid}").into())
+}
+
+/// A platform's processes: the one that watches over the others, and those.
+pub(crate) fn family(stack: u32) -> impl Iterator<Item = u32> {
+    all().filter(move |process| process.pid == stack || process.parent == stack).map(|process| process.pid)
 }
 
 /// What all programs have used, and the kernel.

@@ -14,6 +14,8 @@ pub(crate) struct Tally {
     latencies: Vec<Duration>,
     answers: BTreeMap<u16, u32>,
     elapsed: Duration,
+    /// How long everybody waits after each answer.
+    pause: Duration,
 }
 
 /// What a tally comes to. Latencies are in milliseconds.
@@ -29,6 +31,11 @@ pub(crate) struct Summary {
 }
 
 impl Tally {
+    /// Of those who don't ask again at once.
+    pub(crate) fn with_pauses(pause: Duration) -> Self {
+        Self { pause, ..Self::default() }
+    }
+
     /// Has each of these ask for so long, once at least.
     pub(crate) async fn add<T>(
         &mut self,
@@ -36,7 +43,7 @@ impl Tally {
         duration: Duration,
         ask: impl AsyncFn(&T) -> Result<u16, Failure>,
     ) -> Result<(), Failure> {
-        let begun = Instant::now();
+        let (begun, pause) = (Instant::now(), self.pause);
         let keep_asking = async |who| {
             let mut answered = Vec::new();
             loop {
@@ -45,6 +52,9 @@ impl Tally {
                 answered.push((asked.elapsed(), status));
                 if begun.elapsed() >= duration {
                     return Ok::<_, Failure>(answered);
+                }
+                if !pause.is_zero() {
+                    tokio::time::sleep(pause).await;
                 }
             }
         };
@@ -62,8 +72,26 @@ impl Tally {
         self.answers.iter().filter(|(status, _)| (200..300).contains(*status)).map(|(_, count)| count).sum()
     }
 
+    /// Fails if anything else was answered: what is refused costs something else.
+    pub(crate) fn expect_only(&self, status: u16) -> Result<(), Failure> {
+        if self.answers.keys().all(|answered| *answered == status) {
+            return Ok(());
+        }
+        Err(format!("not all answers were {status}: {:?}", self.answers).into())
+    }
+
+    pub(crate) fn per_second(&self) -> f64 {
+        f64::from(self.count()) / self.elapsed.as_secs_f64()
+    }
+
+    /// The longest that anybody waited, but for one in a hundred answers.
+    pub(crate) fn p99(mut self) -> Duration {
+        self.latencies.sort_unstable();
+        percentile(&self.latencies, 99)
+    }
+
     pub(crate) fn summary(mut self) -> Summary {
-        let per_second = hundredths(f64::from(self.count()) / self.elapsed.as_secs_f64());
+        let per_second = hundredths(self.per_second());
         self.latencies.sort_unstable();
         let percentile = |percent| hundredths(percentile(&self.latencies, percent).as_secs_f64() * 1_000.0);
         Summary {
@@ -117,5 +145,7 @@ mod tests {
         assert_eq!(tally.answers, [(201, 2), (202, 1), (409, 1), (503, 1)].into());
         assert_eq!(tally.count(), 3);
         assert_eq!(tally.latencies.len(), 5);
+        assert!(tally.expect_only(201).is_err());
+        assert!(Tally::default().expect_only(201).is_ok());
     }
 }

@@ -1,7 +1,6 @@
 //! Orders per second, how long they take, and what they cost, with few and with many orders in the table.
 
 use std::num::NonZero;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -10,8 +9,9 @@ use crate::commits::Commits;
 use crate::cpu::{self, Used};
 use crate::database::{Connection, Server};
 use crate::load::{Tally, hundredths};
+use crate::options::{self, Stack};
 use crate::platform::Platform;
-use crate::report::{EngineReport, Report, SizeReport};
+use crate::report::{EngineReport, OrdersReport, SizeReport};
 use crate::seed::seed;
 use crate::shop::{BUYERS, Shop};
 use crate::{Failure, say};
@@ -21,18 +21,18 @@ const ROUND_SECONDS: u32 = 2;
 /// In each round, for the engine's own commits, and for each kind of list.
 const BESIDES: Duration = Duration::from_millis(600);
 const WARM_UP: Duration = Duration::from_secs(1);
+const SIZES: [u32; 2] = [1_000, 1_000_000];
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// The program `stack`
-    #[arg(long, value_name = "PATH")]
-    stack: PathBuf,
+    #[command(flatten)]
+    stack: Stack,
     /// For how long orders are placed at each size of the table, in all
-    #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u32).range(2..=600))]
+    #[arg(long, alias = "secs", value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u32).range(2..=600))]
     seconds: u32,
     /// How many orders there are in the table before
     #[arg(
-        long, value_name = "COUNT,…", value_delimiter = ',', default_values_t = [1_000, 1_000_000],
+        long, value_name = "COUNT,…", value_delimiter = ',', default_values_t = SIZES,
         value_parser = clap::value_parser!(u32).range(1_000..=10_000_000),
     )]
     sizes: Vec<u32>,
@@ -42,20 +42,26 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// For as long as anything else.
+    pub(crate) fn of(options: &options::Options) -> Self {
+        let seconds = (options.rounds * options.secs).max(ROUND_SECONDS);
+        Self { stack: options.stack.clone(), seconds, sizes: SIZES.into(), json: options.json }
+    }
+
     fn rounds(&self) -> u32 {
         self.seconds / ROUND_SECONDS
     }
 }
 
 /// Measures on SQLite, then on this server.
-pub(crate) async fn measure(options: &Options, server: Option<&Server>) -> Result<Report, Failure> {
+pub(crate) async fn measure(options: &Options, server: Option<&Server>) -> Result<OrdersReport, Failure> {
     let mut engines = vec![measure_engine(options, None).await?];
     if server.is_some() {
         engines.push(measure_engine(options, server).await?);
     }
     let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
     let seconds = options.rounds() * ROUND_SECONDS;
-    Ok(Report { processors, buyers: BUYERS, seconds, engines })
+    Ok(OrdersReport { processors, buyers: BUYERS, seconds, engines })
 }
 
 async fn measure_engine(options: &Options, server: Option<&Server>) -> Result<EngineReport, Failure> {
@@ -96,7 +102,7 @@ struct Table {
 
 impl Table {
     async fn open(options: &Options, server: Option<&Server>, size: u32) -> Result<Self, Failure> {
-        let platform = Platform::start(&options.stack, server).await?;
+        let platform = Platform::start(&options.stack.program()?, server).await?;
         let shop = Shop::open(&platform).await?;
         let databases = [platform.database("order-service")?, platform.database("inventory-service")?];
         seed(databases, &shop.products, size).await?;

@@ -31,11 +31,22 @@ pub(crate) struct Platform {
     port_base: u16,
     databases: Vec<(String, DatabaseUrl)>,
     directory: TempDir,
+    /// How long it took from its start until it was ready.
+    pub(crate) started_in: Duration,
 }
 
 impl Platform {
     /// Starts the program, with SQLite or with databases of its own on this server, and waits until it is ready.
     pub(crate) async fn start(stack: &Path, server: Option<&Server>) -> Result<Self, Failure> {
+        Self::start_with(stack, server, &[]).await
+    }
+
+    /// As [`start`](Self::start), with these variables.
+    pub(crate) async fn start_with(
+        stack: &Path,
+        server: Option<&Server>,
+        variables: &[(&str, &str)],
+    ) -> Result<Self, Failure> {
         let directory = tempfile::tempdir()?;
         let (data, log) = (directory.path().join("data"), directory.path().join("log"));
         let port_base = free_port_base()?;
@@ -44,6 +55,7 @@ impl Platform {
         // Nothing of the environment, and of a `.env`, that this program was started in.
         command.current_dir(&directory).env_clear().env("DATA_DIR", &data);
         command.env("PORT_BASE", port_base.to_string()).env("ACCESS_TOKEN_TTL", "1d").env("RUST_LOG", "warn");
+        command.envs(variables.iter().copied());
         let mut databases = Vec::new();
         for service in Register::built_in().iter() {
             let database = match server {
@@ -58,11 +70,16 @@ impl Platform {
             databases.push((service.name.clone(), database));
         }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(File::create(&log)?);
+        let begun = Instant::now();
         let mut stack = command.spawn()?;
         let output = BufReader::new(stack.stdout.take().ok_or("a program without output")?).lines();
-        let mut platform = Self { stack, output, port_base, databases, directory };
+        let started_in = Duration::ZERO;
+        let mut platform = Self { stack, output, port_base, databases, directory, started_in };
         match tokio::time::timeout(READY_WITHIN, platform.says_how_to_log_in()).await {
-            Ok(true) => Ok(platform),
+            Ok(true) => {
+                platform.started_in = begun.elapsed();
+                Ok(platform)
+            }
             _ => Err(format!("the platform did not start:\n{}", fs::read_to_string(log)?).into()),
         }
     }
@@ -82,9 +99,13 @@ impl Platform {
     }
 
     pub(crate) fn url(&self, service: &str) -> Result<String, Failure> {
+        Ok(format!("http://127.0.0.1:{}", self.port(service)?))
+    }
+
+    pub(crate) fn port(&self, service: &str) -> Result<u16, Failure> {
         let register = Register::built_in();
         let service = register.find(service).ok_or("there is no such service")?;
-        Ok(format!("http://127.0.0.1:{}", service.port(self.port_base)))
+        Ok(service.port(self.port_base))
     }
 
     /// Where a service keeps its data.

@@ -1,0 +1,77 @@
+//! Refreshes a second, against the commits that the same engine makes by itself.
+
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+
+use crate::commits::Commits;
+use crate::database::Server;
+use crate::load::Tally;
+use crate::options::Options;
+use crate::people::{Pair, Person};
+use crate::platform::Platform;
+use crate::report::Finding;
+use crate::wire::Wire;
+use crate::{Failure, say};
+
+const SESSIONS: usize = 16;
+
+pub(crate) async fn measure(options: &Options, server: Option<&Server>) -> Result<Vec<Finding>, Failure> {
+    let mut findings = measure_engine(options, "SQLite", None).await?;
+    if server.is_some() {
+        findings.extend(measure_engine(options, "PostgreSQL", server).await?);
+    }
+    Ok(findings)
+}
+
+async fn measure_engine(
+    options: &Options,
+    engine: &str,
+    server: Option<&Server>,
+) -> Result<Vec<Finding>, Failure> {
+    say(&format!("refresh: {SESSIONS} sessions on {engine}"));
+    let platform = Platform::start(&options.stack.program()?, server).await?;
+    let mut sessions = Vec::new();
+    for person in Person::register(&platform, SESSIONS).await? {
+        sessions.push(Session::open(&platform, &person).await?);
+    }
+    let (mut refreshes, mut commits) = (Vec::new(), Vec::new());
+    let mut warm_up = Tally::default();
+    warm_up.add(&sessions, Duration::from_secs(1), Session::refresh).await?;
+    for _ in 0..options.rounds {
+        let mut bare = Commits::open(server).await?;
+        bare.measure(options.each()).await?;
+        commits.push(bare.per_second());
+
+        let mut tally = Tally::default();
+        tally.add(&sessions, options.each(), Session::refresh).await?;
+        tally.expect_only(200)?;
+        refreshes.push(tally.per_second());
+    }
+    Ok(vec![
+        Finding::new(format!("refresh: refreshes, {engine}"), "/s", &refreshes),
+        Finding::new(format!("refresh: bare commits, {engine}"), "/s", &commits),
+        Finding::ratio(format!("refresh: refreshes ÷ bare commits, {engine}"), &refreshes, &commits)
+            .at_least(0.7),
+    ])
+}
+
+/// Somebody's session, which they carry on with the newest token only.
+struct Session(Mutex<(Wire, Pair)>);
+
+impl Session {
+    async fn open(platform: &Platform, person: &Person) -> Result<Self, Failure> {
+        let mut wire = Wire::open(platform.port("user-service")?).await?;
+        let pair = person.log_in(&mut wire).await?;
+        Ok(Self(Mutex::new((wire, pair))))
+    }
+
+    async fn refresh(&self) -> Result<u16, Failure> {
+        let (wire, pair) = &mut *self.0.lock().await;
+        let answer = wire.ask(&pair.refresh()).await?;
+        if answer.status == 200 {
+            *pair = Pair::read(answer.body)?;
+        }
+        Ok(answer.status)
+    }
+}

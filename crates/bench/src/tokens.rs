@@ -1,0 +1,130 @@
+//! Tokens as user-service makes them, and a verifier as every service has it, with keys of this program's own. The feature
+//! `testing` of `auth` could sign too, but with it the crate is not the one that is released.
+
+use std::rc::Rc;
+
+use auth::{Algorithm, Claims, Clock, KeySet, Keys, Revocation, Revocations, SharedSecret, Verifier};
+use aws_lc_rs::hmac;
+use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, ParsedPublicKey};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{EncodingKey, Header};
+use secrecy::SecretString;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::Failure;
+
+/// How many tokens are live at once, and how many were taken back.
+pub const COUNT: usize = 10_000;
+
+const ISSUER: &str = "http://localhost:8080";
+const AUDIENCE: &str = "platform";
+/// The longest that user-service gives, in seconds: a day.
+const LIFE: i64 = 86_400;
+const KEY_ID: &str = "4a3c6f0e-5f0b-4f6e-9a57-2d8f6a1f3b9c";
+
+/// Signs tokens.
+pub struct Signer {
+    header: Header,
+    encoding: EncodingKey,
+    keys: KeySet,
+    bare_check: BareCheck,
+}
+
+/// Whether bytes are signed, by the cryptographic library alone: what was signed, then the signature's own bytes.
+pub type BareCheck = Rc<dyn Fn(&[u8], &[u8]) -> bool>;
+
+impl Signer {
+    /// Signs with a key pair, as user-service does unless told otherwise.
+    pub fn eddsa() -> Result<Self, Failure> {
+        let pair = Ed25519KeyPair::generate()?;
+        let public = ParsedPublicKey::new(&ED25519, pair.public_key())?;
+        let x = URL_SAFE_NO_PAD.encode(pair.public_key());
+        let jwks = json!({"keys": [
+            {"kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": KEY_ID, "x": x}
+        ]});
+        Ok(Self {
+            header: header(Algorithm::EdDSA, Some(KEY_ID)),
+            encoding: EncodingKey::from_ed_der(pair.to_pkcs8()?.as_ref()),
+            keys: KeySet::from_jwks(jwks.to_string().as_bytes(), &[Algorithm::EdDSA])?,
+            bare_check: Rc::new(move |signed, signature| public.verify_sig(signed, signature).is_ok()),
+        })
+    }
+
+    /// Signs with a secret, as user-service does that was given `JWT_SECRET`.
+    pub fn hs256() -> Result<Self, Failure> {
+        let text = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+        let secret = SharedSecret::new(SecretString::from(text))?;
+        let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose());
+        Ok(Self {
+            header: header(Algorithm::HS256, None),
+            encoding: EncodingKey::from_secret(secret.expose()),
+            bare_check: Rc::new(move |signed, signature| hmac::verify(&key, signed, signature).is_ok()),
+            keys: secret.into(),
+        })
+    }
+
+    /// The check of a signature by itself.
+    #[must_use]
+    pub fn bare_check(&self) -> BareCheck {
+        Rc::clone(&self.bare_check)
+    }
+
+    /// [`COUNT`] tokens, each somebody else's.
+    pub fn tokens(&self) -> Result<Vec<String>, Failure> {
+        let now = Clock::system().unix();
+        let sign = |_| Ok(jsonwebtoken::encode(&self.header, &somebody(now), &self.encoding)?);
+        (0..COUNT).map(sign).collect()
+    }
+
+    /// A verifier that has seen no token yet.
+    #[must_use]
+    pub fn verifier(&self, revocations: &Revocations) -> Verifier {
+        Verifier::builder("product-service", ISSUER, Keys::fixed(self.keys.clone()))
+            .audience(AUDIENCE)
+            .revocations(revocations.clone())
+            .build()
+    }
+}
+
+/// [`COUNT`] acts of taking back, sessions and people by turns; none of them concerns a token of a [`Signer`].
+#[must_use]
+pub fn revocations() -> Revocations {
+    let clock = Clock::system();
+    let expires_at = clock.unix() + LIFE;
+    let revocations = Revocations::new(clock, Revocations::DEFAULT_CAPACITY);
+    for number in 0..COUNT {
+        let id = Uuid::new_v4();
+        revocations.apply(if number % 2 == 0 {
+            Revocation::Session { id, expires_at }
+        } else {
+            Revocation::User { id, epoch: 1, expires_at }
+        });
+    }
+    revocations
+}
+
+fn header(algorithm: Algorithm, key_id: Option<&str>) -> Header {
+    Header { typ: Some("at+jwt".to_owned()), kid: key_id.map(str::to_owned), ..Header::new(algorithm) }
+}
+
+fn somebody(now: i64) -> Claims {
+    let id = Uuid::new_v4();
+    Claims {
+        iss: ISSUER.to_owned(),
+        sub: id.to_string(),
+        aud: vec![AUDIENCE.to_owned()],
+        exp: now + LIFE,
+        nbf: None,
+        iat: now,
+        jti: Uuid::new_v4().to_string(),
+        client_id: "countersign".to_owned(),
+        sid: Some(Uuid::new_v4()),
+        epoch: Some(0),
+        email: Some(format!("{}@example.com", id.simple())),
+        name: Some("Ada Lovelace".to_owned()),
+        roles: Some(vec!["user".to_owned()]),
+        scope: "products:write orders:write".to_owned(),
+    }
+}

@@ -1,0 +1,65 @@
+//! What it costs to verify a token, against the bare check of its signature.
+
+use std::time::Duration;
+
+use bench::verification;
+use clap::Args;
+
+use crate::cores::OnCore;
+use crate::options::Options;
+use crate::report::Finding;
+use crate::{Failure, cores, say};
+
+/// With `--lines`: how many lines each way has, and how long it is measured for one.
+const LINES: usize = 5;
+const FOR_A_LINE: Duration = Duration::from_millis(300);
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    #[command(flatten)]
+    pub options: Options,
+    /// Print lines of name, nanoseconds and `ns`, with tabs between, for a program that compares them with others'
+    #[arg(long, conflicts_with = "json")]
+    pub lines: bool,
+}
+
+pub(crate) fn measure(options: &Options) -> Result<Vec<Finding>, Failure> {
+    let [core, _] = cores::two()?;
+    let _here = OnCore::new(core)?;
+    say("verify: 10,000 tokens of each algorithm");
+    let algorithms = verification::all()?;
+    let mut findings = Vec::new();
+    for mut ways in algorithms {
+        let mut samples = [const { Vec::new() }; 3];
+        for _ in 0..options.rounds {
+            for (way, samples) in ways.iter_mut().zip(&mut samples) {
+                samples.push(way.nanoseconds(options.each()));
+            }
+        }
+        let [bare, cached, first_seen] = samples;
+        let [bare_way, cached_way, first_seen_way] = &ways;
+        let ratio = format!("verify: {} ÷ bare", first_seen_way.name());
+        let ratio = Finding::ratio(ratio, &first_seen, &bare);
+        findings.extend([
+            Finding::new(format!("verify: {}", bare_way.name()), "ns", &bare),
+            Finding::new(format!("verify: {}", cached_way.name()), "ns", &cached).at_most(300.0),
+            Finding::new(format!("verify: {}", first_seen_way.name()), "ns", &first_seen),
+            // HMAC costs less than reading the claims, so there it is no measure of what was added.
+            if bare_way.name().starts_with("EdDSA") { ratio.at_most(1.1) } else { ratio },
+        ]);
+    }
+    Ok(findings)
+}
+
+/// The lines of our own ways.
+pub(crate) fn print_lines() -> Result<(), Failure> {
+    let mut algorithms = verification::all()?;
+    for _ in 0..LINES {
+        for [_, ours @ ..] in &mut algorithms {
+            for way in ours {
+                println!("{}\t{:.1}\tns", way.name(), way.nanoseconds(FOR_A_LINE));
+            }
+        }
+    }
+    Ok(())
+}
