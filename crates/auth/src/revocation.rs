@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use foldhash::fast::RandomState;
 use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::principal::User;
+use crate::refusal::Refusal;
 
 /// One act of taking back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,12 +55,13 @@ struct Shared {
     set: RwLock<Set>,
 }
 
+/// Looked at for each request, so by a quick hash. Its keys are ids that user-service made, and nobody else chooses.
 #[derive(Debug, Default)]
 struct Set {
     /// Session id to the time from which it may be forgotten.
-    sessions: HashMap<Uuid, i64>,
+    sessions: HashMap<Uuid, i64, RandomState>,
     /// User id to the lowest good epoch and the time from which it may be forgotten.
-    users: HashMap<Uuid, (i64, i64)>,
+    users: HashMap<Uuid, (i64, i64), RandomState>,
     /// The size at which ended entries are next looked for, so that sweeping costs a constant amount for each entry.
     sweep_at: usize,
     /// Until when something is missing: the latest end of what did not fit.
@@ -104,19 +107,25 @@ impl Revocations {
         *self.write() = fresh;
     }
 
+    /// Refuses a token of this person that was taken back, or of which that is not known.
+    pub(crate) fn judge(&self, user: &User, now: i64) -> Result<(), Refusal> {
+        let set = self.read();
+        if set.revokes(user) {
+            return Err(Refusal::Revoked);
+        }
+        if set.is_complete(now) { Ok(()) } else { Err(Refusal::RevocationUnknown) }
+    }
+
     /// Whether a token of this person was taken back.
     #[must_use]
     pub fn revokes(&self, user: &User) -> bool {
-        let set = self.read();
-        set.sessions.contains_key(&user.session_id())
-            || set.users.get(&user.id()).is_some_and(|(epoch, _)| user.epoch() < *epoch)
+        self.read().revokes(user)
     }
 
     /// Whether the set holds everything that it was told.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        // The time is only asked where it matters.
-        self.read().missing_until.is_none_or(|until| until <= self.shared.clock.unix())
+        self.read().is_complete(self.shared.clock.unix())
     }
 
     /// How many entries are remembered.
@@ -144,6 +153,15 @@ impl Revocations {
 impl Set {
     fn len(&self) -> usize {
         self.sessions.len() + self.users.len()
+    }
+
+    fn revokes(&self, user: &User) -> bool {
+        self.sessions.contains_key(&user.session_id())
+            || self.users.get(&user.id()).is_some_and(|(epoch, _)| user.epoch() < *epoch)
+    }
+
+    fn is_complete(&self, now: i64) -> bool {
+        self.missing_until.is_none_or(|until| until <= now)
     }
 
     fn knows(&self, revocation: Revocation) -> bool {

@@ -1,10 +1,11 @@
 //! The decision itself: is this token good, now, here, and whom does it speak for.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use quick_cache::Weighter;
 use quick_cache::sync::Cache;
+use quick_cache::{Equivalent, Weighter};
 
 use crate::clock::Clock;
 use crate::keys::{Keys, Refetch};
@@ -22,7 +23,7 @@ const ENTRY_BYTES: usize = 512;
 /// Verifies access tokens and service tokens. Built once at start-up; clones share keys, cache and revocations.
 ///
 /// The order of work is: length, cache of verified tokens, header, key, signature, claims; and on every call, whether the
-/// token was seen before or not, expiry and then revocation. A token that was seen before costs a hash of its text.
+/// token was seen before or not, expiry and then revocation. A token that was seen before costs a comparison of its text.
 #[derive(Clone, Debug)]
 pub struct Verifier {
     shared: Arc<Shared>,
@@ -37,7 +38,49 @@ struct Shared {
     clock: Clock,
     keys: Keys,
     revocations: Revocations,
-    verified: Cache<Box<str>, Verified, ByBytes>,
+    verified: Cache<Text, Verified, ByBytes>,
+}
+
+/// The text of a token that was verified. It is equal to another as a whole, but found by its end: part of a signature, which
+/// whoever has no key can't choose, and so as good as any hash of the whole.
+#[derive(Clone, Debug)]
+struct Text(Box<str>);
+
+/// The text of a token that somebody shows.
+struct Shown<'t>(&'t str);
+
+/// So many bytes of a text tell it from others, as far as a table is concerned.
+const END_BYTES: usize = 32;
+
+fn hash_end(text: &str, state: &mut impl Hasher) {
+    let bytes = text.as_bytes();
+    state.write(bytes.last_chunk::<END_BYTES>().map_or(bytes, |end| end));
+}
+
+impl Hash for Text {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        hash_end(&self.0, state);
+    }
+}
+
+impl Hash for Shown<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        hash_end(self.0, state);
+    }
+}
+
+impl PartialEq for Text {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl Eq for Text {}
+
+impl Equivalent<Text> for Shown<'_> {
+    fn equivalent(&self, text: &Text) -> bool {
+        *self.0 == *text.0
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -50,8 +93,8 @@ struct Verified {
 #[derive(Clone, Debug)]
 struct ByBytes;
 
-impl Weighter<Box<str>, Verified> for ByBytes {
-    fn weight(&self, token: &Box<str>, _: &Verified) -> u64 {
+impl Weighter<Text, Verified> for ByBytes {
+    fn weight(&self, Text(token): &Text, _: &Verified) -> u64 {
         // The claims were decoded from the text, so they are no longer than it is.
         (token.len() * 2 + ENTRY_BYTES) as u64
     }
@@ -172,7 +215,7 @@ impl Verifier {
             return Err(Refusal::InvalidToken(Fault::TooLong));
         }
         let now = shared.clock.unix();
-        let principal = match shared.verified.get(token) {
+        let principal = match shared.verified.get(&Shown(token)) {
             Some(seen) if seen.generation == shared.keys.generation() => seen.principal,
             _ => self.verify_unseen(token, now)?,
         };
@@ -180,12 +223,7 @@ impl Verifier {
             return Err(Refusal::Expired);
         }
         if let Principal::User(user) = &principal {
-            if shared.revocations.revokes(user) {
-                return Err(Refusal::Revoked);
-            }
-            if !shared.revocations.is_complete() {
-                return Err(Refusal::RevocationUnknown);
-            }
+            shared.revocations.judge(user, now)?;
         }
         Ok(principal)
     }
@@ -228,7 +266,7 @@ impl Verifier {
         let principal = claims.into_principal(&expected).map_err(Refusal::InvalidToken)?;
         if now < principal.expires_at().saturating_add(shared.leeway) {
             let verified = Verified { principal: principal.clone(), generation };
-            shared.verified.insert(token.into(), verified);
+            shared.verified.insert(Text(token.into()), verified);
         }
         Ok(principal)
     }
@@ -330,12 +368,32 @@ mod tests {
     }
 
     #[test]
+    fn a_token_that_was_seen_lends_its_end_to_no_other() {
+        let issuer = Issuer::new("a");
+        let verifier = remembering(&issuer, 1_000_000);
+        let token = issuer.as_user().token();
+        assert!(verifier.verify_with_held_keys(&token).is_ok());
+        let other = issuer.as_admin().token();
+        let [(head, _), (other_head, signature)] =
+            [&other, &token].map(|token| token.rsplit_once('.').unwrap());
+        assert_ne!(head, other_head);
+        let forged = format!("{head}.{signature}");
+        let refused = Err(Refusal::InvalidToken(Fault::Signature));
+        assert_eq!(verifier.verify_with_held_keys(&forged), refused);
+        assert_eq!(verifier.shared.verified.len(), 1);
+        assert!(verifier.verify_with_held_keys(&token).is_ok());
+        // What is shorter than what tokens are told apart by is found as well.
+        let short = Shown("short").equivalent(&Text("short".into()));
+        assert!(short && !Shown("short").equivalent(&Text("shorter".into())));
+    }
+
+    #[test]
     fn what_is_remembered_counts_only_for_the_key_set_it_was_verified_with() {
         let issuer = Issuer::new("a");
         let verifier = remembering(&issuer, 1_000_000);
         let remember = |generation| {
             let principal = Principal::User(issuer.as_user().principal());
-            verifier.shared.verified.insert("a text".into(), Verified { principal, generation });
+            verifier.shared.verified.insert(Text("a text".into()), Verified { principal, generation });
             verifier.verify_with_held_keys("a text").is_ok()
         };
         let generation = verifier.shared.keys.generation();
@@ -354,7 +412,7 @@ mod tests {
         for token in &tokens {
             assert!(verifier.verify_with_held_keys(token).is_ok());
             // Of what is remembered, text and claims are what its size depends on.
-            let held = cache.iter().map(|(text, _)| 2 * text.len() as u64).sum::<u64>();
+            let held = cache.iter().map(|(text, _)| 2 * text.0.len() as u64).sum::<u64>();
             assert!(held <= BYTES, "{held}");
         }
         assert!(cache.len() > 10, "a cache that holds nothing is bounded too: {}", cache.len());
