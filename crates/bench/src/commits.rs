@@ -35,8 +35,8 @@ impl Commits {
         Ok(Self { writers, count: 0, elapsed: Duration::ZERO, _directory: directory })
     }
 
-    /// Commits for so long.
-    pub(crate) async fn measure(&mut self, duration: Duration) -> Result<(), sqlx::Error> {
+    /// Commits for so long, and says how many came a second.
+    pub(crate) async fn measure(&mut self, duration: Duration) -> Result<f64, sqlx::Error> {
         let begun = Instant::now();
         let write = async |writer: &mut Connection| {
             let mut count = 0_u32;
@@ -46,11 +46,14 @@ impl Commits {
             }
             Ok::<_, sqlx::Error>(count)
         };
-        self.count += try_join_all(self.writers.iter_mut().map(write)).await?.iter().sum::<u32>();
-        self.elapsed += begun.elapsed();
-        Ok(())
+        let count = try_join_all(self.writers.iter_mut().map(write)).await?.iter().sum::<u32>();
+        let elapsed = begun.elapsed();
+        self.count += count;
+        self.elapsed += elapsed;
+        Ok(f64::from(count) / elapsed.as_secs_f64())
     }
 
+    /// In all that was measured.
     pub(crate) fn per_second(&self) -> f64 {
         hundredths(f64::from(self.count) / self.elapsed.as_secs_f64())
     }

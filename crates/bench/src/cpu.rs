@@ -43,6 +43,11 @@ pub(crate) fn used_by(pid: u32) -> Result<Duration, Failure> {
         .ok_or_else(|| format!("nothing is known of process {pid}").into())
 }
 
+/// What one of a platform's services has used so far.
+pub(crate) fn used_by_service(stack: u32, service: &str) -> Result<Duration, Failure> {
+    used(stack, None).remove(service).ok_or_else(|| format!("nothing is known of {service}'s process").into())
+}
+
 /// A platform's processes: the one that watches over the others, and those.
 pub(crate) fn family(stack: u32) -> impl Iterator<Item = u32> {
     all().filter(move |process| process.pid == stack || process.parent == stack).map(|process| process.pid)

@@ -42,13 +42,13 @@ pub(crate) async fn measure(options: &Options) -> Result<Vec<Finding>, Failure> 
     }
     let mut hash = Hash::new();
     let mut library = CLibrary::open(&mut hash)?;
-    let (mut ours, mut librarys, mut logins, mut possible) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut ours, mut theirs, mut logins, mut possible) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..options.rounds {
         let hash_ms = mean_ms(options.each(), || hash.time())?;
         ours.push(hash_ms);
         possible.push(f64::from(slots) * 1_000.0 / hash_ms);
         if let Some(library) = &mut library {
-            librarys.push(mean_ms(options.each(), || library.time())?);
+            theirs.push(mean_ms(options.each(), || library.time())?);
         }
         let mut tally = Tally::default();
         let log_in =
@@ -63,7 +63,7 @@ pub(crate) async fn measure(options: &Options) -> Result<Vec<Finding>, Failure> 
         Finding::new("login: a hash", "ms", &ours),
     ];
     if library.is_some() {
-        findings.push(Finding::ratio("login: a hash ÷ libargon2's", &ours, &librarys).at_most(0.85));
+        findings.push(Finding::ratio("login: a hash ÷ libargon2's", &ours, &theirs).at_most(0.85));
     } else {
         say("login: no libargon2 to compare with (Debian's packages libargon2-1 and python3)");
     }

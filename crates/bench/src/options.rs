@@ -16,7 +16,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "COUNT", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub rounds: u32,
     /// For how long each thing is measured in each round
-    #[arg(long, value_name = "SECONDS", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=60))]
+    // A service closes what is idle for a minute, and while others have their turns, connections are.
+    #[arg(long, value_name = "SECONDS", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=20))]
     pub secs: u32,
     /// Print one JSON object
     #[arg(long)]

@@ -12,7 +12,7 @@ use crate::people::{Pair, Person};
 use crate::platform::Platform;
 use crate::report::Finding;
 use crate::wire::Wire;
-use crate::{Failure, say};
+use crate::{Failure, cpu, say};
 
 const SESSIONS: usize = 16;
 
@@ -35,21 +35,22 @@ async fn measure_engine(
     for person in Person::register(&platform, SESSIONS).await? {
         sessions.push(Session::open(&platform, &person).await?);
     }
-    let (mut refreshes, mut commits) = (Vec::new(), Vec::new());
-    let mut warm_up = Tally::default();
-    warm_up.add(&sessions, Duration::from_secs(1), Session::refresh).await?;
+    Tally::default().add(&sessions, Duration::from_secs(1), Session::refresh).await?;
+    let stack = platform.pid().ok_or("the platform has ended")?;
+    let mut bare = Commits::open(server).await?;
+    let (mut refreshes, mut commits, mut each_us) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..options.rounds {
-        let mut bare = Commits::open(server).await?;
-        bare.measure(options.each()).await?;
-        commits.push(bare.per_second());
-
-        let mut tally = Tally::default();
+        commits.push(bare.measure(options.each()).await?);
+        let (mut tally, before) = (Tally::default(), cpu::used_by_service(stack, "user-service")?);
         tally.add(&sessions, options.each(), Session::refresh).await?;
+        let used = cpu::used_by_service(stack, "user-service")?.saturating_sub(before);
         tally.expect_only(200)?;
         refreshes.push(tally.per_second());
+        each_us.push(used.as_secs_f64() * 1e6 / f64::from(tally.count()));
     }
     Ok(vec![
         Finding::new(format!("refresh: refreshes, {engine}"), "/s", &refreshes),
+        Finding::new(format!("refresh: user-service's CPU for one, {engine}"), "µs", &each_us),
         Finding::new(format!("refresh: bare commits, {engine}"), "/s", &commits),
         Finding::ratio(format!("refresh: refreshes ÷ bare commits, {engine}"), &refreshes, &commits)
             .at_least(0.7),

@@ -33,7 +33,7 @@ pub(crate) async fn measure(options: &Options) -> Result<Vec<Finding>, Failure> 
     }
     let ask = async |wire: &Mutex<Wire>| Ok(wire.lock().await.ask(&request).await?.status);
     let stack = platform.pid().ok_or("the platform has ended")?;
-    let used = || cpu::used(stack, None).remove("user-service").ok_or("what user-service uses can't be read");
+    let used = || cpu::used_by_service(stack, "user-service");
 
     Tally::default().add(&wires, Duration::from_secs(1), ask).await?;
     let (mut per_second, mut per_cpu_second) = (Vec::new(), Vec::new());
