@@ -6,25 +6,10 @@ use std::rc::Rc;
 use actix_web::Error;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
-use actix_web::middleware::Next;
 use futures_util::future::LocalBoxFuture;
 
 use crate::policy::Policy;
 use crate::request::{admit, forbid_storing};
-
-/// Lets through who may, before the handler or any of its arguments looks at the request.
-pub(crate) async fn authenticate<B: MessageBody + 'static>(
-    policy: Policy<'static>,
-    request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<BoxBody>, Error> {
-    if let Err(refusal) = admit(policy, request.request()).await {
-        return Ok(request.error_response(refusal));
-    }
-    let mut response = next.call(request).await?.map_into_boxed_body();
-    forbid_storing(response.response_mut());
-    Ok(response)
-}
 
 /// Middleware that lets in users with at least one of these roles, for a whole [`web::scope`](actix_web::web::scope).
 ///
@@ -40,13 +25,35 @@ pub(crate) async fn authenticate<B: MessageBody + 'static>(
 /// The application's data must hold a `Data<Verifier>`, as for the extractors.
 #[must_use]
 pub fn authorize(roles: impl IntoIterator<Item = &'static str>) -> Authorize {
-    Authorize { roles: roles.into_iter().collect() }
+    Authorize { rule: Rule::Roles(roles.into_iter().collect()) }
 }
 
 /// What [`authorize()`] makes.
 #[derive(Clone, Debug)]
 pub struct Authorize {
-    roles: Rc<[&'static str]>,
+    rule: Rule,
+}
+
+#[derive(Clone, Debug)]
+enum Rule {
+    Policy(Policy<'static>),
+    Roles(Rc<[&'static str]>),
+}
+
+impl Authorize {
+    /// Lets through who may, before the handler or any of its arguments looks at the request.
+    pub(crate) fn by(policy: Policy<'static>) -> Self {
+        Self { rule: Rule::Policy(policy) }
+    }
+}
+
+impl Rule {
+    fn policy(&self) -> Policy<'_> {
+        match self {
+            Self::Policy(policy) => *policy,
+            Self::Roles(roles) => Policy::AnyRole(roles),
+        }
+    }
 }
 
 impl<S, B> Transform<S, ServiceRequest> for Authorize
@@ -61,14 +68,14 @@ where
     type Future = Ready<Result<Self::Transform, ()>>;
 
     fn new_transform(&self, service: S) -> Self::Future {
-        ready(Ok(AuthorizeMiddleware { roles: Rc::clone(&self.roles), service: Rc::new(service) }))
+        ready(Ok(AuthorizeMiddleware { rule: self.rule.clone(), service: Rc::new(service) }))
     }
 }
 
 /// The service behind [`authorize()`].
 #[derive(Debug)]
 pub struct AuthorizeMiddleware<S> {
-    roles: Rc<[&'static str]>,
+    rule: Rule,
     service: Rc<S>,
 }
 
@@ -84,9 +91,9 @@ where
     forward_ready!(service);
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        let (roles, service) = (Rc::clone(&self.roles), Rc::clone(&self.service));
+        let (rule, service) = (self.rule.clone(), Rc::clone(&self.service));
         Box::pin(async move {
-            if let Err(refusal) = admit(Policy::AnyRole(&roles), request.request()).await {
+            if let Err(refusal) = admit(rule.policy(), request.request()).await {
                 return Ok(request.error_response(refusal));
             }
             let mut response = service.call(request).await?.map_into_boxed_body();

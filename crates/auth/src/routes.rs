@@ -3,12 +3,11 @@
 
 use actix_web::http::header::{ALLOW, HeaderValue};
 use actix_web::http::{Method, StatusCode};
-use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{FromRequest, Handler, Resource, Responder, Route, guard};
 
 use crate::access::Access;
-use crate::authorize::authenticate;
+use crate::authorize::Authorize;
 use crate::policy::Policy;
 use crate::problem::ProblemDetails;
 
@@ -129,7 +128,7 @@ impl Routes {
         let route = web::route().to(handler);
         let route = match policy {
             Policy::Anyone | Policy::Client => route,
-            _ => route.wrap(from_fn(move |request, next| authenticate(policy, request, next))),
+            _ => route.wrap(Authorize::by(policy)),
         };
         self.listed.push((ListedRoute { method, path, policy }, route));
         self
