@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
+use serde_json::json;
 use tokio::sync::Mutex;
 
 use crate::load::Tally;
@@ -11,7 +12,7 @@ use crate::options::Options;
 use crate::people::Person;
 use crate::platform::Platform;
 use crate::report::Finding;
-use crate::wire::{Wire, get};
+use crate::wire::{Wire, get, post_json};
 use crate::{Failure, say};
 
 /// Twice as many as user-service lets wait.
@@ -38,12 +39,12 @@ pub(crate) async fn measure(options: &Options) -> Result<Vec<Finding>, Failure> 
         let (mut idle, mut flooded) = (Vec::new(), Vec::new());
         for _ in 0..options.rounds {
             idle.push(probe.p99_ms(options.each()).await?);
-            let mut flood = Flood::open(&platform, &person).await?;
+            let mut flood = Flood::open(&platform).await?;
             flooded.push(tokio::select! {
                 p99 = probe.p99_ms(options.each()) => p99?,
                 Err(broken) = flood.go_on() => return Err(broken),
             });
-            flood.ebb(&platform, &person).await?;
+            flood.ebb(&platform).await?;
         }
         findings.extend([
             Finding::new(format!("flood: {service}, p99 idle"), "ms", &idle),
@@ -70,50 +71,57 @@ impl Probe {
     }
 }
 
-/// Those who log in, all at once.
+/// Those who try to log in, all at once, each with another address, which nobody has.
 struct Flood {
-    wires: Vec<Wire>,
-    login: String,
-    let_in: Cell<u32>,
+    lines: Vec<(String, Wire)>,
+    compared: Cell<u32>,
     refused: Cell<u32>,
 }
 
 impl Flood {
-    async fn open(platform: &Platform, person: &Person) -> Result<Self, Failure> {
-        let mut wires = Vec::new();
-        for _ in 0..FLOOD {
-            wires.push(Wire::open(platform.port("user-service")?).await?);
+    async fn open(platform: &Platform) -> Result<Self, Failure> {
+        let mut lines = Vec::new();
+        for number in 0..FLOOD {
+            let wire = Wire::open(platform.port("user-service")?).await?;
+            lines.push((guess_at(&format!("nobody-{number}@example.com")), wire));
         }
-        Ok(Self { wires, login: person.login(), let_in: Cell::default(), refused: Cell::default() })
+        Ok(Self { lines, compared: Cell::default(), refused: Cell::default() })
     }
 
     /// Never ends by itself.
     async fn go_on(&mut self) -> Result<(), Failure> {
-        let Self { wires, login, let_in, refused } = self;
-        let (login, let_in, refused) = (&*login, &*let_in, &*refused);
-        let keep_logging_in = async |wire: &mut Wire| loop {
-            if wire.ask(login).await?.status == 200 {
-                let_in.set(let_in.get() + 1);
-            } else {
-                refused.set(refused.get() + 1);
-                tokio::time::sleep(AGAIN_AFTER).await;
+        let Self { lines, compared, refused } = self;
+        let (compared, refused) = (&*compared, &*refused);
+        let keep_guessing = async |(guess, wire): &mut (String, Wire)| loop {
+            match wire.ask(guess).await?.status {
+                401 => compared.set(compared.get() + 1),
+                503 => {
+                    refused.set(refused.get() + 1);
+                    tokio::time::sleep(AGAIN_AFTER).await;
+                }
+                status => return Err(format!("a guess was answered {status}").into()),
             }
         };
-        try_join_all(wires.iter_mut().map(keep_logging_in)).await.map(drop::<Vec<()>>)
+        try_join_all(lines.iter_mut().map(keep_guessing)).await.map(drop::<Vec<()>>)
     }
 
     /// Ends it, and waits until nobody of it is before whoever logs in next.
-    async fn ebb(self, platform: &Platform, person: &Person) -> Result<(), Failure> {
-        let (let_in, refused) = (self.let_in.get(), self.refused.get());
-        if let_in == 0 || refused == 0 {
-            return Err(format!("no flood: {let_in} were let in, {refused} refused").into());
+    async fn ebb(self, platform: &Platform) -> Result<(), Failure> {
+        let (compared, refused) = (self.compared.get(), self.refused.get());
+        if compared == 0 || refused == 0 {
+            return Err(format!("no flood: {compared} were compared, {refused} refused").into());
         }
         drop(self);
         let mut wire = Wire::open(platform.port("user-service")?).await?;
-        let let_in = async {
-            while wire.ask(&person.login()).await?.status != 200 {}
+        let guess = guess_at("nobody@example.com");
+        let compared = async {
+            while wire.ask(&guess).await?.status == 503 {}
             Ok(())
         };
-        tokio::time::timeout(Duration::from_secs(30), let_in).await?
+        tokio::time::timeout(Duration::from_secs(30), compared).await?
     }
+}
+
+fn guess_at(email: &str) -> String {
+    post_json("/auth/login", &json!({"email": email, "password": "a guess at a password"}))
 }
