@@ -98,6 +98,18 @@ impl Db {
         }))
     }
 
+    /// A connection for writing, each statement by itself: what one statement decides needs no transaction around it.
+    pub async fn write(&self) -> Result<Conn, sqlx::Error> {
+        Ok(Conn(match &self.0 {
+            Pools::Sqlite { writer, .. } => {
+                let mut conn = writer.acquire().await?;
+                end_in_time(&mut conn).await?;
+                Inner::Sqlite(conn)
+            }
+            Pools::Postgres(pool) => Inner::Postgres(pool.acquire().await?),
+        }))
+    }
+
     /// Begins a transaction that may write. On SQLite it holds the one lock for writing from the start, so that what it read
     /// is still so when it writes; on PostgreSQL it is `read committed`, and guards stand in the statements.
     pub async fn begin(&self) -> Result<Tx, sqlx::Error> {

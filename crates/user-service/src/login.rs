@@ -16,7 +16,7 @@ use crate::domain::{Account, RefreshToken, Successors, User};
 use crate::endings::{LEEWAY, TakingBack};
 use crate::error::UserError;
 use crate::mint::Mint;
-use crate::store::{EndedSession, NewSession, Rotation, Session, Sessions, Users};
+use crate::store::{NewSession, Rotation, Session, Sessions, Users};
 
 /// So many sessions a person may have at a time.
 const SESSIONS: i64 = 100;
@@ -58,8 +58,8 @@ impl TokenPair {
 pub(crate) enum Refreshed {
     /// The next pair.
     Pair(TokenPair),
-    /// It was replaced before, and its successor may be in other hands: the session has been ended.
-    Replayed(Vec<EndedSession>, TakingBack),
+    /// It was replaced before, and its successor may be in other hands: the session has to end.
+    Replayed(Session),
 }
 
 impl Logins {
@@ -98,14 +98,19 @@ impl Logins {
     }
 
     /// Carries a session on. Of any number of calls with one token, one rotates it, and for a moment all the others get the
-    /// very same successor.
+    /// very same successor. One statement rotates and another says what may be given out, so there is no transaction: whatever
+    /// comes between them is seen by the second.
     pub(crate) async fn refresh(
         &self,
-        conn: &mut Conn,
+        db: &Db,
         token: &RefreshToken,
         call: &Call,
     ) -> Result<Refreshed, UserError> {
         let now = call.at();
+        // What was never ours is refused without a turn at writing.
+        if Sessions(&mut db.read().await?).find_by_token(token).await?.is_none() {
+            return Err(UserError::InvalidRefreshToken);
+        }
         let nonce = Successors::nonce()?;
         let successor = self.successors.of(token, &nonce);
         let rotation = Rotation {
@@ -118,20 +123,20 @@ impl Logins {
             ip: &call.ip().unwrap_or_default(),
             user_agent: call.user_agent.as_deref().unwrap_or_default(),
         };
-        if let Some(session) = Sessions(conn).rotate(&rotation).await? {
-            return self.carry_on(conn, &session, &successor, now).await;
+        let rotated = Sessions(&mut db.write().await?).rotate(&rotation).await?;
+
+        let mut conn = db.read().await?;
+        if let Some(session) = rotated {
+            return self.carry_on(&mut conn, &session, &successor, now).await;
         }
-        let session = Sessions(conn).find_by_token(token).await?.filter(|session| session.is_live(now));
+        let session = Sessions(&mut conn).find_by_token(token).await?.filter(|session| session.is_live(now));
         let session = session.ok_or(UserError::InvalidRefreshToken)?;
         match &session.rotation_nonce {
             Some(nonce) if session.was_just_replaced(token, now, self.lifetimes.grace) => {
                 let successor = self.successors.of(token, nonce);
-                self.carry_on(conn, &session, &successor, now).await
+                self.carry_on(&mut conn, &session, &successor, now).await
             }
-            _ => {
-                let (ended, taking_back) = self.end(conn, &[session.id], now).await?;
-                Ok(Refreshed::Replayed(ended, taking_back))
-            }
+            _ => Ok(Refreshed::Replayed(session)),
         }
     }
 

@@ -45,6 +45,26 @@ async fn a_committed_transaction_is_there_at_once() {
 }
 
 #[tokio::test]
+async fn a_statement_that_needs_no_transaction_is_there_at_once_and_waits_its_turn() {
+    let (_database, db) = notebook().await;
+    for id in 1..=50 {
+        Notes(&mut db.write().await.unwrap()).add(id, "kept").await.unwrap();
+        assert_eq!(count(&db).await, id);
+    }
+    let again = Notes(&mut db.write().await.unwrap()).add(1, "again").await;
+    assert!(again.unwrap_err().into_database_error().unwrap().is_unique_violation());
+
+    // What a transaction has written comes first.
+    let mut tx = db.begin().await.unwrap();
+    assert!(Notes(&mut tx).rewrite(1, "first").await.unwrap());
+    let mut second = Box::pin(async { Notes(&mut db.write().await?).rewrite(1, "second").await });
+    assert!(timeout(Duration::from_millis(200), &mut second).await.is_err(), "it did not wait");
+    tx.commit().await.unwrap();
+    assert!(second.await.unwrap());
+    assert_eq!(Notes(&mut db.read().await.unwrap()).text(1).await.unwrap().as_deref(), Some("second"));
+}
+
+#[tokio::test]
 async fn a_reader_sees_the_last_commit_and_never_waits_for_a_writer() {
     let (_database, db) = notebook().await;
     add(&db, 1, "before").await;

@@ -37,7 +37,7 @@ async fn a_thousand_connections_that_log_in_cost_refusals_and_no_memory() {
         assert_eq!(refused + compared, CONNECTIONS / 2, "{statuses:?}");
         assert!(refused > 0 && compared > 0, "{refused} refused, {compared} compared");
         println!("{compared} compared, {refused} refused; the slowest verified request took {slowest:?}");
-        assert!(slowest < SOON / 10, "verified requests had to wait: {slowest:?}");
+        assert!(slowest < SOON / 3, "verified requests had to wait: {slowest:?}");
         peaks.push(memory(pid, "VmHWM:"));
     }
     println!("the peak after each wave, in KiB: {peaks:?}");

@@ -13,7 +13,6 @@ use crate::call::Call;
 use crate::domain::{Entry, Event, RefreshToken};
 use crate::error::UserError;
 use crate::login::{Logins, Refreshed, TokenPair};
-use crate::store::{AuditLog, Sessions};
 
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -48,29 +47,13 @@ pub async fn refresh(
     call: Call,
 ) -> Result<HttpResponse, UserError> {
     let token = shown.parse().ok_or(UserError::InvalidRefreshToken)?;
-    // What was never ours is refused without a turn at writing.
-    if Sessions(&mut db.read().await?).find_by_token(&token).await?.is_none() {
-        return Err(UserError::InvalidRefreshToken);
-    }
-
-    let refresh = async |tx: &mut db::Tx| match logins.refresh(tx, &token, &call).await? {
-        Refreshed::Pair(pair) => Ok::<_, UserError>(Ok(pair)),
-        Refreshed::Replayed(ended, taking_back) => {
-            for session in &ended {
-                let detail = format!("session {}", session.id);
-                let entry = Entry::failed(Event::RefreshReplayed, Some(session.user_id), &detail);
-                AuditLog(tx).add(&entry, &call).await?;
-            }
-            Ok(Err((ended, taking_back.write_down(tx).await?)))
-        }
-    };
-    match db.transaction(refresh).await? {
-        Ok(pair) => Ok(pair.respond()),
-        Err((ended, taken_back)) => {
-            for session in &ended {
-                tracing::warn!(session.id = %session.id, user.id = %session.user_id, "a refresh token was replayed");
-            }
-            logins.take_back(taken_back);
+    match logins.refresh(&db, &token, &call).await? {
+        Refreshed::Pair(pair) => Ok(pair.respond()),
+        Refreshed::Replayed(session) => {
+            let detail = format!("session {}", session.id);
+            let entry = |user| Entry::failed(Event::RefreshReplayed, Some(user), &detail);
+            logins.end_and_record(&db, &[session.id], &call, entry).await?;
+            tracing::warn!(session.id = %session.id, user.id = %session.user_id, "a refresh token was replayed");
             Err(UserError::InvalidRefreshToken)
         }
     }
