@@ -123,10 +123,8 @@ impl Logins {
             ip: &call.ip().unwrap_or_default(),
             user_agent: call.user_agent.as_deref().unwrap_or_default(),
         };
-        let rotated = Sessions(&mut db.write().await?).rotate(&rotation).await?;
-
-        let mut conn = db.read().await?;
-        if let Some(session) = rotated {
+        let mut conn = db.write().await?;
+        if let Some(session) = Sessions(&mut conn).rotate(&rotation).await? {
             return self.carry_on(&mut conn, &session, &successor, now).await;
         }
         let session = Sessions(&mut conn).find_by_token(token).await?.filter(|session| session.is_live(now));
