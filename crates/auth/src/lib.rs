@@ -73,6 +73,7 @@ mod routes;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod token;
+mod verified;
 mod verifier;
 
 pub use jsonwebtoken::Algorithm;

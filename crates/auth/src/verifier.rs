@@ -1,11 +1,9 @@
 //! The decision itself: is this token good, now, here, and whom does it speak for.
 
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use chrono::TimeDelta;
 use quick_cache::sync::Cache;
-use quick_cache::{Equivalent, Weighter};
 
 use crate::clock::Clock;
 use crate::keys::{Keys, Refetch};
@@ -13,12 +11,10 @@ use crate::principal::Principal;
 use crate::refusal::{Fault, Refusal};
 use crate::revocation::Revocations;
 use crate::token::{Claims, Expected, Parts};
+use crate::verified::{ByBytes, Shown, Text, Verified};
 
 /// The longest token that is looked at, in bytes.
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
-
-/// What a verified token costs in the cache besides its own text: principal, entry, and its share of the table.
-const ENTRY_BYTES: usize = 512;
 
 /// Verifies access tokens and service tokens. Built once at start-up; clones share keys, cache and revocations.
 ///
@@ -39,65 +35,6 @@ struct Shared {
     keys: Keys,
     revocations: Revocations,
     verified: Cache<Text, Verified, ByBytes>,
-}
-
-/// The text of a token that was verified. It is equal to another as a whole, but found by its end: part of a signature, which
-/// whoever has no key can't choose, and so as good as any hash of the whole.
-#[derive(Clone, Debug)]
-struct Text(Box<str>);
-
-/// The text of a token that somebody shows.
-struct Shown<'t>(&'t str);
-
-/// So many bytes of a text tell it from others, as far as a table is concerned.
-const END_BYTES: usize = 32;
-
-fn hash_end(text: &str, state: &mut impl Hasher) {
-    let bytes = text.as_bytes();
-    state.write(bytes.last_chunk::<END_BYTES>().map_or(bytes, |end| end));
-}
-
-impl Hash for Text {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        hash_end(&self.0, state);
-    }
-}
-
-impl Hash for Shown<'_> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        hash_end(self.0, state);
-    }
-}
-
-impl PartialEq for Text {
-    fn eq(&self, other: &Self) -> bool {
-        self.0 == other.0
-    }
-}
-
-impl Eq for Text {}
-
-impl Equivalent<Text> for Shown<'_> {
-    fn equivalent(&self, text: &Text) -> bool {
-        *self.0 == *text.0
-    }
-}
-
-#[derive(Clone, Debug)]
-struct Verified {
-    principal: Principal,
-    /// The key set's generation when the signature was checked. Another generation may not hold the key any more.
-    generation: u64,
-}
-
-#[derive(Clone, Debug)]
-struct ByBytes;
-
-impl Weighter<Text, Verified> for ByBytes {
-    fn weight(&self, Text(token): &Text, _: &Verified) -> u64 {
-        // The claims were decoded from the text, so they are no longer than it is.
-        (token.len() * 2 + ENTRY_BYTES) as u64
-    }
 }
 
 /// What a [`Verifier`] is made of.
@@ -382,9 +319,6 @@ mod tests {
         assert_eq!(verifier.verify_with_held_keys(&forged), refused);
         assert_eq!(verifier.shared.verified.len(), 1);
         assert!(verifier.verify_with_held_keys(&token).is_ok());
-        // What is shorter than what tokens are told apart by is found as well.
-        let short = Shown("short").equivalent(&Text("short".into()));
-        assert!(short && !Shown("short").equivalent(&Text("shorter".into())));
     }
 
     #[test]
