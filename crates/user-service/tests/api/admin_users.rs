@@ -196,6 +196,7 @@ async fn the_last_admin_can_t_be_lost() {
 #[actix_web::test]
 async fn of_two_admins_who_depose_each_other_one_remains() {
     let service = service().await;
+    let mut too_late = 0;
     for round in 0..8 {
         let root = admin(&service).await;
         let me = root.get("/users/me").await.json();
@@ -215,6 +216,7 @@ async fn of_two_admins_who_depose_each_other_one_remains() {
         assert_eq!(done, 1, "{:?}", answers.iter().map(|answer| answer.status).collect::<Vec<_>>());
         for refused in answers.iter().filter(|answer| answer.status != 200) {
             assert!([401, 403].contains(&refused.status), "{}", refused.status);
+            too_late += usize::from(refused.status == 403);
         }
         if answers[1].status == 200 {
             // For the next round.
@@ -222,6 +224,13 @@ async fn of_two_admins_who_depose_each_other_one_remains() {
             second.patch(&path_of(&user), demotion).await.assert_status(200);
         }
     }
+    // Who was deposed while they waited is told so, and it is written down.
+    let log = admin(&service).await.get("/admin/audit-log?event=user_changed&limit=100").await.json();
+    let recorded = log["items"].as_array().unwrap().iter();
+    let recorded =
+        recorded.filter(|record| record["detail"] == "no admin any more" && record["outcome"] == "failure");
+    println!("{too_late} were deposed while they waited");
+    assert_eq!(recorded.count(), too_late);
 }
 
 #[actix_web::test]
