@@ -126,19 +126,28 @@ impl Db {
         .await
     }
 
-    /// Runs a transaction, and runs it again, up to three times, where the database asks for that (a deadlock, a serialisation
-    /// failure). So `work` may do nothing that can't be done twice.
+    /// Runs a transaction, [again](Self::again) where the database asks for that. So `work` may do nothing that can't be done
+    /// twice.
     pub async fn transaction<T, E>(&self, work: impl AsyncFn(&mut Tx) -> Result<T, E>) -> Result<T, E>
     where
         E: From<sqlx::Error> + std::error::Error + 'static,
     {
+        Self::again(async || self.attempt(&work).await).await
+    }
+
+    /// Does something, and does it again, up to three times, where the database asks for that (a deadlock, a serialisation
+    /// failure).
+    pub async fn again<T, E>(work: impl AsyncFn() -> Result<T, E>) -> Result<T, E>
+    where
+        E: std::error::Error + 'static,
+    {
         for _ in 1..ATTEMPTS {
-            match self.attempt(&work).await {
-                Err(error) if is_transient(&error) => tracing::debug!(%error, "transaction tried again"),
+            match work().await {
+                Err(error) if is_transient(&error) => tracing::debug!(%error, "tried again"),
                 outcome => return outcome,
             }
         }
-        self.attempt(&work).await
+        work().await
     }
 
     async fn attempt<T, E>(&self, work: &impl AsyncFn(&mut Tx) -> Result<T, E>) -> Result<T, E>

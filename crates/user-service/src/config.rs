@@ -4,7 +4,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use argon2::Params;
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use db::DatabaseUrl;
 use secrecy::{ExposeSecret as _, SecretString};
 use service_kit::{AuthSettings, Env, Settings, TrustedProxies};
@@ -54,6 +54,13 @@ pub struct Lifetimes {
     pub session: TimeDelta,
     /// How long a refresh token that was rotated gives its successor again (`REFRESH_GRACE`).
     pub grace: TimeDelta,
+}
+
+impl Lifetimes {
+    /// When the last access token ends that is given out now, or to whoever shows the same refresh token again within the grace.
+    pub(crate) fn access_expires_at(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        now + self.access + self.grace
+    }
 }
 
 const FREE_FAILURES: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);

@@ -136,7 +136,7 @@ impl Logins {
         let Some(epoch) = Users(conn).raise_epoch(user, now).await? else { return Ok(None) };
         // A refresh that is under way may give a token out that ends later than any so far, and no later than one that were given
         // out now.
-        let under_way = self.access_expires_at(now);
+        let under_way = self.lifetimes.access_expires_at(now);
         let last = Sessions(conn).last_access_of(user).await?.map_or(under_way, |last| last.max(under_way));
         let expires_at = (last + LEEWAY).timestamp();
         Ok(Some(TakingBack(vec![Revocation::User { id: user, epoch, expires_at }])))

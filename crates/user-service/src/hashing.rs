@@ -207,13 +207,21 @@ mod tests {
         let hashing = hashing(1, 4, 19 * 1024);
         let hash = hashing.hash("correct horse".to_owned()).await.unwrap();
         let absurd = hash.replace("m=19456", "m=4294967295");
-        let mut times = Vec::new();
-        for hash in [&hash, &absurd, &"x".to_owned()] {
-            let begun = Instant::now();
-            times.push((matches(&hashing, "correct horse", Some(hash)).await, begun.elapsed()));
+        // The quickest of a few tries is the one that nothing else in the machine disturbed.
+        let quickest = async |hash: &str, expected: bool| {
+            let mut quickest = Duration::MAX;
+            for _ in 0..5 {
+                let begun = Instant::now();
+                assert_eq!(matches(&hashing, "correct horse", Some(hash)).await, expected);
+                quickest = quickest.min(begun.elapsed());
+            }
+            quickest
+        };
+        let usable = quickest(&hash, true).await;
+        for unusable in [&absurd, "x"] {
+            let taken = quickest(unusable, false).await;
+            assert!(taken > usable / 4, "{taken:?}, {usable:?}");
         }
-        assert!(times[0].0 && !times[1].0 && !times[2].0);
-        assert!(times[1].1 > times[0].1 / 4 && times[2].1 > times[0].1 / 4, "{times:?}");
     }
 
     #[tokio::test]

@@ -2,8 +2,8 @@
 //! other service only verifies what this one signed.
 //!
 //! To read it: `routes` lists every URL and its handler, `routes/…` has one use case a file, `domain` holds the rules
-//! (addresses, passwords, refresh tokens), `throttle` and `hashing` what stands between a guesser and a password, `login` and
-//! `endings` how a session begins and ends, `clients` the services and their secrets, `keys` what signs, `store` how it is all
+//! (addresses, passwords, refresh tokens), `throttle` and `hashing` what stands between a guesser and a password, `login`,
+//! `rotations` and `endings` how a session begins, goes on and ends, `clients` the services and their secrets, `keys` what signs, `store` how it is all
 //! kept.
 
 mod admin;
@@ -21,6 +21,7 @@ mod login;
 mod mint;
 mod oauth;
 mod passwords;
+mod rotations;
 mod routes;
 pub mod startup;
 mod store;

@@ -16,7 +16,8 @@ use crate::domain::{Account, RefreshToken, Successors, User};
 use crate::endings::{LEEWAY, TakingBack};
 use crate::error::UserError;
 use crate::mint::Mint;
-use crate::store::{NewSession, Rotation, Session, Sessions, Users};
+use crate::rotations::{Rotated, Rotations};
+use crate::store::{BorneSession, NewSession, Rotation, Session, Sessions, Users};
 
 /// So many sessions a person may have at a time.
 const SESSIONS: i64 = 100;
@@ -27,6 +28,7 @@ pub(crate) struct Logins {
     pub mint: Mint,
     pub lifetimes: Lifetimes,
     pub successors: Successors,
+    pub rotations: Rotations,
     /// What this service's own verifier asks.
     pub revocations: Revocations,
 }
@@ -89,7 +91,7 @@ impl Logins {
             now,
             token_expires_at,
             expires_at,
-            access_expires_at: self.access_expires_at(now),
+            access_expires_at: self.lifetimes.access_expires_at(now),
             ip: &call.ip().unwrap_or_default(),
             user_agent: call.user_agent.as_deref().unwrap_or_default(),
         };
@@ -98,41 +100,29 @@ impl Logins {
     }
 
     /// Carries a session on. Of any number of calls with one token, one rotates it, and for a moment all the others get the
-    /// very same successor. One statement rotates and another says what may be given out, so there is no transaction: whatever
-    /// comes between them is seen by the second.
-    pub(crate) async fn refresh(
-        &self,
-        db: &Db,
-        token: &RefreshToken,
-        call: &Call,
-    ) -> Result<Refreshed, UserError> {
-        let now = call.at();
-        // What was never ours is refused without a turn at writing.
-        if Sessions(&mut db.read().await?).find_by_token(token).await?.is_none() {
-            return Err(UserError::InvalidRefreshToken);
-        }
+    /// very same successor.
+    pub(crate) async fn refresh(&self, token: &RefreshToken, call: &Call) -> Result<Refreshed, UserError> {
         let nonce = Successors::nonce()?;
-        let successor = self.successors.of(token, &nonce);
         let rotation = Rotation {
-            token,
-            successor: &successor,
-            nonce: &nonce,
-            now,
-            token_expires_at: now + self.lifetimes.refresh,
-            access_expires_at: self.access_expires_at(now),
-            ip: &call.ip().unwrap_or_default(),
-            user_agent: call.user_agent.as_deref().unwrap_or_default(),
+            family_hash: token.family_hash(),
+            token_hash: token.hash(),
+            successor_hash: self.successors.of(token, &nonce).hash(),
+            nonce,
+            ip: call.ip().unwrap_or_default(),
+            user_agent: call.user_agent.clone().unwrap_or_default(),
         };
-        let mut conn = db.write().await?;
-        if let Some(session) = Sessions(&mut conn).rotate(&rotation).await? {
-            return self.carry_on(&mut conn, &session, &successor, now).await;
-        }
-        let session = Sessions(&mut conn).find_by_token(token).await?.filter(|session| session.is_live(now));
-        let session = session.ok_or(UserError::InvalidRefreshToken)?;
+        let Rotated { session, now } = self.rotations.rotate(rotation).await?;
+        let Some(BorneSession { session, bearer }) = session.filter(|borne| borne.session.is_live(now))
+        else {
+            return Err(UserError::InvalidRefreshToken);
+        };
         match &session.rotation_nonce {
             Some(nonce) if session.was_just_replaced(token, now, self.lifetimes.grace) => {
+                if bearer.disabled {
+                    return Err(UserError::InvalidRefreshToken);
+                }
                 let successor = self.successors.of(token, nonce);
-                self.carry_on(&mut conn, &session, &successor, now).await
+                self.pair(bearer, session.id, &successor, session.token_expires_at, now).map(Refreshed::Pair)
             }
             _ => Ok(Refreshed::Replayed(session)),
         }
@@ -177,17 +167,6 @@ impl Logins {
         Ok(account.filter(|account| account.epoch == epoch && account.id.to_string() == claims.sub))
     }
 
-    async fn carry_on(
-        &self,
-        conn: &mut Conn,
-        session: &Session,
-        token: &RefreshToken,
-        now: DateTime<Utc>,
-    ) -> Result<Refreshed, UserError> {
-        let account = Sessions(conn).bearer(session.id).await?.ok_or(UserError::InvalidRefreshToken)?;
-        self.pair(account, session.id, token, session.token_expires_at, now).map(Refreshed::Pair)
-    }
-
     fn pair(
         &self,
         account: Account,
@@ -205,10 +184,5 @@ impl Logins {
             scope: self.mint.scope_of(&account),
             user: account.into(),
         })
-    }
-
-    /// When the last access token ends that is given out now, or to whoever shows the same refresh token again within the grace.
-    pub(crate) fn access_expires_at(&self, now: DateTime<Utc>) -> DateTime<Utc> {
-        now + self.lifetimes.access + self.lifetimes.grace
     }
 }

@@ -15,6 +15,7 @@ use crate::keys::{Seals, load_or_make};
 use crate::login::Logins;
 use crate::mint::Mint;
 use crate::passwords::Passwords;
+use crate::rotations::Rotations;
 use crate::routes::Published;
 use crate::store::Secrets;
 use crate::throttle::Throttle;
@@ -47,8 +48,13 @@ pub async fn run(config: Config, host: Host) -> Result<(), Box<dyn Error>> {
         roles: Roles::built_in(),
         signer: keys.signer,
     };
-    let logins =
-        Logins { mint: mint.clone(), lifetimes: config.lifetimes, successors, revocations: host.revocations };
+    let logins = Logins {
+        mint: mint.clone(),
+        lifetimes: config.lifetimes,
+        successors,
+        rotations: Rotations::start(db.clone(), config.lifetimes, clock.clone()),
+        revocations: host.revocations,
+    };
     admin::ensure_one(&db, &passwords, &logins, config.first_admin.as_ref(), &clock).await?;
     let known = logins.catch_up(&db, 0).await?;
     let keeping_up = actix_web::rt::spawn(logins.clone().keep_up(db.clone(), known));

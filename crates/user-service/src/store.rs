@@ -18,6 +18,8 @@ pub(crate) use self::login_failures::LoginFailures;
 pub(crate) use self::login_networks::LoginNetworks;
 pub(crate) use self::revocations::RevocationRows;
 pub(crate) use self::secrets::Secrets;
-pub(crate) use self::sessions::{EndedSession, NewSession, OpenSession, Rotation, Session, Sessions};
+pub(crate) use self::sessions::{
+    BorneSession, EndedSession, NewSession, OpenSession, Rotation, RotationTimes, Session, Sessions,
+};
 pub(crate) use self::signing_keys::SigningKeyRows;
 pub(crate) use self::users::{NewUser, UserChange, Users};

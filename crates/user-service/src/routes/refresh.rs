@@ -47,7 +47,7 @@ pub async fn refresh(
     call: Call,
 ) -> Result<HttpResponse, UserError> {
     let token = shown.parse().ok_or(UserError::InvalidRefreshToken)?;
-    match logins.refresh(&db, &token, &call).await? {
+    match logins.refresh(&token, &call).await? {
         Refreshed::Pair(pair) => Ok(pair.respond()),
         Refreshed::Replayed(session) => {
             let detail = format!("session {}", session.id);

@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use db::{Conn, on};
 use service_kit::{Cursor, Limit};
+use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use crate::domain::{Account, RefreshToken};
@@ -27,16 +28,22 @@ pub(crate) struct NewSession<'n> {
 
 /// The next token of a session, to put in the place of the newest.
 #[derive(Debug)]
-pub(crate) struct Rotation<'n> {
-    pub token: &'n RefreshToken,
-    pub successor: &'n RefreshToken,
-    pub nonce: &'n [u8],
+pub(crate) struct Rotation {
+    pub family_hash: [u8; 32],
+    pub token_hash: [u8; 32],
+    pub successor_hash: [u8; 32],
+    pub nonce: [u8; 32],
+    /// Where it was asked for from.
+    pub ip: String,
+    pub user_agent: String,
+}
+
+/// When tokens are rotated, and what that gives them.
+#[derive(Debug)]
+pub(crate) struct RotationTimes {
     pub now: DateTime<Utc>,
     pub token_expires_at: DateTime<Utc>,
     pub access_expires_at: DateTime<Utc>,
-    /// Where it was asked for from.
-    pub ip: &'n str,
-    pub user_agent: &'n str,
 }
 
 /// A session that was ended.
@@ -62,8 +69,10 @@ pub(crate) struct OpenSession {
 /// A session, as a refresh looks at it.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub(crate) struct Session {
+    #[sqlx(rename = "session_id")]
     pub id: Uuid,
     pub user_id: Uuid,
+    family_hash: Vec<u8>,
     token_hash: Vec<u8>,
     previous_hash: Option<Vec<u8>>,
     pub rotation_nonce: Option<Vec<u8>>,
@@ -73,7 +82,21 @@ pub(crate) struct Session {
     ended_at: Option<DateTime<Utc>>,
 }
 
+/// A session, and whose it is.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub(crate) struct BorneSession {
+    #[sqlx(flatten)]
+    pub session: Session,
+    #[sqlx(flatten)]
+    pub bearer: Account,
+}
+
 impl Session {
+    /// Whether the rotated token, whatever its age, belongs to it.
+    pub(crate) fn is_meant_by(&self, rotation: &Rotation) -> bool {
+        self.family_hash == rotation.family_hash
+    }
+
     /// Whether the session goes on, as far as time and its bearer are concerned.
     pub(crate) fn is_live(&self, now: DateTime<Utc>) -> bool {
         self.ended_at.is_none() && now < self.token_expires_at && now < self.expires_at
@@ -139,31 +162,65 @@ impl Sessions<'_> {
             .map(drop))
     }
 
-    /// Replaces the newest token by its successor, and returns the session if this call was the one that did: of any number
-    /// of calls with one token, one is.
-    pub(crate) async fn rotate(&mut self, next: &Rotation<'_>) -> Result<Option<Session>, sqlx::Error> {
-        const SQL: &str = "
-            update sessions
-            set token_hash = $3, previous_hash = token_hash, rotation_nonce = $4, rotated_at = $5, last_used_at = $5,
-                token_expires_at = case when $6 < expires_at then $6 else expires_at end,
-                access_expires_at = case when $7 > access_expires_at then $7 else access_expires_at end,
-                ip = $8, user_agent = $9
-            where family_hash = $1 and token_hash = $2
-              and ended_at is null and token_expires_at > $5 and expires_at > $5
-            returning id, user_id, token_hash, previous_hash, rotation_nonce, rotated_at, token_expires_at,
-                      expires_at, ended_at";
-        on!(self.0, conn => sqlx::query_as(SQL)
-            .bind(next.token.family_hash().as_slice())
-            .bind(next.token.hash().as_slice())
-            .bind(next.successor.hash().as_slice())
-            .bind(next.nonce)
-            .bind(next.now)
-            .bind(next.token_expires_at)
-            .bind(next.access_expires_at)
-            .bind(next.ip)
-            .bind(next.user_agent)
-            .fetch_optional(conn)
-            .await)
+    /// Replaces each token by its successor where it is the newest of a session that goes on: of any number of rotations of one
+    /// token, one comes to pass.
+    pub(crate) async fn rotate(
+        &mut self,
+        rotations: &[Rotation],
+        times: &RotationTimes,
+    ) -> Result<(), sqlx::Error> {
+        let rows = rows_of(6, rotations.len(), 3);
+        let sql = format!(
+            "with next (family_hash, token_hash, successor_hash, nonce, ip, user_agent) as (values {rows})
+             update sessions
+             set token_hash = next.successor_hash, previous_hash = sessions.token_hash, rotation_nonce = next.nonce,
+                 rotated_at = $1, last_used_at = $1,
+                 token_expires_at = case when $2 < expires_at then $2 else expires_at end,
+                 access_expires_at = case when $3 > access_expires_at then $3 else access_expires_at end,
+                 ip = next.ip, user_agent = next.user_agent
+             from next
+             where sessions.family_hash = next.family_hash and sessions.token_hash = next.token_hash
+               and ended_at is null and token_expires_at > $1 and expires_at > $1"
+        );
+        on!(self.0, conn => {
+            let mut query = sqlx::query(AssertSqlSafe(sql))
+                .bind(times.now)
+                .bind(times.token_expires_at)
+                .bind(times.access_expires_at);
+            for rotation in padded(rotations) {
+                query = query
+                    .bind(rotation.family_hash.as_slice())
+                    .bind(rotation.token_hash.as_slice())
+                    .bind(rotation.successor_hash.as_slice())
+                    .bind(rotation.nonce.as_slice())
+                    .bind(&rotation.ip)
+                    .bind(&rotation.user_agent);
+            }
+            query.execute(conn).await.map(drop)
+        })
+    }
+
+    /// The sessions that these tokens belong to, and whose they are: one look for both, for the reason that
+    /// [`bearer`](Self::bearer) gives.
+    pub(crate) async fn find_borne(
+        &mut self,
+        rotations: &[Rotation],
+    ) -> Result<Vec<BorneSession>, sqlx::Error> {
+        let rows = rows_of(1, rotations.len(), 0);
+        let sql = format!(
+            "select sessions.id as session_id, user_id, family_hash, token_hash, previous_hash, rotation_nonce, rotated_at,
+                    token_expires_at, expires_at, ended_at,
+                    users.id, email, email_verified, name, password_hash, roles, epoch, disabled, users.created_at
+             from sessions join users on users.id = sessions.user_id
+             where family_hash in (values {rows})"
+        );
+        on!(self.0, conn => {
+            let mut query = sqlx::query_as(AssertSqlSafe(sql));
+            for rotation in padded(rotations) {
+                query = query.bind(rotation.family_hash.as_slice());
+            }
+            query.fetch_all(conn).await
+        })
     }
 
     /// The session that a token belongs to, be it the newest or one of long ago.
@@ -172,8 +229,8 @@ impl Sessions<'_> {
         token: &RefreshToken,
     ) -> Result<Option<Session>, sqlx::Error> {
         const SQL: &str = "
-            select id, user_id, token_hash, previous_hash, rotation_nonce, rotated_at, token_expires_at,
-                   expires_at, ended_at
+            select id as session_id, user_id, family_hash, token_hash, previous_hash, rotation_nonce, rotated_at,
+                   token_expires_at, expires_at, ended_at
             from sessions where family_hash = $1";
         on!(self.0, conn => sqlx::query_as(SQL)
             .bind(token.family_hash().as_slice())
@@ -287,6 +344,21 @@ impl Sessions<'_> {
             returning id, user_id, access_expires_at";
         on!(self.0, conn => sqlx::query_as(SQL).bind(user_id).bind(kept).bind(now).fetch_all(conn).await)
     }
+}
+
+/// So many rows of a statement as there are rotations, and some of them again, so that a few lengths are all that there are: each
+/// is a statement of its own, which the engine has to prepare.
+fn padded(rotations: &[Rotation]) -> impl Iterator<Item = &Rotation> {
+    rotations.iter().cycle().take(rotations.len().next_power_of_two())
+}
+
+/// The placeholders of these rows, as [`padded`] makes them, after so many others: `($4, $5), ($6, $7)`.
+fn rows_of(columns: usize, rotations: usize, after: usize) -> String {
+    let row = |row: usize| {
+        let placeholders = (1..=columns).map(|column| format!("${}", after + row * columns + column));
+        format!("({})", placeholders.collect::<Vec<_>>().join(", "))
+    };
+    (0..rotations.next_power_of_two()).map(row).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
