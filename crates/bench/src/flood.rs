@@ -1,11 +1,11 @@
 //! How long verified requests take while far more people log in than can be let in.
 
-use std::cell::Cell;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use serde_json::json;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::load::Tally;
 use crate::options::Options;
@@ -16,7 +16,7 @@ use crate::wire::{Wire, get, post_json};
 use crate::{Failure, say};
 
 /// Twice as many as user-service lets wait.
-const FLOOD: usize = 128;
+const FLOOD: u32 = 128;
 /// Whoever is refused asks again so soon.
 const AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// Between the requests that are timed, which are to be a sample and no load.
@@ -39,11 +39,8 @@ pub(crate) async fn measure(options: &Options) -> Result<Vec<Finding>, Failure> 
         let (mut idle, mut flooded) = (Vec::new(), Vec::new());
         for _ in 0..options.rounds {
             idle.push(probe.p99_ms(options.each()).await?);
-            let mut flood = Flood::open(&platform).await?;
-            flooded.push(tokio::select! {
-                p99 = probe.p99_ms(options.each()) => p99?,
-                Err(broken) = flood.go_on() => return Err(broken),
-            });
+            let flood = Flood::rise(&platform).await?;
+            flooded.push(probe.p99_ms(options.each()).await?);
             flood.ebb(&platform).await?;
         }
         findings.extend([
@@ -71,47 +68,44 @@ impl Probe {
     }
 }
 
-/// Those who try to log in, all at once, each with another address, which nobody has.
+/// Those who try to log in, all at once, each with another address, which nobody has. They are on a thread of their own, so that
+/// nobody whose requests are timed waits for the load generator.
 struct Flood {
-    lines: Vec<(String, Wire)>,
-    compared: Cell<u32>,
-    refused: Cell<u32>,
+    thread: JoinHandle<Result<(), String>>,
+    over: oneshot::Sender<()>,
 }
 
 impl Flood {
-    async fn open(platform: &Platform) -> Result<Self, Failure> {
-        let mut lines = Vec::new();
-        for number in 0..FLOOD {
-            let wire = Wire::open(platform.port("user-service")?).await?;
-            lines.push((guess_at(&format!("nobody-{number}@example.com")), wire));
-        }
-        Ok(Self { lines, compared: Cell::default(), refused: Cell::default() })
-    }
-
-    /// Never ends by itself.
-    async fn go_on(&mut self) -> Result<(), Failure> {
-        let Self { lines, compared, refused } = self;
-        let (compared, refused) = (&*compared, &*refused);
-        let keep_guessing = async |(guess, wire): &mut (String, Wire)| loop {
-            match wire.ask(guess).await?.status {
-                401 => compared.set(compared.get() + 1),
-                503 => {
-                    refused.set(refused.get() + 1);
-                    tokio::time::sleep(AGAIN_AFTER).await;
+    /// Returns once some are refused.
+    async fn rise(platform: &Platform) -> Result<Self, Failure> {
+        let port = platform.port("user-service")?;
+        let (over, ebb) = oneshot::channel();
+        let (refused, mut height) = mpsc::channel(1);
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let runtime = runtime.map_err(|error| error.to_string())?;
+            runtime.block_on(async {
+                tokio::select! {
+                    result = try_join_all((0..FLOOD).map(|number| keep_guessing(number, port, &refused))) => {
+                        result.map(drop::<Vec<()>>).map_err(|error| error.to_string())
+                    }
+                    _ = ebb => Ok(()),
                 }
-                status => return Err(format!("a guess was answered {status}").into()),
-            }
-        };
-        try_join_all(lines.iter_mut().map(keep_guessing)).await.map(drop::<Vec<()>>)
+            })
+        });
+        if tokio::time::timeout(Duration::from_secs(30), height.recv()).await?.is_some() {
+            Ok(Self { thread, over })
+        } else {
+            thread.join().map_err(|_| "the flood has panicked")??;
+            Err("nobody was refused".into())
+        }
     }
 
     /// Ends it, and waits until nobody of it is before whoever logs in next.
     async fn ebb(self, platform: &Platform) -> Result<(), Failure> {
-        let (compared, refused) = (self.compared.get(), self.refused.get());
-        if compared == 0 || refused == 0 {
-            return Err(format!("no flood: {compared} were compared, {refused} refused").into());
-        }
-        drop(self);
+        // Where it ended by itself, that is an error, and the thread says which.
+        drop(self.over);
+        self.thread.join().map_err(|_| "the flood has panicked")??;
         let mut wire = Wire::open(platform.port("user-service")?).await?;
         let guess = guess_at("nobody@example.com");
         let compared = async {
@@ -119,6 +113,24 @@ impl Flood {
             Ok(())
         };
         tokio::time::timeout(Duration::from_secs(30), compared).await?
+    }
+}
+
+/// Never ends by itself. Those who are refused come back one after the other, not all at once.
+async fn keep_guessing(number: u32, port: u16, refused: &mpsc::Sender<()>) -> Result<(), Failure> {
+    tokio::time::sleep(AGAIN_AFTER * number / FLOOD).await;
+    let mut wire = Wire::open(port).await?;
+    let guess = guess_at(&format!("nobody-{number}@example.com"));
+    loop {
+        match wire.ask(&guess).await?.status {
+            401 => {}
+            503 => {
+                // Once is enough to be heard.
+                refused.try_send(()).ok();
+                tokio::time::sleep(AGAIN_AFTER).await;
+            }
+            status => return Err(format!("a guess was answered {status}").into()),
+        }
     }
 }
 

@@ -55,7 +55,12 @@ impl Db {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(PATIENCE);
-        let pool = SqlitePoolOptions::new().acquire_timeout(PATIENCE).idle_timeout(None).max_lifetime(None);
+        let pool = SqlitePoolOptions::new()
+            .acquire_timeout(PATIENCE)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            // A file does not hang up.
+            .test_before_acquire(false);
         // Where the disk is full or a statement takes too long, SQLite rolls back by itself, and sqlx does not learn of it: it
         // would refuse to begin on that connection for ever.
         let writer = pool

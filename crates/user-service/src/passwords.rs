@@ -29,6 +29,11 @@ impl Passwords {
         self.hashing.hash(password::normalize(password)).await
     }
 
+    /// Refuses a password that there would be no slot for. Asked before the database is, so that a flood costs next to nothing.
+    pub(crate) fn expect_room(&self) -> Result<(), HashingError> {
+        if self.hashing.has_room() { Ok(()) } else { Err(HashingError::Busy) }
+    }
+
     /// Whether this is the password of whoever has this address. It is counted as a failure at first; see
     /// [`accept`](Self::accept).
     pub(crate) async fn guess(
@@ -39,9 +44,6 @@ impl Passwords {
         password: &str,
         call: &Call,
     ) -> Result<Guess, UserError> {
-        if !self.hashing.has_room() {
-            return Err(UserError::Busy);
-        }
         let attempt = self.throttle.admit(db, email, account, call).await?;
         let place = self.hashing.take_place()?;
         let counted = self.throttle.count(db, attempt, call).await?;

@@ -48,6 +48,7 @@ pub async fn change_password(
     logins: Data<Logins>,
     call: Call,
 ) -> Result<HttpResponse, UserError> {
+    passwords.expect_room()?;
     let account = Users(&mut db.read().await?).find(user.id()).await?.ok_or(UserError::NotFound)?;
     password::check(&change.new_password, &[&account.email, &account.name])
         .map_err(|weakness| RequestError::field("new_password", weakness))?;

@@ -47,6 +47,7 @@ pub async fn login(
     logins: Data<Logins>,
     call: Call,
 ) -> Result<HttpResponse, UserError> {
+    passwords.expect_room()?;
     let Credentials { email, password } = &credentials;
     // What is no address is nobody's, and takes as long as any other.
     let email = EmailAddress::parse(email).ok();
