@@ -156,3 +156,39 @@ impl Keys {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Issuer;
+
+    fn set_of(issuer: &Issuer, kid: &str) -> KeySet {
+        let mut jwks = issuer.jwks();
+        jwks["keys"][0]["kid"] = kid.into();
+        KeySet::from_jwks(jwks.to_string().as_bytes(), &[Algorithm::EdDSA]).unwrap()
+    }
+
+    #[test]
+    fn a_set_that_was_fetched_again_is_the_same_and_another_key_of_the_same_name_is_not() {
+        let (ours, theirs) = (Issuer::new("a"), Issuer::new("a"));
+        let keys = Keys::fixed(set_of(&ours, "1"));
+        let generation = || keys.current().0;
+        let first = generation();
+        keys.replace(set_of(&ours, "1"));
+        assert_eq!(generation(), first);
+
+        let mut seen = vec![first];
+        for other in [set_of(&theirs, "1"), set_of(&theirs, "2"), KeySet::default()] {
+            keys.replace(other);
+            assert!(!seen.contains(&generation()));
+            seen.push(generation());
+        }
+    }
+
+    #[test]
+    fn a_key_in_a_log_is_its_algorithm_and_nothing_it_is_made_of() {
+        let secret = SharedSecret::new("a long sentence which nobody keeps".into()).unwrap();
+        let shown = format!("{:?}", KeySet::from(secret));
+        assert!(shown.contains("Key { algorithm: HS256, .. }"), "{shown}");
+    }
+}

@@ -158,3 +158,25 @@ impl Service {
 fn has_word(words: &str, wanted: &str) -> bool {
     !wanted.is_empty() && words.split(' ').any(|word| word == wanted)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Issuer;
+
+    #[test]
+    fn roles_are_those_of_the_token() {
+        let issuer = Issuer::new("a");
+        let user = issuer.as_roles(&["user", "support"]).principal();
+        assert_eq!(user.roles(), ["user", "support"]);
+        assert!(user.has_role("support") && !user.has_role("admin") && !user.is_admin());
+        assert!(issuer.as_admin().principal().is_admin());
+    }
+
+    #[test]
+    fn a_person_in_a_log_has_neither_name_nor_address() {
+        let user = Issuer::new("a").as_user().name("Ada Lovelace").principal();
+        let shown = format!("{user:?}");
+        assert!(shown.contains(&user.id().to_string()) && shown.contains("user"), "{shown}");
+        assert!(!shown.contains(user.name()) && !shown.contains(user.email()), "{shown}");
+    }
+}

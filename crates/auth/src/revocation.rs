@@ -237,8 +237,12 @@ mod tests {
         clock.advance(chrono::TimeDelta::seconds(11));
         set.apply(session(&clock, 10));
 
-        assert_eq!(set.len(), 1);
+        assert_eq!((set.len(), set.is_empty()), (1, false));
         assert!(set.is_complete());
+
+        clock.advance(chrono::TimeDelta::seconds(10));
+        set.replace_all([session(&clock, 0)]);
+        assert_eq!((set.len(), set.is_empty()), (0, true), "what ends now has ended");
     }
 
     #[test]

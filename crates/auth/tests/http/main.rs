@@ -212,5 +212,6 @@ macro_rules! assert_let_in {
 // Below the macros, which only what follows can use.
 mod before_the_handler;
 mod connections;
+mod logged;
 mod who_comes_in;
 mod whole_apps;
