@@ -240,9 +240,12 @@ mod tests {
         assert_eq!((set.len(), set.is_empty()), (1, false));
         assert!(set.is_complete());
 
-        clock.advance(chrono::TimeDelta::seconds(10));
-        set.replace_all([session(&clock, 0)]);
+        let user =
+            |seconds| Revocation::User { id: Uuid::new_v4(), epoch: 1, expires_at: clock.unix() + seconds };
+        set.replace_all([session(&clock, 0), user(0)]);
         assert_eq!((set.len(), set.is_empty()), (0, true), "what ends now has ended");
+        set.replace_all([session(&clock, 1), user(1)]);
+        assert_eq!(set.len(), 2);
     }
 
     #[test]

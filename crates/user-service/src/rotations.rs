@@ -41,7 +41,7 @@ impl Rotations {
         let (shown, mut received) = mpsc::channel(QUEUE);
         actix_web::rt::spawn(async move {
             let mut batch = Vec::with_capacity(MOST);
-            while received.recv_many(&mut batch, MOST).await > 0 {
+            while let 1.. = received.recv_many(&mut batch, MOST).await {
                 rotate_all(&db, &lifetimes, clock.now(), std::mem::take(&mut batch)).await;
             }
         });

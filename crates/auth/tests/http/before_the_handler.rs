@@ -159,3 +159,16 @@ async fn a_wrong_method_on_a_known_path_is_told_what_is_allowed() {
     assert_eq!(call!(app, get("/thing")).status, 404);
     assert_eq!(call!(app, get("/things/")).status, 404);
 }
+
+#[test]
+fn a_list_tells_each_route_and_who_may_call_it() {
+    let routes =
+        Routes::new().get("/things", anyone).delete("/things", admin).and(Routes::new().put("/a", user));
+    let told: Vec<_> =
+        routes.iter().map(|route| format!("{} {} {:?}", route.method, route.path, route.policy)).collect();
+    assert_eq!(told, ["GET /things Anyone", r#"DELETE /things AnyRole(["admin"])"#, "PUT /a User"]);
+    let shown = format!("{routes:?}");
+    for part in ["GET", "/things", "Anyone", "DELETE", "PUT", "/a"] {
+        assert!(shown.contains(part), "{shown}");
+    }
+}

@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use actix_web::http::Method;
+use serde_json::json;
 
+use crate::database::number;
 use crate::{PASSWORD, ada, bearing, login, refresh, register, replica, restart, seconds, service};
 
 #[actix_web::test]
@@ -40,6 +42,23 @@ async fn it_outlives_a_restart_for_as_long_as_a_token_could_be_shown() {
     ada.at(&service).get("/users/me").await.assert_problem(401, "token_revoked");
     let service = restart(service, &[]).await;
     ada.at(&service).get("/users/me").await.assert_problem(401, "token_revoked");
+}
+
+#[actix_web::test]
+async fn what_is_taken_back_is_remembered_for_longer_than_any_token_of_it_is_good() {
+    let service = service().await;
+    let (_, phone) = ada(&service).await;
+    let laptop = login(&service, "ada@example.com", PASSWORD).await.json();
+    bearing(&service, &laptop).post("/auth/logout", json!({"refresh_token": ""})).await.assert_status(204);
+    phone.send(&Method::POST, "/auth/logout-all", |request| request).await.assert_status(204);
+    for (kind, whose) in [("session", "id"), ("user", "user_id")] {
+        let sql = format!(
+            "select count(*) from revocations join sessions on sessions.{whose} = revocations.id
+             where kind = '{kind}' and revocations.expires_at > access_expires_at"
+        );
+        let expected = if kind == "user" { 2 } else { 1 };
+        assert_eq!(number(&service, &sql).await, expected, "{kind}");
+    }
 }
 
 #[actix_web::test]
