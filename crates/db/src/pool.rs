@@ -6,11 +6,12 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use sqlx::migrate::MigrateError;
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Connection as _, SqliteConnection};
+use sqlx::{Connection as _, Sqlite, SqliteConnection};
 
 use crate::conn::{Conn, Inner, PATIENCE, Tx, bounded};
 use crate::error::is_transient;
@@ -94,11 +95,7 @@ impl Db {
     /// A connection for reading, each statement by itself.
     pub async fn read(&self) -> Result<Conn, sqlx::Error> {
         Ok(Conn(match &self.0 {
-            Pools::Sqlite { readers, .. } => {
-                let mut conn = readers.acquire().await?;
-                end_in_time(&mut conn).await?;
-                Inner::Sqlite(conn)
-            }
+            Pools::Sqlite { readers, .. } => Inner::Sqlite(acquire(readers).await?),
             Pools::Postgres(pool) => Inner::Postgres(pool.acquire().await?),
         }))
     }
@@ -106,11 +103,7 @@ impl Db {
     /// A connection for writing, each statement by itself: what one statement decides needs no transaction around it.
     pub async fn write(&self) -> Result<Conn, sqlx::Error> {
         Ok(Conn(match &self.0 {
-            Pools::Sqlite { writer, .. } => {
-                let mut conn = writer.acquire().await?;
-                end_in_time(&mut conn).await?;
-                Inner::Sqlite(conn)
-            }
+            Pools::Sqlite { writer, .. } => Inner::Sqlite(acquire(writer).await?),
             Pools::Postgres(pool) => Inner::Postgres(pool.acquire().await?),
         }))
     }
@@ -184,6 +177,15 @@ impl Db {
             Pools::Postgres(pool) => pool.close().await,
         }
     }
+}
+
+async fn acquire(pool: &SqlitePool) -> Result<PoolConnection<Sqlite>, sqlx::Error> {
+    bounded(async {
+        let mut conn = pool.acquire().await?;
+        end_in_time(&mut conn).await?;
+        Ok(conn)
+    })
+    .await
 }
 
 /// Has SQLite itself give up on what runs for too long from now on. Whoever waits for a statement gives up on it in any case, but

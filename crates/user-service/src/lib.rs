@@ -3,8 +3,8 @@
 //!
 //! To read it: `routes` lists every URL and its handler, `routes/…` has one use case a file, `domain` holds the rules
 //! (addresses, passwords, refresh tokens), `throttle` and `hashing` what stands between a guesser and a password, `login`,
-//! `rotations` and `endings` how a session begins, goes on and ends, `clients` the services and their secrets, `keys` what signs, `store` how it is all
-//! kept.
+//! `rotations` and `endings` how a session begins, goes on and ends, `clients` the services and their secrets, `keys` what signs,
+//! `store` how it is all kept.
 
 mod admin;
 mod call;

@@ -102,6 +102,8 @@ impl Logins {
     /// Carries a session on. Of any number of calls with one token, one rotates it, and for a moment all the others get the
     /// very same successor.
     pub(crate) async fn refresh(&self, token: &RefreshToken, call: &Call) -> Result<Refreshed, UserError> {
+        // A call is judged by when it came, however long it has to wait.
+        let at = call.at();
         let nonce = Successors::nonce()?;
         let rotation = Rotation {
             family_hash: token.family_hash(),
@@ -117,12 +119,12 @@ impl Logins {
             return Err(UserError::InvalidRefreshToken);
         };
         match &session.rotation_nonce {
-            Some(nonce) if session.was_just_replaced(token, now, self.lifetimes.grace) => {
+            Some(nonce) if session.was_just_replaced(token, at, self.lifetimes.grace) => {
                 if bearer.disabled {
                     return Err(UserError::InvalidRefreshToken);
                 }
                 let successor = self.successors.of(token, nonce);
-                self.pair(bearer, session.id, &successor, session.token_expires_at, now).map(Refreshed::Pair)
+                self.pair(bearer, session.id, &successor, session.token_expires_at, at).map(Refreshed::Pair)
             }
             _ => Ok(Refreshed::Replayed(session)),
         }

@@ -200,8 +200,8 @@ impl Sessions<'_> {
         })
     }
 
-    /// The sessions that these tokens belong to, and whose they are: one look for both, for the reason that
-    /// [`bearer`](Self::bearer) gives.
+    /// The sessions that these tokens belong to, and whose they are, those that are over and people who are disabled too. It is one
+    /// look for all that an access token depends on, for the reason that [`bearer`](Self::bearer) gives.
     pub(crate) async fn find_borne(
         &mut self,
         rotations: &[Rotation],
