@@ -78,6 +78,9 @@ impl Rotating {
     async fn rotate_all(&self, mut batch: Vec<Shown>) {
         // Whoever has hung up, or was told that it takes too long, is not here any more.
         batch.retain(|shown| !shown.answer.is_closed());
+        if batch.is_empty() {
+            return;
+        }
         // One order for all that lock rows, so that two replicas don't wait for each other.
         batch.sort_by_key(|shown| shown.rotation.family_hash);
         let (rotations, answers): (Vec<_>, Vec<_>) =
