@@ -302,6 +302,15 @@ mod tests {
         assert_eq!(why(&ed(&[7; 31])), Some(Unfit::Malformed));
         assert_eq!(why(&with("x", json!("not base64!"))), Some(Unfit::Malformed));
 
+        let ec = |x: usize, y: usize| {
+            let [x, y] = [x, y].map(|bytes| URL_SAFE_NO_PAD.encode(vec![7; bytes]));
+            json!({"kty": "EC", "crv": "P-256", "kid": "k", "x": x, "y": y})
+        };
+        assert_eq!(why(&ec(32, 32)), None);
+        for (x, y) in [(31, 32), (32, 31), (33, 32), (32, 33), (48, 48)] {
+            assert_eq!(why(&ec(x, y)), Some(Unfit::Malformed), "{x}, {y}");
+        }
+
         let n = [0xff; 256];
         assert_eq!(why(&rsa_of(&n, &[1, 0, 1])), None);
         assert_eq!(why(&rsa_of(&n[..255], &[1, 0, 1])), Some(Unfit::Weak));

@@ -127,5 +127,7 @@ mod tests {
             assert_ne!(other.hash(), next.hash());
         }
         assert_ne!(RefreshToken::generate().unwrap().family_hash(), token.family_hash());
+        assert_ne!(Successors::nonce().unwrap(), Successors::nonce().unwrap());
+        assert_eq!(format!("{ours:?}"), "Successors([redacted])");
     }
 }

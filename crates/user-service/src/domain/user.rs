@@ -68,3 +68,24 @@ impl std::fmt::Debug for Account {
         f.debug_struct("Account").field("id", &self.id).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_person_in_a_log_is_an_id() {
+        let account = Account {
+            id: Uuid::from_u128(7),
+            email: "ada@example.com".to_owned(),
+            email_verified: true,
+            name: "Ada".to_owned(),
+            password_hash: Some("a hash".to_owned()),
+            roles: "user".to_owned(),
+            epoch: 1,
+            disabled: false,
+            created_at: DateTime::UNIX_EPOCH,
+        };
+        assert_eq!(format!("{account:?}"), format!("Account {{ id: {}, .. }}", account.id));
+    }
+}
