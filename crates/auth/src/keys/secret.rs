@@ -87,7 +87,9 @@ mod tests {
 
     #[test]
     fn a_secret_is_never_printed() {
-        let secret = SharedSecret::new(SecretString::from("abcdefghijklmnopqrstuvwxyz012345"));
+        let text = "abcdefghijklmnopqrstuvwxyz012345";
+        let secret = SharedSecret::new(SecretString::from(text)).unwrap();
         assert!(!format!("{secret:?}").contains("abcd"));
+        assert_eq!(secret.expose(), text.as_bytes(), "but the one who signs has to have it");
     }
 }
