@@ -420,6 +420,12 @@ mod tests {
         Sessions(&mut tx).forget_old(Uuid::from_u128(2), now, now).await.unwrap();
         Sessions(&mut tx).forget_old(user_id, now, now - minutes(10)).await.unwrap();
 
+        let live = Sessions(&mut tx).find_by_token(&tokens[0]).await.unwrap().unwrap();
+        let end = live.token_expires_at;
+        assert!(live.is_live(end - TimeDelta::microseconds(1)) && !live.is_live(end));
+        let last = Session { token_expires_at: live.expires_at + minutes(1), ..live.clone() };
+        assert!(last.is_live(live.expires_at - TimeDelta::microseconds(1)) && !last.is_live(live.expires_at));
+
         let mut kept = Vec::new();
         for token in &tokens {
             kept.push(Sessions(&mut tx).find_by_token(token).await.unwrap().is_some());
