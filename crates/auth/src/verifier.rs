@@ -18,7 +18,7 @@ pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
 /// Verifies access tokens and service tokens. Built once at start-up; clones share keys, cache and revocations.
 ///
-/// The order of work is: length, cache of verified tokens, header, key, signature, claims; and on every call, whether the
+/// The order of work is: cache of verified tokens, length, header, key, signature, claims; and on every call, whether the
 /// token was seen before or not, expiry and then revocation. A token that was seen before costs a comparison of its text.
 #[derive(Clone, Debug)]
 pub struct Verifier {
