@@ -10,7 +10,7 @@ use futures_util::future::{Either, LocalBoxFuture, Ready, ready};
 
 use crate::policy::Policy;
 use crate::principal::{Principal, Service, User};
-use crate::refusal::Refusal;
+use crate::refusal::AuthError;
 use crate::request;
 
 /// A type that says who may call. [`Routes`](crate::Routes) asks it before anything else is done with a request.
@@ -152,20 +152,20 @@ macro_rules! holds_a_user {
 holds_a_user!(HasRole, AnyRole, HasScope);
 
 /// What a decision yields: at once where the route list or a middleware asked before, else after verifying.
-pub type Decision<T> = Either<Ready<Result<T, Refusal>>, LocalBoxFuture<'static, Result<T, Refusal>>>;
+pub type Decision<T> = Either<Ready<Result<T, AuthError>>, LocalBoxFuture<'static, Result<T, AuthError>>>;
 
 /// Makes a type an extractor with a policy, given how it is made of the principal that the policy let in.
 macro_rules! access {
     ($([$($generics:tt)*] $type:ty: $policy:expr, $make:expr;)+) => {$(
         impl<$($generics)*> FromRequest for $type {
-            type Error = Refusal;
+            type Error = AuthError;
             type Future = Decision<Self>;
 
             fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
                 let make: fn(Option<Principal>) -> Option<Self> = $make;
                 // A policy lets in only principals that its type can be made of.
-                let finish = move |let_in: Result<Option<Principal>, Refusal>| {
-                    let_in.and_then(|principal| make(principal).ok_or(Refusal::Forbidden { scope: None }))
+                let finish = move |let_in: Result<Option<Principal>, AuthError>| {
+                    let_in.and_then(|principal| make(principal).ok_or(AuthError::Forbidden { scope: None }))
                 };
                 if let Some(decided) = request::admitted(Self::POLICY, request) {
                     return Either::Left(ready(finish(decided)));

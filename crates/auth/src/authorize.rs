@@ -25,7 +25,9 @@ use crate::request::{admit, forbid_storing};
 /// The application's data must hold a `Data<Verifier>`, as for the extractors.
 #[must_use]
 pub fn authorize(roles: impl IntoIterator<Item = &'static str>) -> Authorize {
-    Authorize { rule: Rule::Roles(roles.into_iter().collect()) }
+    Authorize {
+        rule: Rule::Roles(roles.into_iter().collect()),
+    }
 }
 
 /// What [`authorize()`] makes.
@@ -43,7 +45,9 @@ enum Rule {
 impl Authorize {
     /// Lets through who may, before the handler or any of its arguments looks at the request.
     pub(crate) fn by(policy: Policy<'static>) -> Self {
-        Self { rule: Rule::Policy(policy) }
+        Self {
+            rule: Rule::Policy(policy),
+        }
     }
 }
 
@@ -68,7 +72,10 @@ where
     type Future = Ready<Result<Self::Transform, ()>>;
 
     fn new_transform(&self, service: S) -> Self::Future {
-        ready(Ok(AuthorizeMiddleware { rule: self.rule.clone(), service: Rc::new(service) }))
+        ready(Ok(AuthorizeMiddleware {
+            rule: self.rule.clone(),
+            service: Rc::new(service),
+        }))
     }
 }
 

@@ -8,8 +8,8 @@ mod request;
 mod retry;
 mod token;
 
-pub use self::answer::{CallError, ServiceAnswer};
+pub use self::answer::{CallError, ServiceResponse};
 pub use self::client::{ServiceClient, ServiceClientBuilder, ServiceClientError};
-pub use self::context::CallContext;
+pub use self::context::TraceContext;
 pub use self::request::ServiceRequest;
 pub use self::token::{ServiceCredentials, TokenError};

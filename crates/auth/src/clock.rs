@@ -45,19 +45,24 @@ impl Clock {
     /// A clock that stands still until [`advance`](Self::advance) moves it; its clones move with it. It starts at the
     /// system's time.
     #[must_use]
-    pub fn standing() -> Self {
+    pub fn fixed() -> Self {
         let now = system_time().timestamp_micros();
-        Self { set_to: Some(std::sync::Arc::new(now.into())) }
+        Self {
+            set_to: Some(std::sync::Arc::new(now.into())),
+        }
     }
 
     /// Moves a standing clock on.
     ///
     /// # Panics
     /// On the system's clock, which nobody can move.
-    #[expect(clippy::expect_used, reason = "a test that moves the system's clock is mistaken")]
+    #[expect(
+        clippy::expect_used,
+        reason = "a test that moves the system's clock is mistaken"
+    )]
     pub fn advance(&self, by: chrono::TimeDelta) {
         let micros = by.num_microseconds().expect("a step of fewer than 292,000 years");
-        let set_to = self.set_to.as_ref().expect("a clock made by Clock::standing");
+        let set_to = self.set_to.as_ref().expect("a clock made by Clock::fixed");
         set_to.fetch_add(micros, std::sync::atomic::Ordering::Relaxed);
     }
 }

@@ -43,7 +43,9 @@ impl PartialEq for Key {
 
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Key").field("algorithm", &self.algorithm).finish_non_exhaustive()
+        f.debug_struct("Key")
+            .field("algorithm", &self.algorithm)
+            .finish_non_exhaustive()
     }
 }
 
@@ -62,7 +64,10 @@ impl KeySet {
     /// # Errors
     /// When it is not a JWK Set, has more than 32 keys, or no key is left.
     pub fn from_jwks(document: &[u8], algorithms: &[Algorithm]) -> Result<Self, JwksError> {
-        Ok(Self { by_id: jwk::read_set(document, algorithms)?, unnamed: None })
+        Ok(Self {
+            by_id: jwk::read_set(document, algorithms)?,
+            unnamed: None,
+        })
     }
 
     pub(crate) fn find(&self, kid: Option<&str>) -> Option<&Key> {
@@ -81,7 +86,10 @@ impl KeySet {
 
 impl From<SharedSecret> for KeySet {
     fn from(secret: SharedSecret) -> Self {
-        Self { by_id: HashMap::new(), unnamed: Some(secret.key()) }
+        Self {
+            by_id: HashMap::new(),
+            unnamed: Some(secret.key()),
+        }
     }
 }
 
@@ -111,14 +119,23 @@ impl Keys {
     /// long as the program.
     #[must_use]
     pub fn remote(remote: RemoteKeys) -> Self {
-        let keys = Self { shared: Arc::new(Shared { remote: Some(remote), ..Shared::default() }) };
+        let keys = Self {
+            shared: Arc::new(Shared {
+                remote: Some(remote),
+                ..Shared::default()
+            }),
+        };
         remote::follow(&keys);
         keys
     }
 
     /// Puts another set in place of the current one. Tokens that were verified with a key that is gone are verified anew.
     pub fn replace(&self, set: KeySet) {
-        let mut current = self.shared.current.write().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self
+            .shared
+            .current
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         if **current != set {
             *current = Arc::new(set);
             // Under the write lock, so that no reader sees the new set with the old generation or the reverse.

@@ -84,8 +84,8 @@ pub use self::access::{
 };
 pub use self::authorize::{Authorize, AuthorizeMiddleware, authorize};
 pub use self::call::{
-    CallContext, CallError, ServiceAnswer, ServiceClient, ServiceClientBuilder, ServiceClientError,
-    ServiceCredentials, ServiceRequest, TokenError,
+    CallError, ServiceClient, ServiceClientBuilder, ServiceClientError, ServiceCredentials, ServiceRequest,
+    ServiceResponse, TokenError, TraceContext,
 };
 pub use self::clock::Clock;
 pub use self::keys::{
@@ -94,7 +94,7 @@ pub use self::keys::{
 pub use self::policy::Policy;
 pub use self::principal::{Principal, Service, User};
 pub use self::problem::{FieldError, ProblemDetails, problem_json};
-pub use self::refusal::{Fault, Refusal};
+pub use self::refusal::{AuthError, TokenFault};
 pub use self::revocation::{Revocation, Revocations};
 pub use self::routes::{Guarded, ListedRoute, Routes};
 pub use self::token::Claims;

@@ -1,7 +1,7 @@
 //! Who may call: the rule itself, as data, so that documentation and tests can read what the types enforce.
 
 use crate::principal::{Principal, User};
-use crate::refusal::Refusal;
+use crate::refusal::AuthError;
 
 /// Who may call a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,13 +28,15 @@ impl Policy<'_> {
     ///
     /// # Errors
     /// The refusal to answer with.
-    pub fn decide(self, presented: Result<Principal, Refusal>) -> Result<Option<Principal>, Refusal> {
-        let forbidden = Refusal::Forbidden { scope: self.wanted_scope() };
+    pub fn decide(self, presented: Result<Principal, AuthError>) -> Result<Option<Principal>, AuthError> {
+        let forbidden = AuthError::Forbidden {
+            scope: self.wanted_scope(),
+        };
         match (self, presented) {
             (Self::Anyone, _) | (Self::Optional, Ok(Principal::Service(_))) => Ok(None),
             (Self::Optional, Err(refusal)) if refusal.is_unauthenticated() => Ok(None),
             // No token is a client's secret.
-            (Self::Client, _) => Err(Refusal::NoToken),
+            (Self::Client, _) => Err(AuthError::NoToken),
             (_, Err(refusal)) => Err(refusal),
             (Self::Service, Ok(service @ Principal::Service(_))) => Ok(Some(service)),
             (Self::Service, Ok(Principal::User(_))) | (_, Ok(Principal::Service(_))) => Err(forbidden),

@@ -113,7 +113,10 @@ impl User {
 impl fmt::Debug for User {
     /// Without name and address, which have no place in a log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("User").field("id", &self.0.id).field("roles", &self.0.roles).finish_non_exhaustive()
+        f.debug_struct("User")
+            .field("id", &self.0.id)
+            .field("roles", &self.0.roles)
+            .finish_non_exhaustive()
     }
 }
 
@@ -176,7 +179,13 @@ mod tests {
     fn a_person_in_a_log_has_neither_name_nor_address() {
         let user = Issuer::new("a").as_user().name("Ada Lovelace").principal();
         let shown = format!("{user:?}");
-        assert!(shown.contains(&user.id().to_string()) && shown.contains("user"), "{shown}");
-        assert!(!shown.contains(user.name()) && !shown.contains(user.email()), "{shown}");
+        assert!(
+            shown.contains(&user.id().to_string()) && shown.contains("user"),
+            "{shown}"
+        );
+        assert!(
+            !shown.contains(user.name()) && !shown.contains(user.email()),
+            "{shown}"
+        );
     }
 }

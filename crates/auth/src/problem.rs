@@ -96,7 +96,9 @@ impl ProblemDetails {
     /// middleware that knows the request's id can find it and write the body anew.
     #[must_use]
     pub fn respond(self) -> HttpResponse {
-        let mut response = HttpResponse::build(self.status()).insert_header(problem_json()).body(self.body());
+        let mut response = HttpResponse::build(self.status())
+            .insert_header(problem_json())
+            .body(self.body());
         response.extensions_mut().insert(self);
         response
     }

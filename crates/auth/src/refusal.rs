@@ -9,13 +9,13 @@ use crate::problem::ProblemDetails;
 /// Why a request was not let in. As a [`ResponseError`] it answers with the right status, the challenge that RFC 6750 §3
 /// asks for, and a problem details object; what exactly was wrong with a token is told to the log alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum AuthError {
     /// 401 `no_token`: no bearer token was presented.
     #[error("This needs an access token.")]
     NoToken,
     /// 401 `invalid_token`: a token that this verifier does not accept. The reason is for logs and tests.
     #[error("The access token is not valid.")]
-    InvalidToken(Fault),
+    InvalidToken(TokenFault),
     /// 401 `token_expired`.
     #[error("The access token has expired.")]
     Expired,
@@ -44,7 +44,7 @@ pub enum Refusal {
 
 /// What was wrong with a token. Told to the log, never to the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
+pub enum TokenFault {
     /// Longer than [`MAX_TOKEN_BYTES`](crate::MAX_TOKEN_BYTES).
     #[error("too long")]
     TooLong,
@@ -84,7 +84,7 @@ pub enum Fault {
     Claims,
 }
 
-impl Refusal {
+impl AuthError {
     /// The stable code in the answer's body.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -128,7 +128,7 @@ impl Refusal {
     }
 }
 
-impl ResponseError for Refusal {
+impl ResponseError for AuthError {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::NoToken | Self::InvalidToken(_) | Self::Expired | Self::Revoked => StatusCode::UNAUTHORIZED,
@@ -140,8 +140,9 @@ impl ResponseError for Refusal {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut response =
-            ProblemDetails::new(self.status_code(), self.code()).detail(self.to_string()).respond();
+        let mut response = ProblemDetails::new(self.status_code(), self.code())
+            .detail(self.to_string())
+            .respond();
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(challenge) = self.challenge() {

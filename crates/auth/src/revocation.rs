@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::principal::User;
-use crate::refusal::Refusal;
+use crate::refusal::AuthError;
 
 /// One act of taking back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +75,13 @@ impl Revocations {
     /// An empty set that keeps at most `capacity` entries.
     #[must_use]
     pub fn new(clock: Clock, capacity: usize) -> Self {
-        Self { shared: Arc::new(Shared { clock, capacity, set: RwLock::default() }) }
+        Self {
+            shared: Arc::new(Shared {
+                clock,
+                capacity,
+                set: RwLock::default(),
+            }),
+        }
     }
 
     /// Takes one act in, at once for every verifier that shares the set. Acts may come twice and in any order.
@@ -87,7 +93,10 @@ impl Revocations {
             set.sweep_at = set.len().saturating_mul(2).max(1_024);
         }
         if set.len() >= self.shared.capacity && !set.knows(revocation) {
-            tracing::error!(capacity = self.shared.capacity, "revocation set is full: people are refused");
+            tracing::error!(
+                capacity = self.shared.capacity,
+                "revocation set is full: people are refused"
+            );
             set.missing_until = set.missing_until.max(Some(revocation.expires_at()));
             return;
         }
@@ -108,12 +117,16 @@ impl Revocations {
     }
 
     /// Refuses a token of this person that was taken back, or of which that is not known.
-    pub(crate) fn judge(&self, user: &User, now: i64) -> Result<(), Refusal> {
+    pub(crate) fn judge(&self, user: &User, now: i64) -> Result<(), AuthError> {
         let set = self.read();
         if set.revokes(user) {
-            return Err(Refusal::Revoked);
+            return Err(AuthError::Revoked);
         }
-        if set.is_complete(now) { Ok(()) } else { Err(Refusal::RevocationUnknown) }
+        if set.is_complete(now) {
+            Ok(())
+        } else {
+            Err(AuthError::RevocationUnknown)
+        }
     }
 
     /// Whether a token of this person was taken back.
@@ -157,7 +170,10 @@ impl Set {
 
     fn revokes(&self, user: &User) -> bool {
         self.sessions.contains_key(&user.session_id())
-            || self.users.get(&user.id()).is_some_and(|(epoch, _)| user.epoch() < *epoch)
+            || self
+                .users
+                .get(&user.id())
+                .is_some_and(|(epoch, _)| user.epoch() < *epoch)
     }
 
     fn is_complete(&self, now: i64) -> bool {
@@ -177,7 +193,11 @@ impl Set {
                 let kept = self.sessions.entry(id).or_insert(expires_at);
                 *kept = expires_at.max(*kept);
             }
-            Revocation::User { id, epoch, expires_at } => {
+            Revocation::User {
+                id,
+                epoch,
+                expires_at,
+            } => {
                 let kept = self.users.entry(id).or_insert((epoch, expires_at));
                 *kept = (epoch.max(kept.0), expires_at.max(kept.1));
             }
@@ -196,12 +216,15 @@ mod tests {
     use crate::testing::Issuer;
 
     fn set(capacity: usize) -> (Revocations, Clock) {
-        let clock = Clock::standing();
+        let clock = Clock::fixed();
         (Revocations::new(clock.clone(), capacity), clock)
     }
 
     fn session(clock: &Clock, seconds: i64) -> Revocation {
-        Revocation::Session { id: Uuid::new_v4(), expires_at: clock.unix() + seconds }
+        Revocation::Session {
+            id: Uuid::new_v4(),
+            expires_at: clock.unix() + seconds,
+        }
     }
 
     #[test]
@@ -209,7 +232,10 @@ mod tests {
         let (set, clock) = set(10);
         let user = Issuer::new("a").as_user().principal();
         let other = Issuer::new("a").as_user().principal();
-        set.apply(Revocation::Session { id: user.session_id(), expires_at: clock.unix() + 900 });
+        set.apply(Revocation::Session {
+            id: user.session_id(),
+            expires_at: clock.unix() + 900,
+        });
 
         assert!(set.revokes(&user));
         assert!(!set.revokes(&other));
@@ -221,8 +247,16 @@ mod tests {
         let issuer = Issuer::new("a");
         let id = Uuid::new_v4();
         let of_epoch = |epoch| issuer.as_user().id(id).epoch(epoch).principal();
-        set.apply(Revocation::User { id, epoch: 2, expires_at: clock.unix() + 900 });
-        set.apply(Revocation::User { id, epoch: 1, expires_at: clock.unix() + 900 });
+        set.apply(Revocation::User {
+            id,
+            epoch: 2,
+            expires_at: clock.unix() + 900,
+        });
+        set.apply(Revocation::User {
+            id,
+            epoch: 1,
+            expires_at: clock.unix() + 900,
+        });
 
         assert!(set.revokes(&of_epoch(1)));
         assert!(!set.revokes(&of_epoch(2)));
@@ -240,8 +274,11 @@ mod tests {
         assert_eq!((set.len(), set.is_empty()), (1, false));
         assert!(set.is_complete());
 
-        let user =
-            |seconds| Revocation::User { id: Uuid::new_v4(), epoch: 1, expires_at: clock.unix() + seconds };
+        let user = |seconds| Revocation::User {
+            id: Uuid::new_v4(),
+            epoch: 1,
+            expires_at: clock.unix() + seconds,
+        };
         set.replace_all([session(&clock, 0), user(0)]);
         assert_eq!((set.len(), set.is_empty()), (0, true), "what ends now has ended");
         set.replace_all([session(&clock, 1), user(1)]);
@@ -252,7 +289,10 @@ mod tests {
     fn a_full_set_says_so_rather_than_forget() {
         let (set, clock) = set(2);
         let user = Issuer::new("a").as_user().principal();
-        set.apply(Revocation::Session { id: user.session_id(), expires_at: clock.unix() + 900 });
+        set.apply(Revocation::Session {
+            id: user.session_id(),
+            expires_at: clock.unix() + 900,
+        });
         let known = session(&clock, 900);
         set.apply(known);
         set.apply(known);
@@ -293,8 +333,14 @@ mod tests {
     fn an_entry_is_kept_for_as_long_as_any_act_asked() {
         let (set, clock) = set(1_500);
         let id = Uuid::new_v4();
-        set.apply(Revocation::Session { id, expires_at: clock.unix() + 100 });
-        set.apply(Revocation::Session { id, expires_at: clock.unix() + 1 });
+        set.apply(Revocation::Session {
+            id,
+            expires_at: clock.unix() + 100,
+        });
+        set.apply(Revocation::Session {
+            id,
+            expires_at: clock.unix() + 1,
+        });
         clock.advance(chrono::TimeDelta::seconds(50));
         for _ in 0..1_400 {
             set.apply(session(&clock, -1));

@@ -2,7 +2,7 @@
 //!
 //! ```
 //! use auth::testing::Issuer;
-//! use auth::{Principal, Refusal};
+//! use auth::{Principal, AuthError};
 //!
 //! let issuer = Issuer::new("product-service");
 //! let verifier = issuer.verifier();
@@ -11,12 +11,15 @@
 //! let Ok(Principal::User(user)) = verifier.verify_with_held_keys(&ada.token()) else { panic!() };
 //! assert_eq!(user.name(), "Ada");
 //!
-//! assert_eq!(verifier.verify_with_held_keys(&issuer.as_user().expired().token()), Err(Refusal::Expired));
-//! assert_eq!(verifier.verify_with_held_keys(&issuer.as_admin().revoked().token()), Err(Refusal::Revoked));
+//! assert_eq!(verifier.verify_with_held_keys(&issuer.as_user().expired().token()), Err(AuthError::Expired));
+//! assert_eq!(verifier.verify_with_held_keys(&issuer.as_admin().revoked().token()), Err(AuthError::Revoked));
 //! ```
 //!
 //! No switch in production code turns verification off: what a test calls with is a token that is really signed.
-#![expect(clippy::expect_used, reason = "for tests, which want to stop at what can't be")]
+#![expect(
+    clippy::expect_used,
+    reason = "for tests, which want to stop at what can't be"
+)]
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::Engine as _;
@@ -58,7 +61,9 @@ struct SigningKey {
 
 impl std::fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SigningKey").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("SigningKey")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -79,7 +84,7 @@ impl Issuer {
     }
 
     fn with_key(service: &str, key: SigningKey) -> Self {
-        let clock = Clock::standing();
+        let clock = Clock::fixed();
         Self {
             service: service.to_owned(),
             issuer: "http://localhost:8080".to_owned(),
@@ -93,7 +98,10 @@ impl Issuer {
     /// Another key for the same issuer, as after a rotation.
     #[must_use]
     pub fn rotated(&self) -> Self {
-        Self { key: SigningKey::ed25519(), ..self.clone() }
+        Self {
+            key: SigningKey::ed25519(),
+            ..self.clone()
+        }
     }
 
     /// The clock that this issuer and its verifiers go by. It stands still until the test moves it.
@@ -144,19 +152,19 @@ impl Issuer {
 
     /// Somebody with the role `user`, with a name, id and session of their own.
     #[must_use]
-    pub fn as_user(&self) -> Bearer {
+    pub fn as_user(&self) -> TestToken {
         self.as_roles(&["user"])
     }
 
     /// Somebody with the roles `user` and `admin`.
     #[must_use]
-    pub fn as_admin(&self) -> Bearer {
+    pub fn as_admin(&self) -> TestToken {
         self.as_roles(&["user", "admin"])
     }
 
     /// Somebody with these roles.
     #[must_use]
-    pub fn as_roles(&self, roles: &[&str]) -> Bearer {
+    pub fn as_roles(&self, roles: &[&str]) -> TestToken {
         let now = self.clock.unix();
         let id = Uuid::new_v4();
         self.bearer(Claims {
@@ -179,7 +187,7 @@ impl Issuer {
 
     /// A service that calls the one under test.
     #[must_use]
-    pub fn as_service(&self, name: &str) -> Bearer {
+    pub fn as_service(&self, name: &str) -> TestToken {
         let now = self.clock.unix();
         self.bearer(Claims {
             iss: self.issuer.clone(),
@@ -199,21 +207,26 @@ impl Issuer {
         })
     }
 
-    fn bearer(&self, claims: Claims) -> Bearer {
-        Bearer { issuer: self.clone(), header: self.key.header(), claims, is_revoked: false }
+    fn bearer(&self, claims: Claims) -> TestToken {
+        TestToken {
+            issuer: self.clone(),
+            header: self.key.header(),
+            claims,
+            is_revoked: false,
+        }
     }
 }
 
 /// Somebody to call as: a token that is good until told otherwise.
 #[derive(Clone, Debug)]
-pub struct Bearer {
+pub struct TestToken {
     issuer: Issuer,
     header: Header,
     claims: Claims,
     is_revoked: bool,
 }
 
-impl Bearer {
+impl TestToken {
     /// With this id.
     #[must_use]
     pub fn id(mut self, id: Uuid) -> Self {
@@ -287,7 +300,10 @@ impl Bearer {
     #[must_use]
     pub fn token(&self) -> String {
         if let (true, Some(id)) = (self.is_revoked, self.claims.sid) {
-            self.issuer.revocations.apply(Revocation::Session { id, expires_at: self.claims.exp + 30 });
+            self.issuer.revocations.apply(Revocation::Session {
+                id,
+                expires_at: self.claims.exp + 30,
+            });
         }
         jsonwebtoken::encode(&self.header, &self.claims, &self.issuer.key.encoding)
             .expect("a key for this algorithm")
@@ -307,9 +323,19 @@ impl Bearer {
     pub fn principal(&self) -> User {
         let issuer = &self.issuer;
         let (people, service) = (issuer.audience.as_str(), issuer.service.as_str());
-        let expected =
-            Expected { issuer: &issuer.issuer, people, service, now: issuer.clock.unix(), leeway: 30 };
-        match self.claims.clone().into_principal(&expected).expect("claims of somebody") {
+        let expected = Expected {
+            issuer: &issuer.issuer,
+            people,
+            service,
+            now: issuer.clock.unix(),
+            leeway: 30,
+        };
+        match self
+            .claims
+            .clone()
+            .into_principal(&expected)
+            .expect("claims of somebody")
+        {
             Principal::User(user) => user,
             Principal::Service(service) => panic!("{service:?} is no person"),
         }
@@ -347,6 +373,10 @@ impl SigningKey {
     }
 
     fn header(&self) -> Header {
-        Header { typ: Some("at+jwt".to_owned()), kid: self.id.clone(), ..Header::new(self.algorithm) }
+        Header {
+            typ: Some("at+jwt".to_owned()),
+            kid: self.id.clone(),
+            ..Header::new(self.algorithm)
+        }
     }
 }

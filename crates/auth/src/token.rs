@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::principal::{Principal, Service, ServiceFacts, User, UserFacts};
-use crate::refusal::Fault;
+use crate::refusal::TokenFault;
 
 /// A token's three parts, found but not yet believed.
 pub(crate) struct Parts<'t> {
@@ -31,28 +31,37 @@ pub(crate) struct Header {
 }
 
 impl<'t> Parts<'t> {
-    pub fn split(token: &'t str) -> Result<Self, Fault> {
-        let (signed, signature) = token.rsplit_once('.').ok_or(Fault::Malformed)?;
-        let (header, payload) = signed.split_once('.').ok_or(Fault::Malformed)?;
+    pub fn split(token: &'t str) -> Result<Self, TokenFault> {
+        let (signed, signature) = token.rsplit_once('.').ok_or(TokenFault::Malformed)?;
+        let (header, payload) = signed.split_once('.').ok_or(TokenFault::Malformed)?;
         // A fourth part is no base64url, so it is refused where it is decoded.
-        Ok(Self { header: object(header)?, payload, signature, signed: signed.as_bytes() })
+        Ok(Self {
+            header: object(header)?,
+            payload,
+            signature,
+            signed: signed.as_bytes(),
+        })
     }
 
-    pub fn claims(&self) -> Result<Claims, Fault> {
+    pub fn claims(&self) -> Result<Claims, TokenFault> {
         object(self.payload)
     }
 }
 
 impl Header {
-    pub fn check(&self) -> Result<(), Fault> {
+    pub fn check(&self) -> Result<(), TokenFault> {
         if self.crit {
-            return Err(Fault::Critical);
+            return Err(TokenFault::Critical);
         }
         // RFC 7515 §4.1.9: compared as a media type, and `application/` may be left out.
         let is_access_token = self.typ.as_deref().is_some_and(|typ| {
             typ.eq_ignore_ascii_case("at+jwt") || typ.eq_ignore_ascii_case("application/at+jwt")
         });
-        if is_access_token { Ok(()) } else { Err(Fault::Type) }
+        if is_access_token {
+            Ok(())
+        } else {
+            Err(TokenFault::Type)
+        }
     }
 
     pub fn names(&self, algorithm: Algorithm) -> bool {
@@ -63,13 +72,13 @@ impl Header {
 
 /// Strict: no padding, no white space, no stray bits, so that a token has one spelling; and a JSON object, all of it UTF-8
 /// (RFC 7515 §5.2), where serde alone would take a list for a struct and not look into strings that nobody reads.
-fn object<T: DeserializeOwned>(part: &str) -> Result<T, Fault> {
-    let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| Fault::Malformed)?;
-    let text = std::str::from_utf8(&bytes).map_err(|_| Fault::Malformed)?;
+fn object<T: DeserializeOwned>(part: &str) -> Result<T, TokenFault> {
+    let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenFault::Malformed)?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| TokenFault::Malformed)?;
     if !text.trim_start().starts_with('{') {
-        return Err(Fault::Malformed);
+        return Err(TokenFault::Malformed);
     }
-    serde_json::from_str(text).map_err(|_| Fault::Malformed)
+    serde_json::from_str(text).map_err(|_| TokenFault::Malformed)
 }
 
 fn present<'de, D: Deserializer<'de>>(value: D) -> Result<bool, D::Error> {
@@ -90,7 +99,11 @@ pub struct Claims {
     /// When it ends, in Unix seconds.
     pub exp: i64,
     /// From when it holds, in Unix seconds.
-    #[serde(default, deserialize_with = "a_number", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "a_number",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub nbf: Option<i64>,
     /// When it was made, in Unix seconds.
     pub iat: i64,
@@ -138,28 +151,39 @@ impl Claims {
 
     /// Turns claims whose signature has been checked into a principal. Expiry is not looked at here: it is asked anew on
     /// every request.
-    pub(crate) fn into_principal(self, expected: &Expected<'_>) -> Result<Principal, Fault> {
+    pub(crate) fn into_principal(self, expected: &Expected<'_>) -> Result<Principal, TokenFault> {
         if self.iss != expected.issuer {
-            return Err(Fault::Issuer);
+            return Err(TokenFault::Issuer);
         }
-        if self.nbf.is_some_and(|nbf| nbf > expected.now.saturating_add(expected.leeway)) {
-            return Err(Fault::NotYet);
+        if self
+            .nbf
+            .is_some_and(|nbf| nbf > expected.now.saturating_add(expected.leeway))
+        {
+            return Err(TokenFault::NotYet);
         }
         let is_service = self.is_service();
-        let audience = if is_service { expected.service } else { expected.people };
+        let audience = if is_service {
+            expected.service
+        } else {
+            expected.people
+        };
         if !self.aud.iter().any(|aud| aud == audience) {
-            return Err(Fault::Audience);
+            return Err(TokenFault::Audience);
         }
-        if is_service { self.into_service() } else { self.into_user() }
+        if is_service {
+            self.into_service()
+        } else {
+            self.into_user()
+        }
     }
 
-    fn into_user(self) -> Result<Principal, Fault> {
+    fn into_user(self) -> Result<Principal, TokenFault> {
         let (Some(session), Some(epoch), Ok(id)) = (self.sid, self.epoch, Uuid::parse_str(&self.sub)) else {
-            return Err(Fault::Claims);
+            return Err(TokenFault::Claims);
         };
         // One person has one id, and one id one spelling.
         if id.to_string() != self.sub {
-            return Err(Fault::Claims);
+            return Err(TokenFault::Claims);
         }
         Ok(Principal::User(User(std::sync::Arc::new(UserFacts {
             id,
@@ -174,9 +198,9 @@ impl Claims {
         }))))
     }
 
-    fn into_service(self) -> Result<Principal, Fault> {
+    fn into_service(self) -> Result<Principal, TokenFault> {
         if self.sub.is_empty() || self.roles.is_some() || self.sid.is_some() {
-            return Err(Fault::Claims);
+            return Err(TokenFault::Claims);
         }
         Ok(Principal::Service(Service(std::sync::Arc::new(ServiceFacts {
             name: self.sub,

@@ -74,8 +74,16 @@ mod tests {
 
     #[test]
     fn a_text_is_found_by_its_end_and_equal_as_a_whole() {
-        for (shown, text, is_it) in [("short", "short", true), ("short", "shorter", false), ("", "", true)] {
-            assert_eq!(Shown(shown).equivalent(&Text(text.into())), is_it, "{shown}, {text}");
+        for (shown, text, is_it) in [
+            ("short", "short", true),
+            ("short", "shorter", false),
+            ("", "", true),
+        ] {
+            assert_eq!(
+                Shown(shown).equivalent(&Text(text.into())),
+                is_it,
+                "{shown}, {text}"
+            );
         }
         let hash = |text: &str| {
             let mut hasher = std::hash::DefaultHasher::new();
@@ -87,6 +95,9 @@ mod tests {
         assert_ne!(hash(&format!("{end}1")), hash(&format!("{end}2")));
         let [one, other] = ["one", "other"].map(|begin| Text(format!("{begin}{end}").into()));
         assert!(!Shown(&one.0).equivalent(&other));
-        assert!(one == one.clone() && one != other, "the cache compares when it takes a text in, too");
+        assert!(
+            one == one.clone() && one != other,
+            "the cache compares when it takes a text in, too"
+        );
     }
 }

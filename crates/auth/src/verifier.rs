@@ -8,7 +8,7 @@ use quick_cache::sync::Cache;
 use crate::clock::Clock;
 use crate::keys::{Keys, Refetch};
 use crate::principal::Principal;
-use crate::refusal::{Fault, Refusal};
+use crate::refusal::{AuthError, TokenFault};
 use crate::revocation::Revocations;
 use crate::token::{Claims, Expected, Parts};
 use crate::verified::{ByBytes, Shown, Text, Verified};
@@ -129,24 +129,31 @@ impl Verifier {
     /// Verifies a token. Waits for nothing but, at most once in ten seconds, a key set that may hold an unknown key.
     ///
     /// # Errors
-    /// [`Refusal::InvalidToken`], [`Expired`](Refusal::Expired) and [`Revoked`](Refusal::Revoked) for a bad token;
-    /// [`KeysUnavailable`](Refusal::KeysUnavailable) and [`RevocationUnknown`](Refusal::RevocationUnknown) when this
+    /// [`AuthError::InvalidToken`], [`Expired`](AuthError::Expired) and [`Revoked`](AuthError::Revoked) for a bad token;
+    /// [`KeysUnavailable`](AuthError::KeysUnavailable) and [`RevocationUnknown`](AuthError::RevocationUnknown) when this
     /// verifier can't judge any.
-    pub async fn verify(&self, token: &str) -> Result<Principal, Refusal> {
+    pub async fn verify(&self, token: &str) -> Result<Principal, AuthError> {
         let generation = self.shared.keys.generation();
         let verified = self.verify_with_held_keys(token);
-        if !matches!(verified, Err(Refusal::InvalidToken(Fault::UnknownKey) | Refusal::KeysUnavailable)) {
+        if !matches!(
+            verified,
+            Err(AuthError::InvalidToken(TokenFault::UnknownKey) | AuthError::KeysUnavailable)
+        ) {
             return verified;
         }
         self.shared.keys.refetch(Refetch::UnknownKey).await;
-        if self.shared.keys.generation() == generation { verified } else { self.verify_with_held_keys(token) }
+        if self.shared.keys.generation() == generation {
+            verified
+        } else {
+            self.verify_with_held_keys(token)
+        }
     }
 
     /// Verifies a token with the keys that are held now, without waiting for anything.
     ///
     /// # Errors
     /// As [`verify`](Self::verify).
-    pub fn verify_with_held_keys(&self, token: &str) -> Result<Principal, Refusal> {
+    pub fn verify_with_held_keys(&self, token: &str) -> Result<Principal, AuthError> {
         let shared = &*self.shared;
         let now = shared.clock.unix();
         let principal = match shared.verified.get(&Shown(token)) {
@@ -154,7 +161,7 @@ impl Verifier {
             _ => self.verify_unseen(token, now)?,
         };
         if now >= principal.expires_at().saturating_add(shared.leeway) {
-            return Err(Refusal::Expired);
+            return Err(AuthError::Expired);
         }
         if let Principal::User(user) = &principal {
             shared.revocations.judge(user, now)?;
@@ -167,7 +174,7 @@ impl Verifier {
     ///
     /// # Errors
     /// As [`verify`](Self::verify), but for revocation.
-    pub fn claims_for_any_audience(&self, token: &str) -> Result<Claims, Refusal> {
+    pub fn claims_for_any_audience(&self, token: &str) -> Result<Claims, AuthError> {
         let shared = &*self.shared;
         let (claims, _) = self.signed_claims(token)?;
         let now = shared.clock.unix();
@@ -179,12 +186,19 @@ impl Verifier {
             now,
             leeway: shared.leeway,
         };
-        claims.clone().into_principal(&expected).map_err(Refusal::InvalidToken)?;
-        if now < claims.exp.saturating_add(shared.leeway) { Ok(claims) } else { Err(Refusal::Expired) }
+        claims
+            .clone()
+            .into_principal(&expected)
+            .map_err(AuthError::InvalidToken)?;
+        if now < claims.exp.saturating_add(shared.leeway) {
+            Ok(claims)
+        } else {
+            Err(AuthError::Expired)
+        }
     }
 
     /// Checks all that never changes about a token, and remembers it when it is good.
-    fn verify_unseen(&self, token: &str, now: i64) -> Result<Principal, Refusal> {
+    fn verify_unseen(&self, token: &str, now: i64) -> Result<Principal, AuthError> {
         let shared = &*self.shared;
         let (claims, generation) = self.signed_claims(token)?;
         let expected = Expected {
@@ -194,38 +208,43 @@ impl Verifier {
             now,
             leeway: shared.leeway,
         };
-        let principal = claims.into_principal(&expected).map_err(Refusal::InvalidToken)?;
+        let principal = claims
+            .into_principal(&expected)
+            .map_err(AuthError::InvalidToken)?;
         if now < principal.expires_at().saturating_add(shared.leeway) {
-            let verified = Verified { principal: principal.clone(), generation };
+            let verified = Verified {
+                principal: principal.clone(),
+                generation,
+            };
             shared.verified.insert(Text(token.into()), verified);
         }
         Ok(principal)
     }
 
     /// What a token says that was signed with one of the keys, and which generation of them.
-    fn signed_claims(&self, token: &str) -> Result<(Claims, u64), Refusal> {
+    fn signed_claims(&self, token: &str) -> Result<(Claims, u64), AuthError> {
         let shared = &*self.shared;
         if token.len() > MAX_TOKEN_BYTES {
-            return Err(Refusal::InvalidToken(Fault::TooLong));
+            return Err(AuthError::InvalidToken(TokenFault::TooLong));
         }
-        let parts = Parts::split(token).map_err(Refusal::InvalidToken)?;
-        parts.header.check().map_err(Refusal::InvalidToken)?;
+        let parts = Parts::split(token).map_err(AuthError::InvalidToken)?;
+        parts.header.check().map_err(AuthError::InvalidToken)?;
         let (generation, keys) = shared.keys.current();
         let Some(key) = keys.find(parts.header.kid.as_deref()) else {
             let loaded = shared.keys.is_loaded();
             return Err(if loaded {
-                Refusal::InvalidToken(Fault::UnknownKey)
+                AuthError::InvalidToken(TokenFault::UnknownKey)
             } else {
-                Refusal::KeysUnavailable
+                AuthError::KeysUnavailable
             });
         };
         if !parts.header.names(key.algorithm) {
-            return Err(Refusal::InvalidToken(Fault::Algorithm));
+            return Err(AuthError::InvalidToken(TokenFault::Algorithm));
         }
         if !key.verifies(parts.signed, parts.signature) {
-            return Err(Refusal::InvalidToken(Fault::Signature));
+            return Err(AuthError::InvalidToken(TokenFault::Signature));
         }
-        Ok((parts.claims().map_err(Refusal::InvalidToken)?, generation))
+        Ok((parts.claims().map_err(AuthError::InvalidToken)?, generation))
     }
 
     /// Whether there are keys to verify with, so that the service may call itself ready.
@@ -278,27 +297,48 @@ mod tests {
     fn an_issuer_reads_tokens_for_others_but_no_bad_ones() {
         let issuer = Issuer::new("a");
         let verifier = remembering(&issuer, 1_000_000);
-        let read = |bearer: &crate::testing::Bearer| verifier.claims_for_any_audience(&bearer.token());
-        let invalid = |fault| Err(Refusal::InvalidToken(fault));
-        for good in [issuer.as_user(), issuer.as_service("b"), issuer.as_service("b").wrong_audience()] {
+        let read = |bearer: &crate::testing::TestToken| verifier.claims_for_any_audience(&bearer.token());
+        let invalid = |fault| Err(AuthError::InvalidToken(fault));
+        for good in [
+            issuer.as_user(),
+            issuer.as_service("b"),
+            issuer.as_service("b").wrong_audience(),
+        ] {
             assert_eq!(read(&good).as_ref(), Ok(good.claims()));
         }
         assert_eq!(verifier.shared.verified.len(), 0, "nobody comes in by it");
 
-        assert_eq!(read(&issuer.as_user().wrong_audience()), invalid(Fault::Audience));
+        assert_eq!(
+            read(&issuer.as_user().wrong_audience()),
+            invalid(TokenFault::Audience)
+        );
         let for_nobody = issuer.as_service("b").with(|_, claims| claims.aud.clear());
-        assert_eq!(read(&for_nobody), invalid(Fault::Audience));
-        assert_eq!(read(&issuer.as_service("b").signed_by_a_stranger()), invalid(Fault::Signature));
-        let elsewhere = issuer.as_user().with(|_, claims| claims.iss = "http://elsewhere".to_owned());
-        assert_eq!(read(&elsewhere), invalid(Fault::Issuer));
-        let both = issuer.as_service("b").with(|_, claims| claims.roles = Some(Vec::new()));
-        assert_eq!(read(&both), invalid(Fault::Claims));
+        assert_eq!(read(&for_nobody), invalid(TokenFault::Audience));
+        assert_eq!(
+            read(&issuer.as_service("b").signed_by_a_stranger()),
+            invalid(TokenFault::Signature)
+        );
+        let elsewhere = issuer
+            .as_user()
+            .with(|_, claims| claims.iss = "http://elsewhere".to_owned());
+        assert_eq!(read(&elsewhere), invalid(TokenFault::Issuer));
+        let both = issuer
+            .as_service("b")
+            .with(|_, claims| claims.roles = Some(Vec::new()));
+        assert_eq!(read(&both), invalid(TokenFault::Claims));
         // As long as verifiers take it.
-        let ends = |seconds| issuer.as_user().with(|_, claims| claims.exp = issuer.clock().unix() + seconds);
+        let ends = |seconds| {
+            issuer
+                .as_user()
+                .with(|_, claims| claims.exp = issuer.clock().unix() + seconds)
+        };
         assert!(read(&ends(-29)).is_ok());
-        assert_eq!(read(&ends(-30)), Err(Refusal::Expired));
+        assert_eq!(read(&ends(-30)), Err(AuthError::Expired));
         let long = "a".repeat(MAX_TOKEN_BYTES + 1);
-        assert_eq!(verifier.claims_for_any_audience(&long), invalid(Fault::TooLong));
+        assert_eq!(
+            verifier.claims_for_any_audience(&long),
+            invalid(TokenFault::TooLong)
+        );
     }
 
     #[test]
@@ -312,7 +352,7 @@ mod tests {
             [&other, &token].map(|token| token.rsplit_once('.').unwrap());
         assert_ne!(head, other_head);
         let forged = format!("{head}.{signature}");
-        let refused = Err(Refusal::InvalidToken(Fault::Signature));
+        let refused = Err(AuthError::InvalidToken(TokenFault::Signature));
         assert_eq!(verifier.verify_with_held_keys(&forged), refused);
         assert_eq!(verifier.shared.verified.len(), 1);
         assert!(verifier.verify_with_held_keys(&token).is_ok());
@@ -324,7 +364,13 @@ mod tests {
         let verifier = remembering(&issuer, 1_000_000);
         let remember = |generation| {
             let principal = Principal::User(issuer.as_user().principal());
-            verifier.shared.verified.insert(Text("a text".into()), Verified { principal, generation });
+            verifier.shared.verified.insert(
+                Text("a text".into()),
+                Verified {
+                    principal,
+                    generation,
+                },
+            );
             verifier.verify_with_held_keys("a text").is_ok()
         };
         let generation = verifier.shared.keys.generation();
@@ -346,8 +392,19 @@ mod tests {
             let held = cache.iter().map(|(text, _)| 2 * text.0.len() as u64).sum::<u64>();
             assert!(held <= BYTES, "{held}");
         }
-        assert!(cache.len() > 10, "a cache that holds nothing is bounded too: {}", cache.len());
-        assert!(tokens.iter().map(String::len).sum::<usize>() as u64 > 2 * BYTES, "more than fits");
-        assert!(tokens.iter().all(|token| verifier.verify_with_held_keys(token).is_ok()));
+        assert!(
+            cache.len() > 10,
+            "a cache that holds nothing is bounded too: {}",
+            cache.len()
+        );
+        assert!(
+            tokens.iter().map(String::len).sum::<usize>() as u64 > 2 * BYTES,
+            "more than fits"
+        );
+        assert!(
+            tokens
+                .iter()
+                .all(|token| verifier.verify_with_held_keys(token).is_ok())
+        );
     }
 }

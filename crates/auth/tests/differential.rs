@@ -1,13 +1,17 @@
 //! The verifier beside plain `jsonwebtoken`, told the same issuer, audiences and leeway. Whatever the verifier admits,
 //! `jsonwebtoken` must admit as the same subject until the same time; and where the verifier alone refuses, the reason must
 //! be one of those listed here.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops at what can't be")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test stops at what can't be"
+)]
 
 mod forge;
 
 use std::cell::Cell;
 
-use auth::{Fault, Principal, Refusal};
+use auth::{AuthError, Principal, TokenFault};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
@@ -22,7 +26,11 @@ use uuid::Uuid;
 use forge::{Forge, KID, SERVICE, claims, header, with};
 
 fn runner(cases: u32) -> TestRunner {
-    TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() })
+    TestRunner::new(Config {
+        cases,
+        failure_persistence: None,
+        ..Config::default()
+    })
 }
 
 /// What `jsonwebtoken` says of a token.
@@ -48,7 +56,11 @@ fn assert_same(principal: &Principal, theirs: &Theirs) {
         Principal::User(user) => {
             assert_eq!(theirs.sub, user.id().to_string());
             // A calendar ends sooner than 64 bits do.
-            let exp = theirs.exp.as_i64().unwrap().min(DateTime::<Utc>::MAX_UTC.timestamp());
+            let exp = theirs
+                .exp
+                .as_i64()
+                .unwrap()
+                .min(DateTime::<Utc>::MAX_UTC.timestamp());
             assert_eq!(user.expires_at().timestamp(), exp);
         }
         Principal::Service(service) => assert_eq!(theirs.sub, service.name()),
@@ -58,7 +70,13 @@ fn assert_same(principal: &Principal, theirs: &Theirs) {
 #[test]
 fn both_admit_what_an_issuer_signs() {
     let words = "[ -~]{0,20}|\\PC{0,10}";
-    let tokens = (any::<bool>(), words, words, proptest::collection::vec(words, 0..4), any::<i64>());
+    let tokens = (
+        any::<bool>(),
+        words,
+        words,
+        proptest::collection::vec(words, 0..4),
+        any::<i64>(),
+    );
     runner(200)
         .run(&tokens, |(is_person, name, scope, roles, epoch)| {
             let forge = Forge::new();
@@ -91,9 +109,16 @@ enum Tampering {
     Surround(&'static str, &'static str),
     Concatenate(&'static str),
     Graft(usize),
-    Edit { part: usize, member: &'static str, value: Value },
+    Edit {
+        part: usize,
+        member: &'static str,
+        value: Value,
+    },
     Unsign(&'static str),
-    SignWithPublicKey { spelling: usize, algorithm: Algorithm },
+    SignWithPublicKey {
+        spelling: usize,
+        algorithm: Algorithm,
+    },
     SignWithOwnKey,
 }
 
@@ -134,8 +159,11 @@ fn tampering() -> impl Strategy<Value = Tampering> {
         json!(SERVICE),
         json!({}),
     ]);
-    let around =
-        || select(vec!["", " ", "\n", "\r\n", "\t", "=", ".", "\0", "\u{feff}", "\u{a0}", "Bearer "]);
+    let around = || {
+        select(vec![
+            "", " ", "\n", "\r\n", "\t", "=", ".", "\0", "\u{feff}", "\u{a0}", "Bearer ",
+        ])
+    };
     prop_oneof![
         (at(), 1..=127_u8).prop_map(|(at, mask)| Tampering::Flip(at, mask)),
         (at(), any::<char>()).prop_map(|(at, character)| Tampering::Insert(at, character)),
@@ -152,7 +180,10 @@ fn tampering() -> impl Strategy<Value = Tampering> {
         part().prop_map(Tampering::Graft),
         (0..2_usize, member, value).prop_map(|(part, member, value)| Tampering::Edit { part, member, value }),
         select(vec!["none", "None", "NONE", "EdDSA"]).prop_map(Tampering::Unsign),
-        (0..3_usize, select(vec![Algorithm::HS256, Algorithm::HS384, Algorithm::HS512]))
+        (
+            0..3_usize,
+            select(vec![Algorithm::HS256, Algorithm::HS384, Algorithm::HS512])
+        )
             .prop_map(|(spelling, algorithm)| Tampering::SignWithPublicKey { spelling, algorithm }),
         Just(Tampering::SignWithOwnKey),
     ]
@@ -219,8 +250,11 @@ impl Forge {
         let x = URL_SAFE_NO_PAD.encode(self.public_key());
         let jwk = forge::jwk(self.public_key()).to_string();
         let secret = [self.public_key(), x.as_bytes(), jwk.as_bytes()][spelling];
-        let header =
-            Header { typ: Some("at+jwt".to_owned()), kid: Some(KID.to_owned()), ..Header::new(algorithm) };
+        let header = Header {
+            typ: Some("at+jwt".to_owned()),
+            kid: Some(KID.to_owned()),
+            ..Header::new(algorithm)
+        };
         let claims = claims(&self.issuer.as_admin());
         jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(secret)).unwrap()
     }
@@ -234,16 +268,26 @@ fn encode(object: &Value) -> String {
 fn with_stray_bits(part: &str, bits: u8) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let (rest, last) = part.split_at(part.len() - 1);
-    let index = ALPHABET.iter().position(|letter| [*letter] == last.as_bytes()).unwrap();
+    let index = ALPHABET
+        .iter()
+        .position(|letter| [*letter] == last.as_bytes())
+        .unwrap();
     format!("{rest}{}", ALPHABET[index ^ usize::from(bits)] as char)
 }
 
 #[test]
 fn no_change_to_a_signed_token_is_admitted() {
     let changed = Cell::new(0);
-    let (forge, strategy) = (Forge::new(), (any::<bool>(), proptest::collection::vec(tampering(), 1..3)));
+    let (forge, strategy) = (
+        Forge::new(),
+        (any::<bool>(), proptest::collection::vec(tampering(), 1..3)),
+    );
     let sign = |is_person: bool| {
-        let bearer = if is_person { forge.issuer.as_user() } else { forge.issuer.as_service("gateway") };
+        let bearer = if is_person {
+            forge.issuer.as_user()
+        } else {
+            forge.issuer.as_service("gateway")
+        };
         forge.token(&header(), &claims(&bearer))
     };
     runner(2_000)
@@ -264,7 +308,10 @@ fn no_change_to_a_signed_token_is_admitted() {
             }
             changed.set(changed.get() + 1);
             let verdict = forge.verify(&mutated);
-            prop_assert!(matches!(verdict, Err(Refusal::InvalidToken(_))), "{verdict:?}: {mutated}");
+            prop_assert!(
+                matches!(verdict, Err(AuthError::InvalidToken(_))),
+                "{verdict:?}: {mutated}"
+            );
             Ok(())
         })
         .unwrap();
@@ -273,7 +320,9 @@ fn no_change_to_a_signed_token_is_admitted() {
 
 /// Whether a second change finds in this part what it needs.
 fn is_object_or_signature(part: &str) -> bool {
-    let Ok(bytes) = URL_SAFE_NO_PAD.decode(part) else { return false };
+    let Ok(bytes) = URL_SAFE_NO_PAD.decode(part) else {
+        return false;
+    };
     bytes.len() == 64 || serde_json::from_slice::<serde_json::Map<String, Value>>(&bytes).is_ok()
 }
 
@@ -315,11 +364,19 @@ fn decoded(name: &str) -> String {
 }
 
 fn members(object: &Value) -> Members {
-    object.as_object().unwrap().iter().map(|(name, value)| (name.clone(), value.to_string())).collect()
+    object
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(name, value)| (name.clone(), value.to_string()))
+        .collect()
 }
 
 fn written(members: &Members) -> String {
-    let members: Vec<String> = members.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+    let members: Vec<String> = members
+        .iter()
+        .map(|(name, value)| format!("\"{name}\":{value}"))
+        .collect();
     format!("{{{}}}", members.join(","))
 }
 
@@ -357,7 +414,10 @@ fn header_edits() -> impl Strategy<Value = Vec<Edit>> {
         "true",
         "{\"a\":[]}",
     ]);
-    edits(vec!["alg", "kid", "typ", "crit", "b64", "extra"], value.prop_map(str::to_owned))
+    edits(
+        vec!["alg", "kid", "typ", "crit", "b64", "extra"],
+        value.prop_map(str::to_owned),
+    )
 }
 
 fn claim_edits(now: i64) -> impl Strategy<Value = Vec<Edit>> {
@@ -438,14 +498,19 @@ impl Form {
             Self::Text => value.is_string(),
             Self::Integer => value.is_i64(),
             Self::Id => value.as_str().is_some_and(|id| Uuid::parse_str(id).is_ok()),
-            Self::Texts => value.as_array().is_some_and(|texts| texts.iter().all(Value::is_string)),
+            Self::Texts => value
+                .as_array()
+                .is_some_and(|texts| texts.iter().all(Value::is_string)),
         }
     }
 }
 
 /// The one value of a member, where it is there once and can be read.
 fn only(members: &Members, name: &str) -> Option<Value> {
-    let mut values = members.iter().filter(|(known, _)| decoded(known) == name).map(|(_, value)| value);
+    let mut values = members
+        .iter()
+        .filter(|(known, _)| decoded(known) == name)
+        .map(|(_, value)| value);
     let value = serde_json::from_str(values.next()?).unwrap_or(Value::Null);
     values.next().is_none().then_some(value)
 }
@@ -471,57 +536,71 @@ fn is_well_formed(header: &Members, claims: &Members) -> bool {
         && header_text("typ")
         && only(header, "alg").is_some_and(|alg| alg.is_string())
         && count(header, "crit") < 2
-        && ["iss", "sub", "jti", "client_id"].into_iter().all(|name| required(name, Form::Text))
+        && ["iss", "sub", "jti", "client_id"]
+            .into_iter()
+            .all(|name| required(name, Form::Text))
         && (required("aud", Form::Text) || required("aud", Form::Texts))
-        && ["exp", "iat"].into_iter().all(|name| required(name, Form::Integer))
+        && ["exp", "iat"]
+            .into_iter()
+            .all(|name| required(name, Form::Integer))
         && optional("nbf", Form::Integer, false)
         && optional("sid", Form::Id, true)
         && optional("epoch", Form::Integer, true)
-        && ["email", "name"].into_iter().all(|name| optional(name, Form::Text, true))
+        && ["email", "name"]
+            .into_iter()
+            .all(|name| optional(name, Form::Text, true))
         && optional("roles", Form::Texts, true)
         && optional("scope", Form::Text, false)
 }
 
 fn is_null(members: &Members, name: &str) -> bool {
-    members.iter().any(|(known, value)| decoded(known) == name && value == "null")
+    members
+        .iter()
+        .any(|(known, value)| decoded(known) == name && value == "null")
 }
 
 /// Why the verifier may refuse what `jsonwebtoken` admits. Anything else is a mistake of one of the two.
-fn is_listed(refusal: Refusal, header: &Members, claims: &Members, now: i64) -> bool {
+fn is_listed(refusal: AuthError, header: &Members, claims: &Members, now: i64) -> bool {
     let text = |members, name| only(members, name).and_then(|value| value.as_str().map(str::to_owned));
     let has = |name| only(claims, name).is_some_and(|value| !value.is_null());
     let is_service = text(claims, "sub") == text(claims, "client_id");
-    let Refusal::InvalidToken(fault) = refusal else {
+    let AuthError::InvalidToken(fault) = refusal else {
         // One second: `exp` plus leeway is the first moment at which a token is no good, not the last at which it is.
-        return refusal == Refusal::Expired && only(claims, "exp") == Some(json!(now - 30));
+        return refusal == AuthError::Expired && only(claims, "exp") == Some(json!(now - 30));
     };
     match fault {
         // Longer than 8 KiB.
-        Fault::TooLong => written(header).len() + written(claims).len() > 6_000,
+        TokenFault::TooLong => written(header).len() + written(claims).len() > 6_000,
         // A member twice, or of the wrong type, or a time that is no 64-bit integer.
-        Fault::Malformed => !is_well_formed(header, claims),
+        TokenFault::Malformed => !is_well_formed(header, claims),
         // RFC 9068 §4.
-        Fault::Type => !text(header, "typ")
+        TokenFault::Type => !text(header, "typ")
             .is_some_and(|typ| ["at+jwt", "application/at+jwt"].contains(&typ.to_ascii_lowercase().as_str())),
         // RFC 7515 §4.1.11.
-        Fault::Critical => count(header, "crit") == 1,
+        TokenFault::Critical => count(header, "crit") == 1,
         // `jsonwebtoken` was given its key, and doesn't look for it.
-        Fault::UnknownKey => text(header, "kid").as_deref() != Some(KID),
+        TokenFault::UnknownKey => text(header, "kid").as_deref() != Some(KID),
         // People's tokens are for the platform, services' for the one service.
-        Fault::Audience => {
+        TokenFault::Audience => {
             let named = if is_service { SERVICE } else { "platform" };
             let aud = only(claims, "aud").unwrap();
             aud != json!(named) && !aud.as_array().is_some_and(|aud| aud.contains(&json!(named)))
         }
         // A person has a session and an epoch and a UUID; a service has a name, and neither session nor roles.
-        Fault::Claims if is_service => text(claims, "sub").unwrap().is_empty() || has("roles") || has("sid"),
+        TokenFault::Claims if is_service => {
+            text(claims, "sub").unwrap().is_empty() || has("roles") || has("sid")
+        }
         // An id has one spelling.
-        Fault::Claims => {
+        TokenFault::Claims => {
             let sub = text(claims, "sub").unwrap();
             let is_id = Uuid::parse_str(&sub).is_ok_and(|id| id.to_string() == sub);
             !has("sid") || !has("epoch") || !is_id
         }
-        Fault::Header | Fault::Algorithm | Fault::Signature | Fault::Issuer | Fault::NotYet => false,
+        TokenFault::Header
+        | TokenFault::Algorithm
+        | TokenFault::Signature
+        | TokenFault::Issuer
+        | TokenFault::NotYet => false,
     }
 }
 
@@ -531,40 +610,48 @@ fn signed_claims_are_read_alike_or_refused_for_a_listed_reason() {
     let increment = |cell: &Cell<u32>| cell.set(cell.get() + 1);
     let now = Forge::new().now();
     runner(4_000)
-        .run(&(any::<bool>(), header_edits(), claim_edits(now)), |(is_person, header_edits, claim_edits)| {
-            // Anew each time, so that the clock that stands hardly differs from the one that goes on.
-            let forge = Forge::new();
-            let bearer = if is_person { forge.issuer.as_user() } else { forge.issuer.as_service("gateway") };
-            let (mut header, mut claims) = (members(&header()), members(&claims(&bearer)));
-            for edit in &header_edits {
-                edit.apply(&mut header);
-            }
-            for edit in &claim_edits {
-                edit.apply(&mut claims);
-            }
-            let token = forge.sign(written(&header), written(&claims));
+        .run(
+            &(any::<bool>(), header_edits(), claim_edits(now)),
+            |(is_person, header_edits, claim_edits)| {
+                // Anew each time, so that the clock that stands hardly differs from the one that goes on.
+                let forge = Forge::new();
+                let bearer = if is_person {
+                    forge.issuer.as_user()
+                } else {
+                    forge.issuer.as_service("gateway")
+                };
+                let (mut header, mut claims) = (members(&header()), members(&claims(&bearer)));
+                for edit in &header_edits {
+                    edit.apply(&mut header);
+                }
+                for edit in &claim_edits {
+                    edit.apply(&mut claims);
+                }
+                let token = forge.sign(written(&header), written(&claims));
 
-            match (forge.verify(&token), theirs(&forge, &token)) {
-                (Ok(ours), Ok(theirs)) => {
-                    increment(&both);
-                    prop_assert!(is_well_formed(&header, &claims));
-                    assert_same(&ours, &theirs);
+                match (forge.verify(&token), theirs(&forge, &token)) {
+                    (Ok(ours), Ok(theirs)) => {
+                        increment(&both);
+                        prop_assert!(is_well_formed(&header, &claims));
+                        assert_same(&ours, &theirs);
+                    }
+                    (Ok(ours), Err(error)) => {
+                        // A time before 1970 is a time all the same (RFC 7519 §2), which `jsonwebtoken` can't read.
+                        let is_past = only(&claims, "nbf")
+                            .and_then(|nbf| nbf.as_i64())
+                            .is_some_and(|nbf| nbf < 0);
+                        prop_assert!(is_past, "{ours:?} is admitted in spite of {error}");
+                    }
+                    (Err(refusal), Ok(_)) => {
+                        increment(&ours_alone);
+                        let listed = is_listed(refusal, &header, &claims, forge.now());
+                        prop_assert!(listed, "no listed reason for {refusal:?}");
+                    }
+                    (Err(_), Err(_)) => increment(&neither),
                 }
-                (Ok(ours), Err(error)) => {
-                    // A time before 1970 is a time all the same (RFC 7519 §2), which `jsonwebtoken` can't read.
-                    let is_past =
-                        only(&claims, "nbf").and_then(|nbf| nbf.as_i64()).is_some_and(|nbf| nbf < 0);
-                    prop_assert!(is_past, "{ours:?} is admitted in spite of {error}");
-                }
-                (Err(refusal), Ok(_)) => {
-                    increment(&ours_alone);
-                    let listed = is_listed(refusal, &header, &claims, forge.now());
-                    prop_assert!(listed, "no listed reason for {refusal:?}");
-                }
-                (Err(_), Err(_)) => increment(&neither),
-            }
-            Ok(())
-        })
+                Ok(())
+            },
+        )
         .unwrap();
     for cell in [&both, &ours_alone, &neither] {
         assert!(cell.get() > 200, "{both:?} {ours_alone:?} {neither:?}");

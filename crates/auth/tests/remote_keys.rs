@@ -8,11 +8,11 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use auth::testing::Issuer;
-use auth::{Fault, Keys, Principal, Refetch, Refusal, RemoteKeys, RemoteKeysError, Verifier};
+use auth::{AuthError, Keys, Principal, Refetch, RemoteKeys, RemoteKeysError, TokenFault, Verifier};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-const UNKNOWN_KEY: Result<Principal, Refusal> = Err(Refusal::InvalidToken(Fault::UnknownKey));
+const UNKNOWN_KEY: Result<Principal, AuthError> = Err(AuthError::InvalidToken(TokenFault::UnknownKey));
 
 /// Far more than anything here takes, even on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -53,7 +53,12 @@ impl Publisher {
     }
 
     fn on(listener: TcpListener, answer: Answer) -> Self {
-        let state = State { answer, asked: 0, in_flight: 0, most_in_flight: 0 };
+        let state = State {
+            answer,
+            asked: 0,
+            in_flight: 0,
+            most_in_flight: 0,
+        };
         let shared = Arc::new((Mutex::new(state), Condvar::new()));
         let address = listener.local_addr().unwrap();
         let of_listener = Arc::clone(&shared);
@@ -94,7 +99,9 @@ fn serve(connection: &TcpStream, (state, changed): &(Mutex<State>, Condvar)) -> 
     held.asked += 1;
     held.in_flight += 1;
     held.most_in_flight = held.most_in_flight.max(held.in_flight);
-    let mut held = changed.wait_while(held, |state| matches!(state.answer, Answer::Waits)).unwrap();
+    let mut held = changed
+        .wait_while(held, |state| matches!(state.answer, Answer::Waits))
+        .unwrap();
     held.in_flight -= 1;
     let answer = held.answer.clone();
     drop(held);
@@ -102,7 +109,11 @@ fn serve(connection: &TcpStream, (state, changed): &(Mutex<State>, Condvar)) -> 
     let mut out = connection;
     match answer {
         Answer::Says(status, body) => {
-            write!(out, "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len())?;
+            write!(
+                out,
+                "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                body.len()
+            )?;
             out.write_all(&body)
         }
         Answer::Redirects(to) => {
@@ -150,7 +161,12 @@ async fn started(issuer: &Issuer) -> (Publisher, Keys, Verifier) {
 }
 
 fn ids(jwks: &Value) -> BTreeSet<String> {
-    jwks["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
+    jwks["keys"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|key| key["kid"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 fn held(keys: &Keys) -> BTreeSet<String> {
@@ -178,13 +194,19 @@ async fn before_any_set_was_loaded_nobody_can_be_judged() {
     let publisher = Publisher::of(Answer::Waits);
     let verifier = issuer.verifier_with(follow(&publisher));
     let token = issuer.as_user().token();
-    assert_eq!(verifier.verify_with_held_keys(&token), Err(Refusal::KeysUnavailable));
+    assert_eq!(
+        verifier.verify_with_held_keys(&token),
+        Err(AuthError::KeysUnavailable)
+    );
 
     publisher.answers(Answer::HangsUp);
-    assert_eq!(verifier.verify(&token).await, Err(Refusal::KeysUnavailable));
+    assert_eq!(verifier.verify(&token).await, Err(AuthError::KeysUnavailable));
     assert!(!verifier.has_keys());
     // What is no token at all needs no key to be refused.
-    assert_eq!(verifier.verify("a.b.c").await, Err(Refusal::InvalidToken(Fault::Malformed)));
+    assert_eq!(
+        verifier.verify("a.b.c").await,
+        Err(AuthError::InvalidToken(TokenFault::Malformed))
+    );
 }
 
 #[tokio::test]
@@ -194,10 +216,15 @@ async fn a_publisher_that_is_not_up_yet_is_asked_again() {
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let keys = Keys::remote(RemoteKeys::at(&format!("http://{address}/jwks.json")).unwrap());
         let verifier = issuer.verifier_with(keys);
-        assert_eq!(verifier.verify(&issuer.as_user().token()).await, Err(Refusal::KeysUnavailable));
+        assert_eq!(
+            verifier.verify(&issuer.as_user().token()).await,
+            Err(AuthError::KeysUnavailable)
+        );
 
         // Somebody else may have taken the port meanwhile.
-        let Ok(listener) = TcpListener::bind(address) else { continue };
+        let Ok(listener) = TcpListener::bind(address) else {
+            continue;
+        };
         let _publisher = Publisher::on(listener, document(&issuer.jwks()));
         until("loaded", || verifier.has_keys()).await;
         assert!(verifier.verify_with_held_keys(&issuer.as_user().token()).is_ok());
@@ -230,7 +257,9 @@ async fn an_unknown_key_causes_one_fetch_however_many_ask_and_no_other_within_th
 async fn a_fetch_that_takes_longer_than_the_pause_serves_all_who_wait_for_it() {
     let issuer = Issuer::new("a");
     let publisher = Publisher::of(document(&issuer.jwks()));
-    let remote = RemoteKeys::at(&publisher.url()).unwrap().unknown_key_pause(Duration::ZERO);
+    let remote = RemoteKeys::at(&publisher.url())
+        .unwrap()
+        .unknown_key_pause(Duration::ZERO);
     let verifier = issuer.verifier_with(Keys::remote(remote));
     until("loaded", || verifier.has_keys()).await;
 
@@ -272,7 +301,11 @@ async fn the_set_is_refreshed_without_any_cause() {
     publisher.answers(document(&rotated.jwks()));
     pass(290).await;
     let (other, ..) = started(&issuer).await;
-    assert_eq!((publisher.asked(), other.asked()), (1, 1), "whoever was due has had the time to ask");
+    assert_eq!(
+        (publisher.asked(), other.asked()),
+        (1, 1),
+        "whoever was due has had the time to ask"
+    );
     pass(10).await;
     until("refreshed", || held(&keys) == ids(&rotated.jwks())).await;
     assert_eq!(publisher.asked(), 2);
@@ -284,7 +317,11 @@ async fn an_announced_change_is_fetched_at_once() {
     let (publisher, keys, verifier) = started(&issuer).await;
     let rotated = issuer.rotated();
     publisher.answers(document(&rotated.jwks()));
-    assert_eq!(verifier.verify(&rotated.as_user().token()).await, UNKNOWN_KEY, "inside the pause");
+    assert_eq!(
+        verifier.verify(&rotated.as_user().token()).await,
+        UNKNOWN_KEY,
+        "inside the pause"
+    );
 
     keys.refetch(Refetch::Announced).await;
     assert_eq!(publisher.asked(), 2);
@@ -333,15 +370,27 @@ async fn whatever_the_publisher_says_the_keys_that_are_held_stay_good() {
     let bad = [
         ("garbage", Answer::Says("200 OK", b"\0\xff<html>".to_vec())),
         ("no body", Answer::Says("200 OK", Vec::new())),
-        ("404", Answer::Says("404 Not Found", rotated.to_string().into_bytes())),
-        ("500", Answer::Says("500 Internal Server Error", rotated.to_string().into_bytes())),
-        ("another success", Answer::Says("203 Non-Authoritative", rotated.to_string().into_bytes())),
+        (
+            "404",
+            Answer::Says("404 Not Found", rotated.to_string().into_bytes()),
+        ),
+        (
+            "500",
+            Answer::Says("500 Internal Server Error", rotated.to_string().into_bytes()),
+        ),
+        (
+            "another success",
+            Answer::Says("203 Non-Authoritative", rotated.to_string().into_bytes()),
+        ),
         ("a redirect", Answer::Redirects(elsewhere.url())),
         ("10 MB", Answer::Says("200 OK", vec![b' '; 10_000_000])),
         ("64 KiB and a bit", document(&long)),
         ("an empty set", document(&json!({"keys": []}))),
         ("private keys alone", document(&private)),
-        ("a list", Answer::Says("200 OK", rotated["keys"].to_string().into_bytes())),
+        (
+            "a list",
+            Answer::Says("200 OK", rotated["keys"].to_string().into_bytes()),
+        ),
         ("hanging up", Answer::HangsUp),
     ];
     for (asked, (what, answer)) in (2..).zip(bad) {
@@ -387,13 +436,22 @@ async fn a_publisher_that_never_ends_is_given_up_after_five_seconds() {
             tokio::spawn(async move { keys.refetch(Refetch::Announced).await })
         };
         publisher.until_asked(2).await;
-        assert!(verifier.verify(&issuer.as_user().token()).await.is_ok(), "meanwhile, what is held is good");
+        assert!(
+            verifier.verify(&issuer.as_user().token()).await.is_ok(),
+            "meanwhile, what is held is good"
+        );
         assert!(!refetch.is_finished());
 
         let began = Instant::now();
         pass(5).await;
-        tokio::time::timeout(DEADLINE, refetch).await.expect("given up").unwrap();
-        assert!(began.elapsed() < Duration::from_secs(4), "it was the time that passed, not the publisher");
+        tokio::time::timeout(DEADLINE, refetch)
+            .await
+            .expect("given up")
+            .unwrap();
+        assert!(
+            began.elapsed() < Duration::from_secs(4),
+            "it was the time that passed, not the publisher"
+        );
         assert_eq!(held(&keys), ids(&issuer.jwks()));
     }
 }
@@ -428,15 +486,30 @@ async fn nobody_is_asked_once_the_keys_are_let_go() {
     pass(301).await;
     pass(301).await;
     let (other, ..) = started(&issuer).await;
-    assert_eq!((publisher.asked(), other.asked()), (1, 1), "whoever was due has had the time to ask");
+    assert_eq!(
+        (publisher.asked(), other.asked()),
+        (1, 1),
+        "whoever was due has had the time to ask"
+    );
 }
 
 #[tokio::test]
 async fn only_http_urls_are_followed() {
-    for url in ["", "/jwks.json", "localhost", "file:///etc/passwd", "ftp://localhost/", "data:,{}"] {
+    for url in [
+        "",
+        "/jwks.json",
+        "localhost",
+        "file:///etc/passwd",
+        "ftp://localhost/",
+        "data:,{}",
+    ] {
         assert!(matches!(RemoteKeys::at(url), Err(RemoteKeysError::Url)), "{url}");
     }
-    for url in ["http://localhost/jwks.json", "https://localhost/jwks.json", "HTTPS://LOCALHOST"] {
+    for url in [
+        "http://localhost/jwks.json",
+        "https://localhost/jwks.json",
+        "HTTPS://LOCALHOST",
+    ] {
         assert!(RemoteKeys::at(url).is_ok(), "{url}");
     }
 }

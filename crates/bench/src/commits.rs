@@ -26,13 +26,23 @@ impl Commits {
         let directory = tempfile::tempdir()?;
         let (url, writers) = match server {
             None => (DatabaseUrl::Sqlite(directory.path().join("commits.db")), 1),
-            Some(server) => (DatabaseUrl::Postgres(Box::new(server.database().await?)), POSTGRES_WRITERS),
+            Some(server) => (
+                DatabaseUrl::Postgres(Box::new(server.database().await?)),
+                POSTGRES_WRITERS,
+            ),
         };
         let mut writers = try_join_all((0..writers).map(|_| Connection::open(&url))).await?;
         if let Some(writer) = writers.first_mut() {
-            writer.run("create table commits (note text not null)".to_owned()).await?;
+            writer
+                .run("create table commits (note text not null)".to_owned())
+                .await?;
         }
-        Ok(Self { writers, count: 0, elapsed: Duration::ZERO, _directory: directory })
+        Ok(Self {
+            writers,
+            count: 0,
+            elapsed: Duration::ZERO,
+            _directory: directory,
+        })
     }
 
     /// Commits for so long, and says how many came a second.
@@ -46,7 +56,10 @@ impl Commits {
             }
             Ok::<_, sqlx::Error>(count)
         };
-        let count = try_join_all(self.writers.iter_mut().map(write)).await?.iter().sum::<u32>();
+        let count = try_join_all(self.writers.iter_mut().map(write))
+            .await?
+            .iter()
+            .sum::<u32>();
         let elapsed = begun.elapsed();
         self.count += count;
         self.elapsed += elapsed;

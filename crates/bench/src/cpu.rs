@@ -45,22 +45,34 @@ pub(crate) fn used_by(pid: u32) -> Result<Duration, Failure> {
 
 /// What one of a platform's services has used so far.
 pub(crate) fn used_by_service(stack: u32, service: &str) -> Result<Duration, Failure> {
-    used(stack, None).remove(service).ok_or_else(|| format!("nothing is known of {service}'s process").into())
+    used(stack, None)
+        .remove(service)
+        .ok_or_else(|| format!("nothing is known of {service}'s process").into())
 }
 
 /// A platform's processes: the one that watches over the others, and those.
 pub(crate) fn family(stack: u32) -> impl Iterator<Item = u32> {
-    all().filter(move |process| process.pid == stack || process.parent == stack).map(|process| process.pid)
+    all()
+        .filter(move |process| process.pid == stack || process.parent == stack)
+        .map(|process| process.pid)
 }
 
 /// What all programs have used, and the kernel.
 fn busy() -> Option<Duration> {
     // proc_stat(5): user, nice, system, idle, iowait, irq, softirq, steal; what follows is counted in these.
     let stat = fs::read_to_string("/proc/stat").ok()?;
-    let ticks = stat.lines().next()?.split_whitespace().skip(1).take(8).map(str::parse);
+    let ticks = stat
+        .lines()
+        .next()?
+        .split_whitespace()
+        .skip(1)
+        .take(8)
+        .map(str::parse);
     let ticks: Vec<u64> = ticks.collect::<Result<_, _>>().ok()?;
     let [user, nice, system, _, _, irq, softirq, steal] = ticks.try_into().ok()?;
-    Some(Duration::from_millis(TICK_MS * (user + nice + system + irq + softirq + steal)))
+    Some(Duration::from_millis(
+        TICK_MS * (user + nice + system + irq + softirq + steal),
+    ))
 }
 
 /// The process that all connections to the server have come from, of which this one is: if it is a server's at all, and not that

@@ -27,13 +27,21 @@ impl Server {
             clippy::disallowed_methods,
             reason = "this program's own switch, not a service's configuration"
         )]
-        let Ok(url) = std::env::var("TEST_DATABASE_URL") else { return Ok(None) };
+        let Ok(url) = std::env::var("TEST_DATABASE_URL") else {
+            return Ok(None);
+        };
         let options = PgConnectOptions::from_str(&url)?;
         let mut conn = PgConnection::connect_with(&options).await?;
-        let backend: i32 = sqlx::query_scalar("select pg_backend_pid()").fetch_one(&mut conn).await?;
+        let backend: i32 = sqlx::query_scalar("select pg_backend_pid()")
+            .fetch_one(&mut conn)
+            .await?;
         let process = cpu::parent_of_postgres(backend.try_into()?);
         conn.close().await?;
-        Ok(Some(Self { options, made: RefCell::default(), process }))
+        Ok(Some(Self {
+            options,
+            made: RefCell::default(),
+            process,
+        }))
     }
 
     /// Makes a database.
@@ -48,7 +56,10 @@ impl Server {
     pub(crate) async fn drop_all(self) -> Result<(), sqlx::Error> {
         let mut conn = PgConnection::connect_with(&self.options).await?;
         for name in self.made.into_inner() {
-            conn.execute(AssertSqlSafe(format!("drop database if exists {name} with (force)"))).await?;
+            conn.execute(AssertSqlSafe(format!(
+                "drop database if exists {name} with (force)"
+            )))
+            .await?;
         }
         conn.close().await
     }

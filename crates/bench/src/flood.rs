@@ -28,13 +28,22 @@ const ASKED: [(&str, &str); 2] = [("user-service", "/users/me"), ("order-service
 pub(crate) async fn measure(options: &Options) -> Result<Vec<Finding>, Failure> {
     say(&format!("flood: {FLOOD} log in at once"));
     let platform = Platform::start(&options.stack.program()?, None).await?;
-    let [person] = Person::register(&platform, 1).await?.try_into().map_err(|_| "not one person")?;
-    let token = person.log_in(&mut Wire::open(platform.port("user-service")?).await?).await?.access_token;
+    let [person] = Person::register(&platform, 1)
+        .await?
+        .try_into()
+        .map_err(|_| "not one person")?;
+    let token = person
+        .log_in(&mut Wire::open(platform.port("user-service")?).await?)
+        .await?
+        .access_token;
 
     let mut findings = Vec::new();
     for (service, path) in ASKED {
         let wires = [Mutex::new(Wire::open(platform.port(service)?).await?)];
-        let probe = Probe { wires, request: get(path, &token) };
+        let probe = Probe {
+            wires,
+            request: get(path, &token),
+        };
         probe.p99_ms(Duration::from_secs(1)).await?;
         let (mut idle, mut flooded) = (Vec::new(), Vec::new());
         for _ in 0..options.rounds {
@@ -45,7 +54,11 @@ pub(crate) async fn measure(options: &Options) -> Result<Vec<Finding>, Failure> 
         }
         findings.extend([
             Finding::new(format!("flood: {service}, p99 idle"), "ms", &idle),
-            Finding::new(format!("flood: {service}, p99 during a login flood"), "ms", &flooded),
+            Finding::new(
+                format!("flood: {service}, p99 during a login flood"),
+                "ms",
+                &flooded,
+            ),
             Finding::ratio(format!("flood: {service}, p99 during ÷ idle"), &flooded, &idle).at_most(2.0),
         ]);
     }
@@ -93,7 +106,10 @@ impl Flood {
                 }
             })
         });
-        if tokio::time::timeout(Duration::from_secs(30), height.recv()).await?.is_some() {
+        if tokio::time::timeout(Duration::from_secs(30), height.recv())
+            .await?
+            .is_some()
+        {
             Ok(Self { thread, over })
         } else {
             thread.join().map_err(|_| "the flood has panicked")??;
@@ -135,5 +151,8 @@ async fn keep_guessing(number: u32, port: u16, refused: &mpsc::Sender<()>) -> Re
 }
 
 fn guess_at(email: &str) -> String {
-    post_json("/auth/login", &json!({"email": email, "password": "a guess at a password"}))
+    post_json(
+        "/auth/login",
+        &json!({"email": email, "password": "a guess at a password"}),
+    )
 }

@@ -22,7 +22,11 @@ impl Hash {
     pub(crate) fn new() -> Self {
         let cost = Params::DEFAULT;
         let memory = vec![Block::default(); cost.block_count()];
-        Self { argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, cost), memory, made: [0; 32] }
+        Self {
+            argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, cost),
+            memory,
+            made: [0; 32],
+        }
     }
 
     /// How long one takes.
@@ -48,15 +52,33 @@ impl CLibrary {
         let cost = Params::DEFAULT;
         let cost = [cost.m_cost(), cost.t_cost(), cost.p_cost()].map(|number| number.to_string());
         let mut command = Command::new("python3");
-        command.args(["-c", include_str!("libargon2.py"), PASSWORD, SALT]).args(cost);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let Ok(mut python) = command.spawn() else { return Ok(None) };
+        command
+            .args(["-c", include_str!("libargon2.py"), PASSWORD, SALT])
+            .args(cost);
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let Ok(mut python) = command.spawn() else {
+            return Ok(None);
+        };
         let (input, output) = (python.stdin.take(), python.stdout.take());
         let (input, output) = input.zip(output).ok_or("a program without input and output")?;
-        let mut library = Self { input, output: BufReader::new(output), _python: python };
-        let Ok((hash, _)) = library.hash() else { return Ok(None) };
+        let mut library = Self {
+            input,
+            output: BufReader::new(output),
+            _python: python,
+        };
+        let Ok((hash, _)) = library.hash() else {
+            return Ok(None);
+        };
         ours.time()?;
-        if hash == ours.made.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}")) {
+        if hash
+            == ours
+                .made
+                .iter()
+                .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+        {
             return Ok(Some(library));
         }
         Err("libargon2 makes another hash".into())

@@ -33,7 +33,10 @@ pub(crate) struct Summary {
 impl Tally {
     /// Of those who don't ask again at once.
     pub(crate) fn with_pauses(pause: Duration) -> Self {
-        Self { pause, ..Self::default() }
+        Self {
+            pause,
+            ..Self::default()
+        }
     }
 
     /// Has each of these ask for so long, once at least.
@@ -69,7 +72,11 @@ impl Tally {
 
     /// Answers that are no refusals.
     pub(crate) fn count(&self) -> u32 {
-        self.answers.iter().filter(|(status, _)| (200..300).contains(*status)).map(|(_, count)| count).sum()
+        self.answers
+            .iter()
+            .filter(|(status, _)| (200..300).contains(*status))
+            .map(|(_, count)| count)
+            .sum()
     }
 
     /// Fails if anything else was answered: what is refused costs something else.
@@ -141,7 +148,10 @@ mod tests {
     async fn refusals_are_counted_by_themselves() {
         let mut tally = Tally::default();
         let statuses = [201, 201, 202, 409, 503];
-        tally.add(&statuses, Duration::ZERO, async |status| Ok(*status)).await.unwrap();
+        tally
+            .add(&statuses, Duration::ZERO, async |status| Ok(*status))
+            .await
+            .unwrap();
         assert_eq!(tally.answers, [(201, 2), (202, 1), (409, 1), (503, 1)].into());
         assert_eq!(tally.count(), 3);
         assert_eq!(tally.latencies.len(), 5);

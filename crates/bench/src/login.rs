@@ -38,7 +38,10 @@ pub(crate) async fn measure(options: &Options) -> Result<Vec<Finding>, Failure> 
     let platform = Platform::start_with(&options.stack.program()?, None, &variables).await?;
     let mut people = Vec::new();
     for person in Person::register(&platform, usize::from(slots) * PEOPLE_FOR_A_SLOT).await? {
-        people.push((person.login(), Mutex::new(Wire::open(platform.port("user-service")?).await?)));
+        people.push((
+            person.login(),
+            Mutex::new(Wire::open(platform.port("user-service")?).await?),
+        ));
     }
     let mut hash = Hash::new();
     let mut library = CLibrary::open(&mut hash)?;

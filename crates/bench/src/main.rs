@@ -90,7 +90,11 @@ fn main() -> ExitCode {
 #[tokio::main(flavor = "current_thread")]
 async fn run(command: &Command) -> Result<(), Failure> {
     let shutdown = Shutdown::on_signal()?;
-    if let Command::Route(route::Route { serve: Some(directory), .. }) = command {
+    if let Command::Route(route::Route {
+        serve: Some(directory),
+        ..
+    }) = command
+    {
         return tokio::select! { served = route::serve(directory) => served, () = shutdown => Ok(()) };
     }
     let server = Server::from_environment().await?;
@@ -145,8 +149,18 @@ async fn all(options: &Options, server: Option<&Server>) -> Result<(), Failure> 
     }
     let orders = orders::measure(&orders::Options::of(options), server).await;
     let orders = orders.map_err(|failure| failures.push(failure.to_string())).ok();
-    print(&Whole { findings: options.report(findings), orders }, options.json)?;
-    if failures.is_empty() { Ok(()) } else { Err(failures.join("; ").into()) }
+    print(
+        &Whole {
+            findings: options.report(findings),
+            orders,
+        },
+        options.json,
+    )?;
+    if failures.is_empty() {
+        Ok(())
+    } else {
+        Err(failures.join("; ").into())
+    }
 }
 
 /// Says on standard error what is going on.

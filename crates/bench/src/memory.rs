@@ -33,7 +33,11 @@ pub(crate) async fn measure(options: &Options) -> Result<Vec<Finding>, Failure> 
             .map(|kind| held.iter().map(|held| megabytes(kind(held))).collect::<Vec<_>>());
         [
             Finding::new(format!("memory: {when}, resident"), "MB", &resident).at_most(goal),
-            Finding::new(format!("memory: {when}, what is shared counted once"), "MB", &shared_out),
+            Finding::new(
+                format!("memory: {when}, what is shared counted once"),
+                "MB",
+                &shared_out,
+            ),
         ]
     });
     Ok(findings.into_iter().flatten().collect())
@@ -44,7 +48,10 @@ async fn under_load(platform: &Platform, stack: u32, duration: Duration) -> Resu
     let shop = Shop::open(platform).await?;
     let mut people = Vec::new();
     for person in Person::register(platform, PEOPLE).await? {
-        people.push((person.login(), Mutex::new(Wire::open(platform.port("user-service")?).await?)));
+        people.push((
+            person.login(),
+            Mutex::new(Wire::open(platform.port("user-service")?).await?),
+        ));
     }
     let log_in =
         async |(request, wire): &(String, Mutex<Wire>)| Ok(wire.lock().await.ask(request).await?.status);
@@ -89,7 +96,10 @@ impl Memory {
             // proc_pid_smaps(5)
             let text = fs::read_to_string(format!("/proc/{process}/smaps_rollup"))?;
             let of = Self::read(&text).ok_or("what a process holds can't be read")?;
-            all = Self { resident: all.resident + of.resident, shared_out: all.shared_out + of.shared_out };
+            all = Self {
+                resident: all.resident + of.resident,
+                shared_out: all.shared_out + of.shared_out,
+            };
         }
         Ok(all)
     }
@@ -99,7 +109,10 @@ impl Memory {
             let rest = text.lines().find_map(|line| line.strip_prefix(name))?;
             rest.trim().strip_suffix(" kB")?.parse().ok()
         };
-        Some(Self { resident: field("Rss:")?, shared_out: field("Pss:")? })
+        Some(Self {
+            resident: field("Rss:")?,
+            shared_out: field("Pss:")?,
+        })
     }
 
     fn or_more(self, other: Self) -> Self {
@@ -122,7 +135,13 @@ mod tests {
     #[test]
     fn what_a_process_holds_is_read() {
         let text = "55d0-7ffc ---p 00000000 00:00 0  [rollup]\nRss:     2048 kB\nPss:      512 kB\nPss_Dirty: 8 kB\n";
-        assert_eq!(Memory::read(text), Some(Memory { resident: 2_048, shared_out: 512 }));
+        assert_eq!(
+            Memory::read(text),
+            Some(Memory {
+                resident: 2_048,
+                shared_out: 512
+            })
+        );
         assert_eq!(Memory::read("Rss: 2048 kB\n"), None);
     }
 }

@@ -45,7 +45,12 @@ impl Options {
     /// For as long as anything else.
     pub(crate) fn of(options: &options::Options) -> Self {
         let seconds = (options.rounds * options.secs).max(ROUND_SECONDS);
-        Self { stack: options.stack.clone(), seconds, sizes: SIZES.into(), json: options.json }
+        Self {
+            stack: options.stack.clone(),
+            seconds,
+            sizes: SIZES.into(),
+            json: options.json,
+        }
     }
 
     fn rounds(&self) -> u32 {
@@ -61,7 +66,12 @@ pub(crate) async fn measure(options: &Options, server: Option<&Server>) -> Resul
     }
     let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
     let seconds = options.rounds() * ROUND_SECONDS;
-    Ok(OrdersReport { processors, buyers: BUYERS, seconds, engines })
+    Ok(OrdersReport {
+        processors,
+        buyers: BUYERS,
+        seconds,
+        engines,
+    })
 }
 
 async fn measure_engine(options: &Options, server: Option<&Server>) -> Result<EngineReport, Failure> {
@@ -104,11 +114,24 @@ impl Table {
     async fn open(options: &Options, server: Option<&Server>, size: u32) -> Result<Self, Failure> {
         let platform = Platform::start(&options.stack.program()?, server).await?;
         let shop = Shop::open(&platform).await?;
-        let databases = [platform.database("order-service")?, platform.database("inventory-service")?];
+        let databases = [
+            platform.database("order-service")?,
+            platform.database("inventory-service")?,
+        ];
         seed(databases, &shop.products, size).await?;
-        Tally::default().add(&shop.buyers, WARM_UP, async |buyer| shop.order(buyer).await).await?;
+        Tally::default()
+            .add(&shop.buyers, WARM_UP, async |buyer| shop.order(buyer).await)
+            .await?;
         let [orders, own, pending] = [(); 3].map(|()| Tally::default());
-        Ok(Self { size, platform, shop, orders, own, pending, used: Used::new() })
+        Ok(Self {
+            size,
+            platform,
+            shop,
+            orders,
+            own,
+            pending,
+            used: Used::new(),
+        })
     }
 
     /// Has everybody order at once; then one after the other looks at lists.
@@ -117,15 +140,21 @@ impl Table {
         let stack = platform.pid().ok_or("the platform has ended")?;
         let round = Duration::from_secs(ROUND_SECONDS.into());
         let before = cpu::used(stack, server);
-        self.orders.add(&shop.buyers, round, async |buyer| shop.order(buyer).await).await?;
+        self.orders
+            .add(&shop.buyers, round, async |buyer| shop.order(buyer).await)
+            .await?;
         for (program, used) in cpu::used(stack, server) {
             let before = before.get(&program).copied().unwrap_or_default();
             *self.used.entry(program).or_default() += used.saturating_sub(before);
         }
         let buyer = shop.buyers.get(..1).unwrap_or_default();
-        self.own.add(buyer, BESIDES, async |buyer| shop.look_at_own(buyer).await).await?;
+        self.own
+            .add(buyer, BESIDES, async |buyer| shop.look_at_own(buyer).await)
+            .await?;
         let admin = std::slice::from_ref(&shop.admin);
-        self.pending.add(admin, BESIDES, async |admin| shop.look_at_pending(admin).await).await
+        self.pending
+            .add(admin, BESIDES, async |admin| shop.look_at_pending(admin).await)
+            .await
     }
 
     async fn report(self, commits_per_second: f64) -> Result<SizeReport, Failure> {
@@ -141,7 +170,11 @@ impl Table {
             orders,
             own_page: self.own.summary(),
             pending_page: self.pending.summary(),
-            cpu_ms_per_order: self.used.into_iter().map(|(program, used)| (program, each(used))).collect(),
+            cpu_ms_per_order: self
+                .used
+                .into_iter()
+                .map(|(program, used)| (program, each(used)))
+                .collect(),
         })
     }
 }

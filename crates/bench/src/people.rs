@@ -53,9 +53,13 @@ impl Pair {
         let body: Value = serde_json::from_slice(body)?;
         let text = |field: &str| {
             let text = body.get(field).and_then(Value::as_str);
-            text.map(str::to_owned).ok_or_else(|| format!("an answer without {field}"))
+            text.map(str::to_owned)
+                .ok_or_else(|| format!("an answer without {field}"))
         };
-        Ok(Self { access_token: text("access_token")?, refresh_token: text("refresh_token")? })
+        Ok(Self {
+            access_token: text("access_token")?,
+            refresh_token: text("refresh_token")?,
+        })
     }
 
     /// The request with which the next pair is had.

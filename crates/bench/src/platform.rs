@@ -54,7 +54,10 @@ impl Platform {
         let mut command = Command::new(program);
         // Nothing of the environment, and of a `.env`, that this program was started in.
         command.current_dir(&directory).env_clear().env("DATA_DIR", &data);
-        command.env("PORT_BASE", port_base.to_string()).env("ACCESS_TOKEN_TTL", "1d").env("RUST_LOG", "warn");
+        command
+            .env("PORT_BASE", port_base.to_string())
+            .env("ACCESS_TOKEN_TTL", "1d")
+            .env("RUST_LOG", "warn");
         // What is measured is what hashing costs, and not how soon a guesser is stopped before it.
         command.env("LOGIN_FREE_FAILURES", "1000000");
         command.envs(variables.iter().copied());
@@ -71,12 +74,22 @@ impl Platform {
             };
             databases.push((service.name.clone(), database));
         }
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(File::create(&log)?);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(File::create(&log)?);
         let begun = Instant::now();
         let mut stack = command.spawn()?;
         let output = BufReader::new(stack.stdout.take().ok_or("a program without output")?).lines();
         let started_in = Duration::ZERO;
-        let mut platform = Self { stack, output, port_base, databases, directory, started_in };
+        let mut platform = Self {
+            stack,
+            output,
+            port_base,
+            databases,
+            directory,
+            started_in,
+        };
         match tokio::time::timeout(READY_WITHIN, platform.says_how_to_log_in()).await {
             Ok(true) => {
                 platform.started_in = begun.elapsed();
@@ -113,7 +126,9 @@ impl Platform {
     /// Where a service keeps its data.
     pub(crate) fn database(&self, service: &str) -> Result<&DatabaseUrl, Failure> {
         let database = self.databases.iter().find(|(name, _)| name == service);
-        database.map(|(_, database)| database).ok_or_else(|| format!("there is no {service}").into())
+        database
+            .map(|(_, database)| database)
+            .ok_or_else(|| format!("there is no {service}").into())
     }
 
     /// A file of `DATA_DIR`.
@@ -124,7 +139,10 @@ impl Platform {
 
 impl Drop for Platform {
     fn drop(&mut self) {
-        let pid = self.stack.id().and_then(|pid| Pid::from_raw(pid.try_into().ok()?));
+        let pid = self
+            .stack
+            .id()
+            .and_then(|pid| Pid::from_raw(pid.try_into().ok()?));
         if pid.is_none_or(|pid| kill_process(pid, Signal::TERM).is_err()) {
             return;
         }

@@ -35,7 +35,9 @@ async fn measure_engine(
     for person in Person::register(&platform, SESSIONS).await? {
         sessions.push(Session::open(&platform, &person).await?);
     }
-    Tally::default().add(&sessions, Duration::from_secs(1), Session::refresh).await?;
+    Tally::default()
+        .add(&sessions, Duration::from_secs(1), Session::refresh)
+        .await?;
     let stack = platform.pid().ok_or("the platform has ended")?;
     let mut bare = Commits::open(server).await?;
     let (mut refreshes, mut commits, mut each_us) = (Vec::new(), Vec::new(), Vec::new());
@@ -50,10 +52,18 @@ async fn measure_engine(
     }
     Ok(vec![
         Finding::new(format!("refresh: refreshes, {engine}"), "/s", &refreshes),
-        Finding::new(format!("refresh: user-service's CPU for one, {engine}"), "µs", &each_us),
+        Finding::new(
+            format!("refresh: user-service's CPU for one, {engine}"),
+            "µs",
+            &each_us,
+        ),
         Finding::new(format!("refresh: bare commits, {engine}"), "/s", &commits),
-        Finding::ratio(format!("refresh: refreshes ÷ bare commits, {engine}"), &refreshes, &commits)
-            .at_least(0.7),
+        Finding::ratio(
+            format!("refresh: refreshes ÷ bare commits, {engine}"),
+            &refreshes,
+            &commits,
+        )
+        .at_least(0.7),
     ])
 }
 

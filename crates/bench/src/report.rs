@@ -22,12 +22,18 @@ pub(crate) struct Whole {
 impl Display for Whole {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.findings)?;
-        self.orders.as_ref().map_or(Ok(()), |orders| write!(f, "\n\n{orders}"))
+        self.orders
+            .as_ref()
+            .map_or(Ok(()), |orders| write!(f, "\n\n{orders}"))
     }
 }
 
 pub(crate) fn print(report: &(impl Display + Serialize), as_json: bool) -> Result<(), Failure> {
-    let text = if as_json { serde_json::to_string_pretty(report)? } else { report.to_string() };
+    let text = if as_json {
+        serde_json::to_string_pretty(report)?
+    } else {
+        report.to_string()
+    };
     writeln!(std::io::stdout(), "{text}")?;
     Ok(())
 }
@@ -39,7 +45,11 @@ fn aligned(f: &mut Formatter<'_>, rows: &[Vec<String>]) -> fmt::Result {
             let cells = rows.iter().filter_map(|row| row.get(column));
             let width = cells.map(|cell| cell.chars().count()).max().unwrap_or_default();
             // What a row is about is text, and the rest are mostly numbers.
-            if column == 0 { write!(f, "{cell:<width$}")? } else { write!(f, "  {cell:>width$}")? }
+            if column == 0 {
+                write!(f, "{cell:<width$}")?
+            } else {
+                write!(f, "  {cell:>width$}")?
+            }
         }
         writeln!(f)?;
     }
@@ -65,7 +75,12 @@ mod tests {
 
     #[test]
     fn thousands_are_told_apart() {
-        for (number, text) in [(7, "7"), (1_000, "1,000"), (100_000, "100,000"), (1_000_000, "1,000,000")] {
+        for (number, text) in [
+            (7, "7"),
+            (1_000, "1,000"),
+            (100_000, "100,000"),
+            (1_000_000, "1,000,000"),
+        ] {
             assert_eq!(grouped(number), text);
         }
     }

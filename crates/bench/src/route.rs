@@ -43,7 +43,9 @@ pub(crate) async fn measure(options: &Options) -> Result<Vec<Finding>, Failure> 
     let mut findings = Vec::new();
     for service in &services {
         let algorithm = service.algorithm.name();
-        say(&format!("route: {algorithm}, core {server_core} serves, core {load_core} asks"));
+        say(&format!(
+            "route: {algorithm}, core {server_core} serves, core {load_core} asks"
+        ));
         let [open, protected] = [service.load(OPEN).await?, service.load(PROTECTED).await?];
         let (mut open_us, mut protected_us, mut busy) = (Vec::new(), Vec::new(), Vec::new());
         for round in 0..options.rounds {
@@ -58,11 +60,27 @@ pub(crate) async fn measure(options: &Options) -> Result<Vec<Finding>, Failure> 
             }
         }
         findings.extend([
-            Finding::new(format!("route: CPU of a request, open ({algorithm})"), "µs", &open_us),
-            Finding::new(format!("route: CPU of a request, protected ({algorithm})"), "µs", &protected_us),
-            Finding::ratio(format!("route: CPU protected ÷ open ({algorithm})"), &protected_us, &open_us)
-                .at_most(1.05),
-            Finding::new(format!("route: how busy the service's core was ({algorithm})"), "%", &busy),
+            Finding::new(
+                format!("route: CPU of a request, open ({algorithm})"),
+                "µs",
+                &open_us,
+            ),
+            Finding::new(
+                format!("route: CPU of a request, protected ({algorithm})"),
+                "µs",
+                &protected_us,
+            ),
+            Finding::ratio(
+                format!("route: CPU protected ÷ open ({algorithm})"),
+                &protected_us,
+                &open_us,
+            )
+            .at_most(1.05),
+            Finding::new(
+                format!("route: how busy the service's core was ({algorithm})"),
+                "%",
+                &busy,
+            ),
         ]);
     }
     Ok(findings)
@@ -76,7 +94,9 @@ pub(crate) async fn serve(directory: &Path) -> Result<(), Failure> {
     let mut services = Vec::new();
     for algorithm in [EdDsa, Hs256] {
         let service = Service::start(algorithm, &directory, core).await?;
-        let Service { port, pid, tokens, .. } = &service;
+        let Service {
+            port, pid, tokens, ..
+        } = &service;
         let (name, tokens) = (algorithm.name(), tokens.display());
         println!("ours {name} open,http://127.0.0.1:{port}{OPEN},-,{pid}");
         println!("ours {name},http://127.0.0.1:{port}{PROTECTED},{tokens},{pid}");
@@ -98,13 +118,33 @@ impl Service {
     async fn start(algorithm: Algorithm, directory: &Path, core: usize) -> Result<Self, Failure> {
         let tokens = directory.join(format!("{}.tokens", algorithm.name()));
         let mut command = Command::new(std::env::current_exe()?);
-        command.args(["route-server", "--core", &core.to_string(), "--algorithm", algorithm.name()]);
+        command.args([
+            "route-server",
+            "--core",
+            &core.to_string(),
+            "--algorithm",
+            algorithm.name(),
+        ]);
         command.arg("--tokens").arg(&tokens);
-        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
+        let mut process = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
         let pid = process.id().ok_or("the service has ended")?;
         let mut said = BufReader::new(process.stdout.take().ok_or("a program without output")?).lines();
-        let port = said.next_line().await?.ok_or("the service did not start")?.parse()?;
-        Ok(Self { algorithm, tokens, port, pid, _process: process })
+        let port = said
+            .next_line()
+            .await?
+            .ok_or("the service did not start")?
+            .parse()?;
+        Ok(Self {
+            algorithm,
+            tokens,
+            port,
+            pid,
+            _process: process,
+        })
     }
 
     /// The load for one of its routes, which has been through all tokens once.
@@ -120,7 +160,11 @@ impl Service {
                 wire.lock().await.ask(request).await?;
             }
         }
-        Ok(Load { wires, requests, next: Cell::new(0) })
+        Ok(Load {
+            wires,
+            requests,
+            next: Cell::new(0),
+        })
     }
 }
 
@@ -143,12 +187,17 @@ impl Load {
     async fn measure(&self, pid: u32, duration: Duration) -> Result<Cost, Failure> {
         let (mut tally, before) = (Tally::default(), cpu::used_by(pid)?);
         tally
-            .add(&self.wires, duration, async |wire| Ok(wire.lock().await.ask(self.next()).await?.status))
+            .add(&self.wires, duration, async |wire| {
+                Ok(wire.lock().await.ask(self.next()).await?.status)
+            })
             .await?;
         let used = cpu::used_by(pid)?.saturating_sub(before).as_secs_f64();
         tally.expect_only(200)?;
         let each_us = used * 1e6 / f64::from(tally.count());
-        Ok(Cost { each_us, busy: each_us * tally.per_second() / 1e4 })
+        Ok(Cost {
+            each_us,
+            busy: each_us * tally.per_second() / 1e4,
+        })
     }
 
     fn next(&self) -> &str {

@@ -9,7 +9,7 @@ use actix_web::{HttpResponse, Responder};
 use auth::{Anyone, Routes, VerifyToken};
 use bench::tokens::{Signer, revocations};
 use clap::{Args, ValueEnum};
-use service_kit::{Env, Service, Shutdown, Telemetry};
+use service_kit::{Env, Server, Shutdown, Telemetry};
 use utoipa::openapi::OpenApi;
 
 use crate::Failure;
@@ -62,7 +62,7 @@ pub(crate) fn run(served: &Served) -> Result<(), Failure> {
         let mut output = std::io::stdout();
         writeln!(output, "{}", listener.local_addr()?.port())?;
         output.flush()?;
-        Service::new("bench", routes, OpenApi::default())
+        Server::new("bench", routes, OpenApi::default())
             .verifier(signer.verifier(&revocations()))
             .run(listener, Shutdown::on_signal()?.or_on_closed_input())
             .await?;

@@ -77,7 +77,14 @@ impl Past {
 
     /// Of fifty, one is pending, one each has become what else an order can become, and all others are fulfilled.
     fn orders(&self) -> String {
-        let Self { numbers, id, person, at, product, .. } = self;
+        let Self {
+            numbers,
+            id,
+            person,
+            at,
+            product,
+            ..
+        } = self;
         format!(
             "begin;
             {numbers}
@@ -96,7 +103,14 @@ impl Past {
 
     /// As if all had been fulfilled.
     fn reservations(&self) -> String {
-        let Self { numbers, id, at, entry, product, .. } = self;
+        let Self {
+            numbers,
+            id,
+            at,
+            entry,
+            product,
+            ..
+        } = self;
         format!(
             "begin;
             {numbers}
@@ -150,23 +164,37 @@ mod tests {
         let mut inventory = Connection::open(&databases[1]).await.unwrap();
         for product in &products {
             let product = Past::new(&databases[1], (1, 1), product).product;
-            inventory.run(format!("{STOCK} values ({product}, 9, 0, 0, '2020-01-01')")).await.unwrap();
+            inventory
+                .run(format!("{STOCK} values ({product}, 9, 0, 0, '2020-01-01')"))
+                .await
+                .unwrap();
         }
 
-        seed([&databases[0], &databases[1]], &products, 100).await.unwrap();
+        seed([&databases[0], &databases[1]], &products, 100)
+            .await
+            .unwrap();
 
         let mut orders = Connection::open(&databases[0]).await.unwrap();
         for (sql, expected) in [
-            ("select count(*) from orders join order_lines on order_id = id", 100),
+            (
+                "select count(*) from orders join order_lines on order_id = id",
+                100,
+            ),
             ("select count(*) from orders where status = 'pending'", 2),
             ("select count(distinct product_id) from order_lines", 3),
         ] {
             assert_eq!(orders.number(sql).await.unwrap(), expected, "{sql}");
         }
         for (sql, expected) in [
-            ("select count(*) from reservations join reservation_lines using (order_id)", 100),
+            (
+                "select count(*) from reservations join reservation_lines using (order_id)",
+                100,
+            ),
             ("select count(*) from stock_journal", 200),
-            ("select cast(sum(on_hand_change) as bigint) from stock_journal", -100),
+            (
+                "select cast(sum(on_hand_change) as bigint) from stock_journal",
+                -100,
+            ),
         ] {
             assert_eq!(inventory.number(sql).await.unwrap(), expected, "{sql}");
         }

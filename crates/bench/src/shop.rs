@@ -38,10 +38,17 @@ impl std::fmt::Debug for Token {
 impl Shop {
     /// Logs everybody in, and puts the products up.
     pub(crate) async fn open(platform: &Platform) -> Result<Self, Failure> {
-        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build()?;
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(Duration::from_secs(30))
+            .build()?;
         let door = format!("{}/auth/login", platform.url("user-service")?);
         let log_in = async |email: &str, password: &str| {
-            let pair = answer(http.post(&door).json(&json!({"email": email, "password": password}))).await?;
+            let pair = answer(
+                http.post(&door)
+                    .json(&json!({"email": email, "password": password})),
+            )
+            .await?;
             Ok::<_, Failure>(Token(text(&pair, "access_token")?))
         };
         let password = std::fs::read_to_string(platform.data("admin-password"))?;
@@ -51,22 +58,40 @@ impl Shop {
         for number in 0..BUYERS {
             let email = format!("buyer-{number}@example.com");
             let body = json!({"email": email, "password": PASSWORD, "name": "Ada"});
-            answer(http.post(format!("{}/auth/register", platform.url("user-service")?)).json(&body)).await?;
+            answer(
+                http.post(format!("{}/auth/register", platform.url("user-service")?))
+                    .json(&body),
+            )
+            .await?;
             buyers.push(log_in(&email, PASSWORD).await?);
         }
 
-        let (catalogue, stock) = (platform.url("product-service")?, platform.url("inventory-service")?);
+        let (catalogue, stock) = (
+            platform.url("product-service")?,
+            platform.url("inventory-service")?,
+        );
         let mut products = Vec::new();
         for _ in 0..PRODUCTS {
             let lamp = json!({"name": "Lamp", "price_cents": 1999, "currency": "EUR"});
-            let put_up = http.post(format!("{catalogue}/products")).bearer_auth(&admin.0).json(&lamp);
+            let put_up = http
+                .post(format!("{catalogue}/products"))
+                .bearer_auth(&admin.0)
+                .json(&lamp);
             let id = text(&answer(put_up).await?, "id")?;
-            let count = http.put(format!("{stock}/inventory/{id}")).json(&json!({"on_hand": ON_HAND}));
+            let count = http
+                .put(format!("{stock}/inventory/{id}"))
+                .json(&json!({"on_hand": ON_HAND}));
             answer(count.bearer_auth(&admin.0)).await?;
             products.push(id.parse()?);
         }
         let orders = format!("{}/orders", platform.url("order-service")?);
-        Ok(Self { http, orders, products, buyers, admin })
+        Ok(Self {
+            http,
+            orders,
+            products,
+            buyers,
+            admin,
+        })
     }
 
     /// Orders one of any product.
@@ -86,7 +111,12 @@ impl Shop {
 
     /// Looks at the first page of everybody's pending orders.
     pub(crate) async fn look_at_pending(&self, admin: &Token) -> Result<u16, Failure> {
-        status(self.http.get(format!("{}?status=pending", self.orders)).bearer_auth(&admin.0)).await
+        status(
+            self.http
+                .get(format!("{}?status=pending", self.orders))
+                .bearer_auth(&admin.0),
+        )
+        .await
     }
 }
 
@@ -103,5 +133,6 @@ async fn answer(request: RequestBuilder) -> Result<Value, Failure> {
 
 fn text(answer: &Value, field: &str) -> Result<String, Failure> {
     let text = answer.get(field).and_then(Value::as_str);
-    text.map(str::to_owned).ok_or_else(|| format!("an answer without {field}").into())
+    text.map(str::to_owned)
+        .ok_or_else(|| format!("an answer without {field}").into())
 }

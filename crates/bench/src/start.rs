@@ -7,7 +7,9 @@ use crate::report::Finding;
 use crate::{Failure, say};
 
 pub(crate) async fn measure(options: &Options, server: Option<&Server>) -> Result<Vec<Finding>, Failure> {
-    let engines = [("SQLite", None)].into_iter().chain(server.map(|server| ("PostgreSQL", Some(server))));
+    let engines = [("SQLite", None)]
+        .into_iter()
+        .chain(server.map(|server| ("PostgreSQL", Some(server))));
     let mut findings = Vec::new();
     for (engine, server) in engines {
         say(&format!("start: {} times on {engine}", options.rounds));

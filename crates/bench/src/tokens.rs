@@ -74,7 +74,13 @@ impl Signer {
     /// [`COUNT`] tokens, each somebody else's.
     pub fn tokens(&self) -> Result<Vec<String>, Failure> {
         let now = Clock::system().unix();
-        let sign = |_| Ok(jsonwebtoken::encode(&self.header, &somebody(now), &self.encoding)?);
+        let sign = |_| {
+            Ok(jsonwebtoken::encode(
+                &self.header,
+                &somebody(now),
+                &self.encoding,
+            )?)
+        };
         (0..COUNT).map(sign).collect()
     }
 
@@ -99,14 +105,22 @@ pub fn revocations() -> Revocations {
         revocations.apply(if number % 2 == 0 {
             Revocation::Session { id, expires_at }
         } else {
-            Revocation::User { id, epoch: 1, expires_at }
+            Revocation::User {
+                id,
+                epoch: 1,
+                expires_at,
+            }
         });
     }
     revocations
 }
 
 fn header(algorithm: Algorithm, key_id: Option<&str>) -> Header {
-    Header { typ: Some("at+jwt".to_owned()), kid: key_id.map(str::to_owned), ..Header::new(algorithm) }
+    Header {
+        typ: Some("at+jwt".to_owned()),
+        kid: key_id.map(str::to_owned),
+        ..Header::new(algorithm)
+    }
 }
 
 fn somebody(now: i64) -> Claims {

@@ -35,7 +35,11 @@ impl Verification {
     pub fn time(&mut self, count: u64) -> Duration {
         let begun = Instant::now();
         for _ in 0..count {
-            assert!((self.verifies)(self.next), "{}: a good token was refused", self.name);
+            assert!(
+                (self.verifies)(self.next),
+                "{}: a good token was refused",
+                self.name
+            );
             self.next = (self.next + 1) % COUNT;
         }
         begun.elapsed()
@@ -55,9 +59,20 @@ impl Verification {
 /// All ways, of each algorithm three: the bare signature, a token seen before, one first seen.
 pub fn all() -> Result<[[Verification; 3]; 2], Failure> {
     let revocations = revocations();
-    let hs256 = ["HS256 bare signature", "HS256 ours, cached", "HS256 ours, first seen"];
-    let eddsa = ["EdDSA bare signature", "EdDSA ours, cached", "EdDSA ours, first seen"];
-    Ok([of(hs256, Signer::hs256()?, &revocations)?, of(eddsa, Signer::eddsa()?, &revocations)?])
+    let hs256 = [
+        "HS256 bare signature",
+        "HS256 ours, cached",
+        "HS256 ours, first seen",
+    ];
+    let eddsa = [
+        "EdDSA bare signature",
+        "EdDSA ours, cached",
+        "EdDSA ours, first seen",
+    ];
+    Ok([
+        of(hs256, Signer::hs256()?, &revocations)?,
+        of(eddsa, Signer::eddsa()?, &revocations)?,
+    ])
 }
 
 fn of(
@@ -68,10 +83,16 @@ fn of(
     let tokens = signer.tokens()?;
     let verifier = signer.verifier(revocations);
     for token in &tokens {
-        verifier.verify_with_held_keys(token).map_err(|refusal| format!("a good token: {refusal:?}"))?;
+        verifier
+            .verify_with_held_keys(token)
+            .map_err(|refusal| format!("a good token: {refusal:?}"))?;
     }
     let [bare, cached, first_seen] = names;
-    let way = |name, verifies| Verification { name, verifies, next: 0 };
+    let way = |name, verifies| Verification {
+        name,
+        verifies,
+        next: 0,
+    };
     Ok([
         way(bare, bare_signature(signer.bare_check(), &tokens)?),
         way(cached, seen_before(verifier, tokens.clone())),
@@ -110,7 +131,9 @@ fn never_seen(signer: Signer, revocations: Revocations, tokens: Vec<String>) -> 
 }
 
 fn accepts(verifier: &Verifier, tokens: &[String], number: usize) -> bool {
-    tokens.get(number).is_some_and(|token| verifier.verify_with_held_keys(token).is_ok())
+    tokens
+        .get(number)
+        .is_some_and(|token| verifier.verify_with_held_keys(token).is_ok())
 }
 
 #[cfg(test)]

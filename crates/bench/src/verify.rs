@@ -45,7 +45,11 @@ pub(crate) fn measure(options: &Options) -> Result<Vec<Finding>, Failure> {
             Finding::new(format!("verify: {}", cached_way.name()), "ns", &cached).at_most(300.0),
             Finding::new(format!("verify: {}", first_seen_way.name()), "ns", &first_seen),
             // HMAC costs less than reading the claims, so there it is no measure of what was added.
-            if bare_way.name().starts_with("EdDSA") { ratio.at_most(1.1) } else { ratio },
+            if bare_way.name().starts_with("EdDSA") {
+                ratio.at_most(1.1)
+            } else {
+                ratio
+            },
         ]);
     }
     Ok(findings)

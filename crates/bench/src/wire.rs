@@ -29,14 +29,23 @@ impl Wire {
     pub(crate) async fn open(port: u16) -> Result<Self, Failure> {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, received: Vec::new() })
+        Ok(Self {
+            stream,
+            received: Vec::new(),
+        })
     }
 
     /// Sends a whole request, and waits for the whole answer.
     pub(crate) async fn ask(&mut self, request: &str) -> Result<Answer<'_>, Failure> {
         let head = tokio::time::timeout(ANSWERED_WITHIN, self.exchange(request)).await??;
-        let body = self.received.get(head.body..head.body + head.length).unwrap_or_default();
-        Ok(Answer { status: head.status, body })
+        let body = self
+            .received
+            .get(head.body..head.body + head.length)
+            .unwrap_or_default();
+        Ok(Answer {
+            status: head.status,
+            body,
+        })
     }
 
     async fn exchange(&mut self, request: &str) -> Result<Head, Failure> {
@@ -67,9 +76,15 @@ impl Head {
     /// Reads the head of an answer, if all of it is there.
     fn read(received: &[u8]) -> Result<Option<Self>, Failure> {
         const END: &[u8] = b"\r\n\r\n";
-        let Some(end) = received.windows(END.len()).position(|bytes| bytes == END) else { return Ok(None) };
+        let Some(end) = received.windows(END.len()).position(|bytes| bytes == END) else {
+            return Ok(None);
+        };
         let mut lines = std::str::from_utf8(received.get(..end).unwrap_or_default())?.split("\r\n");
-        let status = lines.next().and_then(|line| line.split(' ').nth(1)).ok_or("no status line")?.parse()?;
+        let status = lines
+            .next()
+            .and_then(|line| line.split(' ').nth(1))
+            .ok_or("no status line")?
+            .parse()?;
         let mut length = 0;
         for (name, value) in lines.filter_map(|line| line.split_once(':')) {
             if name.eq_ignore_ascii_case("content-length") {
@@ -78,7 +93,11 @@ impl Head {
                 return Err("an answer whose length is not said".into());
             }
         }
-        Ok(Some(Self { status, body: end + END.len(), length }))
+        Ok(Some(Self {
+            status,
+            body: end + END.len(),
+            length,
+        }))
     }
 }
 
@@ -105,11 +124,18 @@ mod tests {
     #[test]
     fn an_answer_is_read_once_its_head_is_there() {
         let answer = b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\nx: y:z\r\n\r\n{}";
-        let whole = Head { status: 201, body: answer.len() - 2, length: 2 };
+        let whole = Head {
+            status: 201,
+            body: answer.len() - 2,
+            length: 2,
+        };
         for received in 0..answer.len() - 2 {
             assert_eq!(Head::read(&answer[..received]).unwrap(), None, "{received}");
         }
-        assert_eq!(Head::read(&answer[..answer.len() - 2]).unwrap().as_ref(), Some(&whole));
+        assert_eq!(
+            Head::read(&answer[..answer.len() - 2]).unwrap().as_ref(),
+            Some(&whole)
+        );
         assert_eq!(Head::read(answer).unwrap(), Some(whole));
     }
 

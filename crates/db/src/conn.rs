@@ -80,7 +80,9 @@ impl DerefMut for Tx {
 /// Gives up on a statement after 5 seconds, with the error of a pool that has nothing to give, so that a database that hangs
 /// answers as one that is away.
 pub async fn bounded<T>(statement: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
-    tokio::time::timeout(PATIENCE, statement).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+    tokio::time::timeout(PATIENCE, statement)
+        .await
+        .unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }
 
 /// Expands one body for both engines: `on!(self.0, conn => sqlx::query(SQL).execute(conn).await)`. The body's value is a

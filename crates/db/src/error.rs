@@ -41,11 +41,16 @@ fn is_unavailable_code(error: &dyn DatabaseError) -> bool {
         13, // disk full
     ];
     let Some(code) = error.code() else { return false };
-    if code.len() == 5 && error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>().is_some() {
+    if code.len() == 5
+        && error
+            .try_downcast_ref::<sqlx::postgres::PgDatabaseError>()
+            .is_some()
+    {
         return POSTGRES_CLASSES.iter().any(|class| code.starts_with(class))
             || POSTGRES.contains(&code.as_ref());
     }
-    code.parse::<i32>().is_ok_and(|code| SQLITE.contains(&(code & 0xff)))
+    code.parse::<i32>()
+        .is_ok_and(|code| SQLITE.contains(&(code & 0xff)))
 }
 
 /// Whether the same transaction, tried again at once, may well succeed: a serialisation failure, or the victim of a deadlock.

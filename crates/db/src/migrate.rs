@@ -37,5 +37,9 @@ pub(crate) async fn lock(file: &Path) -> Result<File, sqlx::Error> {
         let file = File::options().create(true).append(true).mode(0o600).open(path)?;
         file.lock().map(|()| file)
     });
-    locked.await.map_err(std::io::Error::other).and_then(|locked| locked).map_err(sqlx::Error::Io)
+    locked
+        .await
+        .map_err(std::io::Error::other)
+        .and_then(|locked| locked)
+        .map_err(sqlx::Error::Io)
 }

@@ -70,7 +70,10 @@ impl Db {
             .before_acquire(|conn, _| Box::pin(async move { Ok(!conn.is_in_transaction()) }));
         let writer = writer.connect_with(options.clone()).await?;
         migrations.sqlite.run(&writer).await?;
-        let readers = pool.max_connections(SQLITE_READERS).connect_with(options.read_only(true)).await?;
+        let readers = pool
+            .max_connections(SQLITE_READERS)
+            .connect_with(options.read_only(true))
+            .await?;
         Ok(Self(Pools::Sqlite { writer, readers }))
     }
 
@@ -124,18 +127,18 @@ impl Db {
         .await
     }
 
-    /// Runs a transaction, [again](Self::again) where the database asks for that. So `work` may do nothing that can't be done
+    /// Runs a transaction, [again](Db::retry) where the database asks for that. So `work` may do nothing that can't be done
     /// twice.
     pub async fn transaction<T, E>(&self, work: impl AsyncFn(&mut Tx) -> Result<T, E>) -> Result<T, E>
     where
         E: From<sqlx::Error> + std::error::Error + 'static,
     {
-        Self::again(async || self.attempt(&work).await).await
+        Db::retry(async || self.attempt(&work).await).await
     }
 
     /// Does something, and does it again, up to three times, where the database asks for that (a deadlock, a serialisation
     /// failure).
-    pub async fn again<T, E>(work: impl AsyncFn() -> Result<T, E>) -> Result<T, E>
+    pub async fn retry<T, E>(work: impl AsyncFn() -> Result<T, E>) -> Result<T, E>
     where
         E: std::error::Error + 'static,
     {
@@ -164,7 +167,10 @@ impl Db {
             let mut conn = self.read().await?;
             crate::on!(conn, conn => sqlx::query("select 1").execute(conn).await.map(|_| ()))
         };
-        matches!(tokio::time::timeout(Duration::from_secs(1), ask).await, Ok(Ok(())))
+        matches!(
+            tokio::time::timeout(Duration::from_secs(1), ask).await,
+            Ok(Ok(()))
+        )
     }
 
     /// Closes the pools, once what is under way has ended.
@@ -194,13 +200,23 @@ async fn end_in_time(conn: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     /// Instructions of SQLite's machine between two looks at the time.
     const INSTRUCTIONS: i32 = 1_000;
     let begun = Instant::now();
-    conn.lock_handle().await?.set_progress_handler(INSTRUCTIONS, move || begun.elapsed() < PATIENCE);
+    conn.lock_handle()
+        .await?
+        .set_progress_handler(INSTRUCTIONS, move || begun.elapsed() < PATIENCE);
     Ok(())
 }
 
 fn make_private_file(file: &Path) -> std::io::Result<()> {
-    if let Some(directory) = file.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+    if let Some(directory) = file
+        .parent()
+        .filter(|directory| !directory.as_os_str().is_empty())
+    {
         DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     }
-    OpenOptions::new().create(true).append(true).mode(0o600).open(file).map(drop)
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(file)
+        .map(drop)
 }

@@ -40,7 +40,11 @@ impl FromStr for DatabaseUrl {
         if let Some(path) = url.strip_prefix("sqlite:") {
             let path = path.strip_prefix("//").unwrap_or(path);
             let is_a_file = !path.is_empty() && !path.starts_with(':') && !path.contains('?');
-            return if is_a_file { Ok(Self::Sqlite(path.into())) } else { Err(InvalidDatabaseUrl) };
+            return if is_a_file {
+                Ok(Self::Sqlite(path.into()))
+            } else {
+                Err(InvalidDatabaseUrl)
+            };
         }
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             return url
@@ -81,9 +85,19 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused() {
-        for url in ["", "sqlite:", "sqlite::memory:", "sqlite:a?mode=ro", "mysql://localhost/a", "/data/a.db"]
-        {
-            assert_eq!(url.parse::<DatabaseUrl>().err(), Some(InvalidDatabaseUrl), "{url}");
+        for url in [
+            "",
+            "sqlite:",
+            "sqlite::memory:",
+            "sqlite:a?mode=ro",
+            "mysql://localhost/a",
+            "/data/a.db",
+        ] {
+            assert_eq!(
+                url.parse::<DatabaseUrl>().err(),
+                Some(InvalidDatabaseUrl),
+                "{url}"
+            );
         }
     }
 

@@ -1,7 +1,7 @@
 //! What the service has to be told.
 
 use db::DatabaseUrl;
-use service_kit::{AuthSettings, Calls, Env, Neighbour, Settings};
+use service_kit::{AuthSettings, Env, Neighbour, Neighbours, Settings};
 
 use crate::NAME;
 
@@ -20,8 +20,12 @@ impl Config {
     /// Reads it.
     pub fn read(env: &mut Env, settings: Settings) -> Self {
         let file = DatabaseUrl::Sqlite(settings.data_dir.join("inventory-service.db"));
-        let products = Calls::read(env, &settings, NAME).to(env, "product-service");
+        let products = Neighbours::read(env, &settings, NAME).to(env, "product-service");
         let database = env.parse_secret("DATABASE_URL", file, DatabaseUrl::FORM);
-        Self { database, auth: settings.auth, products }
+        Self {
+            database,
+            auth: settings.auth,
+            products,
+        }
     }
 }

@@ -89,6 +89,9 @@ mod tests {
             answered(sqlx::Error::PoolTimedOut),
             (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable")
         );
-        assert_eq!(answered(sqlx::Error::RowNotFound), (StatusCode::INTERNAL_SERVER_ERROR, "internal"));
+        assert_eq!(
+            answered(sqlx::Error::RowNotFound),
+            (StatusCode::INTERNAL_SERVER_ERROR, "internal")
+        );
     }
 }

@@ -26,7 +26,12 @@ struct Product {
 impl Products {
     /// The product's owner, or `None` where there is no such product.
     pub(crate) async fn owner_of(&self, id: Uuid) -> Result<Option<Uuid>, ProductsError> {
-        let answer = self.0.get(&format!("/products/{id}")).without_token().send().await?;
+        let answer = self
+            .0
+            .get(&format!("/products/{id}"))
+            .without_token()
+            .send()
+            .await?;
         match answer.status() {
             200 => Ok(Some(answer.json::<Product>()?.owner_id)),
             404 => Ok(None),

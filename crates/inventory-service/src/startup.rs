@@ -4,7 +4,7 @@ use std::error::Error;
 
 use auth::Verifier;
 use db::{Db, Migrations};
-use service_kit::{Host, Service};
+use service_kit::{Runtime, Server};
 
 use crate::config::Config;
 use crate::products::Products;
@@ -16,23 +16,23 @@ static MIGRATIONS: Migrations = Migrations {
 };
 
 /// Runs the service with the verifier that its configuration asks for.
-pub async fn run(config: Config, host: Host) -> Result<(), Box<dyn Error>> {
-    let verifier = config.auth.verifier(NAME, &host)?;
-    run_with(config, verifier, host).await
+pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>> {
+    let verifier = config.auth.verifier(NAME, &runtime)?;
+    run_with(config, verifier, runtime).await
 }
 
 /// Runs the service with this verifier, as tests do that sign their own tokens.
-pub async fn run_with(config: Config, verifier: Verifier, host: Host) -> Result<(), Box<dyn Error>> {
+pub async fn run_with(config: Config, verifier: Verifier, runtime: Runtime) -> Result<(), Box<dyn Error>> {
     let products = Products(config.products.client()?);
     let db = Db::open(&config.database, &MIGRATIONS).await?;
     let database = db.clone();
-    Service::new(NAME, routes::routes, docs::handlers())
+    Server::new(NAME, routes::routes, docs::handlers())
         .verifier(verifier)
         .data(db.clone())
         .data(products)
-        .data(host.clock)
+        .data(runtime.clock)
         .ready_when("database", move || database.clone().is_reachable())
-        .run(host.listener, host.shutdown)
+        .run(runtime.listener, runtime.shutdown)
         .await?;
     db.close().await;
     Ok(())

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actix_web::rt;
-use auth::{CallContext, Clock};
+use auth::{Clock, TraceContext};
 use db::Db;
 use service_kit::id;
 use tokio::time::{Instant, timeout_at};
@@ -61,17 +61,26 @@ impl Checkout {
         tracing::info!(order.id = %order.id, user.id = %order.user_id, "written down");
         // The order stands: whatever goes wrong from here on, the worker carries on, and it is pending at the least.
         let stock = self.stock.clone();
-        let told = rt::spawn(CallContext::inherit(async move { stock.try_to_work_off(task).await }));
+        let told = rt::spawn(TraceContext::inherit(
+            async move { stock.try_to_work_off(task).await },
+        ));
         drop(timeout_at(deadline, told).await);
         let order = self.find(order.id).await.unwrap_or(order);
-        Ok(Placed { order, is_replayed: false })
+        Ok(Placed {
+            order,
+            is_replayed: false,
+        })
     }
 
     /// The order and its task, unless the key was used meanwhile.
     async fn write_down(
         &self,
         request: &Request,
-        Priced { lines, total_cents, currency }: Priced,
+        Priced {
+            lines,
+            total_cents,
+            currency,
+        }: Priced,
     ) -> Result<Option<(Order, StockTask)>, OrderError> {
         let now = self.clock.now();
         let order = Order {
@@ -87,11 +96,15 @@ impl Checkout {
         let mut tx = self.db.begin().await?;
         Orders(&mut tx).add(&order).await?;
         if let Some(key) = &request.key
-            && !IdempotencyKeys(&mut tx).claim(&order, key, &request.basket.hash()).await?
+            && !IdempotencyKeys(&mut tx)
+                .claim(&order, key, &request.basket.hash())
+                .await?
         {
             return Ok(None);
         }
-        let task = StockTasks(&mut tx).add(order.id, StockTaskKind::Reserve, now + LEASE).await?;
+        let task = StockTasks(&mut tx)
+            .add(order.id, StockTaskKind::Reserve, now + LEASE)
+            .await?;
         tx.commit().await?;
         Ok(Some((order, task)))
     }
@@ -100,7 +113,9 @@ impl Checkout {
     async fn find_known(&self, request: &Request) -> Result<Option<Uuid>, OrderError> {
         let Some(key) = &request.key else { return Ok(None) };
         let mut conn = self.db.read().await?;
-        let known = IdempotencyKeys(&mut conn).find(request.user_id, key, self.clock.now()).await?;
+        let known = IdempotencyKeys(&mut conn)
+            .find(request.user_id, key, self.clock.now())
+            .await?;
         match known {
             Some(known) if known.request_hash != request.basket.hash() => {
                 Err(OrderError::IdempotencyMismatch)
@@ -116,18 +131,26 @@ impl Checkout {
             let is_being_made = self.is_being_made(id).await?;
             let order = self.find(id).await?;
             if order.status != OrderStatus::Pending || !is_being_made || Instant::now() >= deadline {
-                return Ok(Placed { order, is_replayed: true });
+                return Ok(Placed {
+                    order,
+                    is_replayed: true,
+                });
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 
     async fn find(&self, id: Uuid) -> Result<Order, OrderError> {
-        Orders(&mut self.db.read().await?).find(id).await?.ok_or(OrderError::NotFound)
+        Orders(&mut self.db.read().await?)
+            .find(id)
+            .await?
+            .ok_or(OrderError::NotFound)
     }
 
     async fn is_being_made(&self, id: Uuid) -> Result<bool, OrderError> {
         let mut conn = self.db.read().await?;
-        Ok(StockTasks(&mut conn).is_first_attempt(id, self.clock.now()).await?)
+        Ok(StockTasks(&mut conn)
+            .is_first_attempt(id, self.clock.now())
+            .await?)
     }
 }

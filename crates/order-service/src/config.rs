@@ -1,7 +1,7 @@
 //! What the service has to be told.
 
 use db::DatabaseUrl;
-use service_kit::{AuthSettings, Calls, Env, Neighbour, Settings};
+use service_kit::{AuthSettings, Env, Neighbour, Neighbours, Settings};
 
 use crate::NAME;
 
@@ -21,7 +21,7 @@ pub struct Config {
 impl Config {
     /// Reads it.
     pub fn read(env: &mut Env, settings: Settings) -> Self {
-        let calls = Calls::read(env, &settings, NAME);
+        let calls = Neighbours::read(env, &settings, NAME);
         let file = DatabaseUrl::Sqlite(settings.data_dir.join("order-service.db"));
         Self {
             database: env.parse_secret("DATABASE_URL", file, DatabaseUrl::FORM),

@@ -57,14 +57,19 @@ impl Problem for OrderError {
 
     fn fields(&self) -> Vec<FieldError> {
         match self {
-            Self::Basket(error) => vec![FieldError { field: error.field(), message: error.to_string() }],
+            Self::Basket(error) => vec![FieldError {
+                field: error.field(),
+                message: error.to_string(),
+            }],
             _ => Vec::new(),
         }
     }
 
     /// The order as it is, and what there was too little of.
     fn members(&self) -> Map<String, Value> {
-        let (Self::InsufficientStock(order) | Self::AlreadyFinal(order)) = self else { return Map::new() };
+        let (Self::InsufficientStock(order) | Self::AlreadyFinal(order)) = self else {
+            return Map::new();
+        };
         let mut members = Map::from_iter([("order".to_owned(), json!(order))]);
         if let Self::InsufficientStock(_) = self {
             let short = order.items.iter().filter_map(|line| {
@@ -89,6 +94,9 @@ mod tests {
             answered(sqlx::Error::PoolTimedOut),
             (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable")
         );
-        assert_eq!(answered(sqlx::Error::RowNotFound), (StatusCode::INTERNAL_SERVER_ERROR, "internal"));
+        assert_eq!(
+            answered(sqlx::Error::RowNotFound),
+            (StatusCode::INTERNAL_SERVER_ERROR, "internal")
+        );
     }
 }

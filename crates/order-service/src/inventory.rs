@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use auth::{CallError, ServiceAnswer, ServiceClient};
+use auth::{CallError, ServiceClient, ServiceResponse};
 use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
@@ -35,7 +35,7 @@ pub(crate) enum InventoryUnavailable {
 
 /// A refusal (RFC 9457), with what is short where that is why.
 #[derive(Default, Deserialize)]
-struct Refusal {
+struct AuthError {
     code: String,
     #[serde(default)]
     short: Vec<Short>,
@@ -50,7 +50,7 @@ struct Short {
 impl Inventory {
     /// Whether every call would fail at once.
     pub(crate) fn is_left_alone(&self) -> bool {
-        self.0.left_alone_for().is_some()
+        self.0.circuit_open_for().is_some()
     }
 
     /// Keeps what was ordered for this order.
@@ -64,7 +64,13 @@ impl Inventory {
             .map(|line| json!({"product_id": line.product_id, "quantity": line.quantity}))
             .collect();
         let body = json!({"order_id": order_id, "items": items});
-        let answer = self.0.post("/reservations").json(&body).idempotent().send().await?;
+        let answer = self
+            .0
+            .post("/reservations")
+            .json(&body)
+            .idempotent()
+            .send()
+            .await?;
         let refusal = match answer.status() {
             201 => return Ok(Reservation::Made),
             409 => refusal(&answer),
@@ -72,7 +78,10 @@ impl Inventory {
         };
         match refusal.code.as_str() {
             "insufficient_stock" => {
-                let short = refusal.short.iter().map(|short| (short.product_id, short.available));
+                let short = refusal
+                    .short
+                    .iter()
+                    .map(|short| (short.product_id, short.available));
                 Ok(Reservation::Refused(short.collect()))
             }
             "released" => Ok(Reservation::Released),
@@ -83,20 +92,36 @@ impl Inventory {
     /// Gives back what is kept for this order, if anything is.
     pub(crate) async fn release(&self, order_id: Uuid) -> Result<(), InventoryUnavailable> {
         let answer = self.0.delete(&format!("/reservations/{order_id}")).send().await?;
-        if answer.status() == 204 { Ok(()) } else { Err(unexpected(&answer)) }
+        if answer.status() == 204 {
+            Ok(())
+        } else {
+            Err(unexpected(&answer))
+        }
     }
 
     /// Says that what was kept for this order has left.
     pub(crate) async fn commit(&self, order_id: Uuid) -> Result<(), InventoryUnavailable> {
-        let answer = self.0.post(&format!("/reservations/{order_id}/commit")).idempotent().send().await?;
-        if answer.status() == 200 { Ok(()) } else { Err(unexpected(&answer)) }
+        let answer = self
+            .0
+            .post(&format!("/reservations/{order_id}/commit"))
+            .idempotent()
+            .send()
+            .await?;
+        if answer.status() == 200 {
+            Ok(())
+        } else {
+            Err(unexpected(&answer))
+        }
     }
 }
 
-fn refusal(answer: &ServiceAnswer) -> Refusal {
+fn refusal(answer: &ServiceResponse) -> AuthError {
     answer.json().unwrap_or_default()
 }
 
-fn unexpected(answer: &ServiceAnswer) -> InventoryUnavailable {
-    InventoryUnavailable::Answer { status: answer.status(), code: refusal(answer).code }
+fn unexpected(answer: &ServiceResponse) -> InventoryUnavailable {
+    InventoryUnavailable::Answer {
+        status: answer.status(),
+        code: refusal(answer).code,
+    }
 }

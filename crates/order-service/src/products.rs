@@ -36,7 +36,12 @@ impl Products {
 
         let ids: Vec<_> = ids.map(|id| id.to_string()).collect();
         // The catalogue is public: that user-service is away is no reason not to sell.
-        let answer = self.0.get(&format!("/products?ids={}", ids.join(","))).without_token().send().await?;
+        let answer = self
+            .0
+            .get(&format!("/products?ids={}", ids.join(",")))
+            .without_token()
+            .send()
+            .await?;
         if answer.status() != 200 {
             return Err(ProductsUnavailable::Status(answer.status()));
         }
@@ -44,6 +49,9 @@ impl Products {
         if let Some(product) = products.iter().find(|product| !product.is_sensible()) {
             return Err(ProductsUnavailable::Nonsense(product.id));
         }
-        Ok(products.into_iter().map(|product| (product.id, product)).collect())
+        Ok(products
+            .into_iter()
+            .map(|product| (product.id, product))
+            .collect())
     }
 }

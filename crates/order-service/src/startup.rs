@@ -4,7 +4,7 @@ use std::error::Error;
 
 use auth::Verifier;
 use db::{Db, Migrations};
-use service_kit::{Host, Service};
+use service_kit::{Runtime, Server};
 
 use crate::checkout::Checkout;
 use crate::config::Config;
@@ -19,33 +19,37 @@ static MIGRATIONS: Migrations = Migrations {
 };
 
 /// Runs the service with the verifier that its configuration asks for.
-pub async fn run(config: Config, host: Host) -> Result<(), Box<dyn Error>> {
-    let verifier = config.auth.verifier(NAME, &host)?;
-    run_with(config, verifier, host).await
+pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>> {
+    let verifier = config.auth.verifier(NAME, &runtime)?;
+    run_with(config, verifier, runtime).await
 }
 
 /// Runs the service with this verifier, as tests do that sign their own tokens.
-pub async fn run_with(config: Config, verifier: Verifier, host: Host) -> Result<(), Box<dyn Error>> {
+pub async fn run_with(config: Config, verifier: Verifier, runtime: Runtime) -> Result<(), Box<dyn Error>> {
     let db = Db::open(&config.database, &MIGRATIONS).await?;
     let inventory = Inventory(config.inventory.client()?);
-    let stock = Stock { db: db.clone(), inventory, clock: host.clock.clone() };
+    let stock = Stock {
+        db: db.clone(),
+        inventory,
+        clock: runtime.clock.clone(),
+    };
     let checkout = Checkout {
         db: db.clone(),
         products: Products(config.products.client()?),
         stock: stock.clone(),
-        clock: host.clock.clone(),
+        clock: runtime.clock.clone(),
     };
     let mut worker = actix_web::rt::spawn(stock.clone().keep_working());
 
     let database = db.clone();
-    let service = Service::new(NAME, routes::routes, docs::handlers())
+    let service = Server::new(NAME, routes::routes, docs::handlers())
         .verifier(verifier)
         .data(db.clone())
         .data(checkout)
         .data(stock)
-        .data(host.clock)
+        .data(runtime.clock)
         .ready_when("database", move || database.clone().is_reachable())
-        .run(host.listener, host.shutdown);
+        .run(runtime.listener, runtime.shutdown);
     let served = tokio::select! {
         served = service => served,
         // Without it orders would be taken and never settled.

@@ -163,16 +163,22 @@ impl Stock {
         if self.inventory.is_left_alone() {
             return Ok(0);
         }
-        let due = StockTasks(&mut self.db.read().await?).due(self.clock.now(), BATCH).await?;
+        let due = StockTasks(&mut self.db.read().await?)
+            .due(self.clock.now(), BATCH)
+            .await?;
         let taken_up = AtomicI64::new(0);
         stream::iter(due)
-            .for_each_concurrent(AT_ONCE, async |order_id| match self.take_up_next(order_id).await {
-                Ok(Some(task)) => {
-                    taken_up.fetch_add(1, Ordering::Relaxed);
-                    self.try_to_work_off(task).await;
+            .for_each_concurrent(AT_ONCE, async |order_id| {
+                match self.take_up_next(order_id).await {
+                    Ok(Some(task)) => {
+                        taken_up.fetch_add(1, Ordering::Relaxed);
+                        self.try_to_work_off(task).await;
+                    }
+                    Ok(None) => {}
+                    Err(error) => {
+                        tracing::warn!(order.id = %order_id, %error, "a stock task can't be taken up")
+                    }
                 }
-                Ok(None) => {}
-                Err(error) => tracing::warn!(order.id = %order_id, %error, "a stock task can't be taken up"),
             })
             .await;
         Ok(taken_up.into_inner())
@@ -189,7 +195,9 @@ impl Stock {
     /// So many at a time that no task waits for long, and says whether there may be more.
     async fn forget_keys(&self) -> Result<bool, sqlx::Error> {
         let mut tx = self.db.begin().await?;
-        let forgotten = IdempotencyKeys(&mut tx).forget_old(self.clock.now(), FORGOTTEN_AT_ONCE).await?;
+        let forgotten = IdempotencyKeys(&mut tx)
+            .forget_old(self.clock.now(), FORGOTTEN_AT_ONCE)
+            .await?;
         tx.commit().await?;
         Ok(forgotten >= u64::from(FORGOTTEN_AT_ONCE))
     }
@@ -208,7 +216,12 @@ impl Settled {
 }
 
 fn postponed(task: &StockTask, error: &InventoryUnavailable) -> Outcome {
-    let StockTask { order_id, kind, attempts, .. } = task;
+    let StockTask {
+        order_id,
+        kind,
+        attempts,
+        ..
+    } = task;
     match error {
         InventoryUnavailable::Call(_) => {
             tracing::warn!(order.id = %order_id, ?kind, attempts, %error, "inventory-service can't be told");

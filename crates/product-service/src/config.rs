@@ -16,6 +16,9 @@ impl Config {
     /// Reads it.
     pub fn read(env: &mut Env, settings: Settings) -> Self {
         let file = DatabaseUrl::Sqlite(settings.data_dir.join("product-service.db"));
-        Self { database: env.parse_secret("DATABASE_URL", file, DatabaseUrl::FORM), auth: settings.auth }
+        Self {
+            database: env.parse_secret("DATABASE_URL", file, DatabaseUrl::FORM),
+            auth: settings.auth,
+        }
     }
 }

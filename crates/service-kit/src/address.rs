@@ -35,7 +35,11 @@ impl FromStr for TrustedProxies {
     fn from_str(text: &str) -> Result<Self, InvalidProxies> {
         let network = |item: &str| {
             let item = item.trim();
-            let address = || item.parse::<IpAddr>().ok().map(|address| address.to_canonical().into());
+            let address = || {
+                item.parse::<IpAddr>()
+                    .ok()
+                    .map(|address| address.to_canonical().into())
+            };
             item.parse().ok().or_else(address).ok_or(InvalidProxies)
         };
         text.split(',').map(network).collect::<Result<_, _>>().map(Self)
@@ -51,13 +55,18 @@ impl ClientAddress {
     fn of(peer: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> Self {
         let mut address = peer.to_canonical();
         let forwarded: Vec<_> = headers.get_all("x-forwarded-for").collect();
-        let hops = forwarded.iter().rev().flat_map(|line| line.to_str().unwrap_or("?").rsplit(','));
+        let hops = forwarded
+            .iter()
+            .rev()
+            .flat_map(|line| line.to_str().unwrap_or("?").rsplit(','));
         for hop in hops {
             if !trusted.include(address) {
                 break;
             }
             // A proxy that is trusted, and writes what is no address, hides whoever is behind it.
-            let Some(behind) = address_of(hop.trim()) else { break };
+            let Some(behind) = address_of(hop.trim()) else {
+                break;
+            };
             address = behind.to_canonical();
         }
         Self(address)
@@ -82,9 +91,13 @@ impl FromRequest for ClientAddress {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         // A connection that is gone already has no address to tell.
-        let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
+        let peer = request
+            .peer_addr()
+            .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
         let nobody = TrustedProxies::default();
-        let trusted = request.app_data::<Data<TrustedProxies>>().map_or(&nobody, |trusted| trusted);
+        let trusted = request
+            .app_data::<Data<TrustedProxies>>()
+            .map_or(&nobody, |trusted| trusted);
         ready(Ok(Self::of(peer, request.headers(), trusted)))
     }
 }
@@ -96,27 +109,48 @@ mod tests {
     use super::*;
 
     fn from(peer: &str, forwarded: &[&str], trusted: &str) -> String {
-        let request = forwarded
-            .iter()
-            .fold(TestRequest::default(), |request, line| request.append_header(("x-forwarded-for", *line)));
-        let trusted = if trusted.is_empty() { TrustedProxies::default() } else { trusted.parse().unwrap() };
-        ClientAddress::of(peer.parse().unwrap(), request.to_http_request().headers(), &trusted).to_string()
+        let request = forwarded.iter().fold(TestRequest::default(), |request, line| {
+            request.append_header(("x-forwarded-for", *line))
+        });
+        let trusted = if trusted.is_empty() {
+            TrustedProxies::default()
+        } else {
+            trusted.parse().unwrap()
+        };
+        ClientAddress::of(
+            peer.parse().unwrap(),
+            request.to_http_request().headers(),
+            &trusted,
+        )
+        .to_string()
     }
 
     #[test]
     fn nobody_is_believed_by_default() {
         assert_eq!(from("203.0.113.7", &["198.51.100.1"], ""), "203.0.113.7");
-        assert_eq!(from("203.0.113.7", &["198.51.100.1"], "10.0.0.0/8"), "203.0.113.7");
+        assert_eq!(
+            from("203.0.113.7", &["198.51.100.1"], "10.0.0.0/8"),
+            "203.0.113.7"
+        );
         assert_eq!(from("::ffff:203.0.113.7", &[], ""), "203.0.113.7");
     }
 
     #[test]
     fn of_a_trusted_proxy_the_last_word_counts_and_of_several_the_last_that_is_none_of_them() {
         let trusted = "10.0.0.1, 10.0.1.0/24,fd00::/8";
-        assert_eq!(from("10.0.0.1", &["198.51.100.1, 203.0.113.7"], trusted), "203.0.113.7");
+        assert_eq!(
+            from("10.0.0.1", &["198.51.100.1, 203.0.113.7"], trusted),
+            "203.0.113.7"
+        );
         assert_eq!(from("::ffff:10.0.0.1", &["203.0.113.7"], trusted), "203.0.113.7");
-        assert_eq!(from("10.0.0.1", &["203.0.113.7, 10.0.1.9"], trusted), "203.0.113.7");
-        assert_eq!(from("10.0.0.1", &["203.0.113.7", "fd00::1,10.0.1.9"], trusted), "203.0.113.7");
+        assert_eq!(
+            from("10.0.0.1", &["203.0.113.7, 10.0.1.9"], trusted),
+            "203.0.113.7"
+        );
+        assert_eq!(
+            from("10.0.0.1", &["203.0.113.7", "fd00::1,10.0.1.9"], trusted),
+            "203.0.113.7"
+        );
         assert_eq!(from("fd00::1", &["2001:db8::7"], trusted), "2001:db8::7");
         assert_eq!(from("10.0.0.1", &["203.0.113.7:4711"], trusted), "203.0.113.7");
         assert_eq!(from("10.0.0.2", &["203.0.113.7"], trusted), "10.0.0.2");
@@ -125,7 +159,11 @@ mod tests {
     #[test]
     fn what_is_no_address_is_not_looked_behind() {
         for hop in ["", "unknown", "203.0.113.7 x", "\u{e9}"] {
-            assert_eq!(from("10.0.0.1", &[&format!("198.51.100.1, {hop}")], "10.0.0.1"), "10.0.0.1", "{hop}");
+            assert_eq!(
+                from("10.0.0.1", &[&format!("198.51.100.1, {hop}")], "10.0.0.1"),
+                "10.0.0.1",
+                "{hop}"
+            );
         }
         assert_eq!(from("10.0.0.1", &[], "10.0.0.1"), "10.0.0.1");
     }

@@ -12,7 +12,7 @@ use actix_web::http::header::{
 };
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _, HttpResponse};
-use auth::{CallContext, ProblemDetails, problem_json};
+use auth::{ProblemDetails, TraceContext, problem_json};
 use futures_util::FutureExt as _;
 use uuid::Uuid;
 
@@ -33,10 +33,17 @@ impl RequestId {
             let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
             (1..=128).contains(&id.len()) && id.as_bytes().iter().all(plain)
         };
-        Self(headers.get(X_REQUEST_ID).filter(is_plain).cloned().unwrap_or_else(|| {
-            // Random, not ordered by time: nothing is sorted by it, and it tells a stranger nothing.
-            HeaderValue::try_from(Uuid::new_v4().to_string()).unwrap_or(HeaderValue::from_static("none"))
-        }))
+        Self(
+            headers
+                .get(X_REQUEST_ID)
+                .filter(is_plain)
+                .cloned()
+                .unwrap_or_else(|| {
+                    // Random, not ordered by time: nothing is sorted by it, and it tells a stranger nothing.
+                    HeaderValue::try_from(Uuid::new_v4().to_string())
+                        .unwrap_or(HeaderValue::from_static("none"))
+                }),
+        )
     }
 
     /// The id's text.
@@ -86,8 +93,11 @@ pub(crate) async fn finish<B: MessageBody + 'static>(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let id = RequestId::of(request.headers());
     request.extensions_mut().insert(id.clone());
-    let trace_parent = request.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok());
-    let context = CallContext::new(id.as_str(), trace_parent);
+    let trace_parent = request
+        .headers()
+        .get(TRACEPARENT)
+        .and_then(|value| value.to_str().ok());
+    let context = TraceContext::new(id.as_str(), trace_parent);
     let body = Shared::of(&mut request);
     let dress = |response| {
         let response = dress(response, id);
@@ -99,7 +109,10 @@ pub(crate) async fn finish<B: MessageBody + 'static>(
     match context.scope(next.call(request)).await {
         Ok(response) => {
             let (request, response) = response.into_parts();
-            Ok(ServiceResponse::new(request, dress(response.map_into_boxed_body())))
+            Ok(ServiceResponse::new(
+                request,
+                dress(response.map_into_boxed_body()),
+            ))
         }
         // The router wants the request for itself, so no part of it can be kept for an answer that comes without one.
         Err(error) => {
@@ -138,12 +151,16 @@ fn shape(mut response: HttpResponse, id: &RequestId) -> HttpResponse {
     };
     let body = problem.request_id(id.as_str()).body();
     let (name, value) = problem_json();
-    response.headers_mut().insert(name, HeaderValue::from_static(value));
+    response
+        .headers_mut()
+        .insert(name, HeaderValue::from_static(value));
     response.map_body(|_, _| BoxBody::new(body))
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
-    headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/json"))
+    headers
+        .get(CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes().starts_with(b"application/json"))
 }
 
 fn code_of(status: StatusCode) -> &'static str {

@@ -6,7 +6,7 @@ mod register;
 mod roles;
 mod settings;
 
-pub use self::calls::{Calls, Neighbour};
+pub use self::calls::{Neighbour, Neighbours};
 pub use self::env::{ConfigErrors, ConfigProblem, Env};
 pub use self::register::{Register, RegisteredService};
 pub use self::roles::{Role, Roles};

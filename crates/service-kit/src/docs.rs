@@ -1,6 +1,9 @@
 //! A service's OpenAPI document. What the route list knows (who may call, what a refusal looks like) is taken from there and
 //! said nowhere else.
-#![expect(clippy::indexing_slicing, reason = "an index into an object of serde_json makes what is missing")]
+#![expect(
+    clippy::indexing_slicing,
+    reason = "an index into an object of serde_json makes what is missing"
+)]
 
 use auth::{ListedRoute, Policy, Routes};
 use serde_json::{Map, Value, json};
@@ -41,7 +44,11 @@ pub fn document(service: &str, handlers: &OpenApi, routes: &Routes) -> Value {
 
 const OF_EVERY_SERVICE: [(&str, &str, &str); 5] = [
     ("/health/live", "200 while the process runs", "application/json"),
-    ("/health/ready", "200, or 503 with what is missing", "application/json"),
+    (
+        "/health/ready",
+        "200, or 503 with what is missing",
+        "application/json",
+    ),
     ("/metrics", "Metrics for Prometheus", "text/plain"),
     ("/openapi.json", "This document", "application/json"),
     ("/docs", "A page to try the calls", "text/html"),
@@ -50,19 +57,28 @@ const OF_EVERY_SERVICE: [(&str, &str, &str); 5] = [
 fn complete(operation: &mut Map<String, Value>, route: &ListedRoute) {
     let (security, who) = match route.policy {
         Policy::Anyone => (json!([]), "anyone".to_owned()),
-        Policy::Optional => (json!([{}, {"bearer": []}]), "anyone; a good token says who".to_owned()),
+        Policy::Optional => (
+            json!([{}, {"bearer": []}]),
+            "anyone; a good token says who".to_owned(),
+        ),
         Policy::User => (json!([{"bearer": []}]), "any user".to_owned()),
         Policy::AnyRole(roles) => (json!([{"bearer": []}]), format!("role {}", roles.join(" or "))),
         Policy::Scope(scope) => (json!([{"bearer": [scope]}]), format!("scope {scope}")),
         Policy::Service => (json!([{"bearer": []}]), "services".to_owned()),
-        Policy::Client => (json!([{"client": []}]), "registered clients, by their secret".to_owned()),
+        Policy::Client => (
+            json!([{"client": []}]),
+            "registered clients, by their secret".to_owned(),
+        ),
     };
     operation.insert("security".to_owned(), security);
     operation.insert("x-who-may-call".to_owned(), json!(who));
     let mut follow = Vec::new();
     let needs_token = !matches!(route.policy, Policy::Anyone | Policy::Optional | Policy::Client);
     if needs_token {
-        follow.push(("401", "no token, or one that is not valid, has expired or was taken back"));
+        follow.push((
+            "401",
+            "no token, or one that is not valid, has expired or was taken back",
+        ));
     }
     if needs_token && route.policy != Policy::User {
         follow.push(("403", "a known caller who may not do this"));

@@ -34,7 +34,9 @@ pub fn allows_change(request: &HttpRequest, current: &EntityTag) -> Result<bool,
 #[must_use]
 pub fn of_content(representation: &impl Serialize) -> EntityTag {
     let mut hasher = DefaultHasher::new();
-    serde_json::to_vec(representation).unwrap_or_default().hash(&mut hasher);
+    serde_json::to_vec(representation)
+        .unwrap_or_default()
+        .hash(&mut hasher);
     EntityTag::new_weak(format!("{:016x}", hasher.finish()))
 }
 

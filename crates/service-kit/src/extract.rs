@@ -8,7 +8,7 @@ mod path;
 mod query;
 mod strict;
 
-pub use self::body::{Body, MAX_BODY_BYTES, Nothing, OptionalBody};
+pub use self::body::{Body, EmptyObject, MAX_BODY_BYTES, OptionalBody};
 pub use self::form::Form;
 pub use self::object::{given, objects};
 pub use self::path::Id;

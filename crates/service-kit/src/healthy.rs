@@ -67,7 +67,12 @@ mod tests {
     #[test]
     fn only_200_is_ready() {
         assert!(is_ok(b"HTTP/1.1 200 OK\r\n\r\n"));
-        for answer in ["HTTP/1.1 503 Service Unavailable\r\n\r\n", "HTTP/1.1 2000 OK\r\n", "200 OK", ""] {
+        for answer in [
+            "HTTP/1.1 503 Service Unavailable\r\n\r\n",
+            "HTTP/1.1 2000 OK\r\n",
+            "200 OK",
+            "",
+        ] {
             assert!(!is_ok(answer.as_bytes()), "{answer}");
         }
     }
@@ -76,6 +81,9 @@ mod tests {
     fn who_hangs_does_not_answer() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let error = readiness(listener.local_addr().unwrap(), Duration::from_millis(50)).unwrap_err();
-        assert!(matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut), "{error}");
+        assert!(
+            matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut),
+            "{error}"
+        );
     }
 }

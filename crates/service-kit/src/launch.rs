@@ -8,7 +8,7 @@ use auth::{Clock, Revocations};
 
 use crate::config::{Env, Settings};
 use crate::healthy;
-use crate::service::Host;
+use crate::service::Runtime;
 use crate::shutdown::Shutdown;
 use crate::telemetry::Telemetry;
 
@@ -31,7 +31,7 @@ pub enum StandardInput {
 pub fn launch<C, F>(
     name: &str,
     configure: impl FnOnce(&mut Env, Settings) -> C,
-    run: impl FnOnce(C, Host) -> F,
+    run: impl FnOnce(C, Runtime) -> F,
     input: StandardInput,
 ) -> ExitCode
 where
@@ -65,7 +65,7 @@ where
         let clock = Clock::system();
         let revocations = Revocations::new(clock.clone(), Revocations::DEFAULT_CAPACITY);
         tokio::select! {
-            served = run(config, Host { listener, shutdown, clock, revocations }) => served,
+            served = run(config, Runtime { listener, shutdown, clock, revocations }) => served,
             () = broken_off => {
                 tracing::info!("stopping before the start has ended");
                 Ok(())

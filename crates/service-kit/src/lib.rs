@@ -22,14 +22,14 @@ mod unread;
 pub use self::address::{ClientAddress, InvalidProxies, TrustedProxies};
 pub use self::answer::RequestId;
 pub use self::config::{
-    AuthSettings, Calls, ConfigErrors, ConfigProblem, Env, KeySource, Neighbour, Register, RegisteredService,
-    Role, Roles, Settings,
+    AuthSettings, ConfigErrors, ConfigProblem, Env, KeySource, Neighbour, Neighbours, Register,
+    RegisteredService, Role, Roles, Settings,
 };
-pub use self::extract::{Body, Form, Id, MAX_BODY_BYTES, Nothing, OptionalBody, Query, given, objects};
+pub use self::extract::{Body, EmptyObject, Form, Id, MAX_BODY_BYTES, OptionalBody, Query, given, objects};
 pub use self::launch::{StandardInput, launch};
 pub use self::page::{Cursor, Limit, Page};
 pub use self::problem::{Problem, RequestError};
-pub use self::service::{Host, Service, of_every_service};
+pub use self::service::{Runtime, Server, common_routes};
 pub use self::shutdown::Shutdown;
 pub use self::telemetry::Telemetry;
 

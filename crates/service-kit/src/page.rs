@@ -31,8 +31,12 @@ impl Default for Limit {
 
 impl<'de> Deserialize<'de> for Limit {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let limit = u8::deserialize(deserializer).ok().filter(|limit| (1..=Self::MAX.0).contains(limit));
-        limit.map(Self).ok_or_else(|| serde::de::Error::custom("limit must be a number from 1 to 100"))
+        let limit = u8::deserialize(deserializer)
+            .ok()
+            .filter(|limit| (1..=Self::MAX.0).contains(limit));
+        limit
+            .map(Self)
+            .ok_or_else(|| serde::de::Error::custom("limit must be a number from 1 to 100"))
     }
 }
 
@@ -65,7 +69,9 @@ impl fmt::Display for Cursor {
 
 impl<'de> Deserialize<'de> for Cursor {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let bytes = URL_SAFE_NO_PAD.decode(String::deserialize(deserializer)?).unwrap_or_default();
+        let bytes = URL_SAFE_NO_PAD
+            .decode(String::deserialize(deserializer)?)
+            .unwrap_or_default();
         let id = Uuid::from_slice(&bytes);
         id.map(Self)
             .map_err(|_| serde::de::Error::custom("cursor must be the next_cursor of an earlier answer"))
@@ -87,8 +93,14 @@ impl<T> Page<T> {
     pub fn of(mut rows: Vec<T>, limit: Limit, id: impl Fn(&T) -> Uuid) -> Self {
         let more = rows.len() > usize::from(limit.0);
         rows.truncate(usize::from(limit.0));
-        let next_cursor = rows.last().filter(|_| more).map(|last| Cursor(id(last)).to_string());
-        Self { items: rows, next_cursor }
+        let next_cursor = rows
+            .last()
+            .filter(|_| more)
+            .map(|last| Cursor(id(last)).to_string());
+        Self {
+            items: rows,
+            next_cursor,
+        }
     }
 }
 
@@ -126,7 +138,13 @@ mod tests {
         assert_eq!(page.items.len(), 20);
         let cursor = page.next_cursor.unwrap();
         assert_eq!(read(&format!("cursor={cursor}")).unwrap().1.below(), id);
-        for wrong in ["", "x", "AAAA", "00000000-0000-0000-0000-000000000007", &format!("{cursor}=")] {
+        for wrong in [
+            "",
+            "x",
+            "AAAA",
+            "00000000-0000-0000-0000-000000000007",
+            &format!("{cursor}="),
+        ] {
             assert!(read(&format!("cursor={wrong}")).is_err(), "{wrong}");
         }
     }

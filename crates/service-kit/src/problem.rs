@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
-use auth::{FieldError, ProblemDetails, Refusal};
+use auth::{AuthError, FieldError, ProblemDetails};
 use serde_json::{Map, Value};
 
 /// An error with an answer. `Display` is for the caller, `Debug` for the log.
@@ -71,15 +71,20 @@ pub fn answer(problem: &impl Problem) -> HttpResponse {
         _ => problem.to_string(),
     };
     let details = ProblemDetails::new(status, code).detail(detail);
-    let mut response = details.errors(problem.fields()).members(problem.members()).respond();
+    let mut response = details
+        .errors(problem.fields())
+        .members(problem.members())
+        .respond();
     // RFC 6750 §3.1: a token that is good, but not good enough.
     if code == "forbidden"
-        && let Some(challenge) = (Refusal::Forbidden { scope: None }).challenge()
+        && let Some(challenge) = (AuthError::Forbidden { scope: None }).challenge()
     {
         response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     }
     if let Some(seconds) = problem.retry_after() {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        response
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
 }
@@ -120,7 +125,10 @@ impl RequestError {
     /// One field is wrong.
     #[must_use]
     pub fn field(field: &str, message: impl Into<String>) -> Self {
-        Self::Invalid(vec![FieldError { field: field.to_owned(), message: message.into() }])
+        Self::Invalid(vec![FieldError {
+            field: field.to_owned(),
+            message: message.into(),
+        }])
     }
 }
 

@@ -36,7 +36,7 @@ const GRACE_SECONDS: u64 = 10;
 
 /// What a service is given by whoever runs it.
 #[derive(Debug)]
-pub struct Host {
+pub struct Runtime {
     /// Where to accept connections.
     pub listener: TcpListener,
     /// When to stop.
@@ -50,7 +50,7 @@ pub struct Host {
 type Configure = Arc<dyn Fn(&mut ServiceConfig) + Send + Sync>;
 
 /// A service in the making.
-pub struct Service {
+pub struct Server {
     name: &'static str,
     routes: fn() -> Routes,
     handlers: OpenApi,
@@ -59,11 +59,18 @@ pub struct Service {
     deadline: Duration,
 }
 
-impl Service {
+impl Server {
     /// Begins a service with these routes, which `handlers` describes.
     #[must_use]
     pub fn new(name: &'static str, routes: fn() -> Routes, handlers: OpenApi) -> Self {
-        Self { name, routes, handlers, data: Vec::new(), readiness: Readiness::default(), deadline: DEADLINE }
+        Self {
+            name,
+            routes,
+            handlers,
+            data: Vec::new(),
+            readiness: Readiness::default(),
+            deadline: DEADLINE,
+        }
     }
 
     /// Answers 503 for a handler that takes longer than this, its body's arrival included. It is 30 seconds where nothing else
@@ -88,7 +95,8 @@ impl Service {
     #[must_use]
     pub fn verifier(self, verifier: Verifier) -> Self {
         let keys = verifier.clone();
-        self.data(verifier).ready_when("signing keys", move || std::future::ready(keys.has_keys()))
+        self.data(verifier)
+            .ready_when("signing keys", move || std::future::ready(keys.has_keys()))
     }
 
     /// Is not ready unless this holds.
@@ -117,10 +125,12 @@ impl Service {
                 .app_data(document.clone())
                 .app_data(readiness.clone())
                 .configure(|config| data.iter().for_each(|add| add(config)))
-                .configure(|config| routes().and(of_every_service()).configure(config))
+                .configure(|config| routes().and(common_routes()).configure(config))
                 .service(SwaggerUi::new("/docs/{_:.*}").config(Config::from("/openapi.json")))
                 // The last one added is the first to see a request.
-                .wrap(from_fn(move |request, next| answer::within(deadline, request, next)))
+                .wrap(from_fn(move |request, next| {
+                    answer::within(deadline, request, next)
+                }))
                 .wrap(from_fn(telemetry::measure))
                 .wrap(TracingLogger::<telemetry::RequestSpan>::new())
                 .wrap(from_fn(answer::finish))
@@ -151,9 +161,9 @@ impl Service {
     }
 }
 
-impl fmt::Debug for Service {
+impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Service")
+        f.debug_struct("Server")
             .field("name", &self.name)
             .field("readiness", &self.readiness)
             .finish_non_exhaustive()
@@ -162,7 +172,7 @@ impl fmt::Debug for Service {
 
 /// The routes that every service has besides its own.
 #[must_use]
-pub fn of_every_service() -> Routes {
+pub fn common_routes() -> Routes {
     Routes::new()
         .get("/health/live", health::live)
         .get("/health/ready", health::ready)
@@ -173,7 +183,9 @@ pub fn of_every_service() -> Routes {
 
 async fn metrics(_: Anyone) -> impl Responder {
     let text = telemetry::metrics_text();
-    HttpResponse::Ok().insert_header((CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")).body(text)
+    HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"))
+        .body(text)
 }
 
 async fn openapi(_: Anyone, document: Data<Value>) -> impl Responder {
@@ -182,5 +194,7 @@ async fn openapi(_: Anyone, document: Data<Value>) -> impl Responder {
 
 /// The page refers to its parts by relative paths, which need the slash at the end.
 async fn docs_page(_: Anyone) -> impl Responder {
-    HttpResponse::PermanentRedirect().insert_header((LOCATION, "/docs/")).finish()
+    HttpResponse::PermanentRedirect()
+        .insert_header((LOCATION, "/docs/"))
+        .finish()
 }

@@ -26,7 +26,9 @@ pub struct Telemetry {
 impl Telemetry {
     /// Reads `RUST_LOG` and `LOG_FORMAT`.
     pub fn read(env: &mut Env) -> Self {
-        let filter = env.text("RUST_LOG").unwrap_or_else(|| "info,actix_server=warn".to_owned());
+        let filter = env
+            .text("RUST_LOG")
+            .unwrap_or_else(|| "info,actix_server=warn".to_owned());
         if EnvFilter::try_new(&filter).is_err() {
             env.problem("RUST_LOG", "must be a filter such as `info` or `info,sqlx=debug`");
         }
@@ -69,7 +71,10 @@ pub(crate) struct RequestSpan;
 impl RootSpanBuilder for RequestSpan {
     fn on_request_start(request: &ServiceRequest) -> Span {
         let extensions = request.extensions();
-        let id = extensions.get::<RequestId>().map(RequestId::as_str).unwrap_or_default();
+        let id = extensions
+            .get::<RequestId>()
+            .map(RequestId::as_str)
+            .unwrap_or_default();
         tracing::info_span!(
             "request",
             service.name = request.app_data::<ServiceName>().map_or("", |name| name.0),
@@ -107,7 +112,11 @@ pub(crate) async fn measure<B: MessageBody>(
         Ok(response) => response.status(),
         Err(error) => error.as_response_error().status_code(),
     };
-    let labels = [("method", method.to_owned()), ("route", route), ("status", status.as_u16().to_string())];
+    let labels = [
+        ("method", method.to_owned()),
+        ("route", route),
+        ("status", status.as_u16().to_string()),
+    ];
     metrics::counter!("http_requests_total", &labels).increment(1);
     metrics::histogram!("http_request_duration_seconds", &labels).record(begun.elapsed().as_secs_f64());
     response
@@ -116,7 +125,10 @@ pub(crate) async fn measure<B: MessageBody>(
 /// The method's name, unless somebody made it up.
 fn known(method: &Method) -> &'static str {
     let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
-    known.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
+    known
+        .into_iter()
+        .find(|known| *known == method.as_str())
+        .unwrap_or("other")
 }
 
 /// The process's metrics, as Prometheus reads them.
@@ -133,7 +145,10 @@ pub(crate) fn recorder() -> &'static PrometheusHandle {
         const BUCKETS: [f64; 10] = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0, 5.0];
         let matcher = Matcher::Full("http_request_duration_seconds".to_owned());
         let builder = PrometheusBuilder::new();
-        let recorder = builder.set_buckets_for_metric(matcher, &BUCKETS).unwrap_or_default().build_recorder();
+        let recorder = builder
+            .set_buckets_for_metric(matcher, &BUCKETS)
+            .unwrap_or_default()
+            .build_recorder();
         let handle = recorder.handle();
         if metrics::set_global_recorder(recorder).is_err() {
             tracing::warn!("another metrics recorder is installed: /metrics stays empty");

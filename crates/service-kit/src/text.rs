@@ -10,7 +10,11 @@ pub fn line<T: AsRef<str>>(min: usize, max: usize) -> impl FnOnce(&T, &()) -> ga
 
 /// Several lines: as [`line()`], but line feeds and tabs may stand in it.
 pub fn lines<T: AsRef<str>>(min: usize, max: usize) -> impl FnOnce(&T, &()) -> garde::Result {
-    move |text, ()| check(text.as_ref(), min, max, |c| c.is_control() && c != '\n' && c != '\t')
+    move |text, ()| {
+        check(text.as_ref(), min, max, |c| {
+            c.is_control() && c != '\n' && c != '\t'
+        })
+    }
 }
 
 /// A text as searches compare it: capitals and the many spellings of an accent folded away. Done here and not in the database,
@@ -54,10 +58,16 @@ mod tests {
     #[test]
     fn length_counts_characters_not_bytes() {
         assert!(line(1, 3)(&"äöü", &()).is_ok());
-        assert_eq!(line(1, 3)(&"äöüß", &()).unwrap_err().message(), "must have 1 to 3 characters");
+        assert_eq!(
+            line(1, 3)(&"äöüß", &()).unwrap_err().message(),
+            "must have 1 to 3 characters"
+        );
         assert!(line(1, 3)(&"", &()).is_err());
         assert!(lines(0, 3)(&"", &()).is_ok());
-        assert_eq!(lines(0, 3)(&"abcd", &()).unwrap_err().message(), "must have at most 3 characters");
+        assert_eq!(
+            lines(0, 3)(&"abcd", &()).unwrap_err().message(),
+            "must have at most 3 characters"
+        );
     }
 
     #[test]

@@ -31,7 +31,10 @@ impl Shared {
 
     /// Keeps the request's body until this answer is sent.
     pub(crate) fn kept_by(self, answer: BoxBody) -> BoxBody {
-        BoxBody::new(Answer { answer, _request: self })
+        BoxBody::new(Answer {
+            answer,
+            _request: self,
+        })
     }
 }
 

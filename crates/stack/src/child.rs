@@ -55,9 +55,16 @@ pub(crate) async fn keep_running(
             }
         };
         if *phase.borrow() == Phase::Starting {
-            return Err(FailedToStart { service: service.name, status });
+            return Err(FailedToStart {
+                service: service.name,
+                status,
+            });
         }
-        pause = if begun.elapsed() > SETTLED { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
+        pause = if begun.elapsed() > SETTLED {
+            FIRST_PAUSE
+        } else {
+            (pause * 2).min(LONGEST_PAUSE)
+        };
         let how = status.map_or_else(|| "died".to_owned(), |status| format!("died ({status})"));
         tracing::error!(service = service.name, "{how}; starting it again in {pause:?}");
         tokio::select! {

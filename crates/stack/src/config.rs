@@ -38,7 +38,8 @@ pub(crate) struct Configured {
 
 impl Configured {
     pub(crate) fn set(&mut self, variable: &str, value: impl Into<String>) {
-        self.variables.insert(format!("{}_{variable}", self.prefix), value.into());
+        self.variables
+            .insert(format!("{}_{variable}", self.prefix), value.into());
     }
 
     pub(crate) fn url(&self) -> String {
@@ -73,8 +74,17 @@ impl Config {
         let server = server(&mut env);
         let port_base = env.parse("PORT_BASE", 8080, "a port");
         let register = Register::built_in();
-        let services = register.iter().map(|service| configured(&mut env, service, port_base)).collect();
-        let config = Self { telemetry, services, server, data_dir: settings.data_dir, admin: None };
+        let services = register
+            .iter()
+            .map(|service| configured(&mut env, service, port_base))
+            .collect();
+        let config = Self {
+            telemetry,
+            services,
+            server,
+            data_dir: settings.data_dir,
+            admin: None,
+        };
         let mut config = env.finish(config)?;
         let missing = Missing::read(&config.services)?;
         let generated = Generated::open(&config.data_dir)?;
@@ -84,14 +94,22 @@ impl Config {
 
     fn make_up(&mut self, missing: &Missing, generated: &Generated) -> Result<(), ConfigError> {
         let mut secret_files = Vec::new();
-        for service in self.services.iter_mut().filter(|service| missing.clients.contains(&service.name)) {
+        for service in self
+            .services
+            .iter_mut()
+            .filter(|service| missing.clients.contains(&service.name))
+        {
             // Without a character that HTTP Basic would want encoded: people call with it too.
             let secret = generated.secret(&format!("{}-secret", service.name), 32, &URL_SAFE_NO_PAD)?;
             let file = secret.file.to_string_lossy().into_owned();
             service.set("SECRET_FILE", &file);
             secret_files.push((format!("{}_SECRET_FILE", service.prefix), file));
         }
-        let Some(service) = self.services.iter_mut().find(|service| service.name == USER_SERVICE) else {
+        let Some(service) = self
+            .services
+            .iter_mut()
+            .find(|service| service.name == USER_SERVICE)
+        else {
             return Ok(());
         };
         for (variable, file) in secret_files {
@@ -150,7 +168,13 @@ fn configured(env: &mut Env, service: &RegisteredService, port_base: u16) -> Con
     let prefix = service.variable_prefix();
     let has_own_database = env.secret(&format!("{prefix}_DATABASE_URL")).is_some();
     let (name, port) = (service.name.clone(), service.port(port_base));
-    let mut configured = Configured { name, prefix, port, has_own_database, variables: BTreeMap::new() };
+    let mut configured = Configured {
+        name,
+        prefix,
+        port,
+        has_own_database,
+        variables: BTreeMap::new(),
+    };
     configured.set("PORT", port.to_string());
     configured
 }

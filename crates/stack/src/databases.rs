@@ -10,7 +10,9 @@ pub(crate) async fn make(server: &Url, services: &mut [Configured]) -> Result<()
     let admin = server.as_str().parse().map_err(|_| DatabaseError::Url)?;
     for service in services.iter_mut().filter(|service| !service.has_own_database) {
         let name = service.name.replace('-', "_");
-        db::create_database(&admin, &name).await.map_err(DatabaseError::Create)?;
+        db::create_database(&admin, &name)
+            .await
+            .map_err(DatabaseError::Create)?;
         let mut url = server.clone();
         url.set_path(&name);
         service.set("DATABASE_URL", url);

@@ -40,12 +40,23 @@ impl Generated {
     /// Makes the directory where there is none, and claims it.
     pub(crate) fn open(directory: &Path) -> Result<Self, GeneratedError> {
         let failed = |error| GeneratedError::Io(directory.to_owned(), error);
-        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)
+            .map_err(failed)?;
         // The services' own working directory may be another one day.
         let directory = fs::canonicalize(directory).map_err(failed)?;
-        let lock = private().create(true).append(true).open(directory.join("stack.lock")).map_err(failed)?;
+        let lock = private()
+            .create(true)
+            .append(true)
+            .open(directory.join("stack.lock"))
+            .map_err(failed)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { directory, _lock: lock }),
+            Ok(()) => Ok(Self {
+                directory,
+                _lock: lock,
+            }),
             Err(TryLockError::WouldBlock) => Err(GeneratedError::InUse(directory)),
             Err(TryLockError::Error(error)) => Err(failed(error)),
         }
@@ -61,7 +72,13 @@ impl Generated {
         let file = self.directory.join(name);
         let failed = |error| GeneratedError::Io(file.clone(), error);
         match fs::read_to_string(&file) {
-            Ok(text) => return Ok(Secret { value: text.trim_end().into(), file, is_fresh: false }),
+            Ok(text) => {
+                return Ok(Secret {
+                    value: text.trim_end().into(),
+                    file,
+                    is_fresh: false,
+                });
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(failed(error)),
         }
@@ -71,14 +88,22 @@ impl Generated {
         // Whole or not at all, whenever the power fails.
         let unfinished = file.with_extension("unfinished");
         let write = || -> io::Result<()> {
-            let mut out = private().create(true).write(true).truncate(true).open(&unfinished)?;
+            let mut out = private()
+                .create(true)
+                .write(true)
+                .truncate(true)
+                .open(&unfinished)?;
             writeln!(out, "{value}")?;
             out.sync_all()?;
             fs::rename(&unfinished, &file)?;
             File::open(&self.directory)?.sync_all()
         };
         write().map_err(failed)?;
-        Ok(Secret { value: value.into(), file, is_fresh: true })
+        Ok(Secret {
+            value: value.into(),
+            file,
+            is_fresh: true,
+        })
     }
 }
 

@@ -34,7 +34,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let Some(Command::Service { name }) = Arguments::parse().command else { return platform::run() };
+    let Some(Command::Service { name }) = Arguments::parse().command else {
+        return platform::run();
+    };
     let Some((_, launch)) = platform::SERVICES.iter().find(|(known, _)| *known == name) else {
         eprintln!("stack: there is no service {name}");
         return ExitCode::FAILURE;

@@ -38,7 +38,11 @@ pub(crate) fn run() -> ExitCode {
         Ok(read) => read,
         Err(error) => {
             eprintln!("stack: {error}");
-            return ExitCode::from(if matches!(error, ConfigError::Invalid(_)) { EX_CONFIG } else { 1 });
+            return ExitCode::from(if matches!(error, ConfigError::Invalid(_)) {
+                EX_CONFIG
+            } else {
+                1
+            });
         }
     };
     config.telemetry.start();
@@ -54,7 +58,11 @@ pub(crate) fn run() -> ExitCode {
         Err(Failure::Service(FailedToStart { service, status })) => {
             let code = status.and_then(|status| status.code());
             eprintln!("stack: {service} did not start; what it said stands above");
-            ExitCode::from(if code == Some(EX_CONFIG.into()) { EX_CONFIG } else { 1 })
+            ExitCode::from(if code == Some(EX_CONFIG.into()) {
+                EX_CONFIG
+            } else {
+                1
+            })
         }
         Err(Failure::Other(error)) => {
             eprintln!("stack: {error}");
@@ -77,7 +85,10 @@ impl<E: Into<Box<dyn std::error::Error>>> From<E> for Failure {
 async fn serve(mut config: Config) -> Result<(), Failure> {
     for service in &config.services {
         TcpListener::bind((Ipv4Addr::LOCALHOST, service.port)).map_err(|error| {
-            format!("port {} for {}: {error} (PORT_BASE moves them all)", service.port, service.name)
+            format!(
+                "port {} for {}: {error} (PORT_BASE moves them all)",
+                service.port, service.name
+            )
         })?;
     }
     if let Some(server) = &config.server {
@@ -127,7 +138,12 @@ async fn all_ready(services: &[Configured]) -> Result<(), String> {
     let deadline = tokio::time::Instant::now() + READY_WITHIN;
     for service in services {
         let url = format!("http://127.0.0.1:{}/health/ready", service.port);
-        while !client.get(&url).send().await.is_ok_and(|answer| answer.status().is_success()) {
+        while !client
+            .get(&url)
+            .send()
+            .await
+            .is_ok_and(|answer| answer.status().is_success())
+        {
             if tokio::time::Instant::now() > deadline {
                 return Err(format!("{} was not ready within {READY_WITHIN:?}", service.name));
             }
@@ -149,7 +165,11 @@ fn how_to_use(config: &Config) -> String {
     let login = config.services.first().map(Configured::url).unwrap_or_default();
     let who = match &config.admin {
         None => "the admin whom ADMIN_EMAIL names".to_owned(),
-        Some(GeneratedAdmin { email, password_file, fresh_password }) => {
+        Some(GeneratedAdmin {
+            email,
+            password_file,
+            fresh_password,
+        }) => {
             let file = relative(password_file);
             match fresh_password.as_ref().map(SecretString::expose_secret) {
                 Some(password) => {
@@ -160,7 +180,10 @@ fn how_to_use(config: &Config) -> String {
         }
     };
     let (email, password) = match &config.admin {
-        Some(admin) => (admin.email, format!("'\"$(cat {})\"'", relative(&admin.password_file))),
+        Some(admin) => (
+            admin.email,
+            format!("'\"$(cat {})\"'", relative(&admin.password_file)),
+        ),
         None => ("…", "…".to_owned()),
     };
     format!(
@@ -185,6 +208,9 @@ mod tests {
     fn every_registered_service_can_be_run_and_no_other() {
         let register = Register::built_in();
         let registered: BTreeSet<_> = register.iter().map(|service| service.name.as_str()).collect();
-        assert_eq!(registered, super::SERVICES.iter().map(|(name, _)| *name).collect());
+        assert_eq!(
+            registered,
+            super::SERVICES.iter().map(|(name, _)| *name).collect()
+        );
     }
 }

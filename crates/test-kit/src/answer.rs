@@ -6,7 +6,7 @@ use serde_json::Value;
 
 /// What came back.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct TestResponse {
     /// What was asked, for the message of a failing test.
     pub(crate) asked: String,
     /// The status.
@@ -17,11 +17,16 @@ pub struct Answer {
     pub body: String,
 }
 
-impl Answer {
+impl TestResponse {
     pub(crate) async fn of(asked: String, response: reqwest::Response) -> Self {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = response.text().await.expect("a body that arrives whole");
-        Self { asked, status, headers, body }
+        Self {
+            asked,
+            status,
+            headers,
+            body,
+        }
     }
 
     /// The body as JSON.
@@ -31,7 +36,9 @@ impl Answer {
 
     /// A header's value, or nothing.
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().expect("a header of plain characters"))
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().expect("a header of plain characters"))
     }
 
     /// Requires a status.
@@ -47,7 +54,11 @@ impl Answer {
     pub fn assert(&self, status: u16, members: Value) -> &Self {
         self.assert_status(status);
         let body = self.json();
-        assert!(contains(&body, &members), "{}: {body} lacks {members}", self.asked);
+        assert!(
+            contains(&body, &members),
+            "{}: {body} lacks {members}",
+            self.asked
+        );
         self
     }
 
@@ -56,12 +67,19 @@ impl Answer {
     #[track_caller]
     pub fn assert_problem(&self, status: u16, code: &str) -> &Self {
         self.assert_status(status);
-        assert_eq!(self.header("content-type"), "application/problem+json", "{}", self.asked);
+        assert_eq!(
+            self.header("content-type"),
+            "application/problem+json",
+            "{}",
+            self.asked
+        );
         let body = self.json();
         assert_eq!(body["code"], code, "{}: {body}", self.asked);
         assert_eq!(body["type"], "about:blank", "{}", self.asked);
         assert_eq!(body["status"], status, "{}", self.asked);
-        let title = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
+        let title = StatusCode::from_u16(status)
+            .ok()
+            .and_then(|status| status.canonical_reason());
         assert_eq!(body["title"].as_str(), title, "{}", self.asked);
         assert_eq!(body["request_id"], self.header("x-request-id"), "{}", self.asked);
         self
@@ -72,14 +90,26 @@ impl Answer {
     pub fn assert_oauth_error(&self, status: u16, code: &str) -> &Self {
         self.assert_status(status);
         assert_eq!(self.header("content-type"), "application/json", "{}", self.asked);
-        assert_eq!((self.header("cache-control"), self.header("pragma")), ("no-store", "no-cache"));
+        assert_eq!(
+            (self.header("cache-control"), self.header("pragma")),
+            ("no-store", "no-cache")
+        );
         let body = self.json();
         assert_eq!(body["error"], code, "{}: {body}", self.asked);
         let description = body["error_description"].as_str().unwrap_or_default();
         let is_allowed = |char| matches!(char, ' '..='~') && !matches!(char, '"' | '\\');
-        assert!(!description.is_empty() && description.chars().all(is_allowed), "{}: {body}", self.asked);
+        assert!(
+            !description.is_empty() && description.chars().all(is_allowed),
+            "{}: {body}",
+            self.asked
+        );
         let challenge = self.header("www-authenticate");
-        assert_eq!(challenge.starts_with("Basic realm="), status == 401, "{}: {challenge}", self.asked);
+        assert_eq!(
+            challenge.starts_with("Basic realm="),
+            status == 401,
+            "{}: {challenge}",
+            self.asked
+        );
         self
     }
 
@@ -88,18 +118,26 @@ impl Answer {
     pub fn assert_invalid(&self, field: &str) -> &Self {
         self.assert_problem(422, "invalid_body");
         let body = self.json();
-        let fields: Vec<_> =
-            body["errors"].as_array().into_iter().flatten().map(|error| &error["field"]).collect();
-        assert!(fields.iter().any(|named| *named == field), "{}: {field} is not among {body}", self.asked);
+        let fields: Vec<_> = body["errors"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|error| &error["field"])
+            .collect();
+        assert!(
+            fields.iter().any(|named| *named == field),
+            "{}: {field} is not among {body}",
+            self.asked
+        );
         self
     }
 }
 
 fn contains(value: &Value, part: &Value) -> bool {
     match (value, part) {
-        (Value::Object(value), Value::Object(part)) => {
-            part.iter().all(|(name, part)| value.get(name).is_some_and(|value| contains(value, part)))
-        }
+        (Value::Object(value), Value::Object(part)) => part
+            .iter()
+            .all(|(name, part)| value.get(name).is_some_and(|value| contains(value, part))),
         _ => value == part,
     }
 }

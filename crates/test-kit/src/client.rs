@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use reqwest::RequestBuilder;
 use serde_json::Value;
 
-use crate::answer::Answer;
+use crate::answer::TestResponse;
 use crate::service::TestService;
 
 /// Somebody who calls a service: with a token or without.
@@ -27,26 +27,36 @@ impl Client {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .expect("an HTTP client");
-        Self { base: base.into(), http, headers: Vec::new() }
+        Self {
+            base: base.into(),
+            http,
+            headers: Vec::new(),
+        }
     }
 
     /// The same with a bearer token.
-    pub fn bearing(&self, token: &str) -> Self {
+    pub fn with_token(&self, token: &str) -> Self {
         let mut client = self.clone();
         client.headers.retain(|(name, _)| name != "authorization");
         client.with("authorization", &format!("Bearer {token}"))
     }
 
     /// The same as a registered client, by HTTP Basic. Neither the name nor the secret may need to be form-encoded.
-    pub fn authenticating(&self, name: &str, secret: &str) -> Self {
+    pub fn with_basic_auth(&self, name: &str, secret: &str) -> Self {
         let mut client = self.clone();
         client.headers.retain(|(name, _)| name != "authorization");
-        client.with("authorization", &format!("Basic {}", STANDARD.encode(format!("{name}:{secret}"))))
+        client.with(
+            "authorization",
+            &format!("Basic {}", STANDARD.encode(format!("{name}:{secret}"))),
+        )
     }
 
     /// The same somebody, as a client of another service.
     pub fn at(&self, service: &TestService) -> Self {
-        Self { base: service.nobody().base.clone(), ..self.clone() }
+        Self {
+            base: service.anonymous().base.clone(),
+            ..self.clone()
+        }
     }
 
     /// The same with one more header on every request.
@@ -57,33 +67,38 @@ impl Client {
     }
 
     /// `GET`.
-    pub async fn get(&self, path: &str) -> Answer {
+    pub async fn get(&self, path: &str) -> TestResponse {
         self.send(&Method::GET, path, |request| request).await
     }
 
     /// `POST` with a JSON body.
-    pub async fn post(&self, path: &str, body: Value) -> Answer {
-        self.send(&Method::POST, path, |request| request.json(&body)).await
+    pub async fn post(&self, path: &str, body: Value) -> TestResponse {
+        self.send(&Method::POST, path, |request| request.json(&body))
+            .await
     }
 
     /// `POST` with a form, as it stands.
-    pub async fn post_form(&self, path: &str, form: &str) -> Answer {
+    pub async fn post_form(&self, path: &str, form: &str) -> TestResponse {
         let (name, value) = ("content-type", "application/x-www-form-urlencoded");
-        self.send(&Method::POST, path, |request| request.header(name, value).body(form.to_owned())).await
+        self.send(&Method::POST, path, |request| {
+            request.header(name, value).body(form.to_owned())
+        })
+        .await
     }
 
     /// `PUT` with a JSON body.
-    pub async fn put(&self, path: &str, body: Value) -> Answer {
+    pub async fn put(&self, path: &str, body: Value) -> TestResponse {
         self.send(&Method::PUT, path, |request| request.json(&body)).await
     }
 
     /// `PATCH` with a JSON body.
-    pub async fn patch(&self, path: &str, body: Value) -> Answer {
-        self.send(&Method::PATCH, path, |request| request.json(&body)).await
+    pub async fn patch(&self, path: &str, body: Value) -> TestResponse {
+        self.send(&Method::PATCH, path, |request| request.json(&body))
+            .await
     }
 
     /// `DELETE`.
-    pub async fn delete(&self, path: &str) -> Answer {
+    pub async fn delete(&self, path: &str) -> TestResponse {
         self.send(&Method::DELETE, path, |request| request).await
     }
 
@@ -93,15 +108,17 @@ impl Client {
         method: &Method,
         path: &str,
         build: impl FnOnce(RequestBuilder) -> RequestBuilder,
-    ) -> Answer {
+    ) -> TestResponse {
         let asked = format!("{method} {path}");
         let method = method.as_str().parse().expect("a method");
         let mut request = self.http.request(method, format!("{}{path}", self.base));
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
-        let response =
-            build(request).send().await.unwrap_or_else(|error| panic!("{asked}: no answer: {error:?}"));
-        Answer::of(asked, response).await
+        let response = build(request)
+            .send()
+            .await
+            .unwrap_or_else(|error| panic!("{asked}: no answer: {error:?}"));
+        TestResponse::of(asked, response).await
     }
 }

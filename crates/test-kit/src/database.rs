@@ -15,24 +15,40 @@ pub struct TestDatabase(Engine);
 #[derive(Debug)]
 enum Engine {
     Sqlite(TempDir),
-    Postgres { server: Box<PgConnectOptions>, name: String },
+    Postgres {
+        server: Box<PgConnectOptions>,
+        name: String,
+    },
 }
 
 impl TestDatabase {
     /// Makes one, on the engine that this run of the tests is for.
     pub async fn new() -> Self {
-        #[expect(clippy::disallowed_methods, reason = "the tests' own switch, not a service's configuration")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the tests' own switch, not a service's configuration"
+        )]
         let server = std::env::var("TEST_DATABASE_URL");
         let Ok(server) = server else {
-            return Self(Engine::Sqlite(tempfile::tempdir().expect("a temporary directory")));
+            return Self(Engine::Sqlite(
+                tempfile::tempdir().expect("a temporary directory"),
+            ));
         };
         let server =
             PgConnectOptions::from_str(&server).expect("TEST_DATABASE_URL is a PostgreSQL server's URL");
         let name = format!("test_{}", Uuid::new_v4().simple());
-        let mut conn = PgConnection::connect_with(&server).await.expect("the PostgreSQL server answers");
+        let mut conn = PgConnection::connect_with(&server)
+            .await
+            .expect("the PostgreSQL server answers");
         let create = AssertSqlSafe(format!("create database {name}"));
-        sqlx::query(create).execute(&mut conn).await.expect("the tests may create databases");
-        Self(Engine::Postgres { server: Box::new(server), name })
+        sqlx::query(create)
+            .execute(&mut conn)
+            .await
+            .expect("the tests may create databases");
+        Self(Engine::Postgres {
+            server: Box::new(server),
+            name,
+        })
     }
 
     /// Its address.
@@ -53,14 +69,24 @@ impl TestDatabase {
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
-        let Engine::Postgres { server, name } = &self.0 else { return };
-        let (server, drop_it) = (server.clone(), format!("drop database if exists {name} with (force)"));
+        let Engine::Postgres { server, name } = &self.0 else {
+            return;
+        };
+        let (server, drop_it) = (
+            server.clone(),
+            format!("drop database if exists {name} with (force)"),
+        );
         // Dropping can't wait inside the test's own runtime.
         let dropped = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?;
             runtime.block_on(async {
                 let mut conn = PgConnection::connect_with(&server).await?;
-                sqlx::query(AssertSqlSafe(drop_it)).execute(&mut conn).await.map(drop)
+                sqlx::query(AssertSqlSafe(drop_it))
+                    .execute(&mut conn)
+                    .await
+                    .map(drop)
             })
         });
         if !matches!(dropped.join(), Ok(Ok(()))) {

@@ -19,7 +19,7 @@ pub mod hostile;
 pub mod matrix;
 mod service;
 
-pub use self::answer::Answer;
+pub use self::answer::TestResponse;
 pub use self::client::Client;
 pub use self::database::TestDatabase;
-pub use self::service::{Running, TestHost, TestService};
+pub use self::service::{Running, TestRuntime, TestService};

@@ -1,18 +1,18 @@
 //! Who may call what: every route, as everybody, compared with the route's policy.
 
 use actix_web::http::Method;
-use auth::testing::Bearer;
+use auth::testing::TestToken;
 use auth::{ListedRoute, Policy, Routes};
-use service_kit::of_every_service;
+use service_kit::common_routes;
 
-use crate::answer::Answer;
+use crate::answer::TestResponse;
 use crate::client::Client;
 use crate::service::TestService;
 
 /// Somebody to call as, and what is right for them.
 struct Caller {
     name: &'static str,
-    bearer: Option<Bearer>,
+    bearer: Option<TestToken>,
     /// Whether the credential is good at all.
     is_valid: bool,
 }
@@ -22,12 +22,24 @@ struct Caller {
 /// came, 403 where it was not enough, and otherwise neither. A registered client is let in where only those are, which
 /// [`TestService::with_client`] names.
 pub async fn check(service: &TestService, routes: Routes) {
-    let routes = routes.and(of_every_service());
+    let routes = routes.and(common_routes());
     let ada = || service.person("ada", &["user"]);
-    let valid = |name, bearer| Caller { name, bearer: Some(bearer), is_valid: true };
-    let bad = |name, bearer| Caller { name, bearer: Some(bearer), is_valid: false };
+    let valid = |name, bearer| Caller {
+        name,
+        bearer: Some(bearer),
+        is_valid: true,
+    };
+    let bad = |name, bearer| Caller {
+        name,
+        bearer: Some(bearer),
+        is_valid: false,
+    };
     let callers = [
-        Caller { name: "nobody", bearer: None, is_valid: false },
+        Caller {
+            name: "nobody",
+            bearer: None,
+            is_valid: false,
+        },
         valid("a user", ada()),
         valid("another user", service.person("bob", &["user"])),
         valid("support", service.person("support", &["user", "support"])),
@@ -37,8 +49,14 @@ pub async fn check(service: &TestService, routes: Routes) {
         bad("wrong audience", ada().wrong_audience()),
         bad("revoked", ada().revoked()),
         bad("a stranger's", ada().signed_by_a_stranger()),
-        bad("an expired admin", service.person("admin", &["user", "admin"]).expired()),
-        bad("a service for another audience", service.issuer().as_service("order-service").wrong_audience()),
+        bad(
+            "an expired admin",
+            service.person("admin", &["user", "admin"]).expired(),
+        ),
+        bad(
+            "a service for another audience",
+            service.issuer().as_service("order-service").wrong_audience(),
+        ),
     ];
     let mut checked = 0;
     for route in routes.iter() {
@@ -46,25 +64,43 @@ pub async fn check(service: &TestService, routes: Routes) {
             let client = caller
                 .bearer
                 .as_ref()
-                .map_or_else(|| service.nobody().clone(), |bearer| service.call_as(bearer));
+                .map_or_else(|| service.anonymous().clone(), |bearer| service.call_as(bearer));
             let answer = call(&client, route).await;
             let right = caller.verdict(route.policy);
-            assert_eq!(Verdict::of(&answer), right, "{route:?} as {}: {}", caller.name, answer.body);
+            assert_eq!(
+                Verdict::of(&answer),
+                right,
+                "{route:?} as {}: {}",
+                caller.name,
+                answer.body
+            );
             checked += 1;
         }
         if route.policy == Policy::Client {
             let answer = call(service.client(), route).await;
-            assert_eq!(Verdict::of(&answer), Verdict::Admitted, "{route:?} as a client: {}", answer.body);
+            assert_eq!(
+                Verdict::of(&answer),
+                Verdict::Admitted,
+                "{route:?} as a client: {}",
+                answer.body
+            );
         }
     }
-    assert!(checked > 50, "every service has routes, and there are many callers");
+    assert!(
+        checked > 50,
+        "every service has routes, and there are many callers"
+    );
 }
 
-async fn call(client: &Client, route: &ListedRoute) -> Answer {
+async fn call(client: &Client, route: &ListedRoute) -> TestResponse {
     let path = route.path.replace("{id}", "01890a5d-ac96-774b-bcce-b302099a8057");
     let has_body = [Method::POST, Method::PUT, Method::PATCH].contains(&route.method);
     let build = |request: reqwest::RequestBuilder| {
-        if has_body { request.json(&serde_json::json!({})) } else { request }
+        if has_body {
+            request.json(&serde_json::json!({}))
+        } else {
+            request
+        }
     };
     client.send(&route.method, &path, build).await
 }
@@ -77,7 +113,7 @@ enum Verdict {
 }
 
 impl Verdict {
-    fn of(answer: &Answer) -> Self {
+    fn of(answer: &TestResponse) -> Self {
         match answer.status {
             401 => Self::Unauthenticated,
             403 => Self::Forbidden,
@@ -93,7 +129,11 @@ impl Caller {
     fn verdict(&self, policy: Policy<'_>) -> Verdict {
         let open = matches!(policy, Policy::Anyone | Policy::Optional);
         let Some(bearer) = self.bearer.as_ref().filter(|_| self.is_valid) else {
-            return if open { Verdict::Admitted } else { Verdict::Unauthenticated };
+            return if open {
+                Verdict::Admitted
+            } else {
+                Verdict::Unauthenticated
+            };
         };
         let claims = bearer.claims();
         let is_service = claims.roles.is_none();
@@ -107,6 +147,10 @@ impl Caller {
             // A token is no secret.
             Policy::Client => return Verdict::Unauthenticated,
         };
-        if admitted { Verdict::Admitted } else { Verdict::Forbidden }
+        if admitted {
+            Verdict::Admitted
+        } else {
+            Verdict::Forbidden
+        }
     }
 }

@@ -6,9 +6,9 @@ use std::net::{SocketAddr, TcpListener};
 use std::pin::Pin;
 use std::sync::Arc;
 
-use auth::testing::{Bearer, Issuer};
+use auth::testing::{Issuer, TestToken};
 use db::DatabaseUrl;
-use service_kit::{Host, Roles, Shutdown};
+use service_kit::{Roles, Runtime, Shutdown};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -32,16 +32,16 @@ pub type Running = Pin<Box<dyn Future<Output = Result<(), Box<dyn Error>>>>>;
 
 /// What a service under test is given.
 #[derive(Debug)]
-pub struct TestHost {
+pub struct TestRuntime {
     /// Its database.
     pub database: DatabaseUrl,
     /// Its port, its shutdown, and the issuer's clock and revocations.
-    pub host: Host,
+    pub runtime: Runtime,
 }
 
 impl TestService {
     /// Runs a service that believes this issuer.
-    pub async fn spawn<F>(issuer: Issuer, run: impl FnOnce(TestHost) -> F) -> Self
+    pub async fn spawn<F>(issuer: Issuer, run: impl FnOnce(TestRuntime) -> F) -> Self
     where
         F: Future<Output = Result<(), Box<dyn Error>>> + 'static,
     {
@@ -52,7 +52,7 @@ impl TestService {
     pub fn spawn_on<F>(
         issuer: Issuer,
         database: impl Into<Arc<TestDatabase>>,
-        run: impl FnOnce(TestHost) -> F,
+        run: impl FnOnce(TestRuntime) -> F,
     ) -> Self
     where
         F: Future<Output = Result<(), Box<dyn Error>>> + 'static,
@@ -63,20 +63,35 @@ impl TestService {
         let (stop, stopped) = oneshot::channel();
         let shutdown = Shutdown::when(async { drop(stopped.await) });
         let (clock, revocations) = (issuer.clock().clone(), issuer.revocations().clone());
-        let host = Host { listener, shutdown, clock, revocations };
-        let running = run(TestHost { database: database.url(), host });
+        let runtime = Runtime {
+            listener,
+            shutdown,
+            clock,
+            revocations,
+        };
+        let running = run(TestRuntime {
+            database: database.url(),
+            runtime,
+        });
         actix_web::rt::spawn(async move {
             if let Err(error) = running.await {
                 eprintln!("the service under test failed: {error}");
             }
         });
         let nobody = Client::new(format!("http://{address}"));
-        Self { issuer, address, nobody, client: None, database, stop: Some(stop) }
+        Self {
+            issuer,
+            address,
+            nobody,
+            client: None,
+            database,
+            stop: Some(stop),
+        }
     }
 
     /// Knows a registered client from now on, for checks of routes that let in none but those.
     pub fn with_client(mut self, name: &str, secret: &str) -> Self {
-        self.client = Some(self.nobody.authenticating(name, secret));
+        self.client = Some(self.nobody.with_basic_auth(name, secret));
         self
     }
 
@@ -106,7 +121,7 @@ impl TestService {
     }
 
     /// Somebody without a token.
-    pub fn nobody(&self) -> &Client {
+    pub fn anonymous(&self) -> &Client {
         &self.nobody
     }
 
@@ -117,7 +132,9 @@ impl TestService {
 
     /// The registered client.
     pub(crate) fn client(&self) -> &Client {
-        self.client.as_ref().expect("a client, by TestService::with_client, for the routes that take one")
+        self.client
+            .as_ref()
+            .expect("a client, by TestService::with_client, for the routes that take one")
     }
 
     /// Somebody with the roles `user` and `support`.
@@ -136,23 +153,32 @@ impl TestService {
     }
 
     /// Whoever bears this.
-    pub fn call_as(&self, bearer: &Bearer) -> Client {
-        self.nobody.bearing(&bearer.token())
+    pub fn call_as(&self, bearer: &TestToken) -> Client {
+        self.nobody.with_token(&bearer.token())
     }
 
     /// A person's bearer, to be made worse before it is called with.
-    pub fn person(&self, name: &str, roles: &[&str]) -> Bearer {
+    pub fn person(&self, name: &str, roles: &[&str]) -> TestToken {
         let scope = Roles::built_in().scope_of(roles);
-        self.issuer.as_roles(roles).id(id_of(name)).name(name).scope(&scope)
+        self.issuer
+            .as_roles(roles)
+            .id(id_of(name))
+            .name(name)
+            .scope(&scope)
     }
 
     /// Sends bytes as they are, and returns all that comes back until the service closes the connection.
     pub async fn raw(&self, request: &[u8]) -> String {
-        let mut stream = tokio::net::TcpStream::connect(self.address).await.expect("a connection");
+        let mut stream = tokio::net::TcpStream::connect(self.address)
+            .await
+            .expect("a connection");
         stream.write_all(request).await.expect("bytes that can be sent");
         let mut answer = Vec::new();
-        let read =
-            tokio::time::timeout(std::time::Duration::from_secs(20), stream.read_to_end(&mut answer)).await;
+        let read = tokio::time::timeout(
+            std::time::Duration::from_secs(20),
+            stream.read_to_end(&mut answer),
+        )
+        .await;
         drop(read.expect("an answer, and an end to it"));
         String::from_utf8_lossy(&answer).into_owned()
     }

@@ -27,12 +27,19 @@ pub(crate) async fn take_turn(conn: &mut Conn, acting: Uuid) -> Result<(), UserE
 /// Makes sure that whoever acts as an admin is one still.
 pub(crate) async fn check(conn: &mut Conn, acting: Uuid) -> Result<(), UserError> {
     let account = Users(conn).find(acting).await?;
-    account.filter(Account::is_admin).map(drop).ok_or(UserError::NotAdmin)
+    account
+        .filter(Account::is_admin)
+        .map(drop)
+        .ok_or(UserError::NotAdmin)
 }
 
 /// Makes sure, at the end of a turn in which an admin ceased to be one, that somebody else is.
 pub(crate) async fn end_turn(conn: &mut Conn) -> Result<(), UserError> {
-    if Users(conn).has_admin().await? { Ok(()) } else { Err(UserError::LastAdmin) }
+    if Users(conn).has_admin().await? {
+        Ok(())
+    } else {
+        Err(UserError::LastAdmin)
+    }
 }
 
 /// Writes down what an admin, or who was one until now, tried to do in vain.
@@ -67,7 +74,8 @@ pub(crate) async fn ensure_one(
     };
     let hash = passwords.hash(password.expose_secret()).await?;
     let call = Call::own(clock.clone());
-    db.transaction(async |tx: &mut Tx| make(tx, logins, email, &hash, &call).await).await?;
+    db.transaction(async |tx: &mut Tx| make(tx, logins, email, &hash, &call).await)
+        .await?;
     Ok(())
 }
 
@@ -84,16 +92,32 @@ async fn make(
     }
     let now = call.at();
     let id = id::new(now);
-    let new = NewUser { id, email, name: "Admin", password_hash: hash, roles: ROLES, now };
+    let new = NewUser {
+        id,
+        email,
+        name: "Admin",
+        password_hash: hash,
+        roles: ROLES,
+        now,
+    };
     let is_new = Users(tx).add(&new).await?;
-    let there = if is_new { None } else { Users(tx).find_by_email(email).await? };
-    let entry = |id| Entry { actor: None, ..Entry::of(Event::FirstAdmin, id) };
+    let there = if is_new {
+        None
+    } else {
+        Users(tx).find_by_email(email).await?
+    };
+    let entry = |id| Entry {
+        actor: None,
+        ..Entry::of(Event::FirstAdmin, id)
+    };
     match there {
         None => AuditLog(tx).add(&entry(id), call).await?,
         Some(Account { id, .. }) => {
             let taking_back = logins.end_all(tx, id, now).await?.unwrap_or_default();
             Users(tx).take_over(id, hash, ROLES, now).await?;
-            AuditLog(tx).add(&entry(id).detail("somebody who was there".to_owned()), call).await?;
+            AuditLog(tx)
+                .add(&entry(id).detail("somebody who was there".to_owned()), call)
+                .await?;
             // What is taken back is read from the database, as every start does.
             let _ = taking_back.write_down(tx).await?;
         }

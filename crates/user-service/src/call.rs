@@ -31,7 +31,13 @@ pub struct Call {
 impl Call {
     /// Nobody called: the service itself does something, as it starts.
     pub(crate) fn own(clock: Clock) -> Self {
-        Self { clock, at: OnceLock::new(), address: None, user_agent: None, request_id: None }
+        Self {
+            clock,
+            at: OnceLock::new(),
+            address: None,
+            user_agent: None,
+            request_id: None,
+        }
     }
 
     /// When it came: the moment when its handler first asks, since whoever calls may take their time with the body.
@@ -55,12 +61,20 @@ impl FromRequest for Call {
     type Future = Ready<Result<Self, Infallible>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let clock = request.app_data::<Data<Clock>>().map_or_else(Clock::system, |clock| Clock::clone(clock));
+        let clock = request
+            .app_data::<Data<Clock>>()
+            .map_or_else(Clock::system, |clock| Clock::clone(clock));
         let address = ClientAddress::from_request(request, payload).into_inner();
         ready(Ok(Self {
             address: address.ok().map(|ClientAddress(address)| address),
-            user_agent: request.headers().get(USER_AGENT).map(|value| readable(value.as_bytes())),
-            request_id: request.extensions().get::<RequestId>().map(|id| id.as_str().to_owned()),
+            user_agent: request
+                .headers()
+                .get(USER_AGENT)
+                .map(|value| readable(value.as_bytes())),
+            request_id: request
+                .extensions()
+                .get::<RequestId>()
+                .map(|id| id.as_str().to_owned()),
             ..Self::own(clock)
         }))
     }

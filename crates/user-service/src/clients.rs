@@ -49,7 +49,9 @@ impl Clients {
             })
             .await?;
         let register = Register::built_in();
-        for service in register.iter().filter(|service| service.name != NAME && !secrets.have(&service.name))
+        for service in register
+            .iter()
+            .filter(|service| service.name != NAME && !secrets.have(&service.name))
         {
             let variable = format!("{}_SECRET", service.variable_prefix());
             tracing::warn!(service = service.name, "can't get tokens: {variable} is not set");
@@ -58,7 +60,9 @@ impl Clients {
             let service = Arc::new(register.find(&name)?.clone());
             Some((name, (SecretHash::read(&hash)?, service)))
         };
-        Ok(Self { by_name: Arc::new(stored.into_iter().filter_map(registered).collect()) })
+        Ok(Self {
+            by_name: Arc::new(stored.into_iter().filter_map(registered).collect()),
+        })
     }
 
     fn authenticate(&self, name: &str, secret: &str) -> Option<Client> {
@@ -66,7 +70,9 @@ impl Clients {
         // A stranger is compared as long as anybody.
         let hash = known.map_or(SecretHash::NOBODYS, |(hash, _)| *hash);
         let matches = hash.is_of(secret);
-        known.filter(|_| matches).map(|(_, service)| Client(Arc::clone(service)))
+        known
+            .filter(|_| matches)
+            .map(|(_, service)| Client(Arc::clone(service)))
     }
 }
 
@@ -97,7 +103,9 @@ impl FromRequest for Client {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let clients = request.app_data::<Data<Clients>>();
         ready(basic::credentials(request.headers()).and_then(|(name, secret)| {
-            clients.and_then(|clients| clients.authenticate(&name, &secret)).ok_or(OAuthError::InvalidClient)
+            clients
+                .and_then(|clients| clients.authenticate(&name, &secret))
+                .ok_or(OAuthError::InvalidClient)
         }))
     }
 }

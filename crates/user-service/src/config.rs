@@ -93,7 +93,10 @@ impl Config {
         let file = DatabaseUrl::Sqlite(settings.data_dir.join("user-service.db"));
         let key = env.secret("KEY_ENCRYPTION_KEY");
         if key.is_none() {
-            env.problem("KEY_ENCRYPTION_KEY", "is missing: `openssl rand -base64 32` makes a good one");
+            env.problem(
+                "KEY_ENCRYPTION_KEY",
+                "is missing: `openssl rand -base64 32` makes a good one",
+            );
         }
         Self {
             database: env.parse_secret("DATABASE_URL", file, DatabaseUrl::FORM),
@@ -132,19 +135,30 @@ impl Lifetimes {
         let mut read = |name, default: TimeDelta, range: std::ops::RangeInclusive<TimeDelta>| {
             let read = env.duration(name, default.to_std().unwrap_or(Duration::ZERO));
             // Tokens count in whole seconds.
-            let seconds = i64::try_from(read.as_secs()).ok().and_then(TimeDelta::try_seconds);
-            seconds.filter(|seconds| range.contains(seconds)).unwrap_or_else(|| {
-                let bound = |bound: &TimeDelta| format!("{}s", bound.num_seconds());
-                env.problem(name, format!("must be from {} to {}", bound(range.start()), bound(range.end())));
-                default
-            })
+            let seconds = i64::try_from(read.as_secs())
+                .ok()
+                .and_then(TimeDelta::try_seconds);
+            seconds
+                .filter(|seconds| range.contains(seconds))
+                .unwrap_or_else(|| {
+                    let bound = |bound: &TimeDelta| format!("{}s", bound.num_seconds());
+                    env.problem(
+                        name,
+                        format!("must be from {} to {}", bound(range.start()), bound(range.end())),
+                    );
+                    default
+                })
         };
         let (second, year) = (TimeDelta::seconds(1), TimeDelta::days(366));
         Self {
             access: read("ACCESS_TOKEN_TTL", default.access, second..=TimeDelta::days(1)),
             refresh: read("REFRESH_TOKEN_TTL", default.refresh, second..=year),
             session: read("SESSION_TTL", default.session, second..=year),
-            grace: read("REFRESH_GRACE", default.grace, TimeDelta::zero()..=TimeDelta::minutes(1)),
+            grace: read(
+                "REFRESH_GRACE",
+                default.grace,
+                TimeDelta::zero()..=TimeDelta::minutes(1),
+            ),
         }
     }
 }
@@ -166,7 +180,9 @@ impl HashingConfig {
         let memory = env.parse("ARGON2_MEMORY_KIB", default.cost.m_cost(), "a number of KiB");
         let passes = env.parse("ARGON2_PASSES", default.cost.t_cost(), "a number");
         let lanes = env.parse("ARGON2_LANES", default.cost.p_cost(), "a number");
-        let cost = Params::new(memory, passes, lanes, None).ok().filter(crate::hashing::is_bearable);
+        let cost = Params::new(memory, passes, lanes, None)
+            .ok()
+            .filter(crate::hashing::is_bearable);
         Self {
             slots: {
                 let slots = env.parse("HASH_SLOTS", default.slots, "a number from 1 to 1024");
@@ -217,14 +233,20 @@ impl FirstAdmin {
         if let Err(weakness) = password::check(password.expose_secret(), &[&email]) {
             env.problem("ADMIN_PASSWORD", weakness);
         }
-        Some(Self { email: parsed.ok()?, password })
+        Some(Self {
+            email: parsed.ok()?,
+            password,
+        })
     }
 }
 
 fn key_encryption_key(env: &mut Env, name: &str, text: Option<SecretString>) -> Option<KeyEncryptionKey> {
     let key = KeyEncryptionKey::parse(text?.expose_secret());
     if key.is_none() {
-        env.problem(name, "must be 32 bytes in base64: `openssl rand -base64 32` makes a good one");
+        env.problem(
+            name,
+            "must be 32 bytes in base64: `openssl rand -base64 32` makes a good one",
+        );
     }
     key
 }
@@ -239,14 +261,18 @@ mod tests {
         let mut env = Env::from_vars("user-service", vars.iter().copied());
         let settings = Settings::read(&mut env, "user-service");
         let config = Config::read(&mut env, settings);
-        env.finish(config).map_err(|errors| errors.to_string().lines().map(str::to_owned).collect())
+        env.finish(config)
+            .map_err(|errors| errors.to_string().lines().map(str::to_owned).collect())
     }
 
     #[test]
     fn only_the_key_encryption_key_has_no_default() {
         let config = read(&[("KEY_ENCRYPTION_KEY", KEY)]).unwrap();
         assert_eq!(config.lifetimes.access, TimeDelta::minutes(15));
-        assert_eq!((config.hashing.cost.m_cost(), config.hashing.cost.t_cost()), (19 * 1024, 2));
+        assert_eq!(
+            (config.hashing.cost.m_cost(), config.hashing.cost.t_cost()),
+            (19 * 1024, 2)
+        );
         assert!(config.first_admin.is_none());
 
         assert!(read(&[]).unwrap_err()[0].starts_with("KEY_ENCRYPTION_KEY is missing"));
@@ -265,7 +291,10 @@ mod tests {
             ("ADMIN_PASSWORD", "hunter2"),
         ])
         .unwrap_err();
-        let named: Vec<_> = problems.iter().filter_map(|problem| problem.split(' ').next()).collect();
+        let named: Vec<_> = problems
+            .iter()
+            .filter_map(|problem| problem.split(' ').next())
+            .collect();
         assert_eq!(
             named,
             [
@@ -284,13 +313,25 @@ mod tests {
 
     #[test]
     fn slots_and_queue_have_bounds() {
-        let vars = [("KEY_ENCRYPTION_KEY", KEY), ("HASH_SLOTS", "1025"), ("HASH_QUEUE", "65537")];
+        let vars = [
+            ("KEY_ENCRYPTION_KEY", KEY),
+            ("HASH_SLOTS", "1025"),
+            ("HASH_QUEUE", "65537"),
+        ];
         assert_eq!(
             read(&vars).unwrap_err(),
-            ["HASH_SLOTS must be a number from 1 to 1024", "HASH_QUEUE must be a number up to 65536"]
+            [
+                "HASH_SLOTS must be a number from 1 to 1024",
+                "HASH_QUEUE must be a number up to 65536"
+            ]
         );
         assert!(
-            read(&[("KEY_ENCRYPTION_KEY", KEY), ("HASH_SLOTS", "1024"), ("HASH_QUEUE", "65536")]).is_ok()
+            read(&[
+                ("KEY_ENCRYPTION_KEY", KEY),
+                ("HASH_SLOTS", "1024"),
+                ("HASH_QUEUE", "65536")
+            ])
+            .is_ok()
         );
     }
 
@@ -304,14 +345,26 @@ mod tests {
 
         let problems = read(&[
             ("KEY_ENCRYPTION_KEY", KEY),
-            ("PRODUCT_SERVICE_SECRET", "your-256-bit-secret-your-256-bit-secret"),
+            (
+                "PRODUCT_SERVICE_SECRET",
+                "your-256-bit-secret-your-256-bit-secret",
+            ),
             ("ORDER_SERVICE_SECRET", "hunter2"),
             ("INVENTORY_SERVICE_SECRET_FILE", "/nowhere"),
         ])
         .unwrap_err();
-        assert!(problems[0].starts_with("PRODUCT_SERVICE_SECRET looks like a placeholder"), "{problems:?}");
-        assert!(problems[1].starts_with("ORDER_SERVICE_SECRET must have at least 32 bytes"), "{problems:?}");
-        assert!(problems[2].starts_with("INVENTORY_SERVICE_SECRET_FILE names a file"), "{problems:?}");
+        assert!(
+            problems[0].starts_with("PRODUCT_SERVICE_SECRET looks like a placeholder"),
+            "{problems:?}"
+        );
+        assert!(
+            problems[1].starts_with("ORDER_SERVICE_SECRET must have at least 32 bytes"),
+            "{problems:?}"
+        );
+        assert!(
+            problems[2].starts_with("INVENTORY_SERVICE_SECRET_FILE names a file"),
+            "{problems:?}"
+        );
         assert!(!problems.concat().contains("hunter2"));
         assert_eq!(problems.len(), 3);
     }

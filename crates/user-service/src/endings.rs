@@ -133,13 +133,22 @@ impl Logins {
         now: DateTime<Utc>,
     ) -> Result<Option<TakingBack>, sqlx::Error> {
         // People before their sessions, here as everywhere, so that no two transactions wait for each other.
-        let Some(epoch) = Users(conn).raise_epoch(user, now).await? else { return Ok(None) };
+        let Some(epoch) = Users(conn).raise_epoch(user, now).await? else {
+            return Ok(None);
+        };
         // A refresh that is under way may give a token out that ends later than any so far, and no later than one that were given
         // out now.
         let under_way = self.lifetimes.access_expires_at(now);
-        let last = Sessions(conn).last_access_of(user).await?.map_or(under_way, |last| last.max(under_way));
+        let last = Sessions(conn)
+            .last_access_of(user)
+            .await?
+            .map_or(under_way, |last| last.max(under_way));
         let expires_at = (last + LEEWAY).timestamp();
-        Ok(Some(TakingBack(vec![Revocation::User { id: user, epoch, expires_at }])))
+        Ok(Some(TakingBack(vec![Revocation::User {
+            id: user,
+            epoch,
+            expires_at,
+        }])))
     }
 
     /// Has this process refuse what was taken back.
@@ -153,7 +162,9 @@ impl Logins {
     pub(crate) async fn catch_up(&self, db: &Db, from: i64) -> Result<i64, sqlx::Error> {
         let rows = RevocationRows(&mut db.read().await?).after(from).await?;
         let newest = rows.last().map_or(from, |(seq, _)| *seq);
-        self.take_back(TakenBack(rows.into_iter().map(|(_, revocation)| revocation).collect()));
+        self.take_back(TakenBack(
+            rows.into_iter().map(|(_, revocation)| revocation).collect(),
+        ));
         Ok(newest)
     }
 

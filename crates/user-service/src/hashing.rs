@@ -87,7 +87,10 @@ impl Hashing {
 
     /// Takes a place, for what has to be done between that and the work.
     pub(crate) fn take_place(&self) -> Result<Place, HashingError> {
-        Arc::clone(&self.places).try_acquire_owned().map(Place).map_err(|_| HashingError::Busy)
+        Arc::clone(&self.places)
+            .try_acquire_owned()
+            .map(Place)
+            .map_err(|_| HashingError::Busy)
     }
 
     /// Whether a hash was made at another cost than hashes are made at now.
@@ -97,7 +100,16 @@ impl Hashing {
 
     /// Hashes a password, normalised, into the PHC string format.
     pub(crate) async fn hash(&self, password: String) -> Result<String, HashingError> {
-        match self.submit(self.take_place()?, Work::Hash { password, cost: self.cost.clone() }).await? {
+        match self
+            .submit(
+                self.take_place()?,
+                Work::Hash {
+                    password,
+                    cost: self.cost.clone(),
+                },
+            )
+            .await?
+        {
             Outcome::Hash(hash) => Ok(hash),
             Outcome::Match(_) => Err(HashingError::Unusable("a comparison came back")),
         }
@@ -116,7 +128,10 @@ impl Hashing {
                 .inspect_err(|error| tracing::error!(%error, "a stored hash is refused"))
                 .is_ok()
         });
-        let work = Work::Compare { password, hash: usable.unwrap_or(&self.decoy).to_owned() };
+        let work = Work::Compare {
+            password,
+            hash: usable.unwrap_or(&self.decoy).to_owned(),
+        };
         match self.submit(place, work).await? {
             Outcome::Match(matches) => Ok(matches && usable.is_some()),
             Outcome::Hash(_) => Err(HashingError::Unusable("a hash came back")),
@@ -125,7 +140,12 @@ impl Hashing {
 
     async fn submit(&self, place: Place, work: Work) -> Result<Outcome, HashingError> {
         let (answer, answered) = oneshot::channel();
-        let job = Job { work, since: Instant::now(), answer, place };
+        let job = Job {
+            work,
+            since: Instant::now(),
+            answer,
+            place,
+        };
         self.jobs.send(job).map_err(|_| HashingError::Busy)?;
         answered.await.unwrap_or(Err(HashingError::Busy))
     }
@@ -138,11 +158,23 @@ fn slot(jobs: &Mutex<Receiver<Job>>) {
     loop {
         // The lock is held while waiting, which keeps the other slots from nothing but waiting.
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Job { work, since, answer, place }) = job else { return };
+        let Ok(Job {
+            work,
+            since,
+            answer,
+            place,
+        }) = job
+        else {
+            return;
+        };
         if answer.is_closed() {
             continue; // Whoever asked has hung up.
         }
-        let outcome = if since.elapsed() > PATIENCE { Err(HashingError::Busy) } else { memory.run(work) };
+        let outcome = if since.elapsed() > PATIENCE {
+            Err(HashingError::Busy)
+        } else {
+            memory.run(work)
+        };
         drop(place);
         // Nobody to tell is nothing to do.
         drop(answer.send(outcome));
@@ -171,11 +203,19 @@ mod tests {
 
     fn hashing(slots: usize, queue: usize, memory_kib: u32) -> Hashing {
         let cost = argon2::Params::new(memory_kib, 1, 1, None).unwrap();
-        Hashing::start(&HashingConfig { slots: NonZeroUsize::new(slots).unwrap(), queue, cost }).unwrap()
+        Hashing::start(&HashingConfig {
+            slots: NonZeroUsize::new(slots).unwrap(),
+            queue,
+            cost,
+        })
+        .unwrap()
     }
 
     async fn matches(hashing: &Hashing, password: &str, hash: Option<&str>) -> bool {
-        hashing.matches(hashing.take_place().unwrap(), password.to_owned(), hash).await.unwrap()
+        hashing
+            .matches(hashing.take_place().unwrap(), password.to_owned(), hash)
+            .await
+            .unwrap()
     }
 
     #[tokio::test]
@@ -199,7 +239,10 @@ mod tests {
         let cheaper = hashing(1, 4, 64);
         assert!(matches(&cheaper, "correct horse", Some(&hash)).await);
         let own = cheaper.hash("other".to_owned()).await.unwrap();
-        assert!(matches(&cheaper, "other", Some(&own)).await, "memory of another size is no matter");
+        assert!(
+            matches(&cheaper, "other", Some(&own)).await,
+            "memory of another size is no matter"
+        );
     }
 
     #[tokio::test]
@@ -238,12 +281,18 @@ mod tests {
         let mut at_work = Box::pin(hashing.hash("correct horse".to_owned()));
         assert!((&mut at_work).now_or_never().is_none());
         for _ in 0..2 {
-            let work = Work::Hash { password: "correct horse".to_owned(), cost: hashing.cost.clone() };
+            let work = Work::Hash {
+                password: "correct horse".to_owned(),
+                cost: hashing.cost.clone(),
+            };
             let asked = hashing.submit(hashing.take_place().unwrap(), work).now_or_never();
             assert!(asked.is_none(), "it was asked, and nobody waits for the answer");
         }
         assert!(!hashing.has_room());
-        assert!(matches!(hashing.hash("correct horse".to_owned()).await, Err(HashingError::Busy)));
+        assert!(matches!(
+            hashing.hash("correct horse".to_owned()).await,
+            Err(HashingError::Busy)
+        ));
         at_work.await.unwrap();
         while !hashing.has_room() {
             tokio::task::yield_now().await;
@@ -254,38 +303,72 @@ mod tests {
     async fn what_does_not_fit_in_the_queue_is_refused_and_the_rest_is_done() {
         let hashing = hashing(1, 2, 19 * 1024);
         let asked = (0..20).map(|_| hashing.hash("correct horse".to_owned()));
-        let (done, refused): (Vec<_>, Vec<_>) =
-            futures_util::future::join_all(asked).await.into_iter().partition(Result::is_ok);
+        let (done, refused): (Vec<_>, Vec<_>) = futures_util::future::join_all(asked)
+            .await
+            .into_iter()
+            .partition(Result::is_ok);
         assert_eq!(done.len(), 3, "one at work and two waiting");
-        assert!(refused.iter().all(|refusal| matches!(refusal, Err(HashingError::Busy))));
-        assert!(hashing.hash("correct horse".to_owned()).await.is_ok(), "the slot is free again");
+        assert!(
+            refused
+                .iter()
+                .all(|refusal| matches!(refusal, Err(HashingError::Busy)))
+        );
+        assert!(
+            hashing.hash("correct horse".to_owned()).await.is_ok(),
+            "the slot is free again"
+        );
     }
 
     #[tokio::test]
     async fn what_nobody_waits_for_is_not_computed() {
         let hashing = hashing(1, 64, 19 * 1024);
         for _ in 0..60 {
-            let work = Work::Hash { password: "correct horse".to_owned(), cost: hashing.cost.clone() };
+            let work = Work::Hash {
+                password: "correct horse".to_owned(),
+                cost: hashing.cost.clone(),
+            };
             let (answer, gone) = oneshot::channel();
             drop(gone);
             let place = hashing.take_place().unwrap();
-            hashing.jobs.send(Job { work, since: Instant::now(), answer, place }).unwrap();
+            hashing
+                .jobs
+                .send(Job {
+                    work,
+                    since: Instant::now(),
+                    answer,
+                    place,
+                })
+                .unwrap();
         }
         let begun = Instant::now();
         hashing.hash("correct horse".to_owned()).await.unwrap();
         let alone = Instant::now();
         hashing.hash("correct horse".to_owned()).await.unwrap();
-        assert!(begun.elapsed() < alone.elapsed() * 20, "sixty others would take sixty times as long");
+        assert!(
+            begun.elapsed() < alone.elapsed() * 20,
+            "sixty others would take sixty times as long"
+        );
     }
 
     #[tokio::test]
     async fn what_waited_too_long_is_refused() {
         let hashing = hashing(1, 4, 64);
-        let work = Work::Hash { password: "correct horse".to_owned(), cost: hashing.cost.clone() };
+        let work = Work::Hash {
+            password: "correct horse".to_owned(),
+            cost: hashing.cost.clone(),
+        };
         let (answer, answered) = oneshot::channel();
         let since = Instant::now().checked_sub(PATIENCE * 2).unwrap();
         let place = hashing.take_place().unwrap();
-        hashing.jobs.send(Job { work, since, answer, place }).unwrap();
+        hashing
+            .jobs
+            .send(Job {
+                work,
+                since,
+                answer,
+                place,
+            })
+            .unwrap();
         assert!(matches!(answered.await.unwrap(), Err(HashingError::Busy)));
     }
 }

@@ -52,7 +52,9 @@ pub(crate) struct TokenPair {
 impl TokenPair {
     /// 200, and nobody keeps a copy on the way (RFC 6749 §5.1).
     pub(crate) fn respond(&self) -> HttpResponse {
-        HttpResponse::Ok().insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store"))).json(self)
+        HttpResponse::Ok()
+            .insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store")))
+            .json(self)
     }
 }
 
@@ -74,7 +76,9 @@ impl Logins {
         call: &Call,
     ) -> Result<(TokenPair, TakingBack), UserError> {
         let now = call.at();
-        let confirmed = Users(conn).confirm(compared.id, compared.password_hash.as_deref()).await?;
+        let confirmed = Users(conn)
+            .confirm(compared.id, compared.password_hash.as_deref())
+            .await?;
         let account = confirmed.ok_or(UserError::InvalidCredentials)?;
         Sessions(conn).forget_old(account.id, now, now - LEEWAY).await?;
         // What an end of all has to do has a bound.
@@ -96,7 +100,10 @@ impl Logins {
             user_agent: call.user_agent.as_deref().unwrap_or_default(),
         };
         Sessions(conn).open(&new).await?;
-        Ok((self.pair(account, session, &token, token_expires_at, now)?, taking_back))
+        Ok((
+            self.pair(account, session, &token, token_expires_at, now)?,
+            taking_back,
+        ))
     }
 
     /// Carries a session on. Of any number of calls with one token, one rotates it, and for a moment all the others get the
@@ -124,7 +131,8 @@ impl Logins {
                     return Err(UserError::InvalidRefreshToken);
                 }
                 let successor = self.successors.of(token, nonce);
-                self.pair(bearer, session.id, &successor, session.token_expires_at, at).map(Refreshed::Pair)
+                self.pair(bearer, session.id, &successor, session.token_expires_at, at)
+                    .map(Refreshed::Pair)
             }
             _ => Ok(Refreshed::Replayed(session)),
         }

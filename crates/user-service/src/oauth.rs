@@ -72,7 +72,10 @@ impl ResponseError for OAuthError {
             StatusCode::INTERNAL_SERVER_ERROR => "Something went wrong here.".to_owned(),
             _ => self.to_string(),
         };
-        let refusal = OAuthRefusal { error, error_description };
+        let refusal = OAuthRefusal {
+            error,
+            error_description,
+        };
         let mut response = unstored(HttpResponse::build(status).json(refusal));
         if status == StatusCode::UNAUTHORIZED {
             let challenge = HeaderValue::from_static(r#"Basic realm="countersign", charset="UTF-8""#);
@@ -136,10 +139,15 @@ mod tests {
     #[actix_web::test]
     async fn what_is_wrong_here_is_not_described() {
         for (error, described) in [
-            (OAuthError::Database(sqlx::Error::RowNotFound), "Something went wrong here."),
+            (
+                OAuthError::Database(sqlx::Error::RowNotFound),
+                "Something went wrong here.",
+            ),
             (OAuthError::InvalidTarget, "You may not call this service."),
         ] {
-            let body = actix_web::body::to_bytes(error.error_response().into_body()).await.unwrap();
+            let body = actix_web::body::to_bytes(error.error_response().into_body())
+                .await
+                .unwrap();
             let refusal: serde_json::Value = serde_json::from_slice(&body).unwrap();
             assert_eq!(refusal["error_description"], described);
         }
@@ -147,8 +155,17 @@ mod tests {
 
     #[test]
     fn a_form_that_is_refused_keeps_its_status() {
-        assert_eq!(answered(&RequestError::BodyTooLarge.into()), (413, "invalid_request"));
-        assert_eq!(answered(&RequestError::BodyTimeout.into()), (408, "invalid_request"));
-        assert_eq!(answered(&RequestError::MalformedForm("x").into()), (400, "invalid_request"));
+        assert_eq!(
+            answered(&RequestError::BodyTooLarge.into()),
+            (413, "invalid_request")
+        );
+        assert_eq!(
+            answered(&RequestError::BodyTimeout.into()),
+            (408, "invalid_request")
+        );
+        assert_eq!(
+            answered(&RequestError::MalformedForm("x").into()),
+            (400, "invalid_request")
+        );
     }
 }

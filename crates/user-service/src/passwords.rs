@@ -31,7 +31,11 @@ impl Passwords {
 
     /// Refuses a password that there would be no slot for. Asked before the database is, so that a flood costs next to nothing.
     pub(crate) fn expect_room(&self) -> Result<(), HashingError> {
-        if self.hashing.has_room() { Ok(()) } else { Err(HashingError::Busy) }
+        if self.hashing.has_room() {
+            Ok(())
+        } else {
+            Err(HashingError::Busy)
+        }
     }
 
     /// Whether this is the password of whoever has this address. It is counted as a failure at first; see
@@ -48,9 +52,22 @@ impl Passwords {
         let place = self.hashing.take_place()?;
         let counted = self.throttle.count(db, attempt, call).await?;
         let hash = account.and_then(|account| account.password_hash.as_deref());
-        match self.hashing.matches(place, password::normalize(password), hash).await {
+        match self
+            .hashing
+            .matches(place, password::normalize(password), hash)
+            .await
+        {
             Ok(is_right) => Ok(Guess { is_right, counted }),
-            Err(error) => Err(self.give_up(db, &Guess { is_right: false, counted }, error).await),
+            Err(error) => Err(self
+                .give_up(
+                    db,
+                    &Guess {
+                        is_right: false,
+                        counted,
+                    },
+                    error,
+                )
+                .await),
         }
     }
 
@@ -78,11 +95,17 @@ impl Passwords {
 
     /// The hash to keep instead of one that was made at another cost, if there is time to make one now.
     pub(crate) async fn renew(&self, account: &Account, password: &str) -> Option<String> {
-        let is_outdated = account.password_hash.as_deref().is_some_and(|hash| self.hashing.is_outdated(hash));
+        let is_outdated = account
+            .password_hash
+            .as_deref()
+            .is_some_and(|hash| self.hashing.is_outdated(hash));
         if !is_outdated {
             return None;
         }
-        self.hash(password).await.inspect_err(|error| tracing::warn!(%error, "a hash was not renewed")).ok()
+        self.hash(password)
+            .await
+            .inspect_err(|error| tracing::warn!(%error, "a hash was not renewed"))
+            .ok()
     }
 }
 
@@ -92,7 +115,10 @@ impl Guess {
         let mut tx = db.begin().await?;
         AuditLog(&mut tx).add(&entry, call).await?;
         if self.counted.is_last {
-            let throttled = Entry { event: Event::LoginThrottled, ..entry };
+            let throttled = Entry {
+                event: Event::LoginThrottled,
+                ..entry
+            };
             AuditLog(&mut tx).add(&throttled, call).await?;
         }
         tx.commit().await

@@ -59,7 +59,10 @@ impl Rotations {
     pub(crate) async fn rotate(&self, rotation: Rotation) -> Result<Rotated, sqlx::Error> {
         db::bounded(async {
             let (answer, answered) = oneshot::channel();
-            self.0.send(Shown { rotation, answer }).await.map_err(|_| sqlx::Error::WorkerCrashed)?;
+            self.0
+                .send(Shown { rotation, answer })
+                .await
+                .map_err(|_| sqlx::Error::WorkerCrashed)?;
             answered.await.map_err(|_| sqlx::Error::WorkerCrashed)?
         })
         .await
@@ -83,8 +86,10 @@ impl Rotating {
         }
         // One order for all that lock rows, so that two replicas don't wait for each other.
         batch.sort_by_key(|shown| shown.rotation.family_hash);
-        let (rotations, answers): (Vec<_>, Vec<_>) =
-            batch.into_iter().map(|shown| (shown.rotation, shown.answer)).unzip();
+        let (rotations, answers): (Vec<_>, Vec<_>) = batch
+            .into_iter()
+            .map(|shown| (shown.rotation, shown.answer))
+            .unzip();
         match self.rotate(&rotations).await {
             // What the database can't take of one is not to be the others' loss.
             Err(error) if rotations.len() > 1 && !db::is_unavailable(&error) => {
@@ -95,7 +100,10 @@ impl Rotating {
             outcome => {
                 for (rotation, answer) in rotations.iter().zip(answers) {
                     let rotated = outcome.as_ref().map_err(retold).map(|(sessions, now)| Rotated {
-                        session: sessions.iter().find(|borne| borne.session.is_meant_by(rotation)).cloned(),
+                        session: sessions
+                            .iter()
+                            .find(|borne| borne.session.is_meant_by(rotation))
+                            .cloned(),
                         now: *now,
                     });
                     // Nobody to tell is nothing to do: whoever shows the same token again gets the same successor.
@@ -110,7 +118,7 @@ impl Rotating {
         &self,
         rotations: &[Rotation],
     ) -> Result<(Vec<BorneSession>, DateTime<Utc>), sqlx::Error> {
-        Db::again(async || {
+        Db::retry(async || {
             let mut conn = self.db.write().await?;
             let now = self.clock.now();
             let times = RotationTimes {
@@ -128,7 +136,11 @@ impl Rotating {
 /// One error for many.
 fn retold(error: &sqlx::Error) -> sqlx::Error {
     let text = error.to_string();
-    if db::is_unavailable(error) { io::Error::other(text).into() } else { sqlx::Error::Protocol(text) }
+    if db::is_unavailable(error) {
+        io::Error::other(text).into()
+    } else {
+        sqlx::Error::Protocol(text)
+    }
 }
 
 #[cfg(test)]
@@ -153,10 +165,17 @@ mod tests {
     async fn sessions(count: u128) -> (TestDatabase, Rotating, Vec<RefreshToken>) {
         let database = TestDatabase::new().await;
         let db = Db::open(&database.url(), &MIGRATIONS).await.unwrap();
-        let clock = Clock::standing();
+        let clock = Clock::fixed();
         let (now, user_id) = (clock.now(), Uuid::from_u128(1));
         let email = EmailAddress::parse("ada@example.com").unwrap();
-        let new = NewUser { id: user_id, email: &email, name: "Ada", password_hash: "", roles: "user", now };
+        let new = NewUser {
+            id: user_id,
+            email: &email,
+            name: "Ada",
+            password_hash: "",
+            roles: "user",
+            now,
+        };
         let mut tx = db.begin().await.unwrap();
         assert!(Users(&mut tx).add(&new).await.unwrap());
         let mut tokens = Vec::new();
@@ -177,7 +196,15 @@ mod tests {
             tokens.push(token);
         }
         tx.commit().await.unwrap();
-        (database, Rotating { db, lifetimes: LIFETIMES, clock }, tokens)
+        (
+            database,
+            Rotating {
+                db,
+                lifetimes: LIFETIMES,
+                clock,
+            },
+            tokens,
+        )
     }
 
     /// A rotation, and what answers it; `mark` tells its successor from others.
@@ -218,10 +245,17 @@ mod tests {
         assert!(rotated.pop().unwrap().session.is_none());
         let [one, other] = [rotated.pop().unwrap(), rotated.pop().unwrap()].map(nonce);
         assert_eq!(one, other, "one of the two rotations came to pass");
-        assert!([[7; 32], [8; 32]].iter().any(|nonce| Some(nonce.as_slice()) == one.as_deref()));
+        assert!(
+            [[7; 32], [8; 32]]
+                .iter()
+                .any(|nonce| Some(nonce.as_slice()) == one.as_deref())
+        );
         for (mark, Rotated { session, now: at }) in (1..).zip(rotated) {
             let BorneSession { session, bearer } = session.unwrap();
-            assert_eq!((session.id, bearer.id), (Uuid::from_u128(u128::from(mark) - 1), Uuid::from_u128(1)));
+            assert_eq!(
+                (session.id, bearer.id),
+                (Uuid::from_u128(u128::from(mark) - 1), Uuid::from_u128(1))
+            );
             assert_eq!(session.rotation_nonce, Some(vec![mark; 32]));
             assert_eq!(session.token_expires_at, now + LIFETIMES.refresh);
             assert!(
@@ -243,8 +277,10 @@ mod tests {
         drop(answered);
         rotating.rotate_all(vec![gone, here]).await;
         assert_eq!(nonce(answer.await.unwrap().unwrap()), Some(vec![2; 32]));
-        let session =
-            Sessions(&mut rotating.db.read().await.unwrap()).find_by_token(&tokens[0]).await.unwrap();
+        let session = Sessions(&mut rotating.db.read().await.unwrap())
+            .find_by_token(&tokens[0])
+            .await
+            .unwrap();
         assert_eq!(session.unwrap().rotation_nonce, None);
     }
 

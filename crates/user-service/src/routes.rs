@@ -55,5 +55,8 @@ pub fn routes() -> Routes {
         .post("/oauth/introspect", introspect::introspect) // Client
         .post("/oauth/revoke", revoke::revoke) // Client
         .get("/.well-known/jwks.json", metadata::jwks) // Anyone
-        .get("/.well-known/oauth-authorization-server", metadata::authorization_server) // Anyone
+        .get(
+            "/.well-known/oauth-authorization-server",
+            metadata::authorization_server,
+        ) // Anyone
 }

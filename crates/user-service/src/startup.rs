@@ -4,7 +4,7 @@ use std::error::Error;
 
 use aws_lc_rs::rand;
 use db::{Db, Migrations};
-use service_kit::{Host, Roles, Service};
+use service_kit::{Roles, Runtime, Server};
 
 use crate::clients::Clients;
 use crate::config::Config;
@@ -27,10 +27,13 @@ pub(crate) static MIGRATIONS: Migrations = Migrations {
 };
 
 /// Runs the service.
-pub async fn run(config: Config, host: Host) -> Result<(), Box<dyn Error>> {
-    let clock = host.clock.clone();
+pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>> {
+    let clock = runtime.clock.clone();
     let db = Db::open(&config.database, &MIGRATIONS).await?;
-    let seals = Seals { current: config.key_encryption_key, previous: config.previous_key_encryption_key };
+    let seals = Seals {
+        current: config.key_encryption_key,
+        previous: config.previous_key_encryption_key,
+    };
     let keys = load_or_make(&config.auth.keys, &db, &seals, &clock).await?;
     let successors = successors(&db, &seals).await?;
     let passwords = Passwords {
@@ -40,7 +43,7 @@ pub async fn run(config: Config, host: Host) -> Result<(), Box<dyn Error>> {
     let clients = Clients::store(&db, &config.clients, clock.now()).await?;
 
     // This service verifies its own tokens as every other does, but has the keys at hand.
-    let verifier = config.auth.verifier_with(NAME, &host, keys.verification);
+    let verifier = config.auth.verifier_with(NAME, &runtime, keys.verification);
     let mint = Mint {
         issuer: config.auth.issuer.clone(),
         audience: config.auth.audience,
@@ -53,7 +56,7 @@ pub async fn run(config: Config, host: Host) -> Result<(), Box<dyn Error>> {
         lifetimes: config.lifetimes,
         successors,
         rotations: Rotations::start(db.clone(), config.lifetimes, clock.clone()),
-        revocations: host.revocations,
+        revocations: runtime.revocations,
     };
     admin::ensure_one(&db, &passwords, &logins, config.first_admin.as_ref(), &clock).await?;
     let known = logins.catch_up(&db, 0).await?;
@@ -61,7 +64,7 @@ pub async fn run(config: Config, host: Host) -> Result<(), Box<dyn Error>> {
     let housekeeping = actix_web::rt::spawn(housekeeping::keep_forgetting(db.clone(), clock.clone()));
 
     let database = db.clone();
-    Service::new(NAME, routes::routes, docs::handlers())
+    Server::new(NAME, routes::routes, docs::handlers())
         .verifier(verifier)
         .data(db.clone())
         .data(clock)
@@ -70,9 +73,14 @@ pub async fn run(config: Config, host: Host) -> Result<(), Box<dyn Error>> {
         .data(clients)
         .data(mint)
         .data(logins)
-        .data(Published::new(&config.auth.issuer, &config.public_url, &config.own_url, keys.jwks))
+        .data(Published::new(
+            &config.auth.issuer,
+            &config.public_url,
+            &config.own_url,
+            keys.jwks,
+        ))
         .ready_when("database", move || database.clone().is_reachable())
-        .run(host.listener, host.shutdown)
+        .run(runtime.listener, runtime.shutdown)
         .await?;
     keeping_up.abort();
     housekeeping.abort();

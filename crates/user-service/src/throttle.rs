@@ -61,8 +61,14 @@ impl Throttle {
     ) -> Result<Attempt, UserError> {
         let mut conn = db.read().await?;
         let network = call.network();
-        let is_known = LoginNetworks(&mut conn).know(account.map(|account| account.id), &network).await?;
-        let attempt = Attempt { account: account_hash(email), network, is_known };
+        let is_known = LoginNetworks(&mut conn)
+            .know(account.map(|account| account.id), &network)
+            .await?;
+        let attempt = Attempt {
+            account: account_hash(email),
+            network,
+            is_known,
+        };
         match self.wait(&mut conn, &attempt, call.at()).await? {
             0 => Ok(attempt),
             wait => Err(throttled(wait)),
@@ -73,60 +79,86 @@ impl Throttle {
     /// counted as are free, and the others refused.
     pub(crate) async fn count(&self, db: &Db, attempt: Attempt, call: &Call) -> Result<Counted, UserError> {
         let now = call.at().timestamp_micros();
-        let Attempt { account, network, is_known } = &attempt;
+        let Attempt {
+            account,
+            network,
+            is_known,
+        } = &attempt;
         let count = async |tx: &mut Tx| {
             let mut failures = LoginFailures(tx);
-            let strict = failures.count(account, network, self.strict, now).await?.ok_or(throttled(0))?;
+            let strict = failures
+                .count(account, network, self.strict, now)
+                .await?
+                .ok_or(throttled(0))?;
             let is_last = self.strict.is_used_up(strict, now);
             if *is_known {
                 return Ok(is_last);
             }
-            let loose =
-                failures.count(account, &Network::any(), self.loose, now).await?.ok_or(throttled(0))?;
+            let loose = failures
+                .count(account, &Network::any(), self.loose, now)
+                .await?
+                .ok_or(throttled(0))?;
             Ok(is_last || self.loose.is_used_up(loose, now))
         };
         match db.transaction(count).await {
             Ok(is_last) => Ok(Counted { attempt, is_last }),
             // Others were quicker.
-            Err(UserError::Throttled { .. }) => {
-                Err(throttled(self.wait(&mut db.read().await?, &attempt, call.at()).await?))
-            }
+            Err(UserError::Throttled { .. }) => Err(throttled(
+                self.wait(&mut db.read().await?, &attempt, call.at()).await?,
+            )),
             Err(error) => Err(error),
         }
     }
 
     /// Takes back that a try was counted: it was right, or no password was compared.
     pub(crate) async fn forgive(&self, conn: &mut Conn, counted: &Counted) -> Result<(), sqlx::Error> {
-        let Attempt { account, network, is_known } = &counted.attempt;
+        let Attempt {
+            account,
+            network,
+            is_known,
+        } = &counted.attempt;
         LoginFailures(conn).forgive(account, network, self.strict).await?;
         if !is_known {
-            LoginFailures(conn).forgive(account, &Network::any(), self.loose).await?;
+            LoginFailures(conn)
+                .forgive(account, &Network::any(), self.loose)
+                .await?;
         }
         Ok(())
     }
 
     /// Remembers where somebody logged in from.
     pub(crate) async fn remember(conn: &mut Conn, account: &Account, call: &Call) -> Result<(), sqlx::Error> {
-        LoginNetworks(conn).remember(account.id, &call.network(), call.at()).await
+        LoginNetworks(conn)
+            .remember(account.id, &call.network(), call.at())
+            .await
     }
 
     /// Microseconds until the next try is free.
     async fn wait(&self, conn: &mut Conn, attempt: &Attempt, now: DateTime<Utc>) -> Result<i64, sqlx::Error> {
         let now = now.timestamp_micros();
-        let Attempt { account, network, is_known } = attempt;
+        let Attempt {
+            account,
+            network,
+            is_known,
+        } = attempt;
         let mut failures = LoginFailures(conn);
         let strict = self.strict.wait(failures.fades_at(account, network).await?, now);
         if *is_known {
             return Ok(strict);
         }
-        Ok(strict.max(self.loose.wait(failures.fades_at(account, &Network::any()).await?, now)))
+        Ok(strict.max(
+            self.loose
+                .wait(failures.fades_at(account, &Network::any()).await?, now),
+        ))
     }
 }
 
 /// A refusal, after which so many microseconds have to pass.
 fn throttled(wait: i64) -> UserError {
     let seconds = wait.unsigned_abs().div_ceil(1_000_000).max(1);
-    UserError::Throttled { retry_after: u32::try_from(seconds).unwrap_or(u32::MAX) }
+    UserError::Throttled {
+        retry_after: u32::try_from(seconds).unwrap_or(u32::MAX),
+    }
 }
 
 /// What an account is counted under. What is no address is nobody's, and all of it is counted together.

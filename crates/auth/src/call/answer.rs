@@ -8,12 +8,12 @@ use super::token::TokenError;
 
 /// What a neighbour answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServiceAnswer {
+pub struct ServiceResponse {
     pub(super) status: u16,
     pub(super) body: Vec<u8>,
 }
 
-impl ServiceAnswer {
+impl ServiceResponse {
     /// The status.
     #[must_use]
     pub fn status(&self) -> u16 {

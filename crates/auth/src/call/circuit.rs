@@ -89,7 +89,10 @@ mod tests {
         }
         assert!(circuit.admit(now).is_ok());
         assert_eq!(open(now).admit(now), Err(OPEN_FOR));
-        assert_eq!((open(now).open_for(now), circuit.open_for(now)), (Some(OPEN_FOR), None));
+        assert_eq!(
+            (open(now).open_for(now), circuit.open_for(now)),
+            (Some(OPEN_FOR), None)
+        );
         assert_eq!(open(now).open_for(now + OPEN_FOR * 2), None);
     }
 
@@ -102,7 +105,11 @@ mod tests {
         assert!(circuit.admit(later).is_ok());
         assert!(circuit.admit(later).is_err(), "one is trying");
         assert!(!circuit.failed(later), "it was open");
-        assert!(circuit.admit(later + OPEN_FOR - Duration::from_millis(1)).is_err());
+        assert!(
+            circuit
+                .admit(later + OPEN_FOR - Duration::from_millis(1))
+                .is_err()
+        );
         assert!(circuit.admit(later + OPEN_FOR).is_ok());
         assert!(circuit.succeeded());
         assert!(circuit.admit(later + OPEN_FOR).is_ok());

@@ -21,7 +21,7 @@ const IDLE_CONNECTION: Duration = Duration::from_secs(30);
 /// Calls one other service as this one. Cheap to clone; clones share connections, token, circuit and budget.
 ///
 /// A call bears a service token for that audience, which is fetched on first use and renewed before it ends; this service's
-/// name; and the id and trace of the request that it is made for ([`CallContext`](super::CallContext)). Where no answer comes,
+/// name; and the id and trace of the request that it is made for ([`TraceContext`](super::TraceContext)). Where no answer comes,
 /// it is made again, at most twice more, if that can do no harm: it was never sent, or it is idempotent (RFC 9110 §9.2.2). After
 /// ten failures in a row the neighbour is left alone for five seconds. Whatever happens, [`send`](ServiceRequest::send) ends
 /// within the timeout.
@@ -115,13 +115,17 @@ impl ServiceClient {
 
     /// For how long the neighbour is left alone, if it is: until then every call fails at once.
     #[must_use]
-    pub fn left_alone_for(&self) -> Option<Duration> {
+    pub fn circuit_open_for(&self) -> Option<Duration> {
         self.shared.circuit.open_for(Instant::now())
     }
 
     fn request(&self, method: Method, path: &str) -> ServiceRequest {
         // The slash ends the origin: what follows can't lead to another one, with the token.
-        let url = format!("{}/{}", self.shared.origin, path.strip_prefix('/').unwrap_or(path));
+        let url = format!(
+            "{}/{}",
+            self.shared.origin,
+            path.strip_prefix('/').unwrap_or(path)
+        );
         ServiceRequest::new(Arc::clone(&self.shared), method, url)
     }
 }

@@ -5,19 +5,19 @@ use std::future::Future;
 use reqwest::header::HeaderValue;
 
 tokio::task_local! {
-    static CURRENT: CallContext;
+    static CURRENT: TraceContext;
 }
 
 /// The request on whose behalf calls are made: its id and its trace go along with them, so that the logs of all services that
 /// it went through can be put together.
 #[derive(Clone, Debug)]
-pub struct CallContext {
+pub struct TraceContext {
     pub(super) request_id: Option<HeaderValue>,
     /// W3C Trace Context §3.2.
     pub(super) trace_parent: Option<HeaderValue>,
 }
 
-impl CallContext {
+impl TraceContext {
     /// The context of a request with this id, and with this `traceparent` where it came with one. What can't stand in a header
     /// is left out.
     #[must_use]
@@ -54,7 +54,9 @@ impl CallContext {
 /// Version 00, the one there is: `00-<32 hex digits>-<16>-<2>`, in small letters, the first two of them not all zeros.
 fn is_trace_parent(text: &str) -> bool {
     let parts: Vec<_> = text.split('-').collect();
-    let [version, trace, parent, flags] = parts.as_slice() else { return false };
+    let [version, trace, parent, flags] = parts.as_slice() else {
+        return false;
+    };
     let is_hex = |part: &str, length| {
         part.len() == length && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
     };
@@ -87,11 +89,11 @@ mod tests {
 
     #[tokio::test]
     async fn work_knows_for_whom_it_is_done_and_what_it_spawns_does_not() {
-        assert!(CallContext::current().is_none());
-        let context = CallContext::new("an-id", Some("nonsense"));
+        assert!(TraceContext::current().is_none());
+        let context = TraceContext::new("an-id", Some("nonsense"));
         let work = async {
-            let inside = CallContext::current().map(|context| (context.request_id, context.trace_parent));
-            let spawned = tokio::spawn(async { CallContext::current().is_none() });
+            let inside = TraceContext::current().map(|context| (context.request_id, context.trace_parent));
+            let spawned = tokio::spawn(async { TraceContext::current().is_none() });
             (inside, spawned.await)
         };
         let (inside, spawned) = context.scope(work).await;

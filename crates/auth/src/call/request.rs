@@ -8,9 +8,9 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, Header
 use serde::Serialize;
 use tokio::time::{Instant, timeout};
 
-use super::answer::{CallError, ServiceAnswer};
+use super::answer::{CallError, ServiceResponse};
 use super::client::Shared;
-use super::context::CallContext;
+use super::context::TraceContext;
 use super::retry::{ATTEMPTS, pause};
 use super::token::Held;
 use crate::bounded;
@@ -39,7 +39,14 @@ pub struct ServiceRequest {
 impl ServiceRequest {
     pub(super) fn new(shared: Arc<Shared>, method: Method, url: String) -> Self {
         let is_idempotent = method.is_idempotent();
-        Self { shared, method, url, body: Ok(None), is_idempotent, with_token: true }
+        Self {
+            shared,
+            method,
+            url,
+            body: Ok(None),
+            is_idempotent,
+            with_token: true,
+        }
     }
 
     /// Sends this as JSON.
@@ -64,7 +71,7 @@ impl ServiceRequest {
     ///
     /// # Errors
     /// When no answer came that could be used.
-    pub async fn send(self) -> Result<ServiceAnswer, CallError> {
+    pub async fn send(self) -> Result<ServiceResponse, CallError> {
         let body = self.body.map_err(CallError::Garbled)?;
         let call = Call {
             begun: Instant::now(),
@@ -90,14 +97,16 @@ struct Call<'c> {
 }
 
 impl Call<'_> {
-    async fn send(&self) -> Result<ServiceAnswer, CallError> {
+    async fn send(&self) -> Result<ServiceResponse, CallError> {
         let mut token = self.token().await?;
         let (mut attempts, mut is_fresh) = (1, false);
         loop {
             let outcome = self.attempt(token.as_ref()).await;
-            if !is_fresh && outcome.as_ref().is_ok_and(ServiceAnswer::refuses_token) {
+            if !is_fresh && outcome.as_ref().is_ok_and(ServiceResponse::refuses_token) {
                 // The neighbour looks at the token before all else, so nothing was done.
-                let Some(fresh) = self.fresh_token(token).await else { return outcome };
+                let Some(fresh) = self.fresh_token(token).await else {
+                    return outcome;
+                };
                 (token, is_fresh) = (Some(fresh), true);
                 continue;
             }
@@ -108,7 +117,7 @@ impl Call<'_> {
         }
     }
 
-    fn may_repeat(&self, outcome: &Result<ServiceAnswer, CallError>) -> bool {
+    fn may_repeat(&self, outcome: &Result<ServiceResponse, CallError>) -> bool {
         match outcome {
             Ok(answer) => self.is_idempotent && answer.is_for_later(),
             Err(CallError::NoAnswer(error)) => self.is_idempotent || error.is_connect(),
@@ -141,19 +150,30 @@ impl Call<'_> {
 
     async fn fresh_token(&self, refused: Option<Held>) -> Option<Held> {
         let refused = refused?;
-        tracing::warn!(audience = self.shared.audience, "a service token was not accepted");
-        timeout(self.left(), self.shared.tokens.replace(&refused)).await.ok()?.ok()
+        tracing::warn!(
+            audience = self.shared.audience,
+            "a service token was not accepted"
+        );
+        timeout(self.left(), self.shared.tokens.replace(&refused))
+            .await
+            .ok()?
+            .ok()
     }
 
-    async fn attempt(&self, token: Option<&Held>) -> Result<ServiceAnswer, CallError> {
+    async fn attempt(&self, token: Option<&Held>) -> Result<ServiceResponse, CallError> {
         let shared = self.shared;
         let usual = shared.attempt_timeout.min(shared.timeout);
         let within = usual.min(self.left());
         if within < usual / SHORTEST {
             return Err(CallError::Timeout);
         }
-        shared.circuit.admit(Instant::now()).map_err(CallError::CircuitOpen)?;
-        let outcome = timeout(within, self.exchange(token)).await.unwrap_or(Err(CallError::Timeout));
+        shared
+            .circuit
+            .admit(Instant::now())
+            .map_err(CallError::CircuitOpen)?;
+        let outcome = timeout(within, self.exchange(token))
+            .await
+            .unwrap_or(Err(CallError::Timeout));
         // An answer that is too long is one: who can make a neighbour say much must not be able to silence it for all.
         let has_answered = match &outcome {
             Ok(answer) => answer.status < 500,
@@ -165,21 +185,32 @@ impl Call<'_> {
                 tracing::info!(audience = shared.audience, "answers again");
             }
         } else if shared.circuit.failed(Instant::now()) {
-            tracing::error!(audience = shared.audience, "failed too often and is left alone for a while");
+            tracing::error!(
+                audience = shared.audience,
+                "failed too often and is left alone for a while"
+            );
         }
         outcome
     }
 
-    async fn exchange(&self, token: Option<&Held>) -> Result<ServiceAnswer, CallError> {
+    async fn exchange(&self, token: Option<&Held>) -> Result<ServiceResponse, CallError> {
         let shared = self.shared;
-        let mut request = shared.http.request(self.method.clone(), &self.url).headers(self.headers(token));
+        let mut request = shared
+            .http
+            .request(self.method.clone(), &self.url)
+            .headers(self.headers(token));
         if let Some(body) = &self.body {
             request = request.body(body.clone());
         }
         let response = request.send().await.map_err(CallError::NoAnswer)?;
         let status = response.status().as_u16();
-        let body = bounded::body(response, MAX_ANSWER_BYTES).await.map_err(CallError::NoAnswer)?;
-        Ok(ServiceAnswer { status, body: body.ok_or(CallError::TooLong)? })
+        let body = bounded::body(response, MAX_ANSWER_BYTES)
+            .await
+            .map_err(CallError::NoAnswer)?;
+        Ok(ServiceResponse {
+            status,
+            body: body.ok_or(CallError::TooLong)?,
+        })
     }
 
     fn headers(&self, token: Option<&Held>) -> HeaderMap {
@@ -191,7 +222,7 @@ impl Call<'_> {
         if let Some(token) = token {
             headers.insert(AUTHORIZATION, token.authorization.clone());
         }
-        if let Some(context) = CallContext::current() {
+        if let Some(context) = TraceContext::current() {
             headers.extend(context.request_id.map(|id| (X_REQUEST_ID, id)));
             headers.extend(context.trace_parent.map(|parent| (TRACEPARENT, parent)));
         }

@@ -21,7 +21,9 @@ const MOST: u32 = 10 * COST;
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { tenths: AtomicU32::new(MOST) }
+        Self {
+            tenths: AtomicU32::new(MOST),
+        }
     }
 }
 
@@ -37,7 +39,9 @@ impl Budget {
     }
 
     fn change(&self, change: impl FnMut(u32) -> Option<u32>) -> bool {
-        self.tenths.fetch_update(Ordering::Relaxed, Ordering::Relaxed, change).is_ok()
+        self.tenths
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, change)
+            .is_ok()
     }
 }
 
@@ -63,7 +67,11 @@ mod tests {
     #[test]
     fn a_tenth_of_what_succeeds_may_be_repeated() {
         let budget = Budget::default();
-        assert_eq!((0..100).filter(|_| budget.spend()).count(), 10, "what there is to begin with");
+        assert_eq!(
+            (0..100).filter(|_| budget.spend()).count(),
+            10,
+            "what there is to begin with"
+        );
         for _ in 0..9 {
             budget.earn();
         }
@@ -73,7 +81,11 @@ mod tests {
         for _ in 0..10_000 {
             budget.earn();
         }
-        assert_eq!((0..100).filter(|_| budget.spend()).count(), 10, "more is not saved up");
+        assert_eq!(
+            (0..100).filter(|_| budget.spend()).count(),
+            10,
+            "more is not saved up"
+        );
     }
 
     #[test]
@@ -81,7 +93,10 @@ mod tests {
         for (attempts, longest) in [(1, 50), (2, 100), (3, 200)] {
             let pauses: std::collections::HashSet<_> = (0..100).map(|_| pause(attempts)).collect();
             let longest = Duration::from_millis(longest);
-            assert!(pauses.iter().all(|pause| (longest / 2..=longest).contains(pause)), "{pauses:?}");
+            assert!(
+                pauses.iter().all(|pause| (longest / 2..=longest).contains(pause)),
+                "{pauses:?}"
+            );
             assert!(pauses.len() > 10);
         }
     }

@@ -38,7 +38,11 @@ impl ServiceCredentials {
     /// The service of this name, with its client secret, and the URL of the token endpoint.
     #[must_use]
     pub fn new(name: impl Into<String>, secret: SecretString, token_url: impl Into<String>) -> Self {
-        Self { name: name.into(), secret, token_url: token_url.into() }
+        Self {
+            name: name.into(),
+            secret,
+            token_url: token_url.into(),
+        }
     }
 
     /// RFC 6749 §2.3.1: both parts are form-encoded first.
@@ -76,7 +80,11 @@ impl TokenError {
     fn no_answer(error: &reqwest::Error) -> Self {
         // What reqwest says itself is only that, and the URL. What went wrong says the innermost cause.
         let causes = std::iter::successors(error.source(), |error| (*error).source());
-        Self::NoAnswer(causes.last().map_or_else(|| "broken off".to_owned(), ToString::to_string))
+        Self::NoAnswer(
+            causes
+                .last()
+                .map_or_else(|| "broken off".to_owned(), ToString::to_string),
+        )
     }
 
     fn cut_off(_: watch::error::RecvError) -> Self {
@@ -128,9 +136,17 @@ struct Fetcher {
 impl Tokens {
     pub fn new(http: reqwest::Client, credentials: ServiceCredentials, audience: &str) -> Self {
         let audience = audience.to_owned();
-        let fetcher = Arc::new(Fetcher { http, credentials, audience });
+        let fetcher = Arc::new(Fetcher {
+            http,
+            credentials,
+            audience,
+        });
         let (_, untold) = watch::channel(Known::default());
-        Self { fetcher, refused: watch::Sender::default(), known: Mutex::new(untold) }
+        Self {
+            fetcher,
+            refused: watch::Sender::default(),
+            known: Mutex::new(untold),
+        }
     }
 
     /// A token that has not ended. Waits for the first one, and not where the last fetch failed.
@@ -139,7 +155,11 @@ impl Tokens {
         let is_good = |held: &Held| now < held.ends_at;
         let mut known = self.known();
         let is_told = |known: &Known| known.error.is_some() || known.held_if(is_good).is_ok();
-        known.wait_for(is_told).await.map_err(TokenError::cut_off)?.held_if(is_good)
+        known
+            .wait_for(is_told)
+            .await
+            .map_err(TokenError::cut_off)?
+            .held_if(is_good)
     }
 
     /// A token in place of one that was refused though it should have been good: the signing keys may have been changed in an
@@ -151,7 +171,8 @@ impl Tokens {
         if let Ok(held) = known.borrow_and_update().held_if(is_newer) {
             return Ok(held);
         }
-        self.refused.send_modify(|newest| *newest = refused.number.max(*newest));
+        self.refused
+            .send_modify(|newest| *newest = refused.number.max(*newest));
         known.changed().await.map_err(TokenError::cut_off)?;
         known.borrow().held_if(is_newer)
     }
@@ -179,7 +200,11 @@ impl Tokens {
                     Ok(Issued { authorization, life }) => {
                         (number, failures) = (number + 1, 0);
                         let ends_at = begun + usable(life);
-                        let held = Some(Held { authorization, number, ends_at });
+                        let held = Some(Held {
+                            authorization,
+                            number,
+                            ends_at,
+                        });
                         known.send_replace(Known { held, error: None });
                         renewal(life)
                     }
@@ -217,7 +242,9 @@ fn renewal(life: Duration) -> Duration {
 }
 
 fn pause_after(failures: u32) -> Duration {
-    FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(failures)).min(LONGEST_PAUSE)
+    FIRST_PAUSE
+        .saturating_mul(2_u32.saturating_pow(failures))
+        .min(LONGEST_PAUSE)
 }
 
 struct Issued {
@@ -236,7 +263,8 @@ struct Answer {
 
 impl Answer {
     fn into_issued(self) -> Option<Issued> {
-        self.token_type.filter(|kind| kind.eq_ignore_ascii_case("bearer"))?;
+        self.token_type
+            .filter(|kind| kind.eq_ignore_ascii_case("bearer"))?;
         let life = Duration::from_secs(self.expires_in.filter(|seconds| *seconds > 0)?.into());
         let mut authorization = HeaderValue::from_str(&format!("Bearer {}", self.access_token?)).ok()?;
         authorization.set_sensitive(true);
@@ -257,14 +285,21 @@ impl Fetcher {
             .header(AUTHORIZATION, self.credentials.basic())
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(body);
-        let response = request.send().await.map_err(|error| TokenError::no_answer(&error))?;
+        let response = request
+            .send()
+            .await
+            .map_err(|error| TokenError::no_answer(&error))?;
         let status = response.status();
-        let body =
-            bounded::body(response, MAX_ANSWER_BYTES).await.map_err(|error| TokenError::no_answer(&error))?;
+        let body = bounded::body(response, MAX_ANSWER_BYTES)
+            .await
+            .map_err(|error| TokenError::no_answer(&error))?;
         let answer: Option<Answer> = serde_json::from_slice(&body.unwrap_or_default()).ok();
         if !status.is_success() {
             let code = answer.and_then(|answer| answer.error).unwrap_or_default();
-            return Err(TokenError::Refused { status: status.as_u16(), code });
+            return Err(TokenError::Refused {
+                status: status.as_u16(),
+                code,
+            });
         }
         answer.and_then(Answer::into_issued).ok_or(TokenError::Garbled)
     }

@@ -80,14 +80,22 @@ pub(super) fn read_set(document: &[u8], algorithms: &[Algorithm]) -> Result<Hash
     let mut fit = HashMap::new();
     for value in &set.keys {
         // Neither of two keys with one name can be meant by it, and least of all one whose private twin is published too.
-        let namesakes = set.keys.iter().filter(|other| other.get("kid") == value.get("kid")).count();
+        let namesakes = set
+            .keys
+            .iter()
+            .filter(|other| other.get("kid") == value.get("kid"))
+            .count();
         match read_key(value, algorithms) {
             Ok((kid, key)) if namesakes == 1 => drop(fit.insert(kid, key)),
             Ok(_) => leave_out(value, &Unfit::Duplicate),
             Err(unfit) => leave_out(value, &unfit),
         }
     }
-    if fit.is_empty() { Err(JwksError::Empty) } else { Ok(fit) }
+    if fit.is_empty() {
+        Err(JwksError::Empty)
+    } else {
+        Ok(fit)
+    }
 }
 
 fn leave_out(key: &Value, unfit: &Unfit) {
@@ -103,12 +111,18 @@ fn read_key(value: &Value, algorithms: &[Algorithm]) -> Result<(String, Key), Un
         return Err(Unfit::Malformed);
     }
     let jwk = Jwk::deserialize(value).map_err(|_| Unfit::Malformed)?;
-    let verifies = jwk.key_ops.as_ref().is_none_or(|ops| ops.iter().any(|op| op == "verify"));
+    let verifies = jwk
+        .key_ops
+        .as_ref()
+        .is_none_or(|ops| ops.iter().any(|op| op == "verify"));
     if jwk.usage.as_deref().is_some_and(|usage| usage != "sig") || !verifies {
         return Err(Unfit::OtherUse);
     }
-    let kid =
-        jwk.kid.clone().filter(|kid| !kid.is_empty() && kid.len() <= MAX_KID_BYTES).ok_or(Unfit::NoKeyId)?;
+    let kid = jwk
+        .kid
+        .clone()
+        .filter(|kid| !kid.is_empty() && kid.len() <= MAX_KID_BYTES)
+        .ok_or(Unfit::NoKeyId)?;
     let key = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
         ("OKP", Some("Ed25519")) => ed25519(&jwk)?,
         ("EC", Some("P-256")) => ecdsa(&jwk, Algorithm::ES256, 32)?,
@@ -117,8 +131,15 @@ fn read_key(value: &Value, algorithms: &[Algorithm]) -> Result<(String, Key), Un
         ("oct", _) => return Err(Unfit::Secret),
         _ => return Err(Unfit::Algorithm),
     };
-    let as_declared = jwk.alg.as_deref().is_none_or(|alg| alg.parse() == Ok(key.algorithm));
-    if as_declared && algorithms.contains(&key.algorithm) { Ok((kid, key)) } else { Err(Unfit::Algorithm) }
+    let as_declared = jwk
+        .alg
+        .as_deref()
+        .is_none_or(|alg| alg.parse() == Ok(key.algorithm));
+    if as_declared && algorithms.contains(&key.algorithm) {
+        Ok((kid, key))
+    } else {
+        Err(Unfit::Algorithm)
+    }
 }
 
 fn ed25519(jwk: &Jwk) -> Result<Key, Unfit> {
@@ -129,7 +150,11 @@ fn ed25519(jwk: &Jwk) -> Result<Key, Unfit> {
     if is_of_small_order(&x) {
         return Err(Unfit::Weak);
     }
-    Ok(Key { algorithm: Algorithm::EdDSA, decoding: DecodingKey::from_ed_der(&x), material: x })
+    Ok(Key {
+        algorithm: Algorithm::EdDSA,
+        decoding: DecodingKey::from_ed_der(&x),
+        material: x,
+    })
 }
 
 /// Points of small order, for which some signatures verify under every message (RFC 8032 §5.1.7 leaves the check to the
@@ -150,7 +175,9 @@ fn is_of_small_order(key: &[u8]) -> bool {
         *last &= 0x7f;
     }
     // p = 2^255 − 19 is ed ff … ff 7f; so p − 1, p and p + 1 differ from it in the first byte alone.
-    let (Some((&first, rest)), Some((&last, _))) = (y.split_first(), y.split_last()) else { return true };
+    let (Some((&first, rest)), Some((&last, _))) = (y.split_first(), y.split_last()) else {
+        return true;
+    };
     let middle = rest.get(..30).unwrap_or_default();
     let tiny = first <= 1 && rest.iter().all(|byte| *byte == 0);
     let around_p = (0xec..=0xee).contains(&first) && last == 0x7f && middle.iter().all(|byte| *byte == 0xff);
@@ -164,7 +191,11 @@ fn ecdsa(jwk: &Jwk, algorithm: Algorithm, coordinate_bytes: usize) -> Result<Key
         return Err(Unfit::Malformed);
     }
     let point = [&[4], x.as_slice(), &y].concat();
-    Ok(Key { algorithm, decoding: DecodingKey::from_ec_der(&point), material: point })
+    Ok(Key {
+        algorithm,
+        decoding: DecodingKey::from_ec_der(&point),
+        material: point,
+    })
 }
 
 fn rsa(jwk: &Jwk) -> Result<Key, Unfit> {
@@ -178,7 +209,9 @@ fn rsa(jwk: &Jwk) -> Result<Key, Unfit> {
     let (n, e) = (member(jwk.n.as_deref())?, member(jwk.e.as_deref())?);
     let bits = n.len() * 8 - n.first().map_or(0, |byte| byte.leading_zeros() as usize);
     // Exponents below 65537 have a history of attacks; even ones are no exponents.
-    let exponent = e.iter().fold(0_u64, |sum, byte| sum.saturating_mul(256).saturating_add(u64::from(*byte)));
+    let exponent = e.iter().fold(0_u64, |sum, byte| {
+        sum.saturating_mul(256).saturating_add(u64::from(*byte))
+    });
     if n.first() == Some(&0) || e.first() == Some(&0) {
         return Err(Unfit::Malformed);
     }
@@ -186,12 +219,22 @@ fn rsa(jwk: &Jwk) -> Result<Key, Unfit> {
         return Err(Unfit::Weak);
     }
     let material = [n.as_slice(), &e].concat();
-    Ok(Key { algorithm, decoding: DecodingKey::from_rsa_raw_components(&n, &e), material })
+    Ok(Key {
+        algorithm,
+        decoding: DecodingKey::from_rsa_raw_components(&n, &e),
+        material,
+    })
 }
 
 fn member(value: Option<&str>) -> Result<Vec<u8>, Unfit> {
-    let bytes = URL_SAFE_NO_PAD.decode(value.ok_or(Unfit::Malformed)?).map_err(|_| Unfit::Malformed)?;
-    if bytes.is_empty() { Err(Unfit::Malformed) } else { Ok(bytes) }
+    let bytes = URL_SAFE_NO_PAD
+        .decode(value.ok_or(Unfit::Malformed)?)
+        .map_err(|_| Unfit::Malformed)?;
+    if bytes.is_empty() {
+        Err(Unfit::Malformed)
+    } else {
+        Ok(bytes)
+    }
 }
 
 #[cfg(test)]
@@ -200,7 +243,12 @@ mod tests {
 
     use super::*;
 
-    const ALL: [Algorithm; 4] = [Algorithm::EdDSA, Algorithm::ES256, Algorithm::ES384, Algorithm::RS256];
+    const ALL: [Algorithm; 4] = [
+        Algorithm::EdDSA,
+        Algorithm::ES256,
+        Algorithm::ES384,
+        Algorithm::RS256,
+    ];
 
     fn ed(x: &[u8]) -> Value {
         json!({"kty": "OKP", "crv": "Ed25519", "kid": "k", "x": URL_SAFE_NO_PAD.encode(x)})
@@ -248,7 +296,10 @@ mod tests {
         assert_eq!(why(&with("alg", json!("ES256"))), Some(Unfit::Algorithm));
         assert_eq!(why(&with("alg", json!("none"))), Some(Unfit::Algorithm));
         assert_eq!(why(&with("crv", json!("X25519"))), Some(Unfit::Algorithm));
-        assert_eq!(read_key(&good(), &[Algorithm::ES256]).err(), Some(Unfit::Algorithm));
+        assert_eq!(
+            read_key(&good(), &[Algorithm::ES256]).err(),
+            Some(Unfit::Algorithm)
+        );
     }
 
     #[test]
@@ -264,7 +315,13 @@ mod tests {
 
         other["kid"] = json!("l");
         let twin = json!({"keys": [good(), with("d", json!("AAAA")), other.clone()]}).to_string();
-        assert_eq!(read_set(twin.as_bytes(), &ALL).unwrap().keys().collect::<Vec<_>>(), ["l"]);
+        assert_eq!(
+            read_set(twin.as_bytes(), &ALL)
+                .unwrap()
+                .keys()
+                .collect::<Vec<_>>(),
+            ["l"]
+        );
         let thrice = json!({"keys": [good(), good(), good(), other]}).to_string();
         let keys = read_set(thrice.as_bytes(), &ALL).unwrap();
         assert_eq!(keys.keys().collect::<Vec<_>>(), ["l"]);
@@ -279,7 +336,10 @@ mod tests {
         for alg in ["EdDSA", "ES256", "ES384"] {
             assert_eq!(why(&of(alg)), Some(Unfit::Algorithm), "{alg}");
         }
-        assert_eq!(read_key(&of("HS256"), &[Algorithm::HS256]).err(), Some(Unfit::Algorithm));
+        assert_eq!(
+            read_key(&of("HS256"), &[Algorithm::HS256]).err(),
+            Some(Unfit::Algorithm)
+        );
     }
 
     fn with_alg(mut jwk: Value, alg: &str) -> Value {
@@ -324,7 +384,9 @@ mod tests {
     #[test]
     fn a_point_of_small_order_would_let_anyone_sign_so_it_is_left_out() {
         let hex = |text: &str| -> Vec<u8> {
-            (0..32).map(|i| u8::from_str_radix(&text[2 * i..2 * i + 2], 16).unwrap()).collect()
+            (0..32)
+                .map(|i| u8::from_str_radix(&text[2 * i..2 * i + 2], 16).unwrap())
+                .collect()
         };
         // The y of the eight points, then 0 and 1 with p added: ways to write the same two that a decoder may take.
         let canonical = [
@@ -343,7 +405,10 @@ mod tests {
                 point[31] |= 0x80;
                 point
             };
-            texts.iter().flat_map(|text| [hex(text), negative(hex(text))]).collect()
+            texts
+                .iter()
+                .flat_map(|text| [hex(text), negative(hex(text))])
+                .collect()
         };
         let points = with_both_signs(&canonical);
         for point in points.iter().chain(&with_both_signs(&unreduced)) {
@@ -353,7 +418,11 @@ mod tests {
         // No private key was needed for this: S = 0, and R a multiple of the public key.
         let anyone_signs = |key: &Vec<u8>| {
             let decoding = DecodingKey::from_ed_der(key);
-            let key = Key { algorithm: Algorithm::EdDSA, decoding, material: Vec::new() };
+            let key = Key {
+                algorithm: Algorithm::EdDSA,
+                decoding,
+                material: Vec::new(),
+            };
             points.iter().any(|r| {
                 let signature = URL_SAFE_NO_PAD.encode([r.as_slice(), &[0; 32]].concat());
                 (0..64_u8).any(|message| key.verifies(&[message], &signature))
@@ -366,10 +435,32 @@ mod tests {
 
     #[test]
     fn a_set_without_one_usable_key_is_an_error() {
-        for malformed in ["", "[]", "{}", "null", r#"{"keys":{}}"#, &format!("[[{}]]", good())] {
-            assert_eq!(read_set(malformed.as_bytes(), &ALL), Err(JwksError::Malformed), "{malformed}");
+        for malformed in [
+            "",
+            "[]",
+            "{}",
+            "null",
+            r#"{"keys":{}}"#,
+            &format!("[[{}]]", good()),
+        ] {
+            assert_eq!(
+                read_set(malformed.as_bytes(), &ALL),
+                Err(JwksError::Malformed),
+                "{malformed}"
+            );
         }
-        let list = json!(["OKP", "k", null, null, null, "Ed25519", good()["x"], null, null, null]);
+        let list = json!([
+            "OKP",
+            "k",
+            null,
+            null,
+            null,
+            "Ed25519",
+            good()["x"],
+            null,
+            null,
+            null
+        ]);
         for no_key in [Value::Null, json!("k"), json!({}), list] {
             assert_eq!(
                 read_set(json!({"keys": [no_key]}).to_string().as_bytes(), &ALL),
@@ -382,6 +473,11 @@ mod tests {
         let many = json!({"keys": vec![good(); MAX_KEYS + 1]}).to_string();
         assert_eq!(read_set(many.as_bytes(), &ALL), Err(JwksError::TooMany));
         let full: Vec<_> = (0..MAX_KEYS).map(|i| with("kid", json!(i.to_string()))).collect();
-        assert_eq!(read_set(json!({"keys": full}).to_string().as_bytes(), &ALL).unwrap().len(), MAX_KEYS);
+        assert_eq!(
+            read_set(json!({"keys": full}).to_string().as_bytes(), &ALL)
+                .unwrap()
+                .len(),
+            MAX_KEYS
+        );
     }
 }

@@ -88,11 +88,18 @@ impl RemoteKeys {
     }
 
     async fn fetch(&self) -> Result<KeySet, FetchError> {
-        let response = self.client.get(self.url.clone()).send().await?.error_for_status()?;
+        let response = self
+            .client
+            .get(self.url.clone())
+            .send()
+            .await?
+            .error_for_status()?;
         if response.status() != reqwest::StatusCode::OK {
             return Err(FetchError::Status(response.status()));
         }
-        let document = bounded::body(response, MAX_DOCUMENT_BYTES).await?.ok_or(FetchError::TooLong)?;
+        let document = bounded::body(response, MAX_DOCUMENT_BYTES)
+            .await?
+            .ok_or(FetchError::TooLong)?;
         Ok(KeySet::from_jwks(&document, &self.algorithms)?)
     }
 }
@@ -145,8 +152,14 @@ pub(super) fn follow(keys: &Keys) {
 
 /// A service without keys is of no use, so it asks soon; one that has some can wait.
 fn backoff(failures: u32, has_keys: bool) -> Duration {
-    let longest = if has_keys { Duration::from_secs(30) } else { Duration::from_secs(2) };
-    Duration::from_millis(25).saturating_mul(2_u32.saturating_pow(failures.min(16))).min(longest)
+    let longest = if has_keys {
+        Duration::from_secs(30)
+    } else {
+        Duration::from_secs(2)
+    };
+    Duration::from_millis(25)
+        .saturating_mul(2_u32.saturating_pow(failures.min(16)))
+        .min(longest)
 }
 
 pub(super) async fn refetch(keys: &Keys, why: Refetch) {
@@ -192,8 +205,17 @@ mod tests {
     #[test]
     fn a_publisher_that_fails_is_asked_less_and_less_often_but_never_given_up() {
         let millis = |failures, has_keys| backoff(failures, has_keys).as_millis();
-        assert_eq!([1, 2, 3, 6].map(|failures| millis(failures, false)), [50, 100, 200, 1_600]);
-        assert_eq!([7, 8, 1_000, u32::MAX].map(|failures| millis(failures, false)), [2_000; 4]);
-        assert_eq!([1, 7, 11, u32::MAX].map(|failures| millis(failures, true)), [50, 3_200, 30_000, 30_000]);
+        assert_eq!(
+            [1, 2, 3, 6].map(|failures| millis(failures, false)),
+            [50, 100, 200, 1_600]
+        );
+        assert_eq!(
+            [7, 8, 1_000, u32::MAX].map(|failures| millis(failures, false)),
+            [2_000; 4]
+        );
+        assert_eq!(
+            [1, 7, 11, u32::MAX].map(|failures| millis(failures, true)),
+            [50, 3_200, 30_000, 30_000]
+        );
     }
 }

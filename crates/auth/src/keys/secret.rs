@@ -32,8 +32,16 @@ impl SharedSecret {
     /// # Errors
     /// When it is shorter than 32 bytes, has fewer than 10 different characters, or contains a word that examples use.
     pub fn new(secret: SecretString) -> Result<Self, WeakSecret> {
-        const EXAMPLES: [&str; 8] =
-            ["secret", "change", "example", "placeholder", "password", "replace", "your-", "your_"];
+        const EXAMPLES: [&str; 8] = [
+            "secret",
+            "change",
+            "example",
+            "placeholder",
+            "password",
+            "replace",
+            "your-",
+            "your_",
+        ];
         let text = secret.expose_secret();
         if text.len() < Self::MIN_BYTES {
             return Err(WeakSecret::TooShort);
@@ -77,10 +85,19 @@ mod tests {
 
     #[test]
     fn short_secrets_and_placeholders_are_refused() {
-        assert_eq!(check("abcdefghijklmnopqrstuvwxyz01234"), Some(WeakSecret::TooShort));
+        assert_eq!(
+            check("abcdefghijklmnopqrstuvwxyz01234"),
+            Some(WeakSecret::TooShort)
+        );
         assert_eq!(check("abcdefghijklmnopqrstuvwxyz012345"), None);
-        assert_eq!(check("your-256-bit-secret-your-256-bit-secret"), Some(WeakSecret::Placeholder));
-        assert_eq!(check("CHANGEME-abcdefghijklmnopqrstuvwxyz"), Some(WeakSecret::Placeholder));
+        assert_eq!(
+            check("your-256-bit-secret-your-256-bit-secret"),
+            Some(WeakSecret::Placeholder)
+        );
+        assert_eq!(
+            check("CHANGEME-abcdefghijklmnopqrstuvwxyz"),
+            Some(WeakSecret::Placeholder)
+        );
         assert_eq!(check(&"abcdefghi".repeat(9)), Some(WeakSecret::Placeholder));
         assert_eq!(check(&"abcdefghij".repeat(4)), None);
     }
@@ -90,6 +107,10 @@ mod tests {
         let text = "abcdefghijklmnopqrstuvwxyz012345";
         let secret = SharedSecret::new(SecretString::from(text)).unwrap();
         assert_eq!(format!("{secret:?}"), "SharedSecret([redacted])");
-        assert_eq!(secret.expose(), text.as_bytes(), "but the one who signs has to have it");
+        assert_eq!(
+            secret.expose(),
+            text.as_bytes(),
+            "but the one who signs has to have it"
+        );
     }
 }

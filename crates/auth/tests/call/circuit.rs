@@ -10,7 +10,7 @@ use crate::house::{House, at_once, fine, issues, pass, script};
 
 async fn assert_open(house: &House) {
     let arrived = house.neighbour.count();
-    assert!(house.client.left_alone_for().is_some());
+    assert!(house.client.circuit_open_for().is_some());
     for _ in 0..20 {
         match at_once(house.get()).await {
             Err(CallError::CircuitOpen(left)) => assert!(left <= Duration::from_secs(5)),
@@ -34,7 +34,12 @@ async fn opens(house: &House) -> usize {
 
 #[tokio::test]
 async fn ten_failures_in_a_row_open_it_whatever_they_are() {
-    for does in [hangs_up(), says(500, ""), says(503, ""), sends("garbage\n\n\n\n").and_hangs_up()] {
+    for does in [
+        hangs_up(),
+        says(500, ""),
+        says(503, ""),
+        sends("garbage\n\n\n\n").and_hangs_up(),
+    ] {
         assert_eq!(opens(&House::beside(script([does]))).await, 10);
     }
 }
@@ -52,8 +57,13 @@ async fn a_neighbour_that_hangs_opens_it_also_where_the_call_ends_before_the_att
 
 #[tokio::test]
 async fn a_neighbour_that_flaps_does_not_open_it() {
-    let house =
-        House::beside(|heard| if heard.number.is_multiple_of(10) { says(404, "") } else { says(500, "") });
+    let house = House::beside(|heard| {
+        if heard.number.is_multiple_of(10) {
+            says(404, "")
+        } else {
+            says(500, "")
+        }
+    });
     for _ in 0..100 {
         assert!(house.get().await.is_ok());
     }
@@ -97,7 +107,7 @@ async fn after_five_seconds_one_call_tries_and_closes_it() {
 
     house.neighbour.now(fine);
     pass(1.0).await;
-    assert_eq!(house.client.left_alone_for(), None, "one may try");
+    assert_eq!(house.client.circuit_open_for(), None, "one may try");
     assert_eq!(house.status().await, 200);
     let answers = join_all((0..100).map(|_| house.get())).await;
     assert!(answers.iter().all(Result::is_ok));

@@ -8,7 +8,11 @@ use crate::refused::refuses_the_first;
 
 #[tokio::test]
 async fn nobody_is_asked_for_tokens_once_the_client_is_let_go() {
-    let House { tokens, neighbour, client } = House::beside(fine);
+    let House {
+        tokens,
+        neighbour,
+        client,
+    } = House::beside(fine);
     let (clone, call) = (client.clone(), client.get("/"));
     assert_eq!(client.get("/").send().await.unwrap().status(), 200);
     drop((client, clone));
@@ -57,7 +61,12 @@ async fn a_connection_that_lay_idle_is_not_trusted() {
     // Servers keep theirs for a minute.
     pass(59.0).await;
     house.status().await;
-    let connections: Vec<_> = house.neighbour.heard().iter().map(|heard| heard.connection).collect();
+    let connections: Vec<_> = house
+        .neighbour
+        .heard()
+        .iter()
+        .map(|heard| heard.connection)
+        .collect();
     assert_eq!(connections, [1, 1, 1, 2]);
 }
 
@@ -65,7 +74,10 @@ async fn a_connection_that_lay_idle_is_not_trusted() {
 async fn call_elsewhere(client: &ServiceClient) {
     let client = client.clone();
     let elsewhere = std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         runtime.block_on(client.get("/").send()).unwrap();
     });
     until("done", || elsewhere.is_finished()).await;

@@ -29,15 +29,24 @@ enum Then {
 }
 
 pub(crate) fn says(status: u16, body: &str) -> Does {
-    sends(format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n\r\n{body}", body.len()))
+    sends(format!(
+        "HTTP/1.1 {status} X\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    ))
 }
 
 pub(crate) fn sends(bytes: impl Into<Vec<u8>>) -> Does {
-    Does { bytes: bytes.into(), then: Then::Listens }
+    Does {
+        bytes: bytes.into(),
+        then: Then::Listens,
+    }
 }
 
 pub(crate) fn hangs() -> Does {
-    Does { bytes: Vec::new(), then: Then::Hangs }
+    Does {
+        bytes: Vec::new(),
+        then: Then::Hangs,
+    }
 }
 
 pub(crate) fn hangs_up() -> Does {
@@ -46,15 +55,24 @@ pub(crate) fn hangs_up() -> Does {
 
 impl Does {
     pub(crate) fn and_hangs_up(self) -> Self {
-        Self { then: Then::HangsUp, ..self }
+        Self {
+            then: Then::HangsUp,
+            ..self
+        }
     }
 
     pub(crate) fn and_hangs(self) -> Self {
-        Self { then: Then::Hangs, ..self }
+        Self {
+            then: Then::Hangs,
+            ..self
+        }
     }
 
     pub(crate) fn and_repeats(self, bytes: impl Into<Vec<u8>>, pause: Duration) -> Self {
-        Self { then: Then::Repeats(bytes.into(), pause), ..self }
+        Self {
+            then: Then::Repeats(bytes.into(), pause),
+            ..self
+        }
     }
 }
 
@@ -83,9 +101,17 @@ impl Fake {
     pub(crate) fn asleep(script: impl FnMut(&Heard) -> Does + Send + 'static) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
-        let state = Mutex::new(State { script: Box::new(script), heard: Vec::new() });
+        let state = Mutex::new(State {
+            script: Box::new(script),
+            heard: Vec::new(),
+        });
         let address = socket.local_addr().unwrap();
-        Self { address, asleep: Some(socket), state: Arc::new(state), stop: None }
+        Self {
+            address,
+            asleep: Some(socket),
+            state: Arc::new(state),
+            stop: None,
+        }
     }
 
     pub(crate) fn wake(&mut self) {
@@ -93,7 +119,10 @@ impl Fake {
         let (stop, stopped) = oneshot::channel();
         let (listening, listens) = std::sync::mpsc::channel();
         thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
             runtime.block_on(async {
                 let listener = socket.listen(1024).unwrap();
                 listening.send(()).unwrap();

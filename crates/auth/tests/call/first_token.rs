@@ -19,10 +19,18 @@ async fn a_hundred_first_calls_wait_for_one_token() {
     assert!(house.tokens.heard().is_empty(), "nobody has called yet");
     let answers = join_all((0..100).map(|_| house.get())).await;
 
-    assert!(answers.iter().all(|answer| answer.as_ref().unwrap().status() == 200));
+    assert!(
+        answers
+            .iter()
+            .all(|answer| answer.as_ref().unwrap().status() == 200)
+    );
     assert_eq!((house.tokens.count(), house.neighbour.count()), (1, 100));
     let heard = house.neighbour.heard();
-    assert!(heard.iter().all(|heard| heard.header("authorization") == Some("Bearer token-1")));
+    assert!(
+        heard
+            .iter()
+            .all(|heard| heard.header("authorization") == Some("Bearer token-1"))
+    );
 }
 
 #[tokio::test]
@@ -31,16 +39,24 @@ async fn it_is_asked_for_as_the_standard_says() {
     house.status().await;
     let asked = house.tokens.heard().remove(0);
     assert_eq!(asked.what, "POST /oauth/token");
-    assert_eq!(asked.header("content-type"), Some("application/x-www-form-urlencoded"));
+    assert_eq!(
+        asked.header("content-type"),
+        Some("application/x-www-form-urlencoded")
+    );
     assert_eq!(asked.body, "grant_type=client_credentials&audience=thing-service");
-    assert_eq!(credentials(&asked), "order-service:not-a-secret%3A+100%25+%2B+f%C3%BCr");
+    assert_eq!(
+        credentials(&asked),
+        "order-service:not-a-secret%3A+100%25+%2B+f%C3%BCr"
+    );
 }
 
 #[tokio::test]
 async fn a_name_may_have_what_would_end_it() {
     let (tokens, neighbour) = (Fake::that(issues(900)), Fake::that(fine));
     let known = ServiceCredentials::new("a:b c%", SecretString::from(SECRET), tokens.url("/"));
-    let client = ServiceClient::builder(&known, "a&b=c", &neighbour.url("")).build().unwrap();
+    let client = ServiceClient::builder(&known, "a&b=c", &neighbour.url(""))
+        .build()
+        .unwrap();
     client.get("/").send().await.unwrap();
     let asked = tokens.heard().remove(0);
     assert_eq!(credentials(&asked).split(':').next(), Some("a%3Ab+c%25"));
@@ -48,7 +64,11 @@ async fn a_name_may_have_what_would_end_it() {
 }
 
 fn credentials(asked: &Heard) -> String {
-    let basic = asked.header("authorization").unwrap().strip_prefix("Basic ").unwrap();
+    let basic = asked
+        .header("authorization")
+        .unwrap()
+        .strip_prefix("Basic ")
+        .unwrap();
     String::from_utf8(STANDARD.decode(basic).unwrap()).unwrap()
 }
 
@@ -89,25 +109,45 @@ async fn what_is_no_bearer_token_is_not_taken_for_one() {
     ] {
         assert_eq!(refused_for(wrong).await, TokenError::Garbled);
     }
-    for right in
-        [says(200, &good.to_string()), says(201, &good.to_string()), with("token_type", json!("bEARER"))]
-    {
-        assert_eq!(House::of(Fake::that(script([right])), Fake::that(fine)).status().await, 200);
+    for right in [
+        says(200, &good.to_string()),
+        says(201, &good.to_string()),
+        with("token_type", json!("bEARER")),
+    ] {
+        assert_eq!(
+            House::of(Fake::that(script([right])), Fake::that(fine))
+                .status()
+                .await,
+            200
+        );
     }
 }
 
 #[tokio::test]
 async fn a_refusal_is_told_with_its_status_and_code() {
     let elsewhere = Fake::that(issues(900));
-    let away = format!("HTTP/1.1 307 X\r\nlocation: {}\r\ncontent-length: 0\r\n\r\n", elsewhere.url("/"));
+    let away = format!(
+        "HTTP/1.1 307 X\r\nlocation: {}\r\ncontent-length: 0\r\n\r\n",
+        elsewhere.url("/")
+    );
     for (does, status, code) in [
-        (says(401, r#"{"error": "invalid_client", "error_description": "-"}"#), 401, "invalid_client"),
+        (
+            says(401, r#"{"error": "invalid_client", "error_description": "-"}"#),
+            401,
+            "invalid_client",
+        ),
         (says(400, r#"{"error": "invalid_target"}"#), 400, "invalid_target"),
         (says(403, r#"{"error": {"code": 7}}"#), 403, ""),
         (says(500, "<html>"), 500, ""),
         (sends(away), 307, ""),
     ] {
-        assert_eq!(refused_for(does).await, TokenError::Refused { status, code: code.to_owned() });
+        assert_eq!(
+            refused_for(does).await,
+            TokenError::Refused {
+                status,
+                code: code.to_owned()
+            }
+        );
     }
     assert_eq!(elsewhere.count(), 0, "a redirect is not followed");
 }
@@ -120,7 +160,10 @@ async fn no_answer_is_told_with_its_cause() {
         sends("\0\0\0\n\n"),
     ] {
         let told = refused_for(does).await;
-        assert!(matches!(&told, TokenError::NoAnswer(cause) if !cause.is_empty()), "{told:?}");
+        assert!(
+            matches!(&told, TokenError::NoAnswer(cause) if !cause.is_empty()),
+            "{told:?}"
+        );
     }
     let house = House::of(Fake::asleep(issues(900)), Fake::that(fine));
     let told = at_once(house.get()).await.unwrap_err().to_string();
@@ -137,7 +180,11 @@ async fn an_endpoint_that_hangs_is_waited_for_once() {
     let is_no_answer = |outcome| matches!(outcome, Err(CallError::NoToken(TokenError::NoAnswer(_))));
     assert!(is_no_answer(at_once(first).await.unwrap()));
     for _ in 0..3 {
-        assert!(is_no_answer(tokio::time::timeout(Duration::from_millis(500), house.get()).await.unwrap()));
+        assert!(is_no_answer(
+            tokio::time::timeout(Duration::from_millis(500), house.get())
+                .await
+                .unwrap()
+        ));
     }
     assert_eq!(house.neighbour.count(), 0);
 }
@@ -158,13 +205,31 @@ async fn calls_work_again_soon_after_the_endpoint_does() {
 #[tokio::test]
 async fn what_needs_no_token_works_while_nobody_gives_one() {
     let house = House::of(Fake::that(|heard| issue(heard, 900)), Fake::that(fine));
-    assert_eq!(house.client.get("/things").without_token().send().await.unwrap().status(), 200);
+    assert_eq!(
+        house
+            .client
+            .get("/things")
+            .without_token()
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        200
+    );
     assert_eq!(house.tokens.count(), 0);
     let house = House::of(Fake::asleep(issues(900)), Fake::that(fine));
     assert!(house.get().await.is_err());
     for _ in 0..3 {
-        let answer = at_once(house.client.get("/things").without_token().send()).await.unwrap();
+        let answer = at_once(house.client.get("/things").without_token().send())
+            .await
+            .unwrap();
         assert_eq!(answer.status(), 200);
     }
-    assert!(house.neighbour.heard().iter().all(|heard| heard.header("authorization").is_none()));
+    assert!(
+        house
+            .neighbour
+            .heard()
+            .iter()
+            .all(|heard| heard.header("authorization").is_none())
+    );
 }

@@ -37,13 +37,23 @@ pub(crate) async fn hear(connection: &mut TcpStream, rest: &mut Vec<u8>) -> std:
     let head = String::from_utf8(rest.drain(..end).collect()).unwrap();
     let (what, head) = head.split_once(" HTTP/1.1\r\n").unwrap();
     let headers = head.lines().filter_map(|line| line.split_once(": "));
-    let headers: BTreeMap<_, _> = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    let length = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
+    let headers: BTreeMap<_, _> = headers
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    let length = headers
+        .get("content-length")
+        .map_or(0, |length| length.parse().unwrap());
     while rest.len() < length {
         if connection.read_buf(rest).await? == 0 {
             return Ok(None);
         }
     }
     let body = String::from_utf8(rest.drain(..length).collect()).unwrap();
-    Ok(Some(Heard { number: 0, connection: 0, what: what.to_owned(), headers, body }))
+    Ok(Some(Heard {
+        number: 0,
+        connection: 0,
+        what: what.to_owned(),
+        headers,
+        body,
+    }))
 }

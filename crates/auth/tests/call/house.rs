@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use auth::{CallError, ServiceAnswer, ServiceClient, ServiceClientBuilder, ServiceCredentials};
+use auth::{CallError, ServiceClient, ServiceClientBuilder, ServiceCredentials, ServiceResponse};
 use secrecy::SecretString;
 use serde_json::json;
 
@@ -30,7 +30,11 @@ impl House {
 
     pub(crate) fn of(tokens: Fake, neighbour: Fake) -> Self {
         let client = client(&tokens, &neighbour, |builder| builder);
-        Self { tokens, neighbour, client }
+        Self {
+            tokens,
+            neighbour,
+            client,
+        }
     }
 
     /// With these timeouts, in milliseconds, for an attempt and in all.
@@ -41,12 +45,16 @@ impl House {
         self
     }
 
-    pub(crate) async fn get(&self) -> Result<ServiceAnswer, CallError> {
+    pub(crate) async fn get(&self) -> Result<ServiceResponse, CallError> {
         self.client.get("/things").send().await
     }
 
-    pub(crate) async fn post(&self) -> Result<ServiceAnswer, CallError> {
-        self.client.post("/things").json(&json!({"name": "a"})).send().await
+    pub(crate) async fn post(&self) -> Result<ServiceResponse, CallError> {
+        self.client
+            .post("/things")
+            .json(&json!({"name": "a"}))
+            .send()
+            .await
     }
 
     /// Calls until a call is answered.
@@ -71,7 +79,12 @@ impl House {
     /// The token that the newest call bore.
     pub(crate) fn newest_token(&self) -> String {
         let heard = self.neighbour.heard().pop().unwrap();
-        heard.header("authorization").unwrap().strip_prefix("Bearer ").unwrap().to_owned()
+        heard
+            .header("authorization")
+            .unwrap()
+            .strip_prefix("Bearer ")
+            .unwrap()
+            .to_owned()
     }
 
     /// The status of a call that ends at once.
@@ -85,9 +98,18 @@ fn client(
     neighbour: &Fake,
     change: impl FnOnce(ServiceClientBuilder) -> ServiceClientBuilder,
 ) -> ServiceClient {
-    let credentials =
-        ServiceCredentials::new("order-service", SecretString::from(SECRET), tokens.url("/oauth/token"));
-    change(ServiceClient::builder(&credentials, "thing-service", &neighbour.url("/"))).build().unwrap()
+    let credentials = ServiceCredentials::new(
+        "order-service",
+        SecretString::from(SECRET),
+        tokens.url("/oauth/token"),
+    );
+    change(ServiceClient::builder(
+        &credentials,
+        "thing-service",
+        &neighbour.url("/"),
+    ))
+    .build()
+    .unwrap()
 }
 
 /// Gives out `token-1`, `token-2` and so on, which live for so many seconds.

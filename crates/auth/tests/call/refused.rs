@@ -15,7 +15,11 @@ fn refuses(_: &Heard) -> Does {
 
 /// Refuses the first token.
 pub(crate) fn refuses_the_first(heard: &Heard) -> Does {
-    if heard.header("authorization") == Some("Bearer token-1") { says(401, "") } else { says(200, "{}") }
+    if heard.header("authorization") == Some("Bearer token-1") {
+        says(401, "")
+    } else {
+        says(200, "{}")
+    }
 }
 
 #[tokio::test]
@@ -58,9 +62,17 @@ async fn a_thousand_at_once_cause_one_fetch_a_second() {
     let begun = Instant::now();
     for _ in 0..3 {
         let calls = join_all((0..1_000).map(|_| house.get())).await;
-        assert!(calls.iter().all(|answer| answer.as_ref().unwrap().status() == 401));
+        assert!(
+            calls
+                .iter()
+                .all(|answer| answer.as_ref().unwrap().status() == 401)
+        );
         let fetches = house.tokens.count() as u64;
-        assert!(fetches <= 1 + begun.elapsed().as_secs(), "{fetches} in {:?}", begun.elapsed());
+        assert!(
+            fetches <= 1 + begun.elapsed().as_secs(),
+            "{fetches} in {:?}",
+            begun.elapsed()
+        );
     }
 }
 
@@ -79,7 +91,11 @@ async fn calls_in_a_row_cause_one_fetch_a_second_too() {
 async fn once_it_is_replaced_nothing_more_is_fetched_for_it() {
     let house = House::beside(refuses_the_first);
     let calls = join_all((0..200).map(|_| house.get())).await;
-    assert!(calls.iter().all(|answer| answer.as_ref().unwrap().status() == 200));
+    assert!(
+        calls
+            .iter()
+            .all(|answer| answer.as_ref().unwrap().status() == 200)
+    );
     for _ in 0..3 {
         pass(10.0).await;
         // Another house's first token takes as long as a fetch would have.
@@ -127,13 +143,26 @@ async fn where_there_is_no_fresh_one_the_refusal_is_handed_on() {
 }
 
 fn issue_first() -> Does {
-    says(200, r#"{"access_token": "token-1", "token_type": "Bearer", "expires_in": 900}"#)
+    says(
+        200,
+        r#"{"access_token": "token-1", "token_type": "Bearer", "expires_in": 900}"#,
+    )
 }
 
 #[tokio::test]
 async fn who_called_without_a_token_is_simply_refused() {
     let house = House::of(Fake::that(issues(900)), Fake::that(refuses));
-    assert_eq!(house.client.get("/things").without_token().send().await.unwrap().status(), 401);
+    assert_eq!(
+        house
+            .client
+            .get("/things")
+            .without_token()
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        401
+    );
     assert_eq!((house.neighbour.count(), house.tokens.count()), (1, 0));
 }
 

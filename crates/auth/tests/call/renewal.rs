@@ -23,7 +23,13 @@ async fn it_is_renewed_when_more_than_half_of_its_life_is_over() {
 async fn nobody_waits_for_a_renewal_that_takes_long() {
     for life in [1_000, 100] {
         let house = House::of(
-            Fake::that(move |heard| if heard.number == 2 { hangs() } else { issue(heard, life) }),
+            Fake::that(move |heard| {
+                if heard.number == 2 {
+                    hangs()
+                } else {
+                    issue(heard, life)
+                }
+            }),
             Fake::that(fine),
         );
         house.status().await;
@@ -60,7 +66,10 @@ async fn what_went_wrong_before_a_token_came_is_forgotten() {
     tokio::task::yield_now().await;
     pass(3.0).await;
     let outcome = at_once(call).await.unwrap();
-    assert!(matches!(outcome, Err(CallError::NoToken(TokenError::NoAnswer(_)))), "{outcome:?}");
+    assert!(
+        matches!(outcome, Err(CallError::NoToken(TokenError::NoAnswer(_)))),
+        "{outcome:?}"
+    );
 }
 
 #[tokio::test]

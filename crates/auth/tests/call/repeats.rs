@@ -35,8 +35,12 @@ fn broken() -> [Does; 5] {
 /// How often the neighbour hears of each of these calls if it does any of these things twice, and then answers.
 async fn times<const N: usize>(calls: impl IntoIterator<Item = Makes>, first: [Does; N]) -> Vec<usize> {
     let beside = |does: &Does| House::beside(script([does.clone(), does.clone(), says(200, "{}")]));
-    let calls = calls.into_iter().flat_map(|makes| first.iter().map(move |does| (makes, beside(does))));
-    let calls: Vec<_> = calls.map(|(makes, house)| (makes, house.hasty(1_000, 20_000))).collect();
+    let calls = calls
+        .into_iter()
+        .flat_map(|makes| first.iter().map(move |does| (makes, beside(does))));
+    let calls: Vec<_> = calls
+        .map(|(makes, house)| (makes, house.hasty(1_000, 20_000)))
+        .collect();
     join_all(calls.iter().map(async |(makes, house)| {
         let outcome = makes(&house.client).send().await;
         let is_answered = outcome.is_ok_and(|answer| answer.status() == 200);
@@ -118,7 +122,13 @@ async fn calls(house: &House, count: usize) -> usize {
 
 #[tokio::test]
 async fn a_neighbour_in_trouble_gets_little_more_than_its_load() {
-    let every_fifth = |number: usize| if number.is_multiple_of(5) { says(200, "{}") } else { says(503, "") };
+    let every_fifth = |number: usize| {
+        if number.is_multiple_of(5) {
+            says(200, "{}")
+        } else {
+            says(503, "")
+        }
+    };
     let house = House::beside(move |heard| every_fifth(heard.number));
     calls(&house, 1_000).await;
     let arrived = house.neighbour.count();
@@ -133,7 +143,9 @@ async fn repeating_is_earned_back() {
     let spent = house.neighbour.count();
     house.neighbour.now(fine);
     assert_eq!(calls(&house, 100).await, 100);
-    house.neighbour.now(script([503, 503, 200].map(|status| says(status, ""))));
+    house
+        .neighbour
+        .now(script([503, 503, 200].map(|status| says(status, ""))));
     assert_eq!(house.get().await.unwrap().status(), 200);
     assert_eq!(house.neighbour.count(), spent + 103);
 }

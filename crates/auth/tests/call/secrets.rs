@@ -16,7 +16,9 @@ const SECRET: &str = "not-a-secret-that-anyone-may-read";
 /// All that is said of an error, by it and its causes.
 fn all_of(error: &dyn Error) -> String {
     let causes = std::iter::successors(Some(error), |error| (*error).source());
-    causes.flat_map(|error| [format!("{error}"), format!("{error:?}"), format!("{error:#?}")]).collect()
+    causes
+        .flat_map(|error| [format!("{error}"), format!("{error:?}"), format!("{error:#?}")])
+        .collect()
 }
 
 fn assert_silent_error(error: &dyn Error) {
@@ -59,9 +61,19 @@ async fn a_client_and_its_calls_do_not_tell_them() {
 
 #[tokio::test]
 async fn errors_do_not_tell_them() {
-    for does in [hangs_up(), says(401, ""), says(200, "{"), sends("garbage"), says(500, "")] {
+    for does in [
+        hangs_up(),
+        says(401, ""),
+        says(200, "{"),
+        sends("garbage"),
+        says(500, ""),
+    ] {
         let tokens_fail = (Fake::that(move |_| does.clone()), Fake::that(fine));
-        let error = client(&tokens_fail.0, &tokens_fail.1).get("/").send().await.unwrap_err();
+        let error = client(&tokens_fail.0, &tokens_fail.1)
+            .get("/")
+            .send()
+            .await
+            .unwrap_err();
         assert!(matches!(error, CallError::NoToken(_)));
         assert_silent_error(&error);
     }

@@ -101,10 +101,16 @@ async fn a_connection_that_does_not_come_about_was_never_sent_anything() {
     let (address, _held) = unreachable().await;
     let tokens = Fake::that(issues(900));
     let credentials = ServiceCredentials::new("a", SecretString::from(SECRET), tokens.url("/"));
-    let client = ServiceClient::builder(&credentials, "b", &format!("http://{address}")).build().unwrap();
+    let client = ServiceClient::builder(&credentials, "b", &format!("http://{address}"))
+        .build()
+        .unwrap();
     let begun = Instant::now();
     // Three attempts of a second each, where the first alone might have taken three.
     let outcome = client.post("/").send().await;
     assert!(matches!(outcome, Err(CallError::NoAnswer(_))), "{outcome:?}");
-    assert!((3.0..5.0).contains(&begun.elapsed().as_secs_f64()), "{:?}", begun.elapsed());
+    assert!(
+        (3.0..5.0).contains(&begun.elapsed().as_secs_f64()),
+        "{:?}",
+        begun.elapsed()
+    );
 }

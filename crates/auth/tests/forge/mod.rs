@@ -1,7 +1,7 @@
 //! Signs what an honest issuer never would: a header and a payload of any bytes, with a key that the verifier trusts.
 
-use auth::testing::{Bearer, Issuer};
-use auth::{Algorithm, KeySet, Keys, Principal, Refusal, Verifier};
+use auth::testing::{Issuer, TestToken};
+use auth::{Algorithm, AuthError, KeySet, Keys, Principal, Verifier};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -24,7 +24,11 @@ impl Forge {
         let pair = Ed25519KeyPair::generate().unwrap();
         let jwks = json!({"keys": [jwk(pair.public_key().as_ref())]}).to_string();
         let keys = KeySet::from_jwks(jwks.as_bytes(), &[Algorithm::EdDSA]).unwrap();
-        Self { verifier: issuer.verifier_with(Keys::fixed(keys)), issuer, pair }
+        Self {
+            verifier: issuer.verifier_with(Keys::fixed(keys)),
+            issuer,
+            pair,
+        }
     }
 
     /// The 32 bytes that everybody may know.
@@ -39,15 +43,22 @@ impl Forge {
 
     /// A signed token of any two byte strings.
     pub fn sign(&self, header: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> String {
-        self.seal(&format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload)))
+        self.seal(&format!(
+            "{}.{}",
+            URL_SAFE_NO_PAD.encode(header),
+            URL_SAFE_NO_PAD.encode(payload)
+        ))
     }
 
     /// Any text with its signature behind it.
     pub fn seal(&self, signed: &str) -> String {
-        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(self.pair.sign(signed.as_bytes())))
+        format!(
+            "{signed}.{}",
+            URL_SAFE_NO_PAD.encode(self.pair.sign(signed.as_bytes()))
+        )
     }
 
-    pub fn verify(&self, token: &str) -> Result<Principal, Refusal> {
+    pub fn verify(&self, token: &str) -> Result<Principal, AuthError> {
         self.verifier.verify_with_held_keys(token)
     }
 
@@ -68,7 +79,7 @@ pub fn header() -> Value {
 }
 
 /// The claims that somebody's token would carry.
-pub fn claims(of: &Bearer) -> Value {
+pub fn claims(of: &TestToken) -> Value {
     serde_json::to_value(of.claims()).unwrap()
 }
 

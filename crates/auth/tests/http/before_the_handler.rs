@@ -17,11 +17,24 @@ async fn a_token_anywhere_else_is_not_looked_at() {
     for query in ["access_token", "token", "bearer", "Authorization"] {
         call!(app, get(&format!("/user?{query}={token}"))).assert_no_token();
     }
-    for header in ["x-access-token", "proxy-authorization", "x-authorization", "token"] {
-        call!(app, get("/user").insert_header((header, format!("Bearer {token}")))).assert_no_token();
+    for header in [
+        "x-access-token",
+        "proxy-authorization",
+        "x-authorization",
+        "token",
+    ] {
+        call!(
+            app,
+            get("/user").insert_header((header, format!("Bearer {token}")))
+        )
+        .assert_no_token();
     }
     for cookie in ["access_token", "token", "countersign_access"] {
-        call!(app, get("/user").insert_header(("cookie", format!("{cookie}={token}")))).assert_no_token();
+        call!(
+            app,
+            get("/user").insert_header(("cookie", format!("{cookie}={token}")))
+        )
+        .assert_no_token();
     }
     let form = TestRequest::post()
         .uri("/act")
@@ -59,7 +72,10 @@ async fn make_as_admin(_: IsAdmin, _: Noted, thing: Json<Thing>) -> String {
 
 pub(crate) fn makers(config: &mut ServiceConfig) {
     config.app_data(web::JsonConfig::default().limit(1_000));
-    Routes::new().post("/things", make).post("/admin/things", make_as_admin).configure(config);
+    Routes::new()
+        .post("/things", make)
+        .post("/admin/things", make_as_admin)
+        .configure(config);
 }
 
 #[actix_web::test]
@@ -81,7 +97,11 @@ async fn a_strangers_body_is_never_read() {
     for (status, body) in &bodies {
         let noted = NOTED.load(Ordering::SeqCst);
         call!(app, post("/things", body)).assert_no_token();
-        call!(app, post("/things", body).insert_header(("authorization", "Bearer x"))).assert_invalid_token();
+        call!(
+            app,
+            post("/things", body).insert_header(("authorization", "Bearer x"))
+        )
+        .assert_invalid_token();
         let may_not = post("/admin/things", body).insert_header(("authorization", format!("Bearer {token}")));
         call!(app, may_not).assert_forbidden(None);
         assert_eq!(NOTED.load(Ordering::SeqCst), noted, "no other argument was made");
@@ -95,7 +115,9 @@ async fn a_strangers_body_is_never_read() {
 }
 
 async fn cacheable(_: VerifyToken) -> HttpResponse {
-    HttpResponse::Ok().insert_header(("cache-control", "private, max-age=60")).finish()
+    HttpResponse::Ok()
+        .insert_header(("cache-control", "private, max-age=60"))
+        .finish()
 }
 async fn missing(_: CurrentUser) -> HttpResponse {
     ProblemDetails::new(StatusCode::NOT_FOUND, "thing_not_found").respond()
@@ -106,20 +128,42 @@ async fn what_is_behind_a_token_is_not_stored_unless_the_handler_says_so() {
     let issuer = Issuer::new(SERVICE);
     let app = app!(issuer, |config| {
         listed(config);
-        Routes::new().get("/cacheable", cacheable).get("/missing", missing).configure(config);
-        config.service(web::scope("/wrapped").wrap(authorize(["user"])).route("", web::get().to(user)));
+        Routes::new()
+            .get("/cacheable", cacheable)
+            .get("/missing", missing)
+            .configure(config);
+        config.service(
+            web::scope("/wrapped")
+                .wrap(authorize(["user"]))
+                .route("", web::get().to(user)),
+        );
     });
-    let (user, service) =
-        (issuer.as_roles(&["user", "support", "admin"]).scope("things:read"), issuer.as_service("a"));
-    for path in
-        ["/optional", "/user", "/admin", "/support", "/either", "/scope", "/service", "/wrapped", "/missing"]
-    {
+    let (user, service) = (
+        issuer
+            .as_roles(&["user", "support", "admin"])
+            .scope("things:read"),
+        issuer.as_service("a"),
+    );
+    for path in [
+        "/optional",
+        "/user",
+        "/admin",
+        "/support",
+        "/either",
+        "/scope",
+        "/service",
+        "/wrapped",
+        "/missing",
+    ] {
         let bearer = if path == "/service" { &service } else { &user };
         let answer = call!(app, get_as(path, &bearer.token()));
         assert!([200, 404].contains(&answer.status), "{path}");
         assert_eq!(answer.header("cache-control"), Some("no-store"), "{path}");
     }
-    assert_eq!(call!(app, get("/optional")).header("cache-control"), Some("no-store"));
+    assert_eq!(
+        call!(app, get("/optional")).header("cache-control"),
+        Some("no-store")
+    );
     assert_eq!(call!(app, get("/anyone")).header("cache-control"), None);
     let cacheable = call!(app, get_as("/cacheable", &user.token()));
     assert_eq!(cacheable.header("cache-control"), Some("private, max-age=60"));
@@ -130,20 +174,36 @@ async fn a_wrong_method_on_a_known_path_is_told_what_is_allowed() {
     let issuer = Issuer::new(SERVICE);
     // One path in two lists is one resource all the same.
     let app = app!(issuer, |config| {
-        let first = Routes::new().get("/things", anyone).delete("/things", admin).post("/only", act);
-        first.and(Routes::new().put("/things", user).patch("/things", user)).configure(config);
+        let first = Routes::new()
+            .get("/things", anyone)
+            .delete("/things", admin)
+            .post("/only", act);
+        first
+            .and(Routes::new().put("/things", user).patch("/things", user))
+            .configure(config);
     });
     let allow = |answer: &Answer| {
-        let mut methods: Vec<String> =
-            answer.header("allow").unwrap().split(", ").map(str::to_owned).collect();
+        let mut methods: Vec<String> = answer
+            .header("allow")
+            .unwrap()
+            .split(", ")
+            .map(str::to_owned)
+            .collect();
         methods.sort();
         methods.join(" ")
     };
-    for method in
-        [Method::POST, Method::OPTIONS, Method::TRACE, Method::CONNECT, Method::from_bytes(b"BREW").unwrap()]
-    {
+    for method in [
+        Method::POST,
+        Method::OPTIONS,
+        Method::TRACE,
+        Method::CONNECT,
+        Method::from_bytes(b"BREW").unwrap(),
+    ] {
         let answer = call!(app, TestRequest::with_uri("/things").method(method));
-        assert_eq!((answer.status, allow(&answer).as_str()), (405, "DELETE GET HEAD PATCH PUT"));
+        assert_eq!(
+            (answer.status, allow(&answer).as_str()),
+            (405, "DELETE GET HEAD PATCH PUT")
+        );
         let problem: Value = serde_json::from_slice(&answer.body).unwrap();
         assert_eq!(problem["code"], "method_not_allowed");
         assert_eq!(answer.header("content-type"), Some("application/problem+json"));
@@ -162,11 +222,22 @@ async fn a_wrong_method_on_a_known_path_is_told_what_is_allowed() {
 
 #[test]
 fn a_list_tells_each_route_and_who_may_call_it() {
-    let routes =
-        Routes::new().get("/things", anyone).delete("/things", admin).and(Routes::new().put("/a", user));
-    let told: Vec<_> =
-        routes.iter().map(|route| format!("{} {} {:?}", route.method, route.path, route.policy)).collect();
-    assert_eq!(told, ["GET /things Anyone", r#"DELETE /things AnyRole(["admin"])"#, "PUT /a User"]);
+    let routes = Routes::new()
+        .get("/things", anyone)
+        .delete("/things", admin)
+        .and(Routes::new().put("/a", user));
+    let told: Vec<_> = routes
+        .iter()
+        .map(|route| format!("{} {} {:?}", route.method, route.path, route.policy))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "GET /things Anyone",
+            r#"DELETE /things AnyRole(["admin"])"#,
+            "PUT /a User"
+        ]
+    );
     let shown = format!("{routes:?}");
     for part in ["GET", "/things", "Anyone", "DELETE", "PUT", "/a"] {
         assert!(shown.contains(part), "{shown}");

@@ -10,9 +10,17 @@ fn serve(issuer: &Issuer) -> SocketAddr {
     let verifier = Data::new(issuer.verifier());
     std::thread::spawn(move || {
         let server = HttpServer::new(move || {
-            App::new().app_data(verifier.clone()).configure(listed).configure(makers)
+            App::new()
+                .app_data(verifier.clone())
+                .configure(listed)
+                .configure(makers)
         });
-        let server = server.workers(1).disable_signals().listen(listener).unwrap().run();
+        let server = server
+            .workers(1)
+            .disable_signals()
+            .listen(listener)
+            .unwrap()
+            .run();
         actix_web::rt::System::new().block_on(server).unwrap();
     });
     address
@@ -23,7 +31,9 @@ struct Connection(BufReader<TcpStream>);
 impl Connection {
     fn to(address: SocketAddr) -> Self {
         let connection = TcpStream::connect(address).unwrap();
-        connection.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        connection
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .unwrap();
         Self(BufReader::new(connection))
     }
 
@@ -38,7 +48,10 @@ impl Connection {
             assert_ne!(self.0.read_line(&mut head).unwrap(), 0, "closed after {head:?}");
         }
         let head = head.to_ascii_lowercase();
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+        let length = head
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: "))
+            .unwrap();
         let mut body = vec![0; if has_body { length.parse().unwrap() } else { 0 }];
         self.0.read_exact(&mut body).unwrap();
         (head, String::from_utf8(body).unwrap())
@@ -53,14 +66,25 @@ fn a_body_that_never_comes_keeps_no_stranger_waiting() {
     for (path, authorization, status) in [
         ("/things", String::new(), "401"),
         ("/things", "authorization: Bearer x\r\n".to_owned(), "401"),
-        ("/admin/things", format!("authorization: Bearer {token}\r\n"), "403"),
+        (
+            "/admin/things",
+            format!("authorization: Bearer {token}\r\n"),
+            "403",
+        ),
     ] {
-        for framing in ["content-length: 100", "content-length: 100000000000", "transfer-encoding: chunked"] {
+        for framing in [
+            "content-length: 100",
+            "content-length: 100000000000",
+            "transfer-encoding: chunked",
+        ] {
             let mut connection = Connection::to(address);
             let head = format!("POST {path} HTTP/1.1\r\nhost: a\r\n{authorization}{framing}\r\n");
             connection.send(&(head + "content-type: application/json\r\n\r\n"));
             let (head, _) = connection.receive(true);
-            assert!(head.starts_with(&format!("http/1.1 {status} ")), "{framing}: {head}");
+            assert!(
+                head.starts_with(&format!("http/1.1 {status} ")),
+                "{framing}: {head}"
+            );
         }
     }
 }
@@ -70,13 +94,26 @@ fn one_connection_may_carry_many_callers() {
     let issuer = Issuer::new(SERVICE);
     let mut connection = Connection::to(serve(&issuer));
     let ask = |bearer: Option<&str>| {
-        let authorization =
-            bearer.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
+        let authorization = bearer
+            .map(|token| format!("authorization: Bearer {token}\r\n"))
+            .unwrap_or_default();
         format!("GET /optional HTTP/1.1\r\nhost: a\r\n{authorization}\r\n")
     };
-    let (ada, bob) = (issuer.as_user().name("Ada").token(), issuer.as_user().name("Bob").token());
+    let (ada, bob) = (
+        issuer.as_user().name("Ada").token(),
+        issuer.as_user().name("Bob").token(),
+    );
     // All at once: what one of them proved is not the next one's.
-    connection.send(&[ask(Some(&ada)), ask(None), ask(Some(&bob)), ask(Some("x")), ask(Some(&ada))].concat());
+    connection.send(
+        &[
+            ask(Some(&ada)),
+            ask(None),
+            ask(Some(&bob)),
+            ask(Some("x")),
+            ask(Some(&ada)),
+        ]
+        .concat(),
+    );
     for name in ["Ada", "nobody", "Bob", "nobody", "Ada"] {
         assert_eq!(connection.receive(true).1, name);
     }
@@ -89,14 +126,23 @@ fn head_answers_as_get_does_but_for_the_body() {
     let token = issuer.as_user().name("Ada").token();
     let mut ask = |method: &str, path: &str| {
         let authorization = format!("authorization: Bearer {token}");
-        connection.send(&format!("{method} {path} HTTP/1.1\r\nhost: a\r\n{authorization}\r\n\r\n"));
+        connection.send(&format!(
+            "{method} {path} HTTP/1.1\r\nhost: a\r\n{authorization}\r\n\r\n"
+        ));
         let (head, _) = connection.receive(method == "GET");
         let lines = head.lines().filter(|line| !line.starts_with("date:"));
-        lines.map(str::to_owned).collect::<std::collections::BTreeSet<_>>()
+        lines
+            .map(str::to_owned)
+            .collect::<std::collections::BTreeSet<_>>()
     };
     for (path, status) in [("/anyone", "200"), ("/user", "200"), ("/admin", "403")] {
         let of_get = ask("GET", path);
-        assert!(of_get.iter().any(|line| line.starts_with(&format!("http/1.1 {status} "))), "{of_get:?}");
+        assert!(
+            of_get
+                .iter()
+                .any(|line| line.starts_with(&format!("http/1.1 {status} "))),
+            "{of_get:?}"
+        );
         assert_eq!(ask("HEAD", path), of_get);
     }
 }

@@ -12,7 +12,11 @@ struct Log(Arc<Mutex<Vec<u8>>>);
 impl Log {
     fn lines(&self) -> Vec<String> {
         let bytes = std::mem::take(&mut *self.0.lock().unwrap());
-        String::from_utf8(bytes).unwrap().lines().map(str::to_owned).collect()
+        String::from_utf8(bytes)
+            .unwrap()
+            .lines()
+            .map(str::to_owned)
+            .collect()
     }
 }
 
@@ -43,11 +47,21 @@ async fn a_refusal_is_in_the_log_with_its_reason_and_without_the_token() {
     for (request, told) in [
         (get_as("/user", &issuer.as_user().token()), None),
         (get("/user"), Some(r#"refused code="no_token" route="/user""#)),
-        (get_as("/user", &token), Some(r#"refused code="invalid_token" fault=wrong audience route="/user""#)),
-        (get_as("/admin", &issuer.as_user().token()), Some(r#"refused code="forbidden" route="/admin""#)),
+        (
+            get_as("/user", &token),
+            Some(r#"refused code="invalid_token" fault=wrong audience route="/user""#),
+        ),
+        (
+            get_as("/admin", &issuer.as_user().token()),
+            Some(r#"refused code="forbidden" route="/admin""#),
+        ),
     ] {
         call!(app, request);
-        let lines: Vec<_> = log.lines().into_iter().filter(|line| line.contains("auth::request")).collect();
+        let lines: Vec<_> = log
+            .lines()
+            .into_iter()
+            .filter(|line| line.contains("auth::request"))
+            .collect();
         assert_eq!(lines.len(), usize::from(told.is_some()), "{lines:?}");
         for (line, told) in lines.iter().zip(told) {
             assert!(line.contains("INFO") && line.contains(told), "{line}");
@@ -58,5 +72,8 @@ async fn a_refusal_is_in_the_log_with_its_reason_and_without_the_token() {
     let nobody = init_service(App::new().configure(plain)).await;
     call!(nobody, get_as("/user", &token));
     let lines = log.lines().join("\n");
-    assert!(lines.contains("ERROR") && lines.contains("no Data<Verifier>"), "{lines}");
+    assert!(
+        lines.contains("ERROR") && lines.contains("no Data<Verifier>"),
+        "{lines}"
+    );
 }

@@ -117,7 +117,10 @@ impl Answer {
         let title = StatusCode::from_u16(status).unwrap().canonical_reason();
         let problem =
             json!({"type": "about:blank", "title": title, "status": status, "detail": detail, "code": code});
-        assert_eq!((self.status, serde_json::from_slice::<Value>(&self.body).unwrap()), (status, problem));
+        assert_eq!(
+            (self.status, serde_json::from_slice::<Value>(&self.body).unwrap()),
+            (status, problem)
+        );
         assert_eq!(self.header("content-type"), Some("application/problem+json"));
         assert_eq!(self.header("cache-control"), Some("no-store"));
         assert_eq!(self.header("www-authenticate"), challenge);
@@ -143,7 +146,9 @@ impl Answer {
     #[track_caller]
     fn assert_forbidden(&self, scope: Option<&str>) {
         let detail = "You may not do this.";
-        let scope = scope.map(|scope| format!(r#", scope="{scope}""#)).unwrap_or_default();
+        let scope = scope
+            .map(|scope| format!(r#", scope="{scope}""#))
+            .unwrap_or_default();
         let challenge = challenge("insufficient_scope", detail) + &scope;
         self.assert_problem(403, "forbidden", detail, Some(&challenge));
     }
@@ -151,7 +156,11 @@ impl Answer {
 
 async fn read<B: MessageBody>(response: ServiceResponse<B>) -> Answer {
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    Answer { status, headers, body: read_body(response).await.to_vec() }
+    Answer {
+        status,
+        headers,
+        body: read_body(response).await.to_vec(),
+    }
 }
 
 /// A macro, since the type of a test's request has no name here.
@@ -163,7 +172,12 @@ macro_rules! call {
 
 macro_rules! app {
     ($issuer:expr, $configure:expr) => {
-        init_service(App::new().app_data(Data::new($issuer.verifier())).configure($configure)).await
+        init_service(
+            App::new()
+                .app_data(Data::new($issuer.verifier()))
+                .configure($configure),
+        )
+        .await
     };
 }
 
@@ -183,9 +197,15 @@ macro_rules! assert_let_in {
         let name = "Ada";
         let callers = [
             (issuer.as_user().name(name), ["/user"].as_slice()),
-            (issuer.as_user().name(name).scope("a things:read"), &["/user", "/scope"]),
+            (
+                issuer.as_user().name(name).scope("a things:read"),
+                &["/user", "/scope"],
+            ),
             (issuer.as_user().name(name).scope("things:read-all"), &["/user"]),
-            (issuer.as_roles(&["user", "support"]).name(name), &["/user", "/support", "/either"]),
+            (
+                issuer.as_roles(&["user", "support"]).name(name),
+                &["/user", "/support", "/either"],
+            ),
             (issuer.as_admin().name(name), &["/user", "/admin", "/either"]),
             (issuer.as_roles(&["administrator"]).name(name), &["/user"]),
             (issuer.as_roles(&[]).name(name), &["/user"]),

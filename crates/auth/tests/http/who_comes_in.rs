@@ -16,7 +16,11 @@ macro_rules! assert_refused {
     ($configure:expr) => {
         let issuer = Issuer::new(SERVICE);
         let app = app!(issuer, $configure);
-        let user = || issuer.as_roles(&["user", "support", "admin"]).scope("things:read");
+        let user = || {
+            issuer
+                .as_roles(&["user", "support", "admin"])
+                .scope("things:read")
+        };
         let service = || issuer.as_service("gateway");
         let bad = [
             ("token_expired", user().expired()),
@@ -107,11 +111,16 @@ async fn two_authorization_headers_are_refused_whatever_they_say() {
     let issuer = Issuer::new(SERVICE);
     let app = app!(issuer, listed);
     let bearer = format!("Bearer {}", issuer.as_user().token());
-    for (first, second) in
-        [(bearer.as_str(), bearer.as_str()), ("Basic YWRhOnB3", &bearer), (&bearer, "Bearer x")]
-    {
-        let twice =
-            |path| get(path).append_header(("authorization", first)).append_header(("authorization", second));
+    for (first, second) in [
+        (bearer.as_str(), bearer.as_str()),
+        ("Basic YWRhOnB3", &bearer),
+        (&bearer, "Bearer x"),
+    ] {
+        let twice = |path| {
+            get(path)
+                .append_header(("authorization", first))
+                .append_header(("authorization", second))
+        };
         for path in GUARDED.into_iter().chain(["/optional"]) {
             let (code, detail) = ("invalid_request", "Send one Authorization header.");
             let challenge = challenge(code, detail);

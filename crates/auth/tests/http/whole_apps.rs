@@ -3,12 +3,23 @@
 use super::*;
 
 fn administration(config: &mut ServiceConfig) {
-    let scope = web::scope("/administration").wrap(authorize(["support", "admin"])).configure(|config| {
-        config.route("/plain", web::get().to(|| async { "plain" })).route("/admin", web::get().to(admin));
-        Routes::new().get("/listed", admin).get("/anyone", anyone).configure(config);
-    });
+    let scope = web::scope("/administration")
+        .wrap(authorize(["support", "admin"]))
+        .configure(|config| {
+            config
+                .route("/plain", web::get().to(|| async { "plain" }))
+                .route("/admin", web::get().to(admin));
+            Routes::new()
+                .get("/listed", admin)
+                .get("/anyone", anyone)
+                .configure(config);
+        });
     config.service(scope);
-    config.service(web::scope("/nobody").wrap(authorize([])).route("", web::get().to(anyone)));
+    config.service(
+        web::scope("/nobody")
+            .wrap(authorize([]))
+            .route("", web::get().to(anyone)),
+    );
 }
 
 #[actix_web::test]
@@ -54,9 +65,19 @@ impl FromRequest for EndsSession {
         let request = request.clone();
         // Arguments are asked for all at once, and made in order.
         Box::pin(async move {
-            let id = request.headers().get("x-session").unwrap().to_str().unwrap().parse().unwrap();
+            let id = request
+                .headers()
+                .get("x-session")
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .parse()
+                .unwrap();
             let revocations = request.app_data::<Data<Revocations>>().unwrap();
-            revocations.apply(Revocation::Session { id, expires_at: i64::MAX });
+            revocations.apply(Revocation::Session {
+                id,
+                expires_at: i64::MAX,
+            });
             Ok(Self)
         })
     }
@@ -93,10 +114,17 @@ async fn a_request_is_judged_once_however_many_ask() {
 async fn a_verifier_that_can_not_judge_says_so_and_lets_nobody_in() {
     let issuer = Issuer::new(SERVICE);
     let full = Revocations::new(issuer.clock().clone(), 0);
-    full.apply(Revocation::Session { id: Uuid::new_v4(), expires_at: i64::MAX });
+    full.apply(Revocation::Session {
+        id: Uuid::new_v4(),
+        expires_at: i64::MAX,
+    });
     let builder = |keys| Verifier::builder(SERVICE, issuer.issuer(), keys).clock(issuer.clock().clone());
     for (verifier, code, detail) in [
-        (builder(Keys::default()).build(), "keys_unavailable", "Tokens can't be checked yet."),
+        (
+            builder(Keys::default()).build(),
+            "keys_unavailable",
+            "Tokens can't be checked yet.",
+        ),
         (
             builder(Keys::fixed(issuer.key_set())).revocations(full).build(),
             "revocation_unknown",
@@ -105,7 +133,15 @@ async fn a_verifier_that_can_not_judge_says_so_and_lets_nobody_in() {
     ] {
         let app = init_service(App::new().app_data(Data::new(verifier)).configure(listed)).await;
         let token = issuer.as_admin().token();
-        for path in ["/user", "/admin", "/support", "/either", "/scope", "/service", "/optional"] {
+        for path in [
+            "/user",
+            "/admin",
+            "/support",
+            "/either",
+            "/scope",
+            "/service",
+            "/optional",
+        ] {
             call!(app, get_as(path, &token)).assert_problem(503, code, detail, None);
         }
         call!(app, get_as("/anyone", &token)).assert(200, "anyone");
@@ -122,7 +158,11 @@ async fn without_a_verifier_nobody_is_let_in() {
         init_service(App::new().app_data(issuer.verifier()).configure(listed)).await,
     ];
     for app in apps {
-        for token in [issuer.as_admin().token(), issuer.as_service("gateway").token(), "x".to_owned()] {
+        for token in [
+            issuer.as_admin().token(),
+            issuer.as_service("gateway").token(),
+            "x".to_owned(),
+        ] {
             for path in GUARDED.into_iter().chain(["/optional"]) {
                 call!(app, get_as(path, &token)).assert_problem(
                     500,

@@ -5,19 +5,34 @@ use super::*;
 #[test]
 fn a_person_is_who_the_token_says() {
     let forge = Forge::new();
-    let ada = claims(&forge.issuer.as_roles(&["user", "support"]).name("Ada").scope("a b:c").epoch(7));
-    let Ok(Principal::User(user)) = forge.verify(&forge.token(&header(), &ada)) else { panic!("let in") };
+    let ada = claims(
+        &forge
+            .issuer
+            .as_roles(&["user", "support"])
+            .name("Ada")
+            .scope("a b:c")
+            .epoch(7),
+    );
+    let Ok(Principal::User(user)) = forge.verify(&forge.token(&header(), &ada)) else {
+        panic!("let in")
+    };
 
     assert_eq!(user.id().to_string(), ada["sub"]);
     assert_eq!(user.session_id().to_string(), ada["sid"]);
     assert_eq!(user.epoch(), 7);
-    assert_eq!((user.name(), user.email()), ("Ada", ada["email"].as_str().unwrap()));
+    assert_eq!(
+        (user.name(), user.email()),
+        ("Ada", ada["email"].as_str().unwrap())
+    );
     assert_eq!(user.token_id(), ada["jti"]);
     assert_eq!(user.expires_at().timestamp(), ada["exp"]);
     assert!(user.has_role("support") && !user.has_role("sup") && !user.is_admin());
     assert!(user.has_scope("a") && user.has_scope("b:c"));
     assert!(!user.has_scope("b") && !user.has_scope("") && !user.has_scope("a b:c"));
-    assert!(!format!("{user:?}").contains("Ada"), "names have no place in a log");
+    assert!(
+        !format!("{user:?}").contains("Ada"),
+        "names have no place in a log"
+    );
 }
 
 #[test]
@@ -64,7 +79,7 @@ fn where_a_key_could_be_had_from_is_never_looked_at() {
     ] {
         let header = with(header(), member, value);
         assert_let_in(&forge, &forge.token(&header, &ada));
-        assert_refused(&forge, &stranger.token(&header, &ada), Fault::Signature);
+        assert_refused(&forge, &stranger.token(&header, &ada), TokenFault::Signature);
     }
 }
 
@@ -73,30 +88,33 @@ fn a_header_that_is_not_an_access_tokens_is_refused() {
     let forge = Forge::new();
     let ada = claims(&forge.issuer.as_user());
     for (bad, fault) in [
-        (without(header(), "typ"), Fault::Type),
-        (with(header(), "typ", Value::Null), Fault::Type),
-        (with(header(), "typ", json!("JWT")), Fault::Type),
-        (with(header(), "typ", json!("at+jwt ")), Fault::Type),
-        (with(header(), "typ", json!("text/at+jwt")), Fault::Type),
-        (with(header(), "typ", json!(["at+jwt"])), Fault::Malformed),
-        (with(header(), "crit", Value::Null), Fault::Critical),
-        (with(header(), "crit", json!([])), Fault::Critical),
-        (with(header(), "crit", json!(["exp"])), Fault::Critical),
-        (with(with(header(), "b64", json!(false)), "crit", json!(["b64"])), Fault::Critical),
-        (without(header(), "kid"), Fault::UnknownKey),
-        (with(header(), "kid", Value::Null), Fault::UnknownKey),
-        (with(header(), "kid", json!("")), Fault::UnknownKey),
-        (with(header(), "kid", json!("K")), Fault::UnknownKey),
-        (with(header(), "kid", json!("../k")), Fault::UnknownKey),
-        (with(header(), "kid", json!([KID])), Fault::Malformed),
-        (without(header(), "alg"), Fault::Malformed),
-        (with(header(), "alg", Value::Null), Fault::Malformed),
-        (with(header(), "alg", json!(["EdDSA"])), Fault::Malformed),
-        (with(header(), "alg", json!("eddsa")), Fault::Algorithm),
-        (with(header(), "alg", json!("EdDSA ")), Fault::Algorithm),
-        (with(header(), "alg", json!("ES256")), Fault::Algorithm),
-        (with(header(), "alg", json!("HS256")), Fault::Algorithm),
-        (with(header(), "alg", json!("")), Fault::Algorithm),
+        (without(header(), "typ"), TokenFault::Type),
+        (with(header(), "typ", Value::Null), TokenFault::Type),
+        (with(header(), "typ", json!("JWT")), TokenFault::Type),
+        (with(header(), "typ", json!("at+jwt ")), TokenFault::Type),
+        (with(header(), "typ", json!("text/at+jwt")), TokenFault::Type),
+        (with(header(), "typ", json!(["at+jwt"])), TokenFault::Malformed),
+        (with(header(), "crit", Value::Null), TokenFault::Critical),
+        (with(header(), "crit", json!([])), TokenFault::Critical),
+        (with(header(), "crit", json!(["exp"])), TokenFault::Critical),
+        (
+            with(with(header(), "b64", json!(false)), "crit", json!(["b64"])),
+            TokenFault::Critical,
+        ),
+        (without(header(), "kid"), TokenFault::UnknownKey),
+        (with(header(), "kid", Value::Null), TokenFault::UnknownKey),
+        (with(header(), "kid", json!("")), TokenFault::UnknownKey),
+        (with(header(), "kid", json!("K")), TokenFault::UnknownKey),
+        (with(header(), "kid", json!("../k")), TokenFault::UnknownKey),
+        (with(header(), "kid", json!([KID])), TokenFault::Malformed),
+        (without(header(), "alg"), TokenFault::Malformed),
+        (with(header(), "alg", Value::Null), TokenFault::Malformed),
+        (with(header(), "alg", json!(["EdDSA"])), TokenFault::Malformed),
+        (with(header(), "alg", json!("eddsa")), TokenFault::Algorithm),
+        (with(header(), "alg", json!("EdDSA ")), TokenFault::Algorithm),
+        (with(header(), "alg", json!("ES256")), TokenFault::Algorithm),
+        (with(header(), "alg", json!("HS256")), TokenFault::Algorithm),
+        (with(header(), "alg", json!("")), TokenFault::Algorithm),
     ] {
         assert_refused(&forge, &forge.token(&bad, &ada), fault);
     }
@@ -108,9 +126,9 @@ fn the_algorithm_is_the_keys_whatever_the_token_says() {
     let ada = claims(&forge.issuer.as_user());
     for none in ["none", "None", "NONE", "nOnE"] {
         let token = forge.token(&with(header(), "alg", json!(none)), &ada);
-        assert_refused(&forge, &token, Fault::Algorithm);
+        assert_refused(&forge, &token, TokenFault::Algorithm);
         let (unsigned, _) = token.rsplit_once('.').unwrap();
-        assert_refused(&forge, &format!("{unsigned}."), Fault::Algorithm);
+        assert_refused(&forge, &format!("{unsigned}."), TokenFault::Algorithm);
     }
 
     // The oldest trick: what everybody may know of the key, taken as a shared secret.
@@ -118,10 +136,13 @@ fn the_algorithm_is_the_keys_whatever_the_token_says() {
     let key = jwk(forge.public_key()).to_string();
     for secret in [forge.public_key(), x.as_bytes(), key.as_bytes(), b""] {
         for alg in [jsonwebtoken::Algorithm::HS256, jsonwebtoken::Algorithm::HS512] {
-            let header =
-                Header { typ: Some("at+jwt".to_owned()), kid: Some(KID.to_owned()), ..Header::new(alg) };
+            let header = Header {
+                typ: Some("at+jwt".to_owned()),
+                kid: Some(KID.to_owned()),
+                ..Header::new(alg)
+            };
             let token = jsonwebtoken::encode(&header, &ada, &EncodingKey::from_secret(secret)).unwrap();
-            assert_refused(&forge, &token, Fault::Algorithm);
+            assert_refused(&forge, &token, TokenFault::Algorithm);
         }
     }
 }
@@ -134,26 +155,41 @@ fn with_a_shared_secret_no_kid_is_needed() {
 
     assert_eq!(verify(&issuer.as_user().token()), Ok(()));
     assert_eq!(
-        verify(&issuer.as_user().with(|header, _| header.kid = Some("any".to_owned())).token()),
+        verify(
+            &issuer
+                .as_user()
+                .with(|header, _| header.kid = Some("any".to_owned()))
+                .token()
+        ),
         Ok(())
     );
     assert_eq!(
         verify(&issuer.as_user().signed_by_a_stranger().token()),
-        Err(Refusal::InvalidToken(Fault::Signature))
+        Err(AuthError::InvalidToken(TokenFault::Signature))
     );
     for other in [Forge::new().issuer.as_user().token(), hs512(&issuer)] {
-        assert_eq!(verify(&other), Err(Refusal::InvalidToken(Fault::Algorithm)), "{other}");
+        assert_eq!(
+            verify(&other),
+            Err(AuthError::InvalidToken(TokenFault::Algorithm)),
+            "{other}"
+        );
     }
 }
 
 fn hs512(issuer: &Issuer) -> String {
-    issuer.as_user().with(|header, _| header.alg = jsonwebtoken::Algorithm::HS512).token()
+    issuer
+        .as_user()
+        .with(|header, _| header.alg = jsonwebtoken::Algorithm::HS512)
+        .token()
 }
 
 #[test]
 fn claims_may_be_written_in_several_ways() {
     let forge = Forge::new();
-    let (ada, gateway) = (claims(&forge.issuer.as_user()), claims(&forge.issuer.as_service("gateway")));
+    let (ada, gateway) = (
+        claims(&forge.issuer.as_user()),
+        claims(&forge.issuer.as_service("gateway")),
+    );
     for good in [
         with(ada.clone(), "aud", json!("platform")),
         with(ada.clone(), "aud", json!(["else", "platform"])),
@@ -172,7 +208,12 @@ fn claims_may_be_written_in_several_ways() {
         assert_let_in(&forge, &forge.token(&header(), &good));
     }
     // Deeper than any parser that recurses would go.
-    let deep = format!("{{\"deep\":{}{},{}", "[".repeat(2_000), "]".repeat(2_000), &ada.to_string()[1..]);
+    let deep = format!(
+        "{{\"deep\":{}{},{}",
+        "[".repeat(2_000),
+        "]".repeat(2_000),
+        &ada.to_string()[1..]
+    );
     assert_let_in(&forge, &forge.sign(header().to_string(), deep));
 }
 
@@ -185,51 +226,71 @@ fn a_person_needs_each_claim_in_its_own_type() {
     let forge = Forge::new();
     let ada = claims(&forge.issuer.as_user());
     for needed in ["iss", "sub", "aud", "exp", "iat", "jti", "client_id"] {
-        assert_refused(&forge, &forge.token(&header(), &without(ada.clone(), needed)), Fault::Malformed);
+        assert_refused(
+            &forge,
+            &forge.token(&header(), &without(ada.clone(), needed)),
+            TokenFault::Malformed,
+        );
         for retyped in [Value::Null, json!(true), json!({}), json!([[]])] {
             let token = forge.token(&header(), &with(ada.clone(), needed, retyped));
-            assert_refused(&forge, &token, Fault::Malformed);
+            assert_refused(&forge, &token, TokenFault::Malformed);
         }
     }
     for (claim, value, fault) in [
-        ("iss", json!("http://localhost:8080/"), Fault::Issuer),
-        ("iss", json!("HTTP://LOCALHOST:8080"), Fault::Issuer),
-        ("iss", json!(""), Fault::Issuer),
-        ("iss", json!(["http://localhost:8080"]), Fault::Malformed),
-        ("aud", json!([]), Fault::Audience),
-        ("aud", json!(""), Fault::Audience),
-        ("aud", json!("Platform"), Fault::Audience),
-        ("aud", json!("platform else"), Fault::Audience),
-        ("aud", json!([SERVICE]), Fault::Audience),
-        ("aud", json!(["platform", 5]), Fault::Malformed),
-        ("exp", json!(forge.now().to_string()), Fault::Malformed),
-        ("exp", json!(4_102_444_800.5), Fault::Malformed),
-        ("exp", json!(u64::MAX), Fault::Malformed),
-        ("nbf", Value::Null, Fault::Malformed),
-        ("nbf", json!("0"), Fault::Malformed),
-        ("iat", json!("0"), Fault::Malformed),
-        ("sub", json!("ada"), Fault::Claims),
-        ("sub", json!(""), Fault::Claims),
-        ("sub", json!("01890A5D-AC96-774B-BCCE-B302099A8057"), Fault::Claims),
-        ("sub", json!("urn:uuid:01890a5d-ac96-774b-bcce-b302099a8057"), Fault::Claims),
-        ("sid", Value::Null, Fault::Claims),
-        ("sid", json!("here"), Fault::Malformed),
-        ("epoch", Value::Null, Fault::Claims),
-        ("epoch", json!("0"), Fault::Malformed),
-        ("epoch", json!(0.0), Fault::Malformed),
-        ("email", json!(1), Fault::Malformed),
-        ("name", json!(["Ada"]), Fault::Malformed),
-        ("roles", json!("admin"), Fault::Malformed),
-        ("roles", json!(["admin", 1]), Fault::Malformed),
-        ("scope", json!(["a"]), Fault::Malformed),
-        ("scope", Value::Null, Fault::Malformed),
+        ("iss", json!("http://localhost:8080/"), TokenFault::Issuer),
+        ("iss", json!("HTTP://LOCALHOST:8080"), TokenFault::Issuer),
+        ("iss", json!(""), TokenFault::Issuer),
+        ("iss", json!(["http://localhost:8080"]), TokenFault::Malformed),
+        ("aud", json!([]), TokenFault::Audience),
+        ("aud", json!(""), TokenFault::Audience),
+        ("aud", json!("Platform"), TokenFault::Audience),
+        ("aud", json!("platform else"), TokenFault::Audience),
+        ("aud", json!([SERVICE]), TokenFault::Audience),
+        ("aud", json!(["platform", 5]), TokenFault::Malformed),
+        ("exp", json!(forge.now().to_string()), TokenFault::Malformed),
+        ("exp", json!(4_102_444_800.5), TokenFault::Malformed),
+        ("exp", json!(u64::MAX), TokenFault::Malformed),
+        ("nbf", Value::Null, TokenFault::Malformed),
+        ("nbf", json!("0"), TokenFault::Malformed),
+        ("iat", json!("0"), TokenFault::Malformed),
+        ("sub", json!("ada"), TokenFault::Claims),
+        ("sub", json!(""), TokenFault::Claims),
+        (
+            "sub",
+            json!("01890A5D-AC96-774B-BCCE-B302099A8057"),
+            TokenFault::Claims,
+        ),
+        (
+            "sub",
+            json!("urn:uuid:01890a5d-ac96-774b-bcce-b302099a8057"),
+            TokenFault::Claims,
+        ),
+        ("sid", Value::Null, TokenFault::Claims),
+        ("sid", json!("here"), TokenFault::Malformed),
+        ("epoch", Value::Null, TokenFault::Claims),
+        ("epoch", json!("0"), TokenFault::Malformed),
+        ("epoch", json!(0.0), TokenFault::Malformed),
+        ("email", json!(1), TokenFault::Malformed),
+        ("name", json!(["Ada"]), TokenFault::Malformed),
+        ("roles", json!("admin"), TokenFault::Malformed),
+        ("roles", json!(["admin", 1]), TokenFault::Malformed),
+        ("scope", json!(["a"]), TokenFault::Malformed),
+        ("scope", Value::Null, TokenFault::Malformed),
         // A person who calls themselves a client would be a service, and is none.
-        ("client_id", ada["sub"].clone(), Fault::Audience),
+        ("client_id", ada["sub"].clone(), TokenFault::Audience),
     ] {
-        assert_refused(&forge, &forge.token(&header(), &with(ada.clone(), claim, value)), fault);
+        assert_refused(
+            &forge,
+            &forge.token(&header(), &with(ada.clone(), claim, value)),
+            fault,
+        );
     }
     for needed in ["sid", "epoch"] {
-        assert_refused(&forge, &forge.token(&header(), &without(ada.clone(), needed)), Fault::Claims);
+        assert_refused(
+            &forge,
+            &forge.token(&header(), &without(ada.clone(), needed)),
+            TokenFault::Claims,
+        );
     }
 }
 
@@ -238,18 +299,22 @@ fn a_service_is_no_person_and_calls_only_whom_its_token_is_for() {
     let forge = Forge::new();
     let gateway = claims(&forge.issuer.as_service("gateway"));
     for (claim, value, fault) in [
-        ("aud", json!("product-service"), Fault::Audience),
-        ("aud", json!("platform"), Fault::Audience),
-        ("roles", json!(["admin"]), Fault::Claims),
-        ("roles", json!([]), Fault::Claims),
-        ("sid", json!(Uuid::new_v4()), Fault::Claims),
+        ("aud", json!("product-service"), TokenFault::Audience),
+        ("aud", json!("platform"), TokenFault::Audience),
+        ("roles", json!(["admin"]), TokenFault::Claims),
+        ("roles", json!([]), TokenFault::Claims),
+        ("sid", json!(Uuid::new_v4()), TokenFault::Claims),
         // Whom it speaks for and who asked for it differ: that is a person's token, for another audience.
-        ("client_id", json!("product-service"), Fault::Audience),
+        ("client_id", json!("product-service"), TokenFault::Audience),
     ] {
-        assert_refused(&forge, &forge.token(&header(), &with(gateway.clone(), claim, value)), fault);
+        assert_refused(
+            &forge,
+            &forge.token(&header(), &with(gateway.clone(), claim, value)),
+            fault,
+        );
     }
     let nobody = with(with(gateway, "sub", json!("")), "client_id", json!(""));
-    assert_refused(&forge, &forge.token(&header(), &nobody), Fault::Claims);
+    assert_refused(&forge, &forge.token(&header(), &nobody), TokenFault::Claims);
 }
 
 #[test]
@@ -259,14 +324,14 @@ fn a_token_ends_thirty_seconds_after_its_time() {
     for of in [forge.issuer.as_user(), forge.issuer.as_service("gateway")] {
         let until = |exp: i64| forge.verify(&forge.token(&header(), &with(claims(&of), "exp", json!(exp))));
         assert!(until(now - 29).is_ok());
-        assert_eq!(until(now - 30), Err(Refusal::Expired));
-        assert_eq!(until(0), Err(Refusal::Expired));
-        assert_eq!(until(i64::MIN), Err(Refusal::Expired));
+        assert_eq!(until(now - 30), Err(AuthError::Expired));
+        assert_eq!(until(0), Err(AuthError::Expired));
+        assert_eq!(until(i64::MIN), Err(AuthError::Expired));
 
         let from = |nbf: i64| forge.verify(&forge.token(&header(), &with(claims(&of), "nbf", json!(nbf))));
         assert!(from(now + 30).is_ok());
-        assert_eq!(from(now + 31), Err(Refusal::InvalidToken(Fault::NotYet)));
-        assert_eq!(from(i64::MAX), Err(Refusal::InvalidToken(Fault::NotYet)));
+        assert_eq!(from(now + 31), Err(AuthError::InvalidToken(TokenFault::NotYet)));
+        assert_eq!(from(i64::MAX), Err(AuthError::InvalidToken(TokenFault::NotYet)));
         assert!(from(i64::MIN).is_ok());
     }
 }

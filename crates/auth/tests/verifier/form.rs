@@ -11,7 +11,10 @@ fn a_token_of_8_kib_is_looked_at_and_a_longer_one_is_not() {
         (0..3)
             .flat_map(|a| (5_000..6_200).map(move |b| (a, b)))
             .map(|(a, b)| {
-                (with(header(), "pad", json!("a".repeat(a))), with(ada.clone(), "name", json!("b".repeat(b))))
+                (
+                    with(header(), "pad", json!("a".repeat(a))),
+                    with(ada.clone(), "name", json!("b".repeat(b))),
+                )
             })
             .find(|(header, claims)| {
                 let encoded = |json: &Value| (json.to_string().len() * 4).div_ceil(3);
@@ -23,8 +26,8 @@ fn a_token_of_8_kib_is_looked_at_and_a_longer_one_is_not() {
     let (longest, too_long) = (of_length(MAX_TOKEN_BYTES), of_length(MAX_TOKEN_BYTES + 1));
     assert_eq!((longest.len(), too_long.len()), (8192, 8193));
     assert_let_in(&forge, &longest);
-    assert_refused(&forge, &too_long, Fault::TooLong);
-    assert_refused(&forge, &"a".repeat(10_000_000), Fault::TooLong);
+    assert_refused(&forge, &too_long, TokenFault::TooLong);
+    assert_refused(&forge, &"a".repeat(10_000_000), TokenFault::TooLong);
 }
 
 #[test]
@@ -36,33 +39,33 @@ fn a_token_has_three_parts_and_nothing_around_them() {
     let (h, p, s) = (parts[0], parts[1], parts[2]);
 
     for (text, fault) in [
-        (String::new(), Fault::Malformed),
-        (".".to_owned(), Fault::Malformed),
-        ("..".to_owned(), Fault::Malformed),
-        ("....".to_owned(), Fault::Malformed),
-        (h.to_owned(), Fault::Malformed),
-        (format!("{h}.{p}"), Fault::Malformed),
-        (forge.seal(h), Fault::Malformed),
-        (format!(".{p}.{s}"), Fault::Malformed),
-        (forge.seal(&format!(".{p}")), Fault::Malformed),
-        (format!("{h}..{s}"), Fault::Signature),
-        (forge.seal(&format!("{h}.")), Fault::Malformed),
-        (format!("{h}.{p}."), Fault::Signature),
-        (format!("{token}."), Fault::Signature),
-        (format!("{token}.{s}"), Fault::Signature),
-        (forge.seal(&token), Fault::Malformed),
-        (forge.seal(&format!("{token}.{s}")), Fault::Malformed),
-        (format!(".{token}"), Fault::Malformed),
-        (format!("{token}{token}"), Fault::Signature),
-        (format!(" {token}"), Fault::Malformed),
-        (format!("{token} "), Fault::Signature),
-        (format!("{token}\n"), Fault::Signature),
-        (format!("{token}\r\n"), Fault::Signature),
-        (format!("{token}\0"), Fault::Signature),
-        (format!("{h}.{p}\n.{s}"), Fault::Signature),
-        (forge.seal(&format!("{h}.{p}\n")), Fault::Malformed),
-        (forge.seal(&format!("{h}\n.{p}")), Fault::Malformed),
-        (forge.seal(&format!("{h}.\u{430}{p}")), Fault::Malformed),
+        (String::new(), TokenFault::Malformed),
+        (".".to_owned(), TokenFault::Malformed),
+        ("..".to_owned(), TokenFault::Malformed),
+        ("....".to_owned(), TokenFault::Malformed),
+        (h.to_owned(), TokenFault::Malformed),
+        (format!("{h}.{p}"), TokenFault::Malformed),
+        (forge.seal(h), TokenFault::Malformed),
+        (format!(".{p}.{s}"), TokenFault::Malformed),
+        (forge.seal(&format!(".{p}")), TokenFault::Malformed),
+        (format!("{h}..{s}"), TokenFault::Signature),
+        (forge.seal(&format!("{h}.")), TokenFault::Malformed),
+        (format!("{h}.{p}."), TokenFault::Signature),
+        (format!("{token}."), TokenFault::Signature),
+        (format!("{token}.{s}"), TokenFault::Signature),
+        (forge.seal(&token), TokenFault::Malformed),
+        (forge.seal(&format!("{token}.{s}")), TokenFault::Malformed),
+        (format!(".{token}"), TokenFault::Malformed),
+        (format!("{token}{token}"), TokenFault::Signature),
+        (format!(" {token}"), TokenFault::Malformed),
+        (format!("{token} "), TokenFault::Signature),
+        (format!("{token}\n"), TokenFault::Signature),
+        (format!("{token}\r\n"), TokenFault::Signature),
+        (format!("{token}\0"), TokenFault::Signature),
+        (format!("{h}.{p}\n.{s}"), TokenFault::Signature),
+        (forge.seal(&format!("{h}.{p}\n")), TokenFault::Malformed),
+        (forge.seal(&format!("{h}\n.{p}")), TokenFault::Malformed),
+        (forge.seal(&format!("{h}.\u{430}{p}")), TokenFault::Malformed),
     ] {
         assert_refused(&forge, &text, fault);
     }
@@ -86,8 +89,12 @@ fn a_token_has_one_spelling() {
 
     let (signed, s) = token.rsplit_once('.').unwrap();
     let (h, p) = signed.split_once('.').unwrap();
-    assert_refused(&forge, &format!("{signed}.{s}=="), Fault::Signature);
-    assert_refused(&forge, &format!("{signed}.{}", stray_bits(s)), Fault::Signature);
+    assert_refused(&forge, &format!("{signed}.{s}=="), TokenFault::Signature);
+    assert_refused(
+        &forge,
+        &format!("{signed}.{}", stray_bits(s)),
+        TokenFault::Signature,
+    );
     for other in [
         format!("{}.{p}", URL_SAFE.encode(&header)),
         format!("{h}.{}", URL_SAFE.encode(&payload)),
@@ -95,7 +102,7 @@ fn a_token_has_one_spelling() {
         format!("{}.{p}", stray_bits(h)),
         format!("{h}.{}", stray_bits(p)),
     ] {
-        assert_refused(&forge, &forge.seal(&other), Fault::Malformed);
+        assert_refused(&forge, &forge.seal(&other), TokenFault::Malformed);
     }
 
     // `>` and `?` make the characters in which the two alphabets of base64 differ.
@@ -103,15 +110,22 @@ fn a_token_has_one_spelling() {
     assert!(odd.contains(['-', '_']));
     let (signed, _) = odd.rsplit_once('.').unwrap();
     let other_alphabet = signed.replace('-', "+").replace('_', "/");
-    assert_refused(&forge, &forge.seal(&other_alphabet), Fault::Malformed);
+    assert_refused(&forge, &forge.seal(&other_alphabet), TokenFault::Malformed);
 }
 
 /// The same bytes to a lenient decoder: the last character with a bit set that means nothing.
 fn stray_bits(part: &str) -> String {
     const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let (rest, last) = part.split_at(part.len() - 1);
-    let index = ALPHABET.iter().position(|letter| [*letter] == last.as_bytes()).unwrap();
-    assert_eq!(index % 2, 0, "a canonical last character leaves the lowest bit unset");
+    let index = ALPHABET
+        .iter()
+        .position(|letter| [*letter] == last.as_bytes())
+        .unwrap();
+    assert_eq!(
+        index % 2,
+        0,
+        "a canonical last character leaves the lowest bit unset"
+    );
     format!("{rest}{}", ALPHABET[index + 1] as char)
 }
 
@@ -122,15 +136,27 @@ fn header_and_payload_are_json_objects_and_say_nothing_twice() {
     let (header, payload) = (header().to_string(), ada.to_string());
 
     for bad in ["", "null", "[]", "{}", "\"\"", "{", "\u{feff}{}", "{}{}"] {
-        assert_refused(&forge, &forge.sign(bad, &payload), Fault::Malformed);
-        assert_refused(&forge, &forge.sign(&header, bad), Fault::Malformed);
+        assert_refused(&forge, &forge.sign(bad, &payload), TokenFault::Malformed);
+        assert_refused(&forge, &forge.sign(&header, bad), TokenFault::Malformed);
     }
     for around in ["\u{feff}J", "JJ", "J,", "J//", "[J]", "J\0"] {
-        assert_refused(&forge, &forge.sign(around.replace('J', &header), &payload), Fault::Malformed);
-        assert_refused(&forge, &forge.sign(&header, around.replace('J', &payload)), Fault::Malformed);
+        assert_refused(
+            &forge,
+            &forge.sign(around.replace('J', &header), &payload),
+            TokenFault::Malformed,
+        );
+        assert_refused(
+            &forge,
+            &forge.sign(&header, around.replace('J', &payload)),
+            TokenFault::Malformed,
+        );
     }
     // A list with the members' values in order is no object either (RFC 7519 §7.2).
-    assert_refused(&forge, &forge.sign(format!(r#"["EdDSA","{KID}","at+jwt"]"#), &payload), Fault::Malformed);
+    assert_refused(
+        &forge,
+        &forge.sign(format!(r#"["EdDSA","{KID}","at+jwt"]"#), &payload),
+        TokenFault::Malformed,
+    );
     let values = json!([
         ada["iss"],
         ada["sub"],
@@ -147,7 +173,11 @@ fn header_and_payload_are_json_objects_and_say_nothing_twice() {
         ada["roles"],
         ada["scope"]
     ]);
-    assert_refused(&forge, &forge.sign(&header, values.to_string()), Fault::Malformed);
+    assert_refused(
+        &forge,
+        &forge.sign(&header, values.to_string()),
+        TokenFault::Malformed,
+    );
 }
 
 #[test]
@@ -156,16 +186,28 @@ fn nothing_that_decides_may_be_said_twice() {
     let ada = with(claims(&forge.issuer.as_user()), "nbf", json!(0));
     let payload = ada.to_string();
     for member in ["alg", "kid", "typ"] {
-        assert_refused(&forge, &forge.sign(twice(&header(), member), &payload), Fault::Malformed);
+        assert_refused(
+            &forge,
+            &forge.sign(twice(&header(), member), &payload),
+            TokenFault::Malformed,
+        );
     }
     let claims = ada.as_object().unwrap();
     assert_eq!(claims.len(), 14, "each of them is tried");
     for claim in claims.keys() {
-        assert_refused(&forge, &forge.sign(header().to_string(), twice(&ada, claim)), Fault::Malformed);
+        assert_refused(
+            &forge,
+            &forge.sign(header().to_string(), twice(&ada, claim)),
+            TokenFault::Malformed,
+        );
     }
     // Also where one of the two is spelt with an escape.
     let escaped = payload.replacen('{', r#"{"\u0073ub":"somebody else","#, 1);
-    assert_refused(&forge, &forge.sign(header().to_string(), escaped), Fault::Malformed);
+    assert_refused(
+        &forge,
+        &forge.sign(header().to_string(), escaped),
+        TokenFault::Malformed,
+    );
 }
 
 #[test]
@@ -182,8 +224,12 @@ fn what_is_not_utf_8_is_refused_wherever_it_stands() {
     let payload = ada.to_string();
     for place in [r#""name":""#, r#""jti":""#, r#""unread":""#, r#""na"#] {
         let token = forge.sign(header().to_string(), garbled(&payload, place));
-        assert_refused(&forge, &token, Fault::Malformed);
+        assert_refused(&forge, &token, TokenFault::Malformed);
     }
-    assert_refused(&forge, &forge.sign(garbled(&odd_header, r#""unread":""#), &payload), Fault::Malformed);
+    assert_refused(
+        &forge,
+        &forge.sign(garbled(&odd_header, r#""unread":""#), &payload),
+        TokenFault::Malformed,
+    );
     assert_let_in(&forge, &forge.sign(odd_header, payload));
 }

@@ -1,6 +1,10 @@
 //! What a verifier lets in and what it refuses, token by hostile token, and that a token which was good once is judged
 //! anew each time.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops at what can't be")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test stops at what can't be"
+)]
 
 mod claims;
 #[path = "../forge/mod.rs"]
@@ -11,7 +15,7 @@ mod seen_before;
 use std::sync::Barrier;
 
 use auth::testing::Issuer;
-use auth::{Fault, Keys, MAX_TOKEN_BYTES, Principal, Refusal, Revocation, Revocations, Verifier};
+use auth::{AuthError, Keys, MAX_TOKEN_BYTES, Principal, Revocation, Revocations, TokenFault, Verifier};
 use base64::Engine as _;
 use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
 use chrono::TimeDelta;
@@ -31,12 +35,20 @@ fn without(mut object: Value, member: &str) -> Value {
 /// The object's text with one member written a second time.
 fn twice(object: &Value, member: &str) -> String {
     let text = object.to_string();
-    format!("{},\"{member}\":{}}}", text.strip_suffix('}').unwrap(), object[member])
+    format!(
+        "{},\"{member}\":{}}}",
+        text.strip_suffix('}').unwrap(),
+        object[member]
+    )
 }
 
 #[track_caller]
-fn assert_refused(forge: &Forge, token: &str, fault: Fault) {
-    assert_eq!(forge.verify(token), Err(Refusal::InvalidToken(fault)), "{token}");
+fn assert_refused(forge: &Forge, token: &str, fault: TokenFault) {
+    assert_eq!(
+        forge.verify(token),
+        Err(AuthError::InvalidToken(fault)),
+        "{token}"
+    );
 }
 
 #[track_caller]

@@ -12,7 +12,7 @@ fn a_token_seen_before_still_ends() {
         issuer.clock().advance(TimeDelta::seconds(929));
         assert!(verifier.verify_with_held_keys(&token).is_ok());
         issuer.clock().advance(TimeDelta::seconds(1));
-        assert_eq!(verifier.verify_with_held_keys(&token), Err(Refusal::Expired));
+        assert_eq!(verifier.verify_with_held_keys(&token), Err(AuthError::Expired));
         issuer.clock().advance(TimeDelta::seconds(-930));
     }
 }
@@ -27,8 +27,14 @@ fn a_token_seen_before_is_refused_once_its_session_ended() {
     }
 
     let id = ada.claims().sid.unwrap();
-    verifier.revocations().apply(Revocation::Session { id, expires_at: ada.claims().exp + 30 });
-    assert_eq!(verifier.verify_with_held_keys(&ada.token()), Err(Refusal::Revoked));
+    verifier.revocations().apply(Revocation::Session {
+        id,
+        expires_at: ada.claims().exp + 30,
+    });
+    assert_eq!(
+        verifier.verify_with_held_keys(&ada.token()),
+        Err(AuthError::Revoked)
+    );
     assert!(verifier.verify_with_held_keys(&bob.token()).is_ok());
 }
 
@@ -37,15 +43,21 @@ fn a_token_seen_before_is_refused_once_its_persons_rights_changed() {
     let issuer = Issuer::new(SERVICE);
     let verifier = issuer.verifier();
     let id = Uuid::new_v4();
-    let (before, after) =
-        (issuer.as_user().id(id).epoch(3).token(), issuer.as_user().id(id).epoch(4).token());
+    let (before, after) = (
+        issuer.as_user().id(id).epoch(3).token(),
+        issuer.as_user().id(id).epoch(4).token(),
+    );
     for token in [&before, &after] {
         assert!(verifier.verify_with_held_keys(token).is_ok());
     }
 
     let expires_at = issuer.clock().unix() + 930;
-    verifier.revocations().apply(Revocation::User { id, epoch: 4, expires_at });
-    assert_eq!(verifier.verify_with_held_keys(&before), Err(Refusal::Revoked));
+    verifier.revocations().apply(Revocation::User {
+        id,
+        epoch: 4,
+        expires_at,
+    });
+    assert_eq!(verifier.verify_with_held_keys(&before), Err(AuthError::Revoked));
     assert!(verifier.verify_with_held_keys(&after).is_ok());
 }
 
@@ -59,7 +71,10 @@ fn a_token_seen_before_is_refused_once_its_key_left_the_set() {
     assert!(verifier.verify_with_held_keys(&token).is_ok());
 
     keys.replace(rotated.key_set());
-    assert_eq!(verifier.verify_with_held_keys(&token), Err(Refusal::InvalidToken(Fault::UnknownKey)));
+    assert_eq!(
+        verifier.verify_with_held_keys(&token),
+        Err(AuthError::InvalidToken(TokenFault::UnknownKey))
+    );
     assert!(verifier.verify_with_held_keys(&rotated.as_user().token()).is_ok());
 
     keys.replace(issuer.key_set());
@@ -90,7 +105,7 @@ fn a_purge_can_not_race_what_is_being_remembered() {
             keys.replace(new.clone());
         });
         for token in &tokens {
-            let refusal = Err(Refusal::InvalidToken(Fault::UnknownKey));
+            let refusal = Err(AuthError::InvalidToken(TokenFault::UnknownKey));
             assert_eq!(verifier.verify_with_held_keys(token), refusal);
         }
     }
@@ -101,7 +116,10 @@ fn without_keys_nobody_can_be_judged() {
     let issuer = Issuer::new(SERVICE);
     let verifier = issuer.verifier_with(Keys::default());
     assert!(!verifier.has_keys());
-    assert_eq!(verifier.verify_with_held_keys(&issuer.as_user().token()), Err(Refusal::KeysUnavailable));
+    assert_eq!(
+        verifier.verify_with_held_keys(&issuer.as_user().token()),
+        Err(AuthError::KeysUnavailable)
+    );
     assert!(issuer.verifier().has_keys());
 }
 
@@ -113,15 +131,32 @@ fn while_revocations_are_not_fully_known_people_are_refused_and_services_are_not
         .clock(issuer.clock().clone())
         .revocations(revocations.clone())
         .build();
-    let (ada, bob, gateway) = (issuer.as_user(), issuer.as_user(), issuer.as_service("gateway").token());
+    let (ada, bob, gateway) = (
+        issuer.as_user(),
+        issuer.as_user(),
+        issuer.as_service("gateway").token(),
+    );
     let expires_at = issuer.clock().unix() + 930;
-    let ended = Revocation::Session { id: bob.claims().sid.unwrap(), expires_at };
+    let ended = Revocation::Session {
+        id: bob.claims().sid.unwrap(),
+        expires_at,
+    };
     revocations.apply(ended);
     assert!(verifier.verify_with_held_keys(&ada.token()).is_ok());
 
-    revocations.apply(Revocation::Session { id: Uuid::new_v4(), expires_at });
-    assert_eq!(verifier.verify_with_held_keys(&ada.token()), Err(Refusal::RevocationUnknown));
-    assert_eq!(verifier.verify_with_held_keys(&bob.token()), Err(Refusal::Revoked), "this much is known");
+    revocations.apply(Revocation::Session {
+        id: Uuid::new_v4(),
+        expires_at,
+    });
+    assert_eq!(
+        verifier.verify_with_held_keys(&ada.token()),
+        Err(AuthError::RevocationUnknown)
+    );
+    assert_eq!(
+        verifier.verify_with_held_keys(&bob.token()),
+        Err(AuthError::Revoked),
+        "this much is known"
+    );
     assert!(verifier.verify_with_held_keys(&gateway).is_ok());
 
     revocations.replace_all([ended]);

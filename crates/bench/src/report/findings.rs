@@ -41,7 +41,12 @@ enum Goal {
 impl Findings {
     pub(crate) fn new(rounds: u32, seconds: u32, figures: Vec<Finding>) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
-        Self { processors, rounds, seconds, figures }
+        Self {
+            processors,
+            rounds,
+            seconds,
+            figures,
+        }
     }
 }
 
@@ -51,22 +56,41 @@ impl Finding {
         let mut sorted = of_rounds.to_vec();
         sorted.sort_by(f64::total_cmp);
         let [lowest, highest] = [sorted.first(), sorted.last()].map(|end| end.copied().unwrap_or(f64::NAN));
-        Self { what: what.into(), median: median(&sorted), lowest, highest, unit, goal: None, met: None }
+        Self {
+            what: what.into(),
+            median: median(&sorted),
+            lowest,
+            highest,
+            unit,
+            goal: None,
+            met: None,
+        }
     }
 
     /// One thing divided by another, in each round, which a machine that slows down between rounds leaves alone.
     pub(crate) fn ratio(what: impl Into<String>, dividends: &[f64], divisors: &[f64]) -> Self {
-        let ratios: Vec<_> =
-            dividends.iter().zip(divisors).map(|(dividend, divisor)| dividend / divisor).collect();
+        let ratios: Vec<_> = dividends
+            .iter()
+            .zip(divisors)
+            .map(|(dividend, divisor)| dividend / divisor)
+            .collect();
         Self::new(what, "", &ratios)
     }
 
     pub(crate) fn at_most(self, goal: f64) -> Self {
-        Self { goal: Some(Goal::AtMost(goal)), met: Some(self.median <= goal), ..self }
+        Self {
+            goal: Some(Goal::AtMost(goal)),
+            met: Some(self.median <= goal),
+            ..self
+        }
     }
 
     pub(crate) fn at_least(self, goal: f64) -> Self {
-        Self { goal: Some(Goal::AtLeast(goal)), met: Some(self.median >= goal), ..self }
+        Self {
+            goal: Some(Goal::AtLeast(goal)),
+            met: Some(self.median >= goal),
+            ..self
+        }
     }
 
     fn row(&self) -> Vec<String> {
@@ -77,7 +101,15 @@ impl Finding {
         };
         let met = self.met.map_or("", |met| if met { "yes" } else { "NO" });
         let [median, lowest, highest] = [self.median, self.lowest, self.highest].map(figure);
-        vec![self.what.clone(), median, lowest, highest, self.unit.to_owned(), goal, met.to_owned()]
+        vec![
+            self.what.clone(),
+            median,
+            lowest,
+            highest,
+            self.unit.to_owned(),
+            goal,
+            met.to_owned(),
+        ]
     }
 }
 
@@ -104,14 +136,25 @@ fn figure(value: f64) -> String {
 
 /// As whoever set the goal wrote it.
 fn bare(goal: f64) -> String {
-    if goal >= 1_000.0 { figure(goal) } else { goal.to_string() }
+    if goal >= 1_000.0 {
+        figure(goal)
+    } else {
+        goal.to_string()
+    }
 }
 
 impl Display for Findings {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Self { processors, rounds, seconds, figures } = self;
+        let Self {
+            processors,
+            rounds,
+            seconds,
+            figures,
+        } = self;
         let head = ["what", "median", "lowest", "highest", "unit", "goal", "met"].map(str::to_owned);
-        let rows: Vec<_> = std::iter::once(head.into()).chain(figures.iter().map(Finding::row)).collect();
+        let rows: Vec<_> = std::iter::once(head.into())
+            .chain(figures.iter().map(Finding::row))
+            .collect();
         aligned(f, &rows)?;
         write!(
             f,
@@ -132,33 +175,63 @@ mod tests {
             (&[4.0, 1.0, 3.0, 2.0], [2.5, 1.0, 4.0]),
             (&[7.0], [7.0, 7.0, 7.0]),
         ] {
-            let Finding { median, lowest, highest, .. } = Finding::new("it", "ms", rounds);
-            assert_eq!([median, lowest, highest].map(f64::to_bits), expected.map(f64::to_bits), "{rounds:?}");
+            let Finding {
+                median,
+                lowest,
+                highest,
+                ..
+            } = Finding::new("it", "ms", rounds);
+            assert_eq!(
+                [median, lowest, highest].map(f64::to_bits),
+                expected.map(f64::to_bits),
+                "{rounds:?}"
+            );
         }
         assert!(Finding::new("it", "ms", &[]).median.is_nan());
     }
 
     #[test]
     fn a_ratio_is_taken_within_each_round() {
-        let Finding { median, lowest, highest, .. } =
-            Finding::ratio("it", &[2.0, 40.0, 3.0], &[1.0, 10.0, 1.0]);
-        assert_eq!([median, lowest, highest].map(f64::to_bits), [3.0, 2.0, 4.0].map(f64::to_bits));
+        let Finding {
+            median,
+            lowest,
+            highest,
+            ..
+        } = Finding::ratio("it", &[2.0, 40.0, 3.0], &[1.0, 10.0, 1.0]);
+        assert_eq!(
+            [median, lowest, highest].map(f64::to_bits),
+            [3.0, 2.0, 4.0].map(f64::to_bits)
+        );
     }
 
     #[test]
     fn a_goal_is_met_up_to_itself_and_never_by_nothing() {
         let of = |median: f64| Finding::new("it", "", &[median]);
-        assert_eq!([of(1.05), of(1.06)].map(|it| it.at_most(1.05).met), [Some(true), Some(false)]);
-        assert_eq!([of(0.7), of(0.69)].map(|it| it.at_least(0.7).met), [Some(true), Some(false)]);
+        assert_eq!(
+            [of(1.05), of(1.06)].map(|it| it.at_most(1.05).met),
+            [Some(true), Some(false)]
+        );
+        assert_eq!(
+            [of(0.7), of(0.69)].map(|it| it.at_least(0.7).met),
+            [Some(true), Some(false)]
+        );
         assert_eq!(Finding::new("it", "", &[]).at_most(1.0).met, Some(false));
         assert_eq!(of(1.0).met, None);
     }
 
     #[test]
     fn a_row_has_the_digits_that_mean_anything() {
-        let row = Finding::new("refreshes", "/s", &[1_234.6, 99.44, 0.012_34]).at_least(5_000.0).row();
-        assert_eq!(row, ["refreshes", "99.4", "0.012", "1,235", "/s", "≥ 5,000", "NO"]);
-        assert_eq!(Finding::new("it", "", &[1.0]).at_most(1.05).row()[5..], ["≤ 1.05", "yes"]);
+        let row = Finding::new("refreshes", "/s", &[1_234.6, 99.44, 0.012_34])
+            .at_least(5_000.0)
+            .row();
+        assert_eq!(
+            row,
+            ["refreshes", "99.4", "0.012", "1,235", "/s", "≥ 5,000", "NO"]
+        );
+        assert_eq!(
+            Finding::new("it", "", &[1.0]).at_most(1.05).row()[5..],
+            ["≤ 1.05", "yes"]
+        );
     }
 
     #[test]

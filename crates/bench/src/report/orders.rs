@@ -44,20 +44,42 @@ impl EngineReport {
     pub(crate) fn new(engine: &'static str, bare_commits_per_second: f64, sizes: Vec<SizeReport>) -> Self {
         let p99 = |size: Option<&SizeReport>| size.map_or(f64::NAN, |size| size.orders.p99_ms);
         let p99_ratio = hundredths(p99(sizes.last()) / p99(sizes.first()));
-        Self { engine, bare_commits_per_second, sizes, p99_ratio }
+        Self {
+            engine,
+            bare_commits_per_second,
+            sizes,
+            p99_ratio,
+        }
     }
 }
 
 impl Display for Report {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Self { processors, buyers, seconds, engines } = self;
+        let Self {
+            processors,
+            buyers,
+            seconds,
+            engines,
+        } = self;
         writeln!(
             f,
             "POST /orders of one line, {buyers} buyers at once, {seconds} s at each size. Times in ms.\n"
         )?;
-        let head =
-            ["engine", "in table", "orders/s", "÷ commits/s", "p50", "p99", "max", "own page p50", "p99"];
-        let head = head.into_iter().chain(["pending page p50", "p99", "answers"]).map(str::to_owned);
+        let head = [
+            "engine",
+            "in table",
+            "orders/s",
+            "÷ commits/s",
+            "p50",
+            "p99",
+            "max",
+            "own page p50",
+            "p99",
+        ];
+        let head = head
+            .into_iter()
+            .chain(["pending page p50", "p99", "answers"])
+            .map(str::to_owned);
         let mut rows = vec![head.collect()];
         for engine in engines {
             rows.extend(engine.sizes.iter().map(|size| size.row(engine.engine)));
@@ -75,8 +97,16 @@ impl Display for Report {
 
 impl SizeReport {
     fn row(&self, engine: &str) -> Vec<String> {
-        let Self { orders, own_page, pending_page, .. } = self;
-        let answers = orders.answers.iter().map(|(status, count)| format!("{count} × {status}"));
+        let Self {
+            orders,
+            own_page,
+            pending_page,
+            ..
+        } = self;
+        let answers = orders
+            .answers
+            .iter()
+            .map(|(status, count)| format!("{count} × {status}"));
         let mut row = vec![
             engine.to_owned(),
             grouped(self.orders_before),
@@ -94,15 +124,27 @@ impl SizeReport {
 
 impl Display for EngineReport {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Self { engine, bare_commits_per_second, sizes, p99_ratio } = self;
+        let Self {
+            engine,
+            bare_commits_per_second,
+            sizes,
+            p99_ratio,
+        } = self;
         write!(f, "{engine}: {bare_commits_per_second:.0} commits/s by itself")?;
         if let [smallest, .., largest] = sizes.as_slice() {
             let (largest, smallest) = (grouped(largest.orders_before), grouped(smallest.orders_before));
             write!(f, "; p99 with {largest} ÷ p99 with {smallest}: {p99_ratio:.2}")?;
         }
         writeln!(f)?;
-        for SizeReport { orders_before, cpu_ms_per_order, .. } in sizes {
-            let cpu = cpu_ms_per_order.iter().map(|(program, ms)| format!("{program} {ms:.2}"));
+        for SizeReport {
+            orders_before,
+            cpu_ms_per_order,
+            ..
+        } in sizes
+        {
+            let cpu = cpu_ms_per_order
+                .iter()
+                .map(|(program, ms)| format!("{program} {ms:.2}"));
             let cpu = cpu.collect::<Vec<_>>().join(", ");
             writeln!(f, "  CPU of an order with {}: {cpu}", grouped(*orders_before))?;
         }

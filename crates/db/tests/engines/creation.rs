@@ -15,7 +15,9 @@ async fn a_database_is_made_once_however_many_ask_for_it() {
     let DatabaseUrl::Postgres(server) = &url else {
         // On SQLite it is opening that makes it.
         create_database(&here.url(), "anything").await.unwrap();
-        let DatabaseUrl::Sqlite(file) = here.url() else { return };
+        let DatabaseUrl::Sqlite(file) = here.url() else {
+            return;
+        };
         assert!(!file.exists());
         return;
     };
@@ -24,7 +26,9 @@ async fn a_database_is_made_once_however_many_ask_for_it() {
         let made = join_all((0..8).map(|_| create_database(&url, &name))).await;
         let again = create_database(&url, &name).await;
 
-        let opened = PgConnection::connect_with(&server.as_ref().clone().database(&name)).await.map(drop);
+        let opened = PgConnection::connect_with(&server.as_ref().clone().database(&name))
+            .await
+            .map(drop);
         let mut conn = PgConnection::connect_with(server).await.unwrap();
         let drop_it = AssertSqlSafe(format!("drop database if exists {name} with (force)"));
         sqlx::query(drop_it).execute(&mut conn).await.unwrap();
@@ -42,7 +46,10 @@ async fn a_name_that_is_none_is_refused_before_the_server_is_asked() {
     let server: DatabaseUrl = "postgres://ada@127.0.0.1:1/postgres".parse().unwrap();
     for name in ["", "A", "a-b", "a b", "a;drop database b", "ä", "\"a\"", "a\0"] {
         let error = create_database(&server, name).await.unwrap_err();
-        assert!(matches!(error, sqlx::Error::Configuration(_)), "{name}: {error:?}");
+        assert!(
+            matches!(error, sqlx::Error::Configuration(_)),
+            "{name}: {error:?}"
+        );
     }
 }
 

@@ -13,7 +13,10 @@ async fn a_duplicate_is_a_unique_violation_on_both_engines() {
     let mut tx = db.begin().await.unwrap();
     let error = Notes(&mut tx).add(1, "second").await.unwrap_err();
     assert!(!is_unavailable(&error) && !is_transient(&error), "{error:?}");
-    assert!(error.as_database_error().unwrap().is_unique_violation(), "{error:?}");
+    assert!(
+        error.as_database_error().unwrap().is_unique_violation(),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]
@@ -27,7 +30,10 @@ async fn what_the_statement_did_wrong_does_not_make_the_database_unavailable() {
     ] {
         let mut tx = db.begin().await.unwrap();
         let error = execute(&mut tx, wrong).await.unwrap_err();
-        assert!(!is_unavailable(&error) && !is_transient(&error), "{wrong}: {error:?}");
+        assert!(
+            !is_unavailable(&error) && !is_transient(&error),
+            "{wrong}: {error:?}"
+        );
     }
 }
 
@@ -57,10 +63,17 @@ async fn a_statement_that_hangs_is_given_up_after_five_seconds() {
             std::future::pending::<Result<(), sqlx::Error>>().await
         })
     };
-    let slow = if database.is_postgres() { "select pg_sleep(30)" } else { FOREVER };
+    let slow = if database.is_postgres() {
+        "select pg_sleep(30)"
+    } else {
+        FOREVER
+    };
     let (hangs, slow) = tokio::join!(hangs, execute(&mut other, slow));
     let waited = begun.elapsed();
-    assert!((Duration::from_millis(4_900)..Duration::from_secs(7)).contains(&waited), "{waited:?}");
+    assert!(
+        (Duration::from_millis(4_900)..Duration::from_secs(7)).contains(&waited),
+        "{waited:?}"
+    );
     for error in [hangs.unwrap_err(), slow.unwrap_err()] {
         assert!(is_unavailable(&error), "{error:?}");
     }
@@ -97,7 +110,10 @@ async fn a_statement_that_the_server_ended_leaves_a_connection_that_works() {
     assert_eq!(is_unavailable(&error), database.is_postgres(), "{error:?}");
     assert!(!is_transient(&error));
     if database.is_postgres() {
-        assert_eq!(error.as_database_error().unwrap().code().as_deref(), Some("57014"));
+        assert_eq!(
+            error.as_database_error().unwrap().code().as_deref(),
+            Some("57014")
+        );
     }
     assert_eq!(Notes(&mut conn).count().await.unwrap(), 0);
 }
@@ -115,7 +131,9 @@ async fn waiting_for_a_row_ends_as_unavailable() {
         Err(error) => error,
     };
     assert!(is_unavailable(&error), "{error:?}");
-    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    let code = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
     assert_eq!(code.as_deref(), database.is_postgres().then_some("55P03"));
     holder.commit().await.unwrap();
 }
@@ -126,9 +144,16 @@ async fn only_errors_that_pass_by_themselves_make_the_database_unavailable() {
     let (database, db) = notebook().await;
     if !database.is_postgres() {
         let mut tx = db.begin().await.unwrap();
-        let error = execute(&mut tx, "pragma max_page_count = 1").await.and(fill(&mut tx).await).unwrap_err();
+        let error = execute(&mut tx, "pragma max_page_count = 1")
+            .await
+            .and(fill(&mut tx).await)
+            .unwrap_err();
         // 13: the disk, or as much of it as there may be, is full.
-        assert_eq!(error.as_database_error().unwrap().code().as_deref(), Some("13"), "{error:?}");
+        assert_eq!(
+            error.as_database_error().unwrap().code().as_deref(),
+            Some("13"),
+            "{error:?}"
+        );
         assert!(is_unavailable(&error) && !is_transient(&error));
         return;
     }

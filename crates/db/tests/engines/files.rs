@@ -12,7 +12,9 @@ use crate::{NOTES, NOTES_SQLITE, Notes, add, count, execute, migrations};
 
 async fn open(file: &Path) -> Db {
     let url = DatabaseUrl::Sqlite(file.to_owned());
-    Db::open(&url, &migrations(&[NOTES_SQLITE], &[NOTES])).await.expect("a database")
+    Db::open(&url, &migrations(&[NOTES_SQLITE], &[NOTES]))
+        .await
+        .expect("a database")
 }
 
 async fn fresh() -> (TempDir, Db) {
@@ -42,7 +44,10 @@ async fn files_and_directories_that_were_made_are_the_owners_alone() {
         names.push(entry.file_name().into_string().unwrap());
     }
     names.sort();
-    assert_eq!(names, ["notes.db", "notes.db-shm", "notes.db-wal", "notes.migrating"]);
+    assert_eq!(
+        names,
+        ["notes.db", "notes.db-shm", "notes.db-wal", "notes.migrating"]
+    );
     // What was there before is left as it was.
     assert_eq!(mode(directory.path()), 0o755);
 }
@@ -67,13 +72,20 @@ async fn a_commit_is_on_the_disk_and_rows_refer_to_rows() {
     let mut reader = db.read().await.unwrap();
     assert_eq!(pragma::<String>(&mut reader, "pragma journal_mode").await, "wal");
 
-    execute(&mut tx, "create table replies (note integer not null references notes (id)) strict")
+    execute(
+        &mut tx,
+        "create table replies (note integer not null references notes (id)) strict",
+    )
+    .await
+    .unwrap();
+    let error = execute(&mut tx, "insert into replies (note) values (7)")
         .await
-        .unwrap();
-    let error = execute(&mut tx, "insert into replies (note) values (7)").await.unwrap_err();
+        .unwrap_err();
     assert!(error.into_database_error().unwrap().is_foreign_key_violation());
     Notes(&mut tx).add(7, "there").await.unwrap();
-    execute(&mut tx, "insert into replies (note) values (7)").await.unwrap();
+    execute(&mut tx, "insert into replies (note) values (7)")
+        .await
+        .unwrap();
     assert!(execute(&mut tx, "delete from notes").await.is_err());
 }
 
@@ -103,9 +115,15 @@ async fn two_programs_take_turns_in_writing_one_file() {
     assert_eq!(count(&there).await, 0);
 
     let mut waiting = std::pin::pin!(there.begin());
-    assert!(timeout(Duration::from_millis(300), &mut waiting).await.is_err(), "the other still writes");
+    assert!(
+        timeout(Duration::from_millis(300), &mut waiting).await.is_err(),
+        "the other still writes"
+    );
     tx.commit().await.unwrap();
-    let mut tx = timeout(Duration::from_secs(2), waiting).await.expect("its turn").unwrap();
+    let mut tx = timeout(Duration::from_secs(2), waiting)
+        .await
+        .expect("its turn")
+        .unwrap();
     Notes(&mut tx).add(2, "there").await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!((count(&here).await, count(&there).await), (2, 2));
@@ -128,6 +146,10 @@ async fn a_file_that_another_program_holds_is_unavailable_and_then_works_again()
     tx.commit().await.unwrap();
     let _held = here.begin().await.unwrap();
     let error = there.begin().await.unwrap_err();
-    assert_eq!(error.as_database_error().unwrap().code().as_deref(), Some("5"), "{error:?}");
+    assert_eq!(
+        error.as_database_error().unwrap().code().as_deref(),
+        Some("5"),
+        "{error:?}"
+    );
     assert!(is_unavailable(&error));
 }

@@ -23,17 +23,28 @@ const NOTES_SQLITE: &str = "create table notes (id integer primary key, text tex
 pub(crate) fn migrations(sqlite: &[&'static str], postgres: &[&'static str]) -> Migrations {
     let numbered = |all: &[&'static str]| {
         let migration = |(version, sql): (i64, &&'static str)| {
-            Migration::new(version, "test".into(), MigrationType::Simple, sql.into_sql_str(), false)
+            Migration::new(
+                version,
+                "test".into(),
+                MigrationType::Simple,
+                sql.into_sql_str(),
+                false,
+            )
         };
         Migrator::with_migrations((1..).zip(all).map(migration).collect())
     };
-    Migrations { sqlite: numbered(sqlite), postgres: numbered(postgres) }
+    Migrations {
+        sqlite: numbered(sqlite),
+        postgres: numbered(postgres),
+    }
 }
 
 /// A database with an empty table of notes.
 pub(crate) async fn notebook() -> (TestDatabase, Db) {
     let database = TestDatabase::new().await;
-    let db = Db::open(&database.url(), &migrations(&[NOTES_SQLITE], &[NOTES])).await.expect("a database");
+    let db = Db::open(&database.url(), &migrations(&[NOTES_SQLITE], &[NOTES]))
+        .await
+        .expect("a database");
     (database, db)
 }
 
@@ -76,5 +87,8 @@ pub(crate) async fn add(db: &Db, id: i64, text: &str) {
 
 /// How many notes a reader sees.
 pub(crate) async fn count(db: &Db) -> i64 {
-    Notes(&mut db.read().await.expect("a reader")).count().await.expect("a number")
+    Notes(&mut db.read().await.expect("a reader"))
+        .count()
+        .await
+        .expect("a number")
 }

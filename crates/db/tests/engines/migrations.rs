@@ -26,7 +26,9 @@ async fn a_migration_runs_once() {
 #[tokio::test]
 async fn a_new_migration_runs_on_top_of_the_old_ones() {
     let database = TestDatabase::new().await;
-    let db = Db::open(&database.url(), &migrations(&[NOTES_SQLITE], &[NOTES])).await.unwrap();
+    let db = Db::open(&database.url(), &migrations(&[NOTES_SQLITE], &[NOTES]))
+        .await
+        .unwrap();
     add(&db, 7, "kept").await;
     db.close().await;
     let db = Db::open(&database.url(), &notes()).await.unwrap();
@@ -84,7 +86,11 @@ async fn a_migration_that_was_changed_after_it_ran_is_refused() {
 
     // Nothing was done, and the right ones still work.
     let db = Db::open(&database.url(), &notes()).await.unwrap();
-    assert!(execute(&mut db.read().await.unwrap(), "select id from other").await.is_err());
+    assert!(
+        execute(&mut db.read().await.unwrap(), "select id from other")
+            .await
+            .is_err()
+    );
 }
 
 #[tokio::test]
@@ -97,7 +103,11 @@ async fn a_migration_that_fails_leaves_nothing_and_holds_no_lock() {
 
     let db = Db::open(&database.url(), &notes()).await.unwrap();
     assert_eq!(count(&db).await, 1);
-    assert!(execute(&mut db.read().await.unwrap(), "select id from half").await.is_err());
+    assert!(
+        execute(&mut db.read().await.unwrap(), "select id from half")
+            .await
+            .is_err()
+    );
 }
 
 /// A migration may take longer than a request's statement may.

@@ -29,7 +29,9 @@ struct Proxy {
 impl Proxy {
     /// Before this database's server. SQLite has none that could go away.
     async fn before(database: &TestDatabase) -> Option<Self> {
-        let DatabaseUrl::Postgres(options) = database.url() else { return None };
+        let DatabaseUrl::Postgres(options) = database.url() else {
+            return None;
+        };
         let server = format!("{}:{}", options.get_host(), options.get_port());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
@@ -39,7 +41,9 @@ impl Proxy {
                 if *watched.borrow() == Line::Cut {
                     continue;
                 }
-                let Ok(server) = TcpStream::connect(&server).await else { continue };
+                let Ok(server) = TcpStream::connect(&server).await else {
+                    continue;
+                };
                 let ((from_client, to_client), (from_server, to_server)) =
                     (client.into_split(), server.into_split());
                 tokio::spawn(forward(from_client, to_server, watched.clone()));
@@ -47,11 +51,16 @@ impl Proxy {
             }
         });
         let options = options.as_ref().clone().host("127.0.0.1").port(address.port());
-        Some(Self { url: DatabaseUrl::Postgres(Box::new(options)), line })
+        Some(Self {
+            url: DatabaseUrl::Postgres(Box::new(options)),
+            line,
+        })
     }
 
     async fn open(&self) -> Db {
-        Db::open(&self.url, &migrations(&[], &[NOTES])).await.expect("a database")
+        Db::open(&self.url, &migrations(&[], &[NOTES]))
+            .await
+            .expect("a database")
     }
 }
 
@@ -66,7 +75,9 @@ async fn forward(
         loop {
             let read = from.read(&mut bytes).await.unwrap_or(0);
             drop(line.wait_for(|line| *line != Line::Silent).await);
-            let Some(read) = bytes.get(..read).filter(|read| !read.is_empty()) else { break };
+            let Some(read) = bytes.get(..read).filter(|read| !read.is_empty()) else {
+                break;
+            };
             if to.write_all(read).await.is_err() {
                 break;
             }
@@ -92,7 +103,9 @@ async fn nothing_listens() -> SocketAddr {
 }
 
 async fn open_at(server: SocketAddr) -> sqlx::Error {
-    let url = format!("postgres://ada:hunter2@{server}/notes").parse().expect("a URL");
+    let url = format!("postgres://ada:hunter2@{server}/notes")
+        .parse()
+        .expect("a URL");
     match Db::open(&url, &migrations(&[], &[NOTES])).await {
         Err(MigrateError::Execute(error)) => error,
         other => panic!("{other:?}"),
@@ -136,7 +149,10 @@ async fn a_database_whose_connections_are_all_taken_is_not_reachable_until_one_i
     let begun = Instant::now();
     assert!(!db.clone().is_reachable().await);
     let waited = begun.elapsed();
-    assert!((Duration::from_millis(900)..Duration::from_secs(2)).contains(&waited), "{waited:?}");
+    assert!(
+        (Duration::from_millis(900)..Duration::from_secs(2)).contains(&waited),
+        "{waited:?}"
+    );
     drop(held);
     assert!(db.is_reachable().await);
 }
@@ -144,7 +160,9 @@ async fn a_database_whose_connections_are_all_taken_is_not_reachable_until_one_i
 #[tokio::test]
 async fn a_server_that_falls_silent_is_unavailable_and_found_again() {
     let database = TestDatabase::new().await;
-    let Some(proxy) = Proxy::before(&database).await else { return };
+    let Some(proxy) = Proxy::before(&database).await else {
+        return;
+    };
     let db = proxy.open().await;
     add(&db, 1, "before").await;
     let mut tx = db.begin().await.unwrap();
@@ -171,7 +189,9 @@ async fn a_server_that_falls_silent_is_unavailable_and_found_again() {
 #[tokio::test]
 async fn a_server_that_was_gone_is_found_again() {
     let database = TestDatabase::new().await;
-    let Some(proxy) = Proxy::before(&database).await else { return };
+    let Some(proxy) = Proxy::before(&database).await else {
+        return;
+    };
     let db = proxy.open().await;
     let mut tx = db.begin().await.unwrap();
     Notes(&mut tx).add(1, "under way").await.unwrap();

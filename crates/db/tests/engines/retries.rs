@@ -40,7 +40,11 @@ async fn attempts(db: &Db, sql: &str, failures: u32) -> (Result<(), sqlx::Error>
         .transaction(async |tx| {
             made.set(made.get() + 1);
             Notes(tx).add(i64::from(made.get()), "attempt").await?;
-            if made.get() <= failures { execute(tx, sql).await.map(drop) } else { Ok(()) }
+            if made.get() <= failures {
+                execute(tx, sql).await.map(drop)
+            } else {
+                Ok(())
+            }
         })
         .await;
     (outcome, made.get())
@@ -73,7 +77,11 @@ async fn a_transaction_is_tried_four_times_and_no_more() {
 #[tokio::test]
 async fn an_ordinary_error_is_not_tried_again() {
     let (database, db) = notebook().await;
-    let ordinary = if database.is_postgres() { ORDINARY } else { "insert into notes (id) values (7)" };
+    let ordinary = if database.is_postgres() {
+        ORDINARY
+    } else {
+        "insert into notes (id) values (7)"
+    };
     let (outcome, made) = attempts(&db, ordinary, u32::MAX).await;
     assert!(!is_transient(&outcome.unwrap_err()));
     assert_eq!((made, count(&db).await), (1, 0));
@@ -94,14 +102,21 @@ async fn an_ordinary_error_is_not_tried_again() {
 async fn a_failure_is_known_however_deep_it_lies() {
     let (database, db) = notebook().await;
     let mut conn = db.read().await.unwrap();
-    let sql = if database.is_postgres() { SERIALIZATION } else { "select no_such_column" };
+    let sql = if database.is_postgres() {
+        SERIALIZATION
+    } else {
+        "select no_such_column"
+    };
     let mut fail = async || execute(&mut conn, sql).await.unwrap_err();
     let transient = database.is_postgres();
     assert_eq!(is_transient(&fail().await), transient);
     assert_eq!(is_transient(&Wrapped::Named(fail().await)), transient);
     assert_eq!(is_transient(&Wrapped::Transparent(fail().await)), transient);
     assert_eq!(is_transient(&Outer(Wrapped::Named(fail().await))), transient);
-    assert_eq!(is_transient(&Outer(Wrapped::Transparent(fail().await))), transient);
+    assert_eq!(
+        is_transient(&Outer(Wrapped::Transparent(fail().await))),
+        transient
+    );
 }
 
 /// Two transactions that each want the row that the other has. On SQLite the second begins when the first has ended.
@@ -126,11 +141,16 @@ async fn a_deadlock_ends_well_for_both() {
         .await
     };
     let both = Box::pin(async { tokio::join!(swap("ada", 1, 2), swap("bob", 2, 1)) });
-    let (ada, bob) = timeout(Duration::from_secs(20), both).await.expect("an end to it");
+    let (ada, bob) = timeout(Duration::from_secs(20), both)
+        .await
+        .expect("an end to it");
     ada.unwrap();
     bob.unwrap();
     assert_eq!(attempts.get(), if database.is_postgres() { 3 } else { 2 });
     let mut reader = db.read().await.unwrap();
-    let (one, two) = (Notes(&mut reader).text(1).await.unwrap(), Notes(&mut reader).text(2).await.unwrap());
+    let (one, two) = (
+        Notes(&mut reader).text(1).await.unwrap(),
+        Notes(&mut reader).text(2).await.unwrap(),
+    );
     assert_eq!(one, two, "one of them wrote last, and wrote both");
 }

@@ -30,7 +30,13 @@ async fn a_transaction_that_fails_halfway_never_was() {
             Notes(tx).add(1, "again").await
         })
         .await;
-    assert!(outcome.unwrap_err().into_database_error().unwrap().is_unique_violation());
+    assert!(
+        outcome
+            .unwrap_err()
+            .into_database_error()
+            .unwrap()
+            .is_unique_violation()
+    );
     add(&db, 2, "kept").await;
     assert_eq!(count(&db).await, 1);
 }
@@ -48,20 +54,39 @@ async fn a_committed_transaction_is_there_at_once() {
 async fn a_statement_that_needs_no_transaction_is_there_at_once_and_waits_its_turn() {
     let (_database, db) = notebook().await;
     for id in 1..=50 {
-        Notes(&mut db.write().await.unwrap()).add(id, "kept").await.unwrap();
+        Notes(&mut db.write().await.unwrap())
+            .add(id, "kept")
+            .await
+            .unwrap();
         assert_eq!(count(&db).await, id);
     }
     let again = Notes(&mut db.write().await.unwrap()).add(1, "again").await;
-    assert!(again.unwrap_err().into_database_error().unwrap().is_unique_violation());
+    assert!(
+        again
+            .unwrap_err()
+            .into_database_error()
+            .unwrap()
+            .is_unique_violation()
+    );
 
     // What a transaction has written comes first.
     let mut tx = db.begin().await.unwrap();
     assert!(Notes(&mut tx).rewrite(1, "first").await.unwrap());
     let mut second = Box::pin(async { Notes(&mut db.write().await?).rewrite(1, "second").await });
-    assert!(timeout(Duration::from_millis(200), &mut second).await.is_err(), "it did not wait");
+    assert!(
+        timeout(Duration::from_millis(200), &mut second).await.is_err(),
+        "it did not wait"
+    );
     tx.commit().await.unwrap();
     assert!(second.await.unwrap());
-    assert_eq!(Notes(&mut db.read().await.unwrap()).text(1).await.unwrap().as_deref(), Some("second"));
+    assert_eq!(
+        Notes(&mut db.read().await.unwrap())
+            .text(1)
+            .await
+            .unwrap()
+            .as_deref(),
+        Some("second")
+    );
 }
 
 #[tokio::test]
@@ -74,14 +99,22 @@ async fn a_reader_sees_the_last_commit_and_never_waits_for_a_writer() {
 
     let read = async {
         let mut reader = db.read().await.unwrap();
-        (Notes(&mut reader).text(1).await.unwrap(), Notes(&mut reader).count().await.unwrap())
+        (
+            Notes(&mut reader).text(1).await.unwrap(),
+            Notes(&mut reader).count().await.unwrap(),
+        )
     };
-    let (text, notes) = timeout(Duration::from_secs(2), read).await.expect("a reader that does not wait");
+    let (text, notes) = timeout(Duration::from_secs(2), read)
+        .await
+        .expect("a reader that does not wait");
     assert_eq!((text.as_deref(), notes), (Some("before"), 1));
 
     tx.commit().await.unwrap();
     let mut reader = db.read().await.unwrap();
-    assert_eq!(Notes(&mut reader).text(1).await.unwrap().as_deref(), Some("after"));
+    assert_eq!(
+        Notes(&mut reader).text(1).await.unwrap().as_deref(),
+        Some("after")
+    );
     assert_eq!(Notes(&mut reader).count().await.unwrap(), 2);
 }
 
@@ -120,7 +153,10 @@ async fn on_sqlite_writers_go_one_after_the_other_and_on_postgresql_side_by_side
     Notes(&mut first).add(1, "first").await.unwrap();
 
     if database.is_postgres() {
-        let mut second = timeout(Duration::from_secs(2), db.begin()).await.expect("no wait").unwrap();
+        let mut second = timeout(Duration::from_secs(2), db.begin())
+            .await
+            .expect("no wait")
+            .unwrap();
         Notes(&mut second).add(2, "second").await.unwrap();
         second.commit().await.unwrap();
         first.commit().await.unwrap();
@@ -128,11 +164,20 @@ async fn on_sqlite_writers_go_one_after_the_other_and_on_postgresql_side_by_side
         return;
     }
     let mut second = std::pin::pin!(db.begin());
-    assert!(timeout(Duration::from_millis(300), &mut second).await.is_err(), "the first still writes");
+    assert!(
+        timeout(Duration::from_millis(300), &mut second).await.is_err(),
+        "the first still writes"
+    );
     first.commit().await.unwrap();
-    let mut second = timeout(Duration::from_secs(2), second).await.expect("its turn").unwrap();
+    let mut second = timeout(Duration::from_secs(2), second)
+        .await
+        .expect("its turn")
+        .unwrap();
     // It began after the first had ended, so it sees what that wrote.
-    assert_eq!(Notes(&mut second).text(1).await.unwrap().as_deref(), Some("first"));
+    assert_eq!(
+        Notes(&mut second).text(1).await.unwrap().as_deref(),
+        Some("first")
+    );
 }
 
 /// On SQLite there is one writer; on PostgreSQL ten connections are all there are.
@@ -148,7 +193,10 @@ async fn who_waits_too_long_for_a_turn_is_told_that_the_database_is_unavailable(
     let error = db.begin().await.unwrap_err();
     let waited = begun.elapsed();
     assert!(is_unavailable(&error), "{error:?}");
-    assert!((Duration::from_secs(4)..Duration::from_secs(8)).contains(&waited), "{waited:?}");
+    assert!(
+        (Duration::from_secs(4)..Duration::from_secs(8)).contains(&waited),
+        "{waited:?}"
+    );
 
     // Nothing of that is left behind.
     drop(held);
@@ -159,7 +207,9 @@ async fn who_waits_too_long_for_a_turn_is_told_that_the_database_is_unavailable(
 #[tokio::test]
 async fn a_read_connection_of_sqlite_can_not_write() {
     let (database, db) = notebook().await;
-    let written = Notes(&mut db.read().await.unwrap()).add(1, "past the writer").await;
+    let written = Notes(&mut db.read().await.unwrap())
+        .add(1, "past the writer")
+        .await;
     assert_eq!(written.is_ok(), database.is_postgres(), "{written:?}");
 }
 

@@ -20,7 +20,9 @@ const POSTGRES: &str = "create table things (
 
 async fn things() -> (TestDatabase, Db) {
     let database = TestDatabase::new().await;
-    let db = Db::open(&database.url(), &migrations(&[SQLITE], &[POSTGRES])).await.expect("a database");
+    let db = Db::open(&database.url(), &migrations(&[SQLITE], &[POSTGRES]))
+        .await
+        .expect("a database");
     (database, db)
 }
 
@@ -125,10 +127,11 @@ async fn times_compare_as_times_whatever_fraction_they_have() {
     const BEFORE: &str = "select count(*) from things where time < $1";
     let (_database, db) = things().await;
     let second = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
-    let times: Vec<DateTime<Utc>> =
-        [-1, 0, 1, 10, 999, 1_000, 1_001, 100_000, 100_001, 120_000, 999_999, 1_000_000]
-            .map(|micros| second + chrono::TimeDelta::microseconds(micros))
-            .to_vec();
+    let times: Vec<DateTime<Utc>> = [
+        -1, 0, 1, 10, 999, 1_000, 1_001, 100_000, 100_001, 120_000, 999_999, 1_000_000,
+    ]
+    .map(|micros| second + chrono::TimeDelta::microseconds(micros))
+    .to_vec();
     let mut tx = db.begin().await.unwrap();
     for (id, time) in (1_i64..).zip(times.iter().rev()) {
         on!(tx, conn => sqlx::query(INSERT).bind(id).bind(time).execute(conn).await.map(drop)).unwrap();
@@ -153,7 +156,9 @@ async fn what_was_committed_survives_reopening() {
     tx.commit().await.unwrap();
     db.close().await;
 
-    let db = Db::open(&database.url(), &migrations(&[SQLITE], &[POSTGRES])).await.unwrap();
+    let db = Db::open(&database.url(), &migrations(&[SQLITE], &[POSTGRES]))
+        .await
+        .unwrap();
     let mut reader = db.read().await.unwrap();
     let read: Uuid =
         on!(reader, conn => sqlx::query_scalar("select uuid from things").fetch_one(conn).await).unwrap();

@@ -25,22 +25,42 @@ pub(crate) enum Kind {
 impl Movement {
     /// Somebody says that there is so much more, or less.
     pub(crate) fn set(on_hand: i64) -> Self {
-        Self { kind: Kind::Set, on_hand, reserved: 0, order_id: None }
+        Self {
+            kind: Kind::Set,
+            on_hand,
+            reserved: 0,
+            order_id: None,
+        }
     }
 
     /// So much is promised to an order.
     pub(crate) fn reserve(order_id: Uuid, quantity: i64) -> Self {
-        Self { kind: Kind::Reserve, on_hand: 0, reserved: quantity, order_id: Some(order_id) }
+        Self {
+            kind: Kind::Reserve,
+            on_hand: 0,
+            reserved: quantity,
+            order_id: Some(order_id),
+        }
     }
 
     /// What was promised to an order leaves.
     pub(crate) fn commit(order_id: Uuid, quantity: i64) -> Self {
-        Self { kind: Kind::Commit, on_hand: -quantity, reserved: -quantity, order_id: Some(order_id) }
+        Self {
+            kind: Kind::Commit,
+            on_hand: -quantity,
+            reserved: -quantity,
+            order_id: Some(order_id),
+        }
     }
 
     /// What was promised to an order is anybody's again.
     pub(crate) fn release(order_id: Uuid, quantity: i64) -> Self {
-        Self { kind: Kind::Release, on_hand: 0, reserved: -quantity, order_id: Some(order_id) }
+        Self {
+            kind: Kind::Release,
+            on_hand: 0,
+            reserved: -quantity,
+            order_id: Some(order_id),
+        }
     }
 }
 

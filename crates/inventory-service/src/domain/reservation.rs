@@ -14,7 +14,11 @@ const MAX_LINES: usize = 50;
 
 /// Reservations are order-service's alone.
 pub(crate) fn require_order_service(caller: &Service) -> Result<(), InventoryError> {
-    if caller.is("order-service") { Ok(()) } else { Err(InventoryError::NotOrderService) }
+    if caller.is("order-service") {
+        Ok(())
+    } else {
+        Err(InventoryError::NotOrderService)
+    }
 }
 
 /// So much of one product.
@@ -53,7 +57,10 @@ impl TryFrom<NewReservation> for Wanted {
 
     fn try_from(NewReservation { order_id, mut items }: NewReservation) -> Result<Self, RequestError> {
         let again = items.iter().enumerate().find(|(index, line)| {
-            items.iter().take(*index).any(|earlier| earlier.product_id == line.product_id)
+            items
+                .iter()
+                .take(*index)
+                .any(|earlier| earlier.product_id == line.product_id)
         });
         if let Some((index, _)) = again {
             let field = format!("items[{index}].product_id");

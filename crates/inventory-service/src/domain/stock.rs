@@ -30,7 +30,14 @@ pub(crate) struct Stock {
 impl Stock {
     /// The stock of a product that was never stocked.
     pub(crate) fn none_of(product_id: Uuid) -> Self {
-        Self { product_id, on_hand: 0, reserved: 0, available: 0, updated_at: None, version: 0 }
+        Self {
+            product_id,
+            on_hand: 0,
+            reserved: 0,
+            available: 0,
+            updated_at: None,
+            version: 0,
+        }
     }
 
     pub(crate) fn tag(&self) -> EntityTag {

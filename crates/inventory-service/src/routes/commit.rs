@@ -3,7 +3,7 @@
 use actix_web::web::{Data, Json};
 use auth::{Clock, IsService};
 use db::{Conn, Db};
-use service_kit::{Id, Nothing, OptionalBody};
+use service_kit::{EmptyObject, Id, OptionalBody};
 use uuid::Uuid;
 
 use crate::domain::{Act, Movement, Reservation, State, require_order_service};
@@ -14,7 +14,7 @@ use crate::store::{Reservations, Stocks};
 #[utoipa::path(
     post, path = "/reservations/{id}/commit", tag = "reservations",
     params(("id" = Uuid, Path, description = "the order's id")),
-    request_body = Option<Nothing>,
+    request_body = Option<EmptyObject>,
     responses(
         (status = 200, body = Reservation),
         (status = 403, description = "not order-service"),
@@ -26,12 +26,15 @@ use crate::store::{Reservations, Stocks};
 pub async fn commit(
     IsService(caller): IsService,
     id: Id,
-    _: OptionalBody<Nothing>,
+    _: OptionalBody<EmptyObject>,
     db: Data<Db>,
     clock: Data<Clock>,
 ) -> Result<Json<Reservation>, InventoryError> {
     require_order_service(&caller)?;
-    let act = Act { actor: caller.name(), at: clock.now() };
+    let act = Act {
+        actor: caller.name(),
+        at: clock.now(),
+    };
 
     let reservation = db.transaction(async |tx| take_out(tx, id.0, act).await).await?;
 
@@ -46,10 +49,17 @@ pub async fn commit(
 
 /// Commits what is reserved, and returns the reservation whatever it is then.
 async fn take_out(tx: &mut Conn, order_id: Uuid, act: Act<'_>) -> Result<Reservation, InventoryError> {
-    let is_first = Reservations(tx).turn(order_id, State::Reserved, State::Committed).await?;
-    let reservation = Reservations(tx).find(order_id).await?.ok_or(InventoryError::NoReservation)?;
+    let is_first = Reservations(tx)
+        .turn(order_id, State::Reserved, State::Committed)
+        .await?;
+    let reservation = Reservations(tx)
+        .find(order_id)
+        .await?
+        .ok_or(InventoryError::NoReservation)?;
     if is_first {
-        Stocks(tx).apply_all(order_id, &reservation.items, Movement::commit, act).await?;
+        Stocks(tx)
+            .apply_all(order_id, &reservation.items, Movement::commit, act)
+            .await?;
     }
     Ok(reservation)
 }

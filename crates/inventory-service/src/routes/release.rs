@@ -34,7 +34,10 @@ pub async fn release(
     if id.0.is_nil() {
         return Ok(HttpResponse::NoContent().finish());
     }
-    let act = Act { actor: caller.name(), at: clock.now() };
+    let act = Act {
+        actor: caller.name(),
+        at: clock.now(),
+    };
 
     db.transaction(async |tx| give_back(tx, id.0, act).await).await?;
     Ok(HttpResponse::NoContent().finish())
@@ -45,16 +48,25 @@ async fn give_back(tx: &mut Conn, order_id: Uuid, act: Act<'_>) -> Result<(), In
     if Reservations(tx).add(order_id, State::Released, act.at).await? {
         return Ok(());
     }
-    let was_reserved = Reservations(tx).turn(order_id, State::Reserved, State::Released).await?;
+    let was_reserved = Reservations(tx)
+        .turn(order_id, State::Reserved, State::Released)
+        .await?;
     if !was_reserved {
-        Reservations(tx).turn(order_id, State::Refused, State::Released).await?;
+        Reservations(tx)
+            .turn(order_id, State::Refused, State::Released)
+            .await?;
     }
-    let reservation = Reservations(tx).find(order_id).await?.ok_or(InventoryError::NoReservation)?;
+    let reservation = Reservations(tx)
+        .find(order_id)
+        .await?
+        .ok_or(InventoryError::NoReservation)?;
     if reservation.state == State::Committed {
         return Err(InventoryError::Committed);
     }
     if was_reserved {
-        Stocks(tx).apply_all(order_id, &reservation.items, Movement::release, act).await?;
+        Stocks(tx)
+            .apply_all(order_id, &reservation.items, Movement::release, act)
+            .await?;
     }
     Ok(())
 }

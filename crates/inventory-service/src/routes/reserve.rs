@@ -32,7 +32,10 @@ pub async fn reserve(
 ) -> Result<HttpResponse, InventoryError> {
     require_order_service(&caller)?;
     let wanted = Wanted::try_from(new)?;
-    let act = Act { actor: caller.name(), at: clock.now() };
+    let act = Act {
+        actor: caller.name(),
+        at: clock.now(),
+    };
 
     let reservation = db.transaction(async |tx| decide(tx, &wanted, act).await).await?;
     Ok(HttpResponse::Created().json(reservation.answer_to(&wanted)?))
@@ -41,10 +44,16 @@ pub async fn reserve(
 /// Decides, unless that was done before, and returns what was decided. It is read back even by the call that decided, so that the
 /// first answer is made as every later one.
 async fn decide(tx: &mut Conn, wanted: &Wanted, act: Act<'_>) -> Result<Reservation, InventoryError> {
-    if Reservations(tx).add(wanted.order_id, State::Reserved, act.at).await? {
+    if Reservations(tx)
+        .add(wanted.order_id, State::Reserved, act.at)
+        .await?
+    {
         promise(tx, wanted, act).await?;
     }
-    Reservations(tx).find(wanted.order_id).await?.ok_or(InventoryError::NoReservation)
+    Reservations(tx)
+        .find(wanted.order_id)
+        .await?
+        .ok_or(InventoryError::NoReservation)
 }
 
 /// Promises all lines, or refuses all and writes down which are short.
@@ -53,13 +62,21 @@ async fn promise(tx: &mut Conn, wanted: &Wanted, act: Act<'_>) -> Result<(), sql
     let mut is_short = false;
     // All are held before any is judged: so a refusal tells what there was of each at one moment, and nothing has to be undone.
     for line in items {
-        let available = Stocks(tx).hold(line.product_id).await?.map_or(0, |stock| stock.available);
+        let available = Stocks(tx)
+            .hold(line.product_id)
+            .await?
+            .map_or(0, |stock| stock.available);
         let too_little = (available < line.quantity).then_some(available);
         Reservations(tx).add_line(*order_id, line, too_little).await?;
         is_short |= too_little.is_some();
     }
     if is_short {
-        return Reservations(tx).turn(*order_id, State::Reserved, State::Refused).await.map(drop);
+        return Reservations(tx)
+            .turn(*order_id, State::Reserved, State::Refused)
+            .await
+            .map(drop);
     }
-    Stocks(tx).apply_all(*order_id, items, Movement::reserve, act).await
+    Stocks(tx)
+        .apply_all(*order_id, items, Movement::reserve, act)
+        .await
 }

@@ -34,9 +34,11 @@ pub async fn show(
     // What has stock is known here, whatever becomes of product-service.
     let stock = match kept {
         Some(stock) => stock,
-        None => {
-            products.owner_of(id.0).await?.map(|_| Stock::none_of(id.0)).ok_or(InventoryError::NoProduct)?
-        }
+        None => products
+            .owner_of(id.0)
+            .await?
+            .map(|_| Stock::none_of(id.0))
+            .ok_or(InventoryError::NoProduct)?,
     };
     Ok(etag::respond(&request, stock.tag(), &stock))
 }

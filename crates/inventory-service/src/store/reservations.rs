@@ -67,23 +67,42 @@ impl Reservations<'_> {
             select product_id, quantity, available from reservation_lines
             where order_id = $1 order by product_id";
         let found = on!(self.0, conn => sqlx::query_as(ORDER).bind(order_id).fetch_optional(conn).await)?;
-        let Some((state, created_at)) = found else { return Ok(None) };
+        let Some((state, created_at)) = found else {
+            return Ok(None);
+        };
         let lines: Vec<KeptLine> =
             on!(self.0, conn => sqlx::query_as(LINES).bind(order_id).fetch_all(conn).await)?;
 
         let short = lines.iter().filter_map(KeptLine::short).collect();
         let items = lines.into_iter().map(KeptLine::into_line).collect();
-        Ok(Some(Reservation { order_id, state, items, created_at, short }))
+        Ok(Some(Reservation {
+            order_id,
+            state,
+            items,
+            created_at,
+            short,
+        }))
     }
 }
 
 impl KeptLine {
     fn short(&self) -> Option<Short> {
-        let Self { product_id, quantity: requested, available } = *self;
-        available.map(|available| Short { product_id, requested, available })
+        let Self {
+            product_id,
+            quantity: requested,
+            available,
+        } = *self;
+        available.map(|available| Short {
+            product_id,
+            requested,
+            available,
+        })
     }
 
     fn into_line(self) -> Line {
-        Line { product_id: self.product_id, quantity: self.quantity }
+        Line {
+            product_id: self.product_id,
+            quantity: self.quantity,
+        }
     }
 }

@@ -70,7 +70,9 @@ impl Stocks<'_> {
         act: Act<'_>,
     ) -> Result<(), sqlx::Error> {
         for line in lines {
-            let changed = self.apply(line.product_id, movement(order_id, line.quantity), act).await?;
+            let changed = self
+                .apply(line.product_id, movement(order_id, line.quantity), act)
+                .await?;
             changed.ok_or(sqlx::Error::RowNotFound)?;
         }
         Ok(())

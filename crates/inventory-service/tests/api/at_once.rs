@@ -2,12 +2,12 @@
 
 use futures_util::future::{join, join_all};
 use serde_json::json;
-use test_kit::Answer;
+use test_kit::TestResponse;
 
 use crate::books::Books;
 use crate::{order, shop};
 
-fn count(answers: &[Answer], status: u16) -> usize {
+fn count(answers: &[TestResponse], status: u16) -> usize {
     answers.iter().filter(|answer| answer.status == status).count()
 }
 
@@ -67,7 +67,11 @@ async fn orders_for_the_same_products_in_any_order_never_wait_for_each_other_in_
 #[actix_web::test]
 async fn the_same_order_50_times_at_once_is_one_order() {
     let shop = shop().await;
-    let (first, second, id) = (shop.product_with(100).await, shop.product_with(100).await, order());
+    let (first, second, id) = (
+        shop.product_with(100).await,
+        shop.product_with(100).await,
+        order(),
+    );
     let (one, other) = ([(first, 2), (second, 3)], [(second, 3), (first, 2)]);
     let answers = join_all(
         (0..50).map(|turn: u32| shop.reserve(id, if turn.is_multiple_of(2) { &one } else { &other })),
@@ -76,7 +80,10 @@ async fn the_same_order_50_times_at_once_is_one_order() {
     for answer in &answers {
         assert_eq!(answer.assert_status(201).json(), answers[0].json());
     }
-    assert_eq!((shop.stock(first).await, shop.stock(second).await), ([100, 2, 98], [100, 3, 97]));
+    assert_eq!(
+        (shop.stock(first).await, shop.stock(second).await),
+        ([100, 2, 98], [100, 3, 97])
+    );
     let books = Books::of(&shop).await;
     assert_eq!(books.orders().await, 1);
     books.assert_right().await;

@@ -25,7 +25,11 @@ struct Page {
 
 impl Books {
     pub async fn of(shop: &Shop) -> Self {
-        Self(Db::open(&shop.service.database().url(), &MIGRATIONS).await.unwrap())
+        Self(
+            Db::open(&shop.service.database().url(), &MIGRATIONS)
+                .await
+                .unwrap(),
+        )
     }
 
     pub async fn assert_right(&self) {

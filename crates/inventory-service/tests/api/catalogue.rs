@@ -43,12 +43,23 @@ impl Catalogue {
         let state = Data::from(Arc::<State>::default());
         let shared = state.clone();
         let server = HttpServer::new(move || {
-            App::new().app_data(shared.clone()).route("/products/{id}", web::get().to(show))
+            App::new()
+                .app_data(shared.clone())
+                .route("/products/{id}", web::get().to(show))
         });
-        let server = server.workers(1).disable_signals().listen(listener).unwrap().run();
+        let server = server
+            .workers(1)
+            .disable_signals()
+            .listen(listener)
+            .unwrap()
+            .run();
         let handle = server.handle();
         rt::spawn(server);
-        Self { url, server: handle, state }
+        Self {
+            url,
+            server: handle,
+            state,
+        }
     }
 
     pub fn url(&self) -> &str {
@@ -83,8 +94,8 @@ async fn show(id: Path<Uuid>, state: Data<State>) -> HttpResponse {
             None => HttpResponse::NotFound().json(json!({"code": "product_not_found"})),
         },
         Mood::Silent => std::future::pending().await,
-        Mood::Garbled(status, body) => {
-            HttpResponse::build(status.try_into().unwrap()).content_type("application/json").body(body)
-        }
+        Mood::Garbled(status, body) => HttpResponse::build(status.try_into().unwrap())
+            .content_type("application/json")
+            .body(body),
     }
 }

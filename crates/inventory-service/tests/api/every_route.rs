@@ -18,8 +18,8 @@ async fn every_route_has_an_answer_to_hostile_input() {
 #[actix_web::test]
 async fn the_openapi_document_is_the_routes() {
     let shop = shop().await;
-    documented::check(shop.service.nobody(), routes()).await;
-    let document = shop.service.nobody().get("/openapi.json").await.json();
+    documented::check(shop.service.anonymous(), routes()).await;
+    let document = shop.service.anonymous().get("/openapi.json").await.json();
     assert_eq!(document["info"]["title"], NAME);
     assert_eq!(
         document["components"]["schemas"]["State"]["enum"],
@@ -30,9 +30,21 @@ async fn the_openapi_document_is_the_routes() {
 #[actix_web::test]
 async fn a_service_says_how_it_is() {
     let shop = shop().await;
-    shop.service.nobody().get("/health/live").await.assert_status(200);
-    shop.service.nobody().get("/health/ready").await.assert_status(200);
-    let metrics = shop.service.nobody().get("/metrics").await;
+    shop.service
+        .anonymous()
+        .get("/health/live")
+        .await
+        .assert_status(200);
+    shop.service
+        .anonymous()
+        .get("/health/ready")
+        .await
+        .assert_status(200);
+    let metrics = shop.service.anonymous().get("/metrics").await;
     let counted = r#"http_requests_total{method="GET",route="/health/ready",status="200"}"#;
-    assert!(metrics.assert_status(200).body.contains(counted), "{}", metrics.body);
+    assert!(
+        metrics.assert_status(200).body.contains(counted),
+        "{}",
+        metrics.body
+    );
 }

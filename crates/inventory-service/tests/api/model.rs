@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
-use test_kit::Answer;
+use test_kit::TestResponse;
 use uuid::Uuid;
 
 use crate::books::Books;
@@ -19,10 +19,20 @@ const ORDERS: usize = 6;
 
 #[derive(Clone, Debug)]
 enum Step {
-    Set { product: usize, on_hand: i64 },
-    Reserve { order: usize, items: BTreeMap<usize, i64> },
-    Commit { order: usize },
-    Release { order: usize },
+    Set {
+        product: usize,
+        on_hand: i64,
+    },
+    Reserve {
+        order: usize,
+        items: BTreeMap<usize, i64>,
+    },
+    Commit {
+        order: usize,
+    },
+    Release {
+        order: usize,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -36,7 +46,11 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn runner(cases: u32) -> TestRunner {
-    TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() })
+    TestRunner::new(Config {
+        cases,
+        failure_persistence: None,
+        ..Config::default()
+    })
 }
 
 /// What ought to be.
@@ -77,7 +91,10 @@ impl Model {
             return problem(409, "below_reserved");
         }
         self.on_hand[product] = on_hand;
-        (200, json!({"on_hand": on_hand, "reserved": self.reserved[product]}))
+        (
+            200,
+            json!({"on_hand": on_hand, "reserved": self.reserved[product]}),
+        )
     }
 
     fn reserve(&mut self, order: usize, items: &BTreeMap<usize, i64>, ids: &[Uuid]) -> Expected {
@@ -93,9 +110,15 @@ impl Model {
                 let short = known.short.iter().map(|(product, available)| {
                     json!({"product_id": ids[*product], "requested": items[product], "available": available})
                 });
-                (409, json!({"code": "insufficient_stock", "short": short.collect::<Vec<_>>()}))
+                (
+                    409,
+                    json!({"code": "insufficient_stock", "short": short.collect::<Vec<_>>()}),
+                )
             }
-            state => (201, json!({"state": state, "items": lines(&with_ids(items, ids))})),
+            state => (
+                201,
+                json!({"state": state, "items": lines(&with_ids(items, ids))}),
+            ),
         }
     }
 
@@ -114,11 +137,17 @@ impl Model {
             }
         }
         let state = if short.is_empty() { "reserved" } else { "refused" };
-        Known { state, items: items.clone(), short }
+        Known {
+            state,
+            items: items.clone(),
+            short,
+        }
     }
 
     fn commit(&mut self, order: usize) -> Expected {
-        let Some(known) = &mut self.orders[order] else { return problem(404, "reservation_not_found") };
+        let Some(known) = &mut self.orders[order] else {
+            return problem(404, "reservation_not_found");
+        };
         match known.state {
             "released" => return problem(409, "released"),
             "refused" => return problem(409, "not_reserved"),
@@ -135,7 +164,11 @@ impl Model {
     }
 
     fn release(&mut self, order: usize) -> Expected {
-        let never = || Known { state: "refused", items: BTreeMap::new(), short: Vec::new() };
+        let never = || Known {
+            state: "refused",
+            items: BTreeMap::new(),
+            short: Vec::new(),
+        };
         let known = self.orders[order].get_or_insert_with(never);
         if known.state == "committed" {
             return problem(409, "committed");
@@ -151,7 +184,10 @@ impl Model {
 }
 
 fn with_ids(items: &BTreeMap<usize, i64>, ids: &[Uuid]) -> Vec<(Uuid, i64)> {
-    items.iter().map(|(product, quantity)| (ids[*product], *quantity)).collect()
+    items
+        .iter()
+        .map(|(product, quantity)| (ids[*product], *quantity))
+        .collect()
 }
 
 /// Products and orders that nobody else has.
@@ -164,10 +200,14 @@ struct Stage<'s> {
 impl<'s> Stage<'s> {
     fn of(shop: &'s Shop) -> Self {
         let products = (0..PRODUCTS).map(|_| shop.product()).collect();
-        Self { shop, products, orders: (0..ORDERS).map(|_| order()).collect() }
+        Self {
+            shop,
+            products,
+            orders: (0..ORDERS).map(|_| order()).collect(),
+        }
     }
 
-    async fn play(&self, step: &Step) -> Answer {
+    async fn play(&self, step: &Step) -> TestResponse {
         match step {
             Step::Set { product, on_hand } => self.shop.set(self.products[*product], *on_hand).await,
             Step::Reserve { order, items } => {
@@ -199,7 +239,11 @@ fn any_sequence_of_steps_is_answered_as_the_arithmetic_says() {
             }
             for (product, id) in stage.products.iter().enumerate() {
                 let (on_hand, reserved) = (model.on_hand[product], model.reserved[product]);
-                assert_eq!(shop.stock(*id).await, [on_hand, reserved, on_hand - reserved], "after {step:?}");
+                assert_eq!(
+                    shop.stock(*id).await,
+                    [on_hand, reserved, on_hand - reserved],
+                    "after {step:?}"
+                );
             }
             books.assert_right().await;
         }
@@ -214,18 +258,38 @@ fn any_sequence_of_steps_is_answered_as_the_arithmetic_says() {
 }
 
 /// One order's answers, whichever came first: each says how it ended, and they agree.
-fn assert_agree(answers: &[(&Step, Answer)]) {
+fn assert_agree(answers: &[(&Step, TestResponse)]) {
     let with = |status: u16, code: &str| {
         answers
             .iter()
             .any(|(_, answer)| answer.status == status && (code.is_empty() || answer.json()["code"] == code))
     };
-    assert!(!(with(201, "") && with(409, "insufficient_stock")), "taken and refused: {answers:?}");
-    assert!(!(with(200, "") && with(204, "")), "committed and released: {answers:?}");
-    assert!(!(with(200, "") && with(409, "released")), "committed and released: {answers:?}");
-    assert!(!(with(204, "") && with(409, "committed")), "released and committed: {answers:?}");
-    let taken: Vec<_> = answers.iter().filter(|(_, answer)| answer.status == 201).collect();
-    assert!(taken.windows(2).all(|pair| pair[0].1.json()["items"] == pair[1].1.json()["items"]), "{taken:?}");
+    assert!(
+        !(with(201, "") && with(409, "insufficient_stock")),
+        "taken and refused: {answers:?}"
+    );
+    assert!(
+        !(with(200, "") && with(204, "")),
+        "committed and released: {answers:?}"
+    );
+    assert!(
+        !(with(200, "") && with(409, "released")),
+        "committed and released: {answers:?}"
+    );
+    assert!(
+        !(with(204, "") && with(409, "committed")),
+        "released and committed: {answers:?}"
+    );
+    let taken: Vec<_> = answers
+        .iter()
+        .filter(|(_, answer)| answer.status == 201)
+        .collect();
+    assert!(
+        taken
+            .windows(2)
+            .all(|pair| pair[0].1.json()["items"] == pair[1].1.json()["items"]),
+        "{taken:?}"
+    );
 }
 
 #[actix_web::test]
@@ -236,7 +300,10 @@ async fn any_steps_at_once_leave_the_books_right() {
     for _ in 0..12 {
         let stage = Stage::of(&shop);
         for product in 0..PRODUCTS {
-            stage.play(&Step::Set { product, on_hand: 6 }).await.assert_status(200);
+            stage
+                .play(&Step::Set { product, on_hand: 6 })
+                .await
+                .assert_status(200);
         }
         let steps = vec(step(), 60).new_tree(&mut runner).unwrap().current();
         let answers = join_all(steps.iter().map(async |step| (step, stage.play(step).await))).await;

@@ -10,7 +10,11 @@ use crate::{Shop, order, shop, url};
 
 /// Stock that is known here, and reservations, need no product-service.
 async fn assert_shop_goes_on(shop: &Shop, product: uuid::Uuid) {
-    shop.service.nobody().get(&url(product)).await.assert_status(200);
+    shop.service
+        .anonymous()
+        .get(&url(product))
+        .await
+        .assert_status(200);
     let id = order();
     shop.reserve(id, &[(product, 1)]).await.assert_status(201);
     shop.commit(id).await.assert_status(200);
@@ -19,9 +23,12 @@ async fn assert_shop_goes_on(shop: &Shop, product: uuid::Uuid) {
 /// What has to be asked there is refused for now, with a word on when to come again.
 async fn assert_told_to_come_again(shop: &Shop, product: uuid::Uuid) {
     let answers = [
-        shop.service.nobody().get(&url(order())).await,
+        shop.service.anonymous().get(&url(order())).await,
         shop.set(product, 9).await,
-        shop.service.admin().put(&url(product), json!({"on_hand": 9})).await,
+        shop.service
+            .admin()
+            .put(&url(product), json!({"on_hand": 9}))
+            .await,
     ];
     for answer in answers {
         answer.assert_problem(503, "product_service_unavailable");
@@ -84,7 +91,10 @@ async fn an_error_there_is_not_passed_on() {
     let shop = shop().await;
     let product = shop.product_with(5).await;
     for status in [500, 503] {
-        shop.catalogue.is_now(Mood::Garbled(status, r#"{"code": "internal", "detail": "secrets"}"#));
+        shop.catalogue.is_now(Mood::Garbled(
+            status,
+            r#"{"code": "internal", "detail": "secrets"}"#,
+        ));
         assert_told_to_come_again(&shop, product).await;
     }
     assert_shop_goes_on(&shop, product).await;
@@ -97,7 +107,9 @@ async fn a_product_that_was_taken_down_keeps_its_stock_until_its_orders_are_done
     shop.reserve(id, &[(product, 2)]).await.assert_status(201);
     shop.catalogue.take_down(product);
     assert_eq!(shop.stock(product).await, [5, 2, 3]);
-    shop.set(product, 9).await.assert_problem(404, "product_not_found");
+    shop.set(product, 9)
+        .await
+        .assert_problem(404, "product_not_found");
     shop.commit(id).await.assert_status(200);
     assert_eq!(shop.stock(product).await, [3, 0, 3]);
 }

@@ -13,19 +13,31 @@ async fn a_reservation_promises_all_items() {
     reserved.assert_status(201);
     let body = reserved.json();
     assert_eq!(body["items"], lines(&[(first, 5), (second, 4)]));
-    assert_eq!((&body["order_id"], &body["state"]), (&json!(id), &json!("reserved")));
+    assert_eq!(
+        (&body["order_id"], &body["state"]),
+        (&json!(id), &json!("reserved"))
+    );
     assert!(body["created_at"].as_str().unwrap().ends_with('Z'));
     assert_eq!(body.as_object().unwrap().len(), 4, "{body}");
-    assert_eq!((shop.stock(first).await, shop.stock(second).await), ([5, 5, 0], [9, 4, 5]));
+    assert_eq!(
+        (shop.stock(first).await, shop.stock(second).await),
+        ([5, 5, 0], [9, 4, 5])
+    );
 }
 
 #[actix_web::test]
 async fn where_one_product_is_short_nothing_is_promised_and_each_short_one_is_named() {
     let shop = shop().await;
-    let [enough, none, few, unknown] =
-        [shop.product_with(9).await, shop.product(), shop.product_with(2).await, order()];
+    let [enough, none, few, unknown] = [
+        shop.product_with(9).await,
+        shop.product(),
+        shop.product_with(2).await,
+        order(),
+    ];
     shop.reserve(order(), &[(few, 1)]).await.assert_status(201);
-    let refused = shop.reserve(order(), &[(unknown, 1), (few, 2), (enough, 9), (none, 3)]).await;
+    let refused = shop
+        .reserve(order(), &[(unknown, 1), (few, 2), (enough, 9), (none, 3)])
+        .await;
     refused.assert_problem(409, "insufficient_stock");
     let short = json!([
         {"product_id": none, "requested": 3, "available": 0},
@@ -33,7 +45,10 @@ async fn where_one_product_is_short_nothing_is_promised_and_each_short_one_is_na
         {"product_id": unknown, "requested": 1, "available": 0},
     ]);
     assert_eq!(refused.json()["short"], short);
-    assert_eq!((shop.stock(enough).await, shop.stock(few).await), ([9, 0, 9], [2, 1, 1]));
+    assert_eq!(
+        (shop.stock(enough).await, shop.stock(few).await),
+        ([9, 0, 9], [2, 1, 1])
+    );
     let books = Books::of(&shop).await;
     assert_eq!(books.journal(enough).await.len(), 1);
     books.assert_right().await;
@@ -43,19 +58,31 @@ async fn where_one_product_is_short_nothing_is_promised_and_each_short_one_is_na
 async fn the_same_order_again_has_the_same_answer_whatever_the_order_of_its_items() {
     let shop = shop().await;
     let (first, second, id) = (shop.product_with(5).await, shop.product_with(5).await, order());
-    let answer = shop.reserve(id, &[(first, 1), (second, 2)]).await.assert_status(201).json();
-    shop.service.issuer().clock().advance(chrono::TimeDelta::seconds(60));
+    let answer = shop
+        .reserve(id, &[(first, 1), (second, 2)])
+        .await
+        .assert_status(201)
+        .json();
+    shop.service
+        .issuer()
+        .clock()
+        .advance(chrono::TimeDelta::seconds(60));
     for items in [[(first, 1), (second, 2)], [(second, 2), (first, 1)]] {
         assert_eq!(shop.reserve(id, &items).await.assert_status(201).json(), answer);
     }
-    assert_eq!((shop.stock(first).await, shop.stock(second).await), ([5, 1, 4], [5, 2, 3]));
+    assert_eq!(
+        (shop.stock(first).await, shop.stock(second).await),
+        ([5, 1, 4], [5, 2, 3])
+    );
     for other in [
         &[(first, 1)][..],
         &[(first, 2), (second, 1)],
         &[(first, 1), (second, 2), (order(), 1)],
         &[(first, 1), (order(), 2)],
     ] {
-        shop.reserve(id, other).await.assert_problem(409, "reservation_mismatch");
+        shop.reserve(id, other)
+            .await
+            .assert_problem(409, "reservation_mismatch");
     }
     assert_eq!(shop.stock(first).await, [5, 1, 4]);
 }
@@ -65,12 +92,17 @@ async fn a_refusal_is_remembered_however_much_there_is_by_then() {
     let shop = shop().await;
     let (product, id) = (shop.product_with(1).await, order());
     let short = shop.reserve(id, &[(product, 2)]).await.assert_status(409).json()["short"].clone();
-    assert_eq!(short, json!([{"product_id": product, "requested": 2, "available": 1}]));
+    assert_eq!(
+        short,
+        json!([{"product_id": product, "requested": 2, "available": 1}])
+    );
     shop.set(product, 100).await.assert_status(200);
     let again = shop.reserve(id, &[(product, 2)]).await;
     again.assert_problem(409, "insufficient_stock");
     assert_eq!(again.json()["short"], short);
-    shop.reserve(id, &[(product, 1)]).await.assert_problem(409, "reservation_mismatch");
+    shop.reserve(id, &[(product, 1)])
+        .await
+        .assert_problem(409, "reservation_mismatch");
     shop.commit(id).await.assert_problem(409, "not_reserved");
     assert_eq!(shop.stock(product).await, [100, 0, 100]);
     shop.reserve(order(), &[(product, 2)]).await.assert_status(201);
@@ -82,19 +114,30 @@ async fn committed_goods_are_gone_and_gone_once() {
     let (product, id) = (shop.product_with(5).await, order());
     shop.reserve(id, &[(product, 2)]).await.assert_status(201);
     let committed = shop.commit(id).await.assert_status(200).json();
-    assert_eq!((&committed["state"], &committed["items"]), (&json!("committed"), &lines(&[(product, 2)])));
+    assert_eq!(
+        (&committed["state"], &committed["items"]),
+        (&json!("committed"), &lines(&[(product, 2)]))
+    );
     for _ in 0..2 {
         assert_eq!(shop.commit(id).await.assert_status(200).json(), committed);
         // It is the same order, so it is no new one that could be refused.
-        assert_eq!(shop.reserve(id, &[(product, 2)]).await.assert_status(201).json(), committed);
-        shop.reserve(id, &[(product, 1)]).await.assert_problem(409, "reservation_mismatch");
+        assert_eq!(
+            shop.reserve(id, &[(product, 2)]).await.assert_status(201).json(),
+            committed
+        );
+        shop.reserve(id, &[(product, 1)])
+            .await
+            .assert_problem(409, "reservation_mismatch");
         shop.release(id).await.assert_problem(409, "committed");
     }
     assert_eq!(shop.stock(product).await, [3, 0, 3]);
     let of_orders =
         |kind: &str, on_hand, reserved| (kind.to_owned(), on_hand, reserved, "order-service".to_owned());
     let books = Books::of(&shop).await;
-    assert_eq!(books.journal(product).await[1..], [of_orders("reserve", 0, 2), of_orders("commit", -2, -2)]);
+    assert_eq!(
+        books.journal(product).await[1..],
+        [of_orders("reserve", 0, 2), of_orders("commit", -2, -2)]
+    );
     books.assert_right().await;
 }
 
@@ -106,13 +149,22 @@ async fn released_goods_are_anybodys_again_and_their_order_is_over() {
     for _ in 0..2 {
         assert_eq!(shop.release(id).await.assert_status(204).body, "");
         assert_eq!(shop.stock(product).await, [5, 0, 5]);
-        shop.reserve(id, &[(product, 5)]).await.assert_problem(409, "released");
-        shop.reserve(id, &[(product, 1)]).await.assert_problem(409, "released");
+        shop.reserve(id, &[(product, 5)])
+            .await
+            .assert_problem(409, "released");
+        shop.reserve(id, &[(product, 1)])
+            .await
+            .assert_problem(409, "released");
         shop.commit(id).await.assert_problem(409, "released");
     }
     shop.reserve(order(), &[(product, 5)]).await.assert_status(201);
     let books = Books::of(&shop).await;
-    let kinds: Vec<_> = books.journal(product).await.into_iter().map(|(kind, ..)| kind).collect();
+    let kinds: Vec<_> = books
+        .journal(product)
+        .await
+        .into_iter()
+        .map(|(kind, ..)| kind)
+        .collect();
     assert_eq!(kinds, ["set", "reserve", "release", "reserve"]);
     books.assert_right().await;
 }
@@ -122,7 +174,9 @@ async fn an_order_that_is_called_off_first_can_not_reserve_later() {
     let shop = shop().await;
     let (product, id) = (shop.product_with(5).await, order());
     shop.release(id).await.assert_status(204);
-    shop.reserve(id, &[(product, 1)]).await.assert_problem(409, "released");
+    shop.reserve(id, &[(product, 1)])
+        .await
+        .assert_problem(409, "released");
     shop.commit(id).await.assert_problem(409, "released");
     shop.release(id).await.assert_status(204);
     assert_eq!(shop.stock(product).await, [5, 0, 5]);
@@ -132,16 +186,22 @@ async fn an_order_that_is_called_off_first_can_not_reserve_later() {
 async fn a_refused_order_can_be_released() {
     let shop = shop().await;
     let (product, id) = (shop.product_with(1).await, order());
-    shop.reserve(id, &[(product, 2)]).await.assert_problem(409, "insufficient_stock");
+    shop.reserve(id, &[(product, 2)])
+        .await
+        .assert_problem(409, "insufficient_stock");
     shop.release(id).await.assert_status(204);
-    shop.reserve(id, &[(product, 2)]).await.assert_problem(409, "released");
+    shop.reserve(id, &[(product, 2)])
+        .await
+        .assert_problem(409, "released");
     assert_eq!(shop.stock(product).await, [1, 0, 1]);
 }
 
 #[actix_web::test]
 async fn what_was_never_reserved_is_not_committed() {
     let shop = shop().await;
-    shop.commit(order()).await.assert_problem(404, "reservation_not_found");
+    shop.commit(order())
+        .await
+        .assert_problem(404, "reservation_not_found");
     let id = order();
     let product = shop.product_with(1).await;
     shop.commit(id).await.assert_problem(404, "reservation_not_found");
@@ -152,6 +212,9 @@ async fn what_was_never_reserved_is_not_committed() {
 async fn a_malformed_id_calls_off_nothing() {
     let shop = shop().await;
     shop.orders.delete("/reservations/x").await.assert_status(204);
-    shop.orders.post("/reservations/x/commit", json!({})).await.assert_problem(404, "reservation_not_found");
+    shop.orders
+        .post("/reservations/x/commit", json!({}))
+        .await
+        .assert_problem(404, "reservation_not_found");
     assert_eq!(Books::of(&shop).await.orders().await, 0);
 }

@@ -88,9 +88,15 @@ impl Basket {
 
     /// Puts names and prices to it.
     pub(crate) fn priced(&self, products: &HashMap<Uuid, Product>) -> Result<Priced, BasketError> {
-        let mut priced = Priced { lines: Vec::new(), total_cents: 0, currency: String::new() };
+        let mut priced = Priced {
+            lines: Vec::new(),
+            total_cents: 0,
+            currency: String::new(),
+        };
         for (line, &Wanted { product_id, quantity }) in self.items.iter().enumerate() {
-            let product = products.get(&product_id).ok_or(BasketError::UnknownProduct { line })?;
+            let product = products
+                .get(&product_id)
+                .ok_or(BasketError::UnknownProduct { line })?;
             if line == 0 {
                 priced.currency.clone_from(&product.currency);
             } else if priced.currency != product.currency {
@@ -139,31 +145,56 @@ mod tests {
     use super::*;
 
     fn basket(items: &[(u128, i64)]) -> Basket {
-        let wanted = |&(id, quantity): &(u128, i64)| Wanted { product_id: Uuid::from_u128(id), quantity };
-        Basket { items: items.iter().map(wanted).collect() }
+        let wanted = |&(id, quantity): &(u128, i64)| Wanted {
+            product_id: Uuid::from_u128(id),
+            quantity,
+        };
+        Basket {
+            items: items.iter().map(wanted).collect(),
+        }
     }
 
     fn products(products: &[(u128, i64, &str)]) -> HashMap<Uuid, Product> {
         let product = |&(id, price_cents, currency): &(u128, i64, &str)| {
             let id = Uuid::from_u128(id);
-            (id, Product { id, name: format!("product {id}"), price_cents, currency: currency.to_owned() })
+            (
+                id,
+                Product {
+                    id,
+                    name: format!("product {id}"),
+                    price_cents,
+                    currency: currency.to_owned(),
+                },
+            )
         };
         products.iter().map(product).collect()
     }
 
     #[test]
     fn a_basket_comes_to_the_sum_of_its_lines() {
-        let priced = basket(&[(1, 3), (2, 1)]).priced(&products(&[(1, 250, "EUR"), (2, 99, "EUR")])).unwrap();
+        let priced = basket(&[(1, 3), (2, 1)])
+            .priced(&products(&[(1, 250, "EUR"), (2, 99, "EUR")]))
+            .unwrap();
         assert_eq!((priced.total_cents, priced.currency.as_str()), (849, "EUR"));
-        let lines: Vec<_> = priced.lines.iter().map(|line| (line.unit_price_cents, line.quantity)).collect();
+        let lines: Vec<_> = priced
+            .lines
+            .iter()
+            .map(|line| (line.unit_price_cents, line.quantity))
+            .collect();
         assert_eq!(lines, [(250, 3), (99, 1)]);
     }
 
     #[test]
     fn what_is_unknown_or_in_another_currency_is_named() {
         let known = products(&[(1, 1, "EUR"), (2, 1, "USD")]);
-        assert_eq!(basket(&[(1, 1), (3, 1)]).priced(&known).unwrap_err().field(), "items[1].product_id");
-        assert_eq!(basket(&[(1, 1), (2, 1)]).priced(&known), Err(BasketError::OtherCurrency { line: 1 }));
+        assert_eq!(
+            basket(&[(1, 1), (3, 1)]).priced(&known).unwrap_err().field(),
+            "items[1].product_id"
+        );
+        assert_eq!(
+            basket(&[(1, 1), (2, 1)]).priced(&known),
+            Err(BasketError::OtherCurrency { line: 1 })
+        );
     }
 
     #[test]

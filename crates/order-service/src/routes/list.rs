@@ -53,9 +53,14 @@ pub async fn list(
         Some(other) if other != user.id() => return Err(OrderError::NotAll),
         _ => Some(user.id()),
     };
-    let search = Search { user_id, status: query.status };
+    let search = Search {
+        user_id,
+        status: query.status,
+    };
 
-    let orders = Orders(&mut db.read().await?).list(&search, query.cursor, query.limit).await?;
+    let orders = Orders(&mut db.read().await?)
+        .list(&search, query.cursor, query.limit)
+        .await?;
 
     Ok(Json(Page::of(orders, query.limit, |order| order.id)))
 }

@@ -3,7 +3,7 @@
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, ResponseError as _};
-use auth::{CallContext, HasScope};
+use auth::{HasScope, TraceContext};
 use service_kit::{Body, RequestError};
 
 use crate::checkout::{Checkout, Placed, Request};
@@ -45,10 +45,16 @@ pub async fn place(
     checkout: Data<Checkout>,
 ) -> Result<HttpResponse, OrderError> {
     let key = key_of(request.headers())?;
-    let request = Request { user_id: user.id(), key, basket };
+    let request = Request {
+        user_id: user.id(),
+        key,
+        basket,
+    };
 
     // A task of its own: whoever hangs up in the middle leaves nothing half done.
-    let placed = actix_web::rt::spawn(CallContext::inherit(async move { checkout.place(&request).await }));
+    let placed = actix_web::rt::spawn(TraceContext::inherit(
+        async move { checkout.place(&request).await },
+    ));
 
     Ok(answer(placed.await??))
 }
@@ -57,8 +63,13 @@ pub async fn place(
 fn key_of(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, RequestError> {
     let mut keys = headers.get_all(IDEMPOTENCY_KEY);
     let Some(first) = keys.next() else { return Ok(None) };
-    let key = first.to_str().ok().and_then(IdempotencyKey::parse).filter(|_| keys.next().is_none());
-    key.map(Some).ok_or(RequestError::InvalidHeader("Idempotency-Key"))
+    let key = first
+        .to_str()
+        .ok()
+        .and_then(IdempotencyKey::parse)
+        .filter(|_| keys.next().is_none());
+    key.map(Some)
+        .ok_or(RequestError::InvalidHeader("Idempotency-Key"))
 }
 
 /// The order's present state, with the status that it has.

@@ -17,5 +17,8 @@ use crate::store::Orders;
 pub async fn show(VerifyToken(user): VerifyToken, id: Id, db: Data<Db>) -> Result<Json<Order>, OrderError> {
     let order = Orders(&mut db.read().await?).find(id.0).await?;
     // Somebody else's order answers as a missing one does, so that ids can't be probed.
-    order.filter(|order| order.is_visible_to(&user)).map(Json).ok_or(OrderError::NotFound)
+    order
+        .filter(|order| order.is_visible_to(&user))
+        .map(Json)
+        .ok_or(OrderError::NotFound)
 }

@@ -94,7 +94,8 @@ impl Orders<'_> {
 
     /// Fulfils a confirmed order, and says whether this call was the one that did.
     pub(crate) async fn fulfil(&mut self, id: Uuid, now: DateTime<Utc>) -> Result<bool, sqlx::Error> {
-        self.change(id, &[OrderStatus::Confirmed], OrderStatus::Fulfilled, now).await
+        self.change(id, &[OrderStatus::Confirmed], OrderStatus::Fulfilled, now)
+            .await
     }
 
     /// The guard stands in the statement, so that of several callers one wins.
@@ -107,7 +108,9 @@ impl Orders<'_> {
     ) -> Result<bool, sqlx::Error> {
         const SQL: &str = "
             update orders set status = $2, updated_at = $3 where id = $1 and status in ($4, $5)";
-        let (Some(one), Some(other)) = (from.first(), from.last()) else { return Ok(false) };
+        let (Some(one), Some(other)) = (from.first(), from.last()) else {
+            return Ok(false);
+        };
         on!(self.0, conn => {
             let query = sqlx::query(SQL).bind(id).bind(to).bind(now).bind(*one).bind(*other);
             Ok(query.execute(conn).await?.rows_affected() == 1)

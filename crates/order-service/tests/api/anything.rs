@@ -11,7 +11,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::json;
-use test_kit::{Answer, Client};
+use test_kit::{Client, TestResponse};
 use uuid::Uuid;
 
 use crate::promises::{self, Told};
@@ -23,13 +23,30 @@ const PEOPLE: [&str; 2] = ["ada", "bob"];
 
 #[derive(Clone, Debug)]
 pub enum Step {
-    Order { person: usize, key: Option<u8>, items: BTreeMap<usize, i64> },
-    Cancel { order: usize },
-    Fulfil { order: usize },
-    Restock { product: usize, quantity: i64 },
-    Inventory { forecast: Vec<Weather> },
-    Products { forecast: Vec<Weather> },
-    Advance { seconds: i64 },
+    Order {
+        person: usize,
+        key: Option<u8>,
+        items: BTreeMap<usize, i64>,
+    },
+    Cancel {
+        order: usize,
+    },
+    Fulfil {
+        order: usize,
+    },
+    Restock {
+        product: usize,
+        quantity: i64,
+    },
+    Inventory {
+        forecast: Vec<Weather>,
+    },
+    Products {
+        forecast: Vec<Weather>,
+    },
+    Advance {
+        seconds: i64,
+    },
 }
 
 /// Some steps at once, each at one of the replicas, of which one may end once its neighbours were asked so often.
@@ -94,15 +111,28 @@ impl Story {
         let one = shop().await;
         let products = (0..PRODUCTS).map(|_| one.product(100, 8)).collect();
         let other = one.replica().await;
-        Self { replicas: [one, other], products, orders: Vec::new(), told: Vec::new() }
+        Self {
+            replicas: [one, other],
+            products,
+            orders: Vec::new(),
+            told: Vec::new(),
+        }
     }
 
     async fn live(&mut self, Moment { steps, ends }: &Moment) {
         let near = self.replicas[0].near.clone();
         let asked = || near.products.arrived() + near.inventory.arrived();
         let before = asked();
-        let begun: Vec<_> = steps.iter().filter_map(|(step, at)| self.take(step, *at)).collect();
-        if let Some(End { replica, after, is_graceful }) = ends {
+        let begun: Vec<_> = steps
+            .iter()
+            .filter_map(|(step, at)| self.take(step, *at))
+            .collect();
+        if let Some(End {
+            replica,
+            after,
+            is_graceful,
+        }) = ends
+        {
             let are_through = || begun.iter().all(|(_, _, answer)| answer.is_finished());
             eventually("it is time", async || asked() >= before + after || are_through()).await;
             let ending = &mut self.replicas[*replica];
@@ -115,17 +145,22 @@ impl Story {
         }
         for (step, order, answer) in begun {
             // Whoever's replica died was told nothing, or that it could not ask its database any more.
-            let answer = answer.await.ok().filter(|answer| ends.is_none() || answer.status != 503);
-            let location =
-                answer.as_ref().and_then(|answer| answer.header("location").strip_prefix("/orders/"));
+            let answer = answer
+                .await
+                .ok()
+                .filter(|answer| ends.is_none() || answer.status != 503);
+            let location = answer
+                .as_ref()
+                .and_then(|answer| answer.header("location").strip_prefix("/orders/"));
             let order = order.or(location.map(str::to_owned));
-            self.orders.extend(order.clone().filter(|order| !self.orders.contains(order)));
+            self.orders
+                .extend(order.clone().filter(|order| !self.orders.contains(order)));
             self.told.push(Told { step, order, answer });
         }
     }
 
     /// Begins a step, unless it is done at once.
-    fn take(&self, step: &Step, at: usize) -> Option<(Step, Option<String>, JoinHandle<Answer>)> {
+    fn take(&self, step: &Step, at: usize) -> Option<(Step, Option<String>, JoinHandle<TestResponse>)> {
         let shop = &self.replicas[at];
         let decide = |client: &Client, order: usize, decision: &str| {
             let order = self.orders.get(order % self.orders.len().max(1))?;
@@ -134,11 +169,15 @@ impl Story {
         };
         match step {
             Step::Order { person, key, items } => {
-                let items: Vec<_> =
-                    items.iter().map(|(product, quantity)| (self.products[*product], *quantity)).collect();
+                let items: Vec<_> = items
+                    .iter()
+                    .map(|(product, quantity)| (self.products[*product], *quantity))
+                    .collect();
                 let person = shop.user(PEOPLE[*person]);
-                let client = key
-                    .map_or_else(|| person.clone(), |key| person.with("idempotency-key", &key.to_string()));
+                let client = key.map_or_else(
+                    || person.clone(),
+                    |key| person.with("idempotency-key", &key.to_string()),
+                );
                 return Some((step.clone(), None, begin(&client, "/orders", basket(&items))));
             }
             Step::Cancel { order } => return decide(&shop.admin(), *order, "cancel"),
@@ -155,7 +194,12 @@ impl Story {
 
     /// The weather clears up, and all that is left is done.
     async fn end(self) {
-        let Self { replicas: [mut shop, mut other], products, told, .. } = self;
+        let Self {
+            replicas: [mut shop, mut other],
+            products,
+            told,
+            ..
+        } = self;
         shop.near.inventory.expects_nothing();
         shop.near.products.expects_nothing();
         other.crash().await;
@@ -165,17 +209,31 @@ impl Story {
         shop.settle().await;
         shop.assert_books().await;
         let orders = shop.orders().await;
-        let orders =
-            orders.into_iter().map(|order| (order["id"].as_str().unwrap().to_owned(), order)).collect();
+        let orders = orders
+            .into_iter()
+            .map(|order| (order["id"].as_str().unwrap().to_owned(), order))
+            .collect();
         promises::assert_kept(&told, &orders, &products);
     }
 }
 
 #[test]
 fn whatever_happens_what_was_acknowledged_holds() {
-    #[expect(clippy::disallowed_methods, reason = "the tests' own switch, not a service's configuration")]
-    let cases = if std::env::var("LONG_TESTS").is_ok() { 60 } else { 6 };
-    let config = Config { cases, max_shrink_iters: 40, failure_persistence: None, ..Config::default() };
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the tests' own switch, not a service's configuration"
+    )]
+    let cases = if std::env::var("LONG_TESTS").is_ok() {
+        60
+    } else {
+        6
+    };
+    let config = Config {
+        cases,
+        max_shrink_iters: 40,
+        failure_persistence: None,
+        ..Config::default()
+    };
     let mut runner = TestRunner::new(config);
     let system = System::new();
     let outcome = runner.run(&vec(moment(), 20..40), |moments| {

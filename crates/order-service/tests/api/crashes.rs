@@ -15,7 +15,10 @@ fn ada(shop: &Shop) -> Client {
 
 /// Dies once inventory-service was asked, and comes back when that is well again.
 async fn die_while_asking(shop: &mut Shop, calls: usize) {
-    eventually("inventory-service is asked", async || shop.near.inventory.arrived() > calls).await;
+    eventually("inventory-service is asked", async || {
+        shop.near.inventory.arrived() > calls
+    })
+    .await;
     shop.crash().await;
     shop.near.inventory.is_now(Fair).await;
     shop.start();
@@ -23,10 +26,16 @@ async fn die_while_asking(shop: &mut Shop, calls: usize) {
 
 /// Dies once inventory-service has answered, while it waits to write that down.
 async fn die_while_locked(shop: &mut Shop, calls: usize) {
-    eventually("inventory-service is asked", async || shop.near.inventory.arrived() > calls).await;
+    eventually("inventory-service is asked", async || {
+        shop.near.inventory.arrived() > calls
+    })
+    .await;
     let lock = shop.ledger.lock().await;
     shop.near.inventory.is_now(Fair).await;
-    eventually("inventory-service answers", async || shop.near.inventory.answered() > calls).await;
+    eventually("inventory-service answers", async || {
+        shop.near.inventory.answered() > calls
+    })
+    .await;
     // SQLite does not tell: there it may only be about to.
     let is_waiting = async |statement| shop.ledger.is_waiting(statement).await != Some(false);
     eventually("that waits", async || {
@@ -46,9 +55,18 @@ struct Death {
 }
 
 const DEATHS: [Death; 3] = [
-    Death { weather: HangsBefore, is_locked: false },
-    Death { weather: HangsAfter, is_locked: false },
-    Death { weather: HangsAfter, is_locked: true },
+    Death {
+        weather: HangsBefore,
+        is_locked: false,
+    },
+    Death {
+        weather: HangsAfter,
+        is_locked: false,
+    },
+    Death {
+        weather: HangsAfter,
+        is_locked: true,
+    },
 ];
 
 impl Death {
@@ -72,7 +90,11 @@ async fn an_order_is_finished_by_another_life_of_the_service() {
         let mut shop = shop().await;
         let (client, body) = (ada(&shop), basket(&[(shop.product(100, 5), 2)]));
         death.come_over(&mut shop, &client, "/orders", body.clone()).await;
-        assert_eq!((shop.ledger.orders().await, shop.ledger.tasks().await), (1, 1), "{death:?}");
+        assert_eq!(
+            (shop.ledger.orders().await, shop.ledger.tasks().await),
+            (1, 1),
+            "{death:?}"
+        );
         shop.settle().await;
         let again = ada(&shop).post("/orders", body).await;
         again.assert(201, json!({"status": "confirmed"}));
@@ -118,7 +140,10 @@ async fn who_dies_again_while_the_first_death_is_made_good_loses_nothing_either(
         let ordering = begin(&ada(&shop), "/orders", basket(&[(lamp, 2)]));
         let mut calls = 0;
         for _ in 0..3 {
-            eventually("inventory-service is asked", async || shop.near.inventory.arrived() > calls).await;
+            eventually("inventory-service is asked", async || {
+                shop.near.inventory.arrived() > calls
+            })
+            .await;
             shop.crash().await;
             calls = shop.near.inventory.arrived();
             // The lease of whoever died ends, and the worker of the next life takes the task up.
@@ -145,7 +170,10 @@ async fn who_dies_before_there_are_prices_has_ordered_nothing() {
     let body = basket(&[(shop.product(100, 5), 2)]);
     shop.near.products.is_now(HangsBefore).await;
     let ordering = begin(&ada(&shop), "/orders", body.clone());
-    eventually("product-service is asked", async || shop.near.products.arrived() > 0).await;
+    eventually("product-service is asked", async || {
+        shop.near.products.arrived() > 0
+    })
+    .await;
     shop.crash().await;
     ordering.abort();
     shop.near.products.is_now(Fair).await;
@@ -160,11 +188,20 @@ async fn who_dies_before_there_are_prices_has_ordered_nothing() {
 async fn who_is_told_to_stop_ends_what_is_under_way() {
     let mut shop = shop().await;
     let lamp = shop.product(100, 5);
-    shop.near.inventory.is_now(Slow(std::time::Duration::from_millis(300))).await;
+    shop.near
+        .inventory
+        .is_now(Slow(std::time::Duration::from_millis(300)))
+        .await;
     let ordering = begin(&ada(&shop), "/orders", basket(&[(lamp, 2)]));
-    eventually("inventory-service is asked", async || shop.near.inventory.arrived() > 0).await;
+    eventually("inventory-service is asked", async || {
+        shop.near.inventory.arrived() > 0
+    })
+    .await;
     shop.stop().await;
-    ordering.await.unwrap().assert(201, json!({"status": "confirmed"}));
+    ordering
+        .await
+        .unwrap()
+        .assert(201, json!({"status": "confirmed"}));
     shop.start();
     shop.assert_books().await;
 }
@@ -174,7 +211,11 @@ async fn an_order_is_made_though_nobody_waits_for_it_any_more() {
     for asked_last in ["product-service", "inventory-service"] {
         let shop = shop().await;
         let body = basket(&[(shop.product(100, 5), 2)]);
-        let door = if asked_last == "product-service" { &shop.near.products } else { &shop.near.inventory };
+        let door = if asked_last == "product-service" {
+            &shop.near.products
+        } else {
+            &shop.near.inventory
+        };
         door.is_now(HangsBefore).await;
         let ordering = begin(&ada(&shop), "/orders", body.clone());
         eventually("a neighbour is asked", async || door.arrived() > 0).await;
@@ -187,7 +228,11 @@ async fn an_order_is_made_though_nobody_waits_for_it_any_more() {
         })
         .await;
         let again = ada(&shop).post("/orders", body).await;
-        assert_eq!(again.assert_status(201).header("idempotent-replayed"), "true", "{asked_last}");
+        assert_eq!(
+            again.assert_status(201).header("idempotent-replayed"),
+            "true",
+            "{asked_last}"
+        );
         shop.settle().await;
         shop.assert_books().await;
     }
@@ -201,7 +246,10 @@ async fn a_decision_is_told_though_nobody_waits_for_it_any_more() {
         let order = id_of(&shop.order("ada", &[(lamp, 2)]).await);
         shop.near.inventory.is_now(HangsBefore).await;
         let deciding = begin(&shop.admin(), &format!("/orders/{order}/{decision}"), json!({}));
-        eventually("inventory-service is asked", async || shop.near.inventory.arrived() > 1).await;
+        eventually("inventory-service is asked", async || {
+            shop.near.inventory.arrived() > 1
+        })
+        .await;
         deciding.abort();
         shop.near.inventory.is_now(Fair).await;
         shop.settle().await;
@@ -226,7 +274,10 @@ async fn what_can_t_be_written_down_is_not_done() {
         answer.unwrap().assert_problem(503, "database_unavailable");
     }
     drop(lock);
-    assert_eq!((shop.status(&order).await.as_str(), shop.near.inventory.arrived()), ("confirmed", asked));
+    assert_eq!(
+        (shop.status(&order).await.as_str(), shop.near.inventory.arrived()),
+        ("confirmed", asked)
+    );
     shop.cancel("ada", &order).await.assert_status(200);
     shop.order("ada", &[(lamp, 2)]).await.assert_status(201);
     shop.assert_books().await;
@@ -238,7 +289,10 @@ async fn an_order_whose_end_can_t_be_written_down_is_pending() {
     let (lamp, order): (Uuid, _) = (shop.product(100, 5), "/orders");
     shop.near.inventory.is_now(HangsAfter).await;
     let ordering = begin(&ada(&shop), order, basket(&[(lamp, 2)]));
-    eventually("inventory-service is asked", async || shop.near.inventory.arrived() > 0).await;
+    eventually("inventory-service is asked", async || {
+        shop.near.inventory.arrived() > 0
+    })
+    .await;
     let lock = shop.ledger.lock().await;
     shop.near.inventory.is_now(Fair).await;
     let answer = ordering.await.unwrap();

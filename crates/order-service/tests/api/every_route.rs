@@ -21,21 +21,30 @@ async fn every_route_has_an_answer_to_hostile_input() {
 #[actix_web::test]
 async fn the_openapi_document_is_the_routes() {
     let shop = shop().await;
-    documented::check(shop.nobody(), routes()).await;
-    let document = shop.nobody().get("/openapi.json").await.json();
+    documented::check(shop.anonymous(), routes()).await;
+    let document = shop.anonymous().get("/openapi.json").await.json();
     assert_eq!(document["info"]["title"], NAME);
     let statuses = json!(["pending", "confirmed", "fulfilled", "rejected", "cancelled"]);
     assert_eq!(document["components"]["schemas"]["OrderStatus"]["enum"], statuses);
-    let line = document["components"]["schemas"]["Line"]["properties"].as_object().unwrap();
-    assert_eq!(line.keys().collect::<Vec<_>>(), ["name", "product_id", "quantity", "unit_price_cents"]);
+    let line = document["components"]["schemas"]["Line"]["properties"]
+        .as_object()
+        .unwrap();
+    assert_eq!(
+        line.keys().collect::<Vec<_>>(),
+        ["name", "product_id", "quantity", "unit_price_cents"]
+    );
 }
 
 #[actix_web::test]
 async fn a_service_says_how_it_is() {
     let shop = shop().await;
-    shop.nobody().get("/health/live").await.assert_status(200);
-    shop.nobody().get("/health/ready").await.assert_status(200);
-    let metrics = shop.nobody().get("/metrics").await;
+    shop.anonymous().get("/health/live").await.assert_status(200);
+    shop.anonymous().get("/health/ready").await.assert_status(200);
+    let metrics = shop.anonymous().get("/metrics").await;
     let counted = r#"http_requests_total{method="GET",route="/health/ready",status="200"}"#;
-    assert!(metrics.assert_status(200).body.contains(counted), "{}", metrics.body);
+    assert!(
+        metrics.assert_status(200).body.contains(counted),
+        "{}",
+        metrics.body
+    );
 }

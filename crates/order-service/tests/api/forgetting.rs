@@ -29,10 +29,14 @@ async fn a_key_is_free_again_after_a_day() {
 async fn keys_that_are_free_again_are_forgotten() {
     let mut shop = shop().await;
     let lamp = shop.product(100, 50);
-    shop.order_with_key("ada", "old", &[(lamp, 1)]).await.assert_status(201);
+    shop.order_with_key("ada", "old", &[(lamp, 1)])
+        .await
+        .assert_status(201);
     shop.ledger.multiply_keys(2_500).await;
     shop.advance(60);
-    shop.order_with_key("ada", "new", &[(lamp, 1)]).await.assert_status(201);
+    shop.order_with_key("ada", "new", &[(lamp, 1)])
+        .await
+        .assert_status(201);
     shop.advance(24 * 60 * 60 - 60);
     // It is looked for at the start, and now and then.
     shop.stop().await;
@@ -55,7 +59,10 @@ async fn a_key_that_is_used_again_in_the_moment_in_which_it_is_forgotten_is_not(
     shop.start();
     // On SQLite, which has one writer, the one can't begin before the other is through, and nobody has to wait.
     let is_waiting = async || shop.ledger.is_waiting("delete from idempotency_keys").await;
-    eventually("it is to be forgotten", async || is_waiting().await != Some(false)).await;
+    eventually("it is to be forgotten", async || {
+        is_waiting().await != Some(false)
+    })
+    .await;
     claimed.commit().await.unwrap();
     eventually("it is not", async || is_waiting().await != Some(true)).await;
     order(&shop).await.assert(201, json!({"id": first}));

@@ -30,7 +30,8 @@ impl Ledger {
 
     /// How often the tasks that are left were tried in vain.
     pub async fn attempts(&self) -> i64 {
-        self.count("select cast(coalesce(sum(attempts), 0) as bigint) from stock_tasks").await
+        self.count("select cast(coalesce(sum(attempts), 0) as bigint) from stock_tasks")
+            .await
     }
 
     pub async fn orders(&self) -> i64 {
@@ -69,9 +70,14 @@ impl Ledger {
             where datname = current_database() and wait_event_type = 'Lock' and query like '%' || $1 || '%'";
         match self.0.read().await.unwrap().engine() {
             Engine::Sqlite(_) => None,
-            Engine::Postgres(conn) => {
-                Some(sqlx::query_scalar::<_, i64>(SQL).bind(statement).fetch_one(conn).await.unwrap() > 0)
-            }
+            Engine::Postgres(conn) => Some(
+                sqlx::query_scalar::<_, i64>(SQL)
+                    .bind(statement)
+                    .fetch_one(conn)
+                    .await
+                    .unwrap()
+                    > 0,
+            ),
         }
     }
 
@@ -98,7 +104,9 @@ impl Shop {
         loop {
             let page = self.admin().get(&path).await.assert_status(200).json();
             orders.extend(page["items"].as_array().unwrap().iter().cloned());
-            let Some(cursor) = page["next_cursor"].as_str() else { return orders };
+            let Some(cursor) = page["next_cursor"].as_str() else {
+                return orders;
+            };
             path = format!("/orders?limit=100&cursor={cursor}");
         }
     }
@@ -110,20 +118,33 @@ impl Shop {
         for order in &orders {
             self.assert_told(order);
         }
-        let ids: Vec<Uuid> =
-            orders.iter().map(|order| order["id"].as_str().unwrap().parse().unwrap()).collect();
-        let unheard_of: Vec<_> =
-            self.near.stockroom.orders().into_iter().filter(|id| !ids.contains(id)).collect();
+        let ids: Vec<Uuid> = orders
+            .iter()
+            .map(|order| order["id"].as_str().unwrap().parse().unwrap())
+            .collect();
+        let unheard_of: Vec<_> = self
+            .near
+            .stockroom
+            .orders()
+            .into_iter()
+            .filter(|id| !ids.contains(id))
+            .collect();
         assert_eq!(unheard_of, Vec::<Uuid>::new());
         self.near.stockroom.assert_right();
     }
 
     fn assert_told(&self, order: &Value) {
         let items = order["items"].as_array().unwrap().iter().map(|line| {
-            (line["product_id"].as_str().unwrap().parse().unwrap(), line["quantity"].as_i64().unwrap())
+            (
+                line["product_id"].as_str().unwrap().parse().unwrap(),
+                line["quantity"].as_i64().unwrap(),
+            )
         });
         let items: BTreeMap<Uuid, i64> = items.collect();
-        let known = self.near.stockroom.reservation(order["id"].as_str().unwrap().parse().unwrap());
+        let known = self
+            .near
+            .stockroom
+            .reservation(order["id"].as_str().unwrap().parse().unwrap());
         let (state, kept) = known.unwrap_or_else(|| panic!("never told: {order}"));
         let right = match order["status"].as_str().unwrap() {
             "confirmed" => state == State::Reserved && kept == items,

@@ -8,8 +8,17 @@ use crate::shop::{id_of, shop};
 use crate::weather::Weather::{Away, Fair};
 
 async fn ids(client: &Client, query: &str) -> Vec<String> {
-    let page = client.get(&format!("/orders{query}")).await.assert_status(200).json();
-    page["items"].as_array().unwrap().iter().map(|order| order["id"].as_str().unwrap().to_owned()).collect()
+    let page = client
+        .get(&format!("/orders{query}"))
+        .await
+        .assert_status(200)
+        .json();
+    page["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|order| order["id"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 #[actix_web::test]
@@ -24,15 +33,23 @@ async fn everybody_sees_their_own_orders_and_those_who_may_see_all() {
     let all = [&of_bob[0], &of_ada[0], &of_bob[1], &of_ada[1]].map(Clone::clone);
     let id = |name| shop.person(name, &["user"]).claims().sub.clone();
     let (ada, bob) = (shop.user("ada"), shop.user("bob"));
-    assert_eq!((ids(&ada, "").await, ids(&bob, "").await), (of_ada.clone(), of_bob.clone()));
+    assert_eq!(
+        (ids(&ada, "").await, ids(&bob, "").await),
+        (of_ada.clone(), of_bob.clone())
+    );
     assert_eq!(ids(&ada, &format!("?user_id={}", id("ada"))).await, of_ada);
     let other = ada.get(&format!("/orders?user_id={}", id("bob"))).await;
     other.assert_problem(403, "forbidden");
-    ada.get(&format!("/orders?user_id={}", Uuid::from_u128(7))).await.assert_problem(403, "forbidden");
+    ada.get(&format!("/orders?user_id={}", Uuid::from_u128(7)))
+        .await
+        .assert_problem(403, "forbidden");
     for reader in [shop.support(), shop.admin()] {
         assert_eq!(ids(&reader, "").await, all);
         assert_eq!(ids(&reader, &format!("?user_id={}", id("ada"))).await, of_ada);
-        assert_eq!(ids(&reader, &format!("?user_id={}", Uuid::from_u128(7))).await, Vec::<String>::new());
+        assert_eq!(
+            ids(&reader, &format!("?user_id={}", Uuid::from_u128(7))).await,
+            Vec::<String>::new()
+        );
     }
     let listed = ada.get("/orders").await;
     assert_eq!(listed.header("cache-control"), "no-store");
@@ -44,14 +61,20 @@ async fn everybody_sees_their_own_orders_and_those_who_may_see_all() {
 #[actix_web::test]
 async fn an_order_is_shown_to_its_user_and_to_those_who_may_see_all() {
     let shop = shop().await;
-    let order = format!("/orders/{}", id_of(&shop.order("ada", &[(shop.product(100, 5), 1)]).await));
+    let order = format!(
+        "/orders/{}",
+        id_of(&shop.order("ada", &[(shop.product(100, 5), 1)]).await)
+    );
     for reader in [shop.user("ada"), shop.support(), shop.admin()] {
         let answer = reader.get(&order).await;
         assert_eq!(answer.assert_status(200).header("cache-control"), "no-store");
     }
     let strangers = shop.user("bob").get(&order).await;
     strangers.assert_problem(404, "order_not_found");
-    let absent = shop.user("bob").get("/orders/01890a5d-ac96-774b-bcce-b302099a8057").await;
+    let absent = shop
+        .user("bob")
+        .get("/orders/01890a5d-ac96-774b-bcce-b302099a8057")
+        .await;
     let without_id = |mut body: Value| {
         body["request_id"] = Value::Null;
         body
@@ -77,7 +100,9 @@ async fn pages_go_through_all_orders_once_newest_first() {
         listed.extend(items.iter().map(|order| order["id"].as_str().unwrap().to_owned()));
         // What is ordered meanwhile moves nothing.
         shop.order("ada", &[(lamp, 1)]).await.assert_status(201);
-        let Some(cursor) = page["next_cursor"].as_str() else { break };
+        let Some(cursor) = page["next_cursor"].as_str() else {
+            break;
+        };
         path = format!("/orders?limit=3&status=confirmed&cursor={cursor}");
     }
     assert_eq!(listed, made);
@@ -111,13 +136,25 @@ async fn a_list_can_be_of_orders_in_one_state() {
             "{status}"
         );
     }
-    assert_eq!(ids(&shop.support(), "?status=confirmed").await, [of_bob.clone(), confirmed]);
+    assert_eq!(
+        ids(&shop.support(), "?status=confirmed").await,
+        [of_bob.clone(), confirmed]
+    );
     let bob = shop.person("bob", &["user"]).claims().sub.clone();
-    assert_eq!(ids(&shop.support(), &format!("?status=confirmed&user_id={bob}")).await, [of_bob]);
-    assert_eq!(ids(&shop.support(), &format!("?status=rejected&user_id={bob}")).await, Vec::<String>::new());
+    assert_eq!(
+        ids(&shop.support(), &format!("?status=confirmed&user_id={bob}")).await,
+        [of_bob]
+    );
+    assert_eq!(
+        ids(&shop.support(), &format!("?status=rejected&user_id={bob}")).await,
+        Vec::<String>::new()
+    );
     shop.near.inventory.is_now(Fair).await;
     shop.settle().await;
-    assert_eq!(ids(&shop.user("ada"), "?status=pending").await, Vec::<String>::new());
+    assert_eq!(
+        ids(&shop.user("ada"), "?status=pending").await,
+        Vec::<String>::new()
+    );
 }
 
 #[actix_web::test]
@@ -133,6 +170,9 @@ async fn what_no_list_is_asked_by_is_refused() {
         "user_id=",
         "user_id=1",
     ] {
-        shop.admin().get(&format!("/orders?{query}")).await.assert_problem(400, "invalid_query");
+        shop.admin()
+            .get(&format!("/orders?{query}"))
+            .await
+            .assert_problem(400, "invalid_query");
     }
 }

@@ -1,5 +1,9 @@
 //! order-service through its front door.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops at what can't be")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test stops at what can't be"
+)]
 
 mod anything;
 mod crashes;

@@ -72,14 +72,21 @@ impl Catalogue {
 
     /// `GET /products?ids=a,b`: those that there are, newest first.
     fn answer(&self, asked: &Asked) -> (u16, Value) {
-        let ids = asked.path.strip_prefix("/products?ids=").filter(|_| asked.method == "GET");
+        let ids = asked
+            .path
+            .strip_prefix("/products?ids=")
+            .filter(|_| asked.method == "GET");
         let ids: Option<Vec<Uuid>> = ids.and_then(|ids| ids.split(',').map(|id| id.parse().ok()).collect());
         let Some(ids) = ids.filter(|ids| ids.len() <= 100) else {
             return (400, json!({"code": "invalid_query"}));
         };
         let products = self.0.borrow();
-        let found: Vec<_> =
-            products.iter().rev().filter(|(id, _)| ids.contains(id)).map(|(_, product)| product).collect();
+        let found: Vec<_> = products
+            .iter()
+            .rev()
+            .filter(|(id, _)| ids.contains(id))
+            .map(|(_, product)| product)
+            .collect();
         (200, json!({"items": found, "next_cursor": null}))
     }
 }
@@ -89,5 +96,8 @@ fn token(asked: &Asked) -> (u16, Value) {
     if asked.path != "/oauth/token" || !asked.authorization.starts_with("Basic ") {
         return (401, json!({"error": "invalid_client"}));
     }
-    (200, json!({"access_token": TOKEN, "token_type": "Bearer", "expires_in": 900}))
+    (
+        200,
+        json!({"access_token": TOKEN, "token_type": "Bearer", "expires_in": 900}),
+    )
 }

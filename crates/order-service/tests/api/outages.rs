@@ -15,14 +15,22 @@ async fn assert_kept_and_finished(weather: Weather) {
     shop.near.inventory.is_now(weather).await;
     let begun = Instant::now();
     let answer = shop.order_with_key("ada", "k", &[(lamp, 2)]).await;
-    assert!(begun.elapsed() < Duration::from_secs(12), "{weather:?}: {:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() < Duration::from_secs(12),
+        "{weather:?}: {:?}",
+        begun.elapsed()
+    );
     answer.assert(202, json!({"status": "pending", "total_cents": 200}));
     let id = id_of(&answer);
     assert_eq!(shop.show(&id).await, answer.json(), "{weather:?}");
     // Whoever asks again does not wait for the worker.
     let again = shop.order_with_key("ada", "k", &[(lamp, 2)]).await;
     assert_eq!(again.assert_status(202).json(), answer.json(), "{weather:?}");
-    assert!(begun.elapsed() < Duration::from_secs(12), "{weather:?}: {:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() < Duration::from_secs(12),
+        "{weather:?}: {:?}",
+        begun.elapsed()
+    );
 
     shop.near.inventory.is_now(Fair).await;
     shop.settle().await;
@@ -108,13 +116,21 @@ async fn a_call_that_is_lost_is_made_again_while_whoever_asked_waits() {
 async fn what_failed_is_tried_again_after_a_pause() {
     let shop = shop().await;
     let lamp = shop.product(100, 5);
-    shop.near.inventory.expects([Says(500, "{}"), Slow(Duration::from_millis(600))]);
+    shop.near
+        .inventory
+        .expects([Says(500, "{}"), Slow(Duration::from_millis(600))]);
     let failed = id_of(shop.order("ada", &[(lamp, 1)]).await.assert_status(202));
     // While this is made the worker looks around, more than once, by a clock that stands still.
     shop.order("ada", &[(lamp, 1)]).await.assert_status(201);
-    assert_eq!((shop.near.inventory.arrived(), shop.status(&failed).await.as_str()), (2, "pending"));
+    assert_eq!(
+        (shop.near.inventory.arrived(), shop.status(&failed).await.as_str()),
+        (2, "pending")
+    );
     shop.advance(1);
-    eventually("it is tried again", async || shop.status(&failed).await == "confirmed").await;
+    eventually("it is tried again", async || {
+        shop.status(&failed).await == "confirmed"
+    })
+    .await;
     shop.assert_books().await;
 }
 
@@ -130,7 +146,10 @@ async fn an_order_that_is_kept_may_turn_out_to_be_for_more_than_there_is() {
     let answer = shop.order_with_key("ada", "k", &[(lamp, 2)]).await;
     answer.assert_problem(409, "insufficient_stock");
     assert_eq!(answer.json()["order"]["id"], id_of(&order));
-    assert_eq!(answer.json()["short"], json!([{"product_id": lamp, "requested": 2, "available": 1}]));
+    assert_eq!(
+        answer.json()["short"],
+        json!([{"product_id": lamp, "requested": 2, "available": 1}])
+    );
     shop.assert_books().await;
 }
 
@@ -169,7 +188,10 @@ async fn what_is_due_while_inventory_service_is_left_alone_is_done_as_soon_as_it
     shop.near.inventory.is_now(Fair).await;
     shop.advance(60);
     // From here on the clock stands still: a task that was tried in vain meanwhile would not be due again.
-    eventually("it is confirmed", async || shop.status(&order).await == "confirmed").await;
+    eventually("it is confirmed", async || {
+        shop.status(&order).await == "confirmed"
+    })
+    .await;
     shop.assert_books().await;
 }
 
@@ -177,7 +199,9 @@ async fn what_is_due_while_inventory_service_is_left_alone_is_done_as_soon_as_it
 async fn an_order_that_inventory_service_never_takes_keeps_no_other_waiting() {
     let shop = shop().await;
     let (lamp, cursed) = (shop.product(100, 10), shop.product(100, 10));
-    shop.near.inventory.expects([Says(409, r#"{"code": "reservation_mismatch"}"#)]);
+    shop.near
+        .inventory
+        .expects([Says(409, r#"{"code": "reservation_mismatch"}"#)]);
     let never = id_of(shop.order("ada", &[(cursed, 1)]).await.assert_status(202));
     // From here on that is what inventory-service itself says.
     shop.near.stockroom.refuse(never.parse().unwrap());
@@ -204,8 +228,11 @@ async fn orders_that_wait_for_inventory_service_keep_nobody_from_the_database() 
     let wanted = [(lamp, 1)];
     let waiting = join_all((0..WAITING).map(|_| shop.order("ada", &wanted)));
     let others = async {
-        eventually("all of them wait", async || shop.near.inventory.arrived() >= WAITING).await;
-        shop.nobody().get("/health/ready").await.assert_status(200);
+        eventually("all of them wait", async || {
+            shop.near.inventory.arrived() >= WAITING
+        })
+        .await;
+        shop.anonymous().get("/health/ready").await.assert_status(200);
         shop.user("bob").get("/orders").await.assert_status(200);
         shop.near.inventory.is_now(Fair).await;
     };
@@ -219,11 +246,17 @@ async fn whoever_orders_is_answered_before_they_lose_patience() {
     let shop = shop().await;
     let lamp = shop.product(100, 5);
     // Prices come at the second attempt, and then inventory-service uses up what time is left.
-    shop.near.products.expects([Slow(Duration::from_secs(10)), Slow(Duration::from_millis(1_600))]);
+    shop.near
+        .products
+        .expects([Slow(Duration::from_secs(10)), Slow(Duration::from_millis(1_600))]);
     shop.near.inventory.is_now(HangsBefore).await;
     let begun = Instant::now();
     let order = id_of(shop.order("ada", &[(lamp, 1)]).await.assert_status(202));
-    assert!(begun.elapsed() < Duration::from_millis(9_600), "{:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() < Duration::from_millis(9_600),
+        "{:?}",
+        begun.elapsed()
+    );
     shop.near.inventory.is_now(Fair).await;
     shop.settle().await;
     assert_eq!(shop.status(&order).await, "confirmed");
@@ -238,7 +271,10 @@ async fn what_was_left_while_the_clock_was_fast_is_done_when_it_is_right_again()
     shop.near.inventory.expects([Says(500, "{}")]);
     let order = id_of(shop.order("ada", &[(lamp, 1)]).await.assert_status(202));
     shop.advance(-3_600);
-    eventually("it is confirmed", async || shop.status(&order).await == "confirmed").await;
+    eventually("it is confirmed", async || {
+        shop.status(&order).await == "confirmed"
+    })
+    .await;
     shop.assert_books().await;
 }
 

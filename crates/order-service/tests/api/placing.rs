@@ -20,11 +20,29 @@ async fn an_order_is_confirmed_at_present_prices_and_its_stock_reserved() {
     let members: Vec<_> = order.as_object().unwrap().keys().collect();
     assert_eq!(
         members,
-        ["created_at", "currency", "id", "items", "status", "total_cents", "updated_at", "user_id"]
+        [
+            "created_at",
+            "currency",
+            "id",
+            "items",
+            "status",
+            "total_cents",
+            "updated_at",
+            "user_id"
+        ]
     );
 
-    assert_eq!(answer.header("location"), format!("/orders/{}", order["id"].as_str().unwrap()));
-    assert_eq!((answer.header("idempotent-replayed"), answer.header("cache-control")), ("", "no-store"));
+    assert_eq!(
+        answer.header("location"),
+        format!("/orders/{}", order["id"].as_str().unwrap())
+    );
+    assert_eq!(
+        (
+            answer.header("idempotent-replayed"),
+            answer.header("cache-control")
+        ),
+        ("", "no-store")
+    );
     let shown = shop.user("ada").get(answer.header("location")).await;
     assert_eq!(shown.assert_status(200).json(), order);
     assert_eq!(shop.near.stockroom.stock(lamp), [5, 2, 0]);
@@ -37,14 +55,20 @@ async fn an_order_keeps_the_names_and_prices_that_it_was_made_with() {
     let (lamp, shade) = (shop.product(100, 5), shop.product(5, 5));
     let odd = " Lámp’s \"best\" <b>\\ %_ 🪔 e\u{301} ";
     shop.near.catalogue.change(lamp, "name", json!(odd));
-    let order = shop.order("ada", &[(lamp, 1), (shade, 1)]).await.assert_status(201).json();
+    let order = shop
+        .order("ada", &[(lamp, 1), (shade, 1)])
+        .await
+        .assert_status(201)
+        .json();
     assert_eq!(order["items"][0]["name"], odd);
 
     shop.near.catalogue.change(lamp, "name", json!("Lantern"));
     shop.near.catalogue.change(lamp, "price_cents", json!(900));
     shop.near.catalogue.take_down(shade);
     assert_eq!(shop.show(order["id"].as_str().unwrap()).await, order);
-    shop.order("ada", &[(lamp, 1)]).await.assert(201, json!({"total_cents": 900}));
+    shop.order("ada", &[(lamp, 1)])
+        .await
+        .assert(201, json!({"total_cents": 900}));
 }
 
 #[actix_web::test]
@@ -59,25 +83,47 @@ async fn an_order_for_more_than_there_is_is_refused_with_what_is_short_and_kept(
     ]);
     answer.assert(409, json!({"short": short}));
     let order = answer.json()["order"].clone();
-    assert_eq!((&order["status"], &order["total_cents"]), (&json!("rejected"), &json!(900)));
-    assert_eq!(answer.header("location"), format!("/orders/{}", order["id"].as_str().unwrap()));
-    assert_eq!(shop.user("ada").get(answer.header("location")).await.assert_status(200).json(), order);
+    assert_eq!(
+        (&order["status"], &order["total_cents"]),
+        (&json!("rejected"), &json!(900))
+    );
+    assert_eq!(
+        answer.header("location"),
+        format!("/orders/{}", order["id"].as_str().unwrap())
+    );
+    assert_eq!(
+        shop.user("ada")
+            .get(answer.header("location"))
+            .await
+            .assert_status(200)
+            .json(),
+        order
+    );
     assert_eq!(shop.near.stockroom.stock(lamp), [5, 0, 0]);
     shop.assert_books().await;
 
     // There is enough later on, for another order.
     shop.near.stockroom.restock(shade, 9);
     assert_eq!(shop.status(order["id"].as_str().unwrap()).await, "rejected");
-    shop.order("ada", &[(shade, 3)]).await.assert(201, json!({"status": "confirmed"}));
+    shop.order("ada", &[(shade, 3)])
+        .await
+        .assert(201, json!({"status": "confirmed"}));
 }
 
 #[actix_web::test]
 async fn the_bounds_themselves_are_allowed() {
     let shop = shop().await;
-    let lines: Vec<_> = (0..50).map(|_| (shop.product(1_000_000_000_000, 10_000), 10_000)).collect();
+    let lines: Vec<_> = (0..50)
+        .map(|_| (shop.product(1_000_000_000_000, 10_000), 10_000))
+        .collect();
     let order = shop.order("ada", &lines).await;
     order.assert(201, json!({"total_cents": 500_000_000_000_000_000_i64}));
-    let told = shop.near.stockroom.reservation(id_of(&order).parse().unwrap()).unwrap().1;
+    let told = shop
+        .near
+        .stockroom
+        .reservation(id_of(&order).parse().unwrap())
+        .unwrap()
+        .1;
     assert_eq!(told, lines.into_iter().collect());
 }
 
@@ -85,7 +131,10 @@ async fn the_bounds_themselves_are_allowed() {
 async fn whoever_orders_without_a_key_twice_orders_twice() {
     let shop = shop().await;
     let lamp = shop.product(100, 5);
-    let (first, second) = (shop.order("ada", &[(lamp, 1)]).await, shop.order("ada", &[(lamp, 1)]).await);
+    let (first, second) = (
+        shop.order("ada", &[(lamp, 1)]).await,
+        shop.order("ada", &[(lamp, 1)]).await,
+    );
     first.assert_status(201);
     second.assert_status(201);
     assert_ne!(id_of(&first), id_of(&second));

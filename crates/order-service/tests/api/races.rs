@@ -2,11 +2,11 @@
 
 use futures_util::future::{join, join_all};
 use serde_json::json;
-use test_kit::Answer;
+use test_kit::TestResponse;
 
 use crate::shop::{Shop, id_of, shop};
 
-fn count(answers: &[Answer], status: u16) -> usize {
+fn count(answers: &[TestResponse], status: u16) -> usize {
     answers.iter().filter(|answer| answer.status == status).count()
 }
 
@@ -68,10 +68,20 @@ async fn orders_that_are_cancelled_while_they_are_made_end_as_one_or_the_other()
     let cancel = async {
         let (mut cancelled, mut looks) = (0, 0);
         while looks < 300 && cancelled < 20 {
-            let page = shop.user("ada").get("/orders?limit=100").await.assert_status(200).json();
-            let open =
-                page["items"].as_array().unwrap().iter().filter(|order| order["status"] != "cancelled");
-            let ids: Vec<_> = open.map(|order| order["id"].as_str().unwrap().to_owned()).collect();
+            let page = shop
+                .user("ada")
+                .get("/orders?limit=100")
+                .await
+                .assert_status(200)
+                .json();
+            let open = page["items"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter(|order| order["status"] != "cancelled");
+            let ids: Vec<_> = open
+                .map(|order| order["id"].as_str().unwrap().to_owned())
+                .collect();
             cancelled += count(&join_all(ids.iter().map(|id| shop.cancel("ada", id))).await, 200);
             looks += 1;
         }

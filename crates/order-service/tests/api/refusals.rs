@@ -9,7 +9,14 @@ use crate::shop::{Shop, basket, id_of, shop};
 use crate::weather::Weather::{self, Away, Fair, HangsBefore, LostAfter, LostBefore, Says, Slow};
 
 async fn assert_nothing_ordered(shop: &Shop) {
-    assert_eq!((shop.ledger.orders().await, shop.ledger.keys().await, shop.ledger.tasks().await), (0, 0, 0));
+    assert_eq!(
+        (
+            shop.ledger.orders().await,
+            shop.ledger.keys().await,
+            shop.ledger.tasks().await
+        ),
+        (0, 0, 0)
+    );
     assert_eq!(shop.near.inventory.arrived(), 0);
 }
 
@@ -21,7 +28,9 @@ async fn a_basket_that_breaks_a_rule_is_refused_by_name_of_its_field() {
     let unknown = Uuid::from_u128(7);
     let line = |change: Value| {
         let mut line = json!({"product_id": lamp, "quantity": 1});
-        line.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        line.as_object_mut()
+            .unwrap()
+            .extend(change.as_object().unwrap().clone());
         json!({"items": [line]})
     };
     let mut wrong = vec![
@@ -39,7 +48,10 @@ async fn a_basket_that_breaks_a_rule_is_refused_by_name_of_its_field() {
         ("items[0].product_id", basket(&[(unknown, 1)])),
         ("items[1].product_id", basket(&[(lamp, 1), (unknown, 1)])),
         ("items[0].product_id", basket(&[(Uuid::nil(), 1)])),
-        ("user_id", json!({"user_id": unknown, "items": basket(&[(lamp, 1)])["items"]})),
+        (
+            "user_id",
+            json!({"user_id": unknown, "items": basket(&[(lamp, 1)])["items"]}),
+        ),
     ];
     for product in [json!("lamp"), json!(7), json!(null), json!("")] {
         wrong.push(("items[0].product_id", line(json!({"product_id": product}))));
@@ -73,16 +85,25 @@ async fn a_service_is_nobody_who_orders_cancels_or_fulfils() {
     for name in ["inventory-service", "product-service", "order-service"] {
         // With a token that is for this service, and says all else that it should.
         let token = shop.issuer().as_service(name).token();
-        let service = shop.user("ada").bearing(&token);
-        service.post("/orders", basket(&[(lamp, 1)])).await.assert_problem(403, "forbidden");
+        let service = shop.user("ada").with_token(&token);
+        service
+            .post("/orders", basket(&[(lamp, 1)]))
+            .await
+            .assert_problem(403, "forbidden");
         service.get("/orders").await.assert_problem(403, "forbidden");
-        service.get(&format!("/orders/{id}")).await.assert_problem(403, "forbidden");
+        service
+            .get(&format!("/orders/{id}"))
+            .await
+            .assert_problem(403, "forbidden");
         for decision in ["cancel", "fulfil"] {
             let refused = service.post(&format!("/orders/{id}/{decision}"), json!({})).await;
             refused.assert_problem(403, "forbidden");
         }
     }
-    assert_eq!((shop.ledger.orders().await, shop.status(&id).await.as_str()), (1, "confirmed"));
+    assert_eq!(
+        (shop.ledger.orders().await, shop.status(&id).await.as_str()),
+        (1, "confirmed")
+    );
     assert_eq!(shop.near.stockroom.stock(lamp), [5, 2, 0]);
     shop.assert_books().await;
 }
@@ -96,10 +117,16 @@ async fn what_can_t_be_added_up_is_refused() {
     mixed.assert_invalid("items[1].product_id");
     let dear = shop.product(i64::MAX, 5);
     shop.order("ada", &[(dear, 2)]).await.assert_invalid("items");
-    shop.order("ada", &[(euro, 1), (dear, 1)]).await.assert_invalid("items");
+    shop.order("ada", &[(euro, 1), (dear, 1)])
+        .await
+        .assert_invalid("items");
     assert_nothing_ordered(&shop).await;
-    shop.order("ada", &[(dear, 1)]).await.assert(201, json!({"total_cents": i64::MAX}));
-    shop.order("ada", &[(dollar, 1)]).await.assert(201, json!({"currency": "USD"}));
+    shop.order("ada", &[(dear, 1)])
+        .await
+        .assert(201, json!({"total_cents": i64::MAX}));
+    shop.order("ada", &[(dollar, 1)])
+        .await
+        .assert(201, json!({"currency": "USD"}));
 }
 
 #[actix_web::test]
@@ -109,7 +136,10 @@ async fn a_basket_of_a_million_lines_is_not_even_read() {
     let body = format!(r#"{{"items": [{}]}}"#, vec![line.as_str(); 1_000_000].join(",\n"));
     let json =
         |request: reqwest::RequestBuilder| request.header("content-type", "application/json").body(body);
-    let answer = shop.user("ada").send(&actix_web::http::Method::POST, "/orders", json).await;
+    let answer = shop
+        .user("ada")
+        .send(&actix_web::http::Method::POST, "/orders", json)
+        .await;
     answer.assert_problem(413, "payload_too_large");
     assert_nothing_ordered(&shop).await;
 }
@@ -121,13 +151,24 @@ async fn assert_no_prices(shop: &Shop, lamp: Uuid, weather: Weather) {
     let (before, asked) = (shop.ledger.orders().await, shop.near.inventory.arrived());
     let answer = shop.order_with_key("ada", &key, &[(lamp, 1)]).await;
     answer.assert_problem(503, "product_service_unavailable");
-    assert_eq!(answer.json()["detail"], "Prices can't be had at the moment. Nothing was ordered.");
+    assert_eq!(
+        answer.json()["detail"],
+        "Prices can't be had at the moment. Nothing was ordered."
+    );
     assert!(answer.header("retry-after").parse::<u32>().unwrap() > 0);
-    assert_eq!((shop.ledger.orders().await, shop.near.inventory.arrived()), (before, asked), "{weather:?}");
+    assert_eq!(
+        (shop.ledger.orders().await, shop.near.inventory.arrived()),
+        (before, asked),
+        "{weather:?}"
+    );
 
     shop.near.products.is_now(Fair).await;
     let answer = shop.order_with_key("ada", &key, &[(lamp, 1)]).await;
-    assert_eq!(answer.assert_status(201).header("idempotent-replayed"), "", "{weather:?}");
+    assert_eq!(
+        answer.assert_status(201).header("idempotent-replayed"),
+        "",
+        "{weather:?}"
+    );
 }
 
 #[actix_web::test]

@@ -24,15 +24,26 @@ async fn two_replicas_share_what_is_left_to_do() {
     }))
     .await;
     // A third of them is cancelled, at the other replica.
-    join_all(orders.iter().enumerate().filter(|(turn, _)| turn % 3 == 0).map(async |(turn, order)| {
-        let shop = if turn % 2 == 0 { &other } else { &one };
-        shop.cancel("ada", order).await.assert_status(200);
-    }))
+    join_all(
+        orders
+            .iter()
+            .enumerate()
+            .filter(|(turn, _)| turn % 3 == 0)
+            .map(async |(turn, order)| {
+                let shop = if turn % 2 == 0 { &other } else { &one };
+                shop.cancel("ada", order).await.assert_status(200);
+            }),
+    )
     .await;
     one.near.inventory.is_now(Fair).await;
     one.settle().await;
     one.assert_books().await;
-    let confirmed = one.orders().await.iter().filter(|order| order["status"] == "confirmed").count();
+    let confirmed = one
+        .orders()
+        .await
+        .iter()
+        .filter(|order| order["status"] == "confirmed")
+        .count();
     assert_eq!(confirmed, 40);
 }
 
@@ -91,10 +102,21 @@ async fn what_one_replica_dies_over_the_other_finishes() {
     let [mut one, other] = two().await;
     let items = [(one.product(100, 50), 1)];
     one.near.inventory.is_now(HangsBefore).await;
-    let ordering = begin(&one.user("ada").with("idempotency-key", "k"), "/orders", basket(&items));
-    eventually("inventory-service is asked", async || one.near.inventory.arrived() > 0).await;
+    let ordering = begin(
+        &one.user("ada").with("idempotency-key", "k"),
+        "/orders",
+        basket(&items),
+    );
+    eventually("inventory-service is asked", async || {
+        one.near.inventory.arrived() > 0
+    })
+    .await;
     // Whoever asks the other meanwhile waits for the first, as long as that may still be at it.
-    let twin = begin(&other.user("ada").with("idempotency-key", "k"), "/orders", basket(&items));
+    let twin = begin(
+        &other.user("ada").with("idempotency-key", "k"),
+        "/orders",
+        basket(&items),
+    );
     one.crash().await;
     ordering.abort();
     other.near.inventory.is_now(Fair).await;
@@ -123,7 +145,11 @@ async fn replicas_whose_clocks_differ_a_little_leave_each_other_s_work_alone() {
             other.order_with_key("ada", &key, &items).await
         })
         .await;
-        assert_eq!(twin.assert_status(201).json(), made.assert_status(201).json(), "{behind}");
+        assert_eq!(
+            twin.assert_status(201).json(),
+            made.assert_status(201).json(),
+            "{behind}"
+        );
         other.order("ada", &items).await.assert_status(201);
         assert_eq!(one.near.stockroom.told() - told, 2, "{behind}");
     }

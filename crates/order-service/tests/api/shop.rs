@@ -14,8 +14,8 @@ use chrono::TimeDelta;
 use db::DatabaseUrl;
 use order_service::{Config, NAME, startup};
 use serde_json::{Value, json};
-use service_kit::{Env, Host, Settings, Shutdown};
-use test_kit::{Answer, Client, TestHost, TestService};
+use service_kit::{Env, Runtime, Settings, Shutdown};
+use test_kit::{Client, TestResponse, TestRuntime, TestService};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -53,17 +53,29 @@ pub async fn shop() -> Shop {
 impl Shop {
     async fn open(issuer: Issuer, clock: Clock, near: Neighbours, database: Option<DatabaseUrl>) -> Self {
         let mut given = None;
-        let run = |host| {
-            given = Some(host);
+        let run = |runtime| {
+            given = Some(runtime);
             pending::<Result<(), Box<dyn Error>>>()
         };
         let service = TestService::spawn(issuer, run).await;
-        let TestHost { database: own, host } = given.unwrap();
+        let TestRuntime {
+            database: own,
+            runtime,
+        } = given.unwrap();
         let config = config(database.unwrap_or(own), &near);
         let ledger = Ledger::of(&config.database).await;
-        let nobody = service.nobody().clone();
-        let listener = host.listener;
-        let mut shop = Self { service, near, ledger, config, clock, listener, life: None, nobody };
+        let nobody = service.anonymous().clone();
+        let listener = runtime.listener;
+        let mut shop = Self {
+            service,
+            near,
+            ledger,
+            config,
+            clock,
+            listener,
+            life: None,
+            nobody,
+        };
         shop.start();
         shop
     }
@@ -75,7 +87,7 @@ impl Shop {
 
     /// A replica whose clock is so many seconds behind.
     pub async fn replica_behind(&self, seconds: i64) -> Self {
-        let clock = Clock::standing();
+        let clock = Clock::fixed();
         clock.advance(self.clock.now() - clock.now() - TimeDelta::seconds(seconds));
         self.replica_with(clock).await
     }
@@ -90,7 +102,7 @@ impl Shop {
         let (kill, killed) = oneshot::channel::<()>();
         let (stop, stopped) = oneshot::channel::<()>();
         let (ended, end) = oneshot::channel();
-        let host = Host {
+        let runtime = Runtime {
             listener: self.listener.try_clone().unwrap(),
             shutdown: Shutdown::when(async { drop(stopped.await) }),
             clock: self.clock.clone(),
@@ -101,7 +113,7 @@ impl Shop {
             let system = System::new();
             let context = system.block_on(async {
                 tokio::select! {
-                    outcome = startup::run_with(config, verifier, host) => outcome.unwrap(),
+                    outcome = startup::run_with(config, verifier, runtime) => outcome.unwrap(),
                     Ok(()) = killed => {}
                 }
                 tokio::runtime::Handle::current()
@@ -118,14 +130,22 @@ impl Shop {
 
     /// Everything that the service is at breaks off, as if its process were killed.
     pub async fn crash(&mut self) {
-        let Life { kill, stop: _stop, end } = self.life.take().unwrap();
+        let Life {
+            kill,
+            stop: _stop,
+            end,
+        } = self.life.take().unwrap();
         kill.send(()).unwrap();
         end.await.unwrap_err();
     }
 
     /// The service stops as it should.
     pub async fn stop(&mut self) {
-        let Life { kill: _kill, stop, end } = self.life.take().unwrap();
+        let Life {
+            kill: _kill,
+            stop,
+            end,
+        } = self.life.take().unwrap();
         stop.send(()).unwrap();
         end.await.unwrap_err();
     }
@@ -143,7 +163,7 @@ impl Shop {
     }
 
     fn call_as(&self, name: &str, roles: &[&str]) -> Client {
-        self.nobody.bearing(&self.person(name, roles).token())
+        self.nobody.with_token(&self.person(name, roles).token())
     }
 
     /// Moves the service's clock on.
@@ -156,17 +176,24 @@ impl Shop {
         self.near.product(price_cents, on_hand)
     }
 
-    pub async fn order(&self, name: &str, items: &[(Uuid, i64)]) -> Answer {
+    pub async fn order(&self, name: &str, items: &[(Uuid, i64)]) -> TestResponse {
         self.user(name).post("/orders", basket(items)).await
     }
 
-    pub async fn order_with_key(&self, name: &str, key: &str, items: &[(Uuid, i64)]) -> Answer {
-        self.user(name).with("idempotency-key", key).post("/orders", basket(items)).await
+    pub async fn order_with_key(&self, name: &str, key: &str, items: &[(Uuid, i64)]) -> TestResponse {
+        self.user(name)
+            .with("idempotency-key", key)
+            .post("/orders", basket(items))
+            .await
     }
 
     /// An order that was made, as it is now.
     pub async fn show(&self, order: &str) -> Value {
-        self.admin().get(&format!("/orders/{order}")).await.assert_status(200).json()
+        self.admin()
+            .get(&format!("/orders/{order}"))
+            .await
+            .assert_status(200)
+            .json()
     }
 
     pub async fn status(&self, order: &str) -> String {
@@ -197,7 +224,10 @@ fn config(database: DatabaseUrl, near: &Neighbours) -> Config {
     let urls = names.into_iter().zip(urls.iter().map(String::as_str));
     let mut env = Env::from_vars(NAME, urls.chain([("ORDER_SERVICE_SECRET", "not-a-secret")]));
     let settings = Settings::read(&mut env, NAME);
-    let config = Config { database, ..Config::read(&mut env, settings) };
+    let config = Config {
+        database,
+        ..Config::read(&mut env, settings)
+    };
     env.finish(config).unwrap()
 }
 
@@ -207,15 +237,18 @@ pub fn basket(items: &[(Uuid, i64)]) -> Value {
 }
 
 /// Somebody calls, and the test goes on meanwhile.
-pub fn begin(client: &Client, path: &str, body: Value) -> JoinHandle<Answer> {
+pub fn begin(client: &Client, path: &str, body: Value) -> JoinHandle<TestResponse> {
     let (client, path) = (client.clone(), path.to_owned());
     rt::spawn(async move { client.post(&path, body).await })
 }
 
 /// The id of the order that an answer is about.
-pub fn id_of(answer: &Answer) -> String {
+pub fn id_of(answer: &TestResponse) -> String {
     let location = answer.header("location");
-    location.strip_prefix("/orders/").unwrap_or_else(|| panic!("no order: {answer:?}")).to_owned()
+    location
+        .strip_prefix("/orders/")
+        .unwrap_or_else(|| panic!("no order: {answer:?}"))
+        .to_owned()
 }
 
 /// Waits for it, and not for ever.

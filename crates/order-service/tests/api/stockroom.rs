@@ -50,7 +50,11 @@ impl Stockroom {
 
     /// Knows an order with other items than it will come with, as ought never to be.
     pub fn refuse(&self, order: Uuid) {
-        let other = Reservation { state: State::Refused, items: BTreeMap::new(), short: Vec::new() };
+        let other = Reservation {
+            state: State::Refused,
+            items: BTreeMap::new(),
+            short: Vec::new(),
+        };
         self.reservations.borrow_mut().insert(order, other);
     }
 
@@ -62,7 +66,10 @@ impl Stockroom {
 
     /// What became of an order, and its lines where any are known.
     pub fn reservation(&self, order: Uuid) -> Option<(State, BTreeMap<Uuid, i64>)> {
-        self.reservations.borrow().get(&order).map(|found| (found.state, found.items.clone()))
+        self.reservations
+            .borrow()
+            .get(&order)
+            .map(|found| (found.state, found.items.clone()))
     }
 
     pub fn orders(&self) -> Vec<Uuid> {
@@ -100,9 +107,9 @@ impl Stockroom {
         let path: Vec<_> = asked.path.split('/').skip(1).collect();
         let id = path.get(1).and_then(|id| id.parse().ok());
         match (asked.method.as_str(), path.as_slice(), id) {
-            ("POST", ["reservations"], _) => {
-                self.reserve(&asked.body).unwrap_or((422, json!({"code": "invalid_body"})))
-            }
+            ("POST", ["reservations"], _) => self
+                .reserve(&asked.body)
+                .unwrap_or((422, json!({"code": "invalid_body"}))),
             ("POST", ["reservations", _, "commit"], Some(id)) => self.commit(id),
             ("DELETE", ["reservations", _], Some(id)) => self.release(id),
             _ => (404, json!({"code": "not_found"})),
@@ -111,9 +118,17 @@ impl Stockroom {
 
     fn reserve(&self, body: &Value) -> Option<(u16, Value)> {
         let order = body["order_id"].as_str()?.parse().ok()?;
-        let item =
-            |item: &Value| Some((item["product_id"].as_str()?.parse().ok()?, item["quantity"].as_i64()?));
-        let items: BTreeMap<Uuid, i64> = body["items"].as_array()?.iter().map(item).collect::<Option<_>>()?;
+        let item = |item: &Value| {
+            Some((
+                item["product_id"].as_str()?.parse().ok()?,
+                item["quantity"].as_i64()?,
+            ))
+        };
+        let items: BTreeMap<Uuid, i64> = body["items"]
+            .as_array()?
+            .iter()
+            .map(item)
+            .collect::<Option<_>>()?;
         let known = self.reservations.borrow().get(&order).cloned();
         let known = known.unwrap_or_else(|| self.decide(order, items.clone()));
         Some(match known.state {
@@ -126,12 +141,18 @@ impl Stockroom {
 
     fn decide(&self, order: Uuid, items: BTreeMap<Uuid, i64>) -> Reservation {
         let available = |product| self.stock(product)[0] - self.stock(product)[1];
-        let short = items.iter().map(|(product, quantity)| (product, quantity, available(*product)));
+        let short = items
+            .iter()
+            .map(|(product, quantity)| (product, quantity, available(*product)));
         let short = short.filter(|(_, quantity, available)| available < quantity).map(|(product, requested, available)| {
             json!({"product_id": product, "requested": requested, "available": available})
         });
         let short: Vec<_> = short.collect();
-        let state = if short.is_empty() { State::Reserved } else { State::Refused };
+        let state = if short.is_empty() {
+            State::Reserved
+        } else {
+            State::Refused
+        };
         let reservation = Reservation { state, items, short };
         if state == State::Reserved {
             self.change(&reservation, |stock, quantity| stock.reserved += quantity);
@@ -163,7 +184,11 @@ impl Stockroom {
 
     pub fn release(&self, order: Uuid) -> (u16, Value) {
         let mut reservations = self.reservations.borrow_mut();
-        let never = || Reservation { state: State::Refused, items: BTreeMap::new(), short: Vec::new() };
+        let never = || Reservation {
+            state: State::Refused,
+            items: BTreeMap::new(),
+            short: Vec::new(),
+        };
         let known = reservations.entry(order).or_insert_with(never);
         if known.state == State::Committed {
             return problem("committed");

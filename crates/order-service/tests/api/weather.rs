@@ -124,7 +124,9 @@ impl Door {
     }
 
     async fn serve(self, mut stream: TcpStream) {
-        let Some(asked) = read(&mut stream).await else { return };
+        let Some(asked) = read(&mut stream).await else {
+            return;
+        };
         self.0.arrived.set(self.0.arrived.get() + 1);
         let mut changes = self.0.weather.subscribe();
         let expected = self.0.forecast.borrow_mut().pop_front();
@@ -171,7 +173,9 @@ async fn read(stream: &mut TcpStream) -> Option<Asked> {
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
             let header = |name: &str| {
                 let mut headers = head.lines().skip(1).filter_map(|line| line.split_once(": "));
-                headers.find(|(found, _)| *found == name).map_or("", |(_, value)| value)
+                headers
+                    .find(|(found, _)| *found == name)
+                    .map_or("", |(_, value)| value)
             };
             if body.len() >= header("content-length").parse().unwrap_or(0) {
                 let (method, rest) = head.split_once(' ')?;
@@ -194,7 +198,10 @@ async fn answer(stream: &mut TcpStream, status: u16, body: &str) {
     let body = if status == 204 {
         String::new()
     } else {
-        format!("content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+        format!(
+            "content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        )
     };
     let end = if status == 204 { "\r\n" } else { "" };
     let text = format!("HTTP/1.1 {status} So\r\nconnection: close\r\n{body}{end}");

@@ -34,7 +34,10 @@ pub async fn change(
 ) -> Result<HttpResponse, ProductError> {
     let mut tx = db.begin().await?;
 
-    let product = Products(&mut tx).find(id.0).await?.ok_or(ProductError::NotFound)?;
+    let product = Products(&mut tx)
+        .find(id.0)
+        .await?
+        .ok_or(ProductError::NotFound)?;
     if !product.may_be_changed_by(&user) {
         return Err(ProductError::NotYours);
     }
@@ -44,13 +47,20 @@ pub async fn change(
 
     // Somebody else may change it between the reading and the writing. Whoever named a version is told; whoever did not
     // changes what they named and leaves the rest as it is by then.
-    let version = request.headers().contains_key(IF_MATCH).then_some(product.version);
-    let changed = Products(&mut tx).change(product.id, version, &change, clock.now()).await?;
+    let version = request
+        .headers()
+        .contains_key(IF_MATCH)
+        .then_some(product.version);
+    let changed = Products(&mut tx)
+        .change(product.id, version, &change, clock.now())
+        .await?;
     let product = changed.ok_or(match version {
         Some(_) => ProductError::ChangedMeanwhile,
         None => ProductError::NotFound,
     })?;
     tx.commit().await?;
 
-    Ok(HttpResponse::Ok().insert_header((ETAG, product.tag())).json(product))
+    Ok(HttpResponse::Ok()
+        .insert_header((ETAG, product.tag()))
+        .json(product))
 }

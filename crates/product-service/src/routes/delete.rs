@@ -28,7 +28,10 @@ pub async fn delete(
 ) -> Result<HttpResponse, ProductError> {
     let mut tx = db.begin().await?;
 
-    let product = Products(&mut tx).find(id.0).await?.ok_or(ProductError::NotFound)?;
+    let product = Products(&mut tx)
+        .find(id.0)
+        .await?
+        .ok_or(ProductError::NotFound)?;
     if !etag::allows_change(&request, &product.tag())? {
         return Err(ProductError::ChangedMeanwhile);
     }

@@ -56,10 +56,20 @@ pub async fn list(
     request: HttpRequest,
     db: Data<Db>,
 ) -> Result<HttpResponse, ProductError> {
-    let limit = query.limit.unwrap_or(if query.ids.is_some() { Limit::MAX } else { Limit::default() });
-    let search = Search { text: query.q, owner_id: query.owner_id, ids: query.ids };
+    let limit = query.limit.unwrap_or(if query.ids.is_some() {
+        Limit::MAX
+    } else {
+        Limit::default()
+    });
+    let search = Search {
+        text: query.q,
+        owner_id: query.owner_id,
+        ids: query.ids,
+    };
 
-    let products = Products(&mut db.read().await?).list(&search, query.cursor, limit).await?;
+    let products = Products(&mut db.read().await?)
+        .list(&search, query.cursor, limit)
+        .await?;
 
     let page = Page::of(products, limit, |product| product.id);
     Ok(etag::respond(&request, etag::of_content(&page), &page))
@@ -67,6 +77,11 @@ pub async fn list(
 
 fn ids<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Uuid>>, D::Error> {
     let list = String::deserialize(deserializer)?;
-    let ids = list.split(',').filter(|id| !id.is_empty()).map(str::parse).collect::<Result<_, _>>();
-    ids.map(Some).map_err(|_| serde::de::Error::custom("ids must be ids with commas between them"))
+    let ids = list
+        .split(',')
+        .filter(|id| !id.is_empty())
+        .map(str::parse)
+        .collect::<Result<_, _>>();
+    ids.map(Some)
+        .map_err(|_| serde::de::Error::custom("ids must be ids with commas between them"))
 }

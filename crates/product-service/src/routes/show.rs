@@ -25,7 +25,10 @@ pub async fn show(
     request: HttpRequest,
     db: Data<Db>,
 ) -> Result<HttpResponse, ProductError> {
-    let product = Products(&mut db.read().await?).find(id.0).await?.ok_or(ProductError::NotFound)?;
+    let product = Products(&mut db.read().await?)
+        .find(id.0)
+        .await?
+        .ok_or(ProductError::NotFound)?;
 
     Ok(etag::respond(&request, product.tag(), &product))
 }

@@ -116,5 +116,8 @@ impl Products<'_> {
 
 /// `$5, $6, $7` for `first` 5 and `count` 3.
 fn placeholders(first: usize, count: usize) -> String {
-    (first..first + count).map(|number| format!("${number}")).collect::<Vec<_>>().join(", ")
+    (first..first + count)
+        .map(|number| format!("${number}"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }

@@ -12,13 +12,22 @@ async fn what_is_put_up_is_there_for_everyone() {
     assert_eq!(answer.header("etag"), r#""1""#);
     assert_eq!(answer.header("cache-control"), "no-store");
 
-    let shown = shop.nobody().get(answer.header("location")).await;
+    let shown = shop.anonymous().get(answer.header("location")).await;
     assert_eq!(shown.assert_status(200).json(), answer.json());
     assert_eq!(shown.header("cache-control"), "");
     let members: Vec<_> = answer.json().as_object().unwrap().keys().cloned().collect();
     assert_eq!(
         members,
-        ["created_at", "currency", "description", "id", "name", "owner_id", "price_cents", "updated_at"]
+        [
+            "created_at",
+            "currency",
+            "description",
+            "id",
+            "name",
+            "owner_id",
+            "price_cents",
+            "updated_at"
+        ]
     );
 }
 
@@ -32,7 +41,7 @@ async fn text_round_trips_byte_for_byte() {
         "currency": "JPY",
     });
     let url = put_up(&shop.user("ada"), odd.clone()).await;
-    shop.nobody().get(&url).await.assert(200, odd);
+    shop.anonymous().get(&url).await.assert(200, odd);
 }
 
 #[actix_web::test]
@@ -67,7 +76,7 @@ async fn a_product_that_breaks_a_rule_is_refused_by_name_of_its_field() {
         product.as_object_mut().unwrap().remove(field);
         ada.post("/products", product).await.assert_invalid(field);
     }
-    assert_eq!(shop.nobody().get("/products").await.json()["items"], json!([]));
+    assert_eq!(shop.anonymous().get("/products").await.json()["items"], json!([]));
 }
 
 #[actix_web::test]
@@ -77,7 +86,7 @@ async fn the_bounds_themselves_are_allowed() {
         "name": "ä".repeat(200), "description": "ö".repeat(5_000), "price_cents": 1_000_000_000_000_i64, "currency": "ABC",
     });
     let url = put_up(&shop.user("ada"), most.clone()).await;
-    shop.nobody().get(&url).await.assert(200, most);
+    shop.anonymous().get(&url).await.assert(200, most);
 }
 
 #[actix_web::test]
@@ -85,16 +94,26 @@ async fn pages_go_through_all_products_once_newest_first() {
     let shop = shop().await;
     let ada = shop.user("ada");
     for number in 0..7 {
-        put_up(&ada, json!({"name": format!("p{number}"), "price_cents": number, "currency": "EUR"})).await;
+        put_up(
+            &ada,
+            json!({"name": format!("p{number}"), "price_cents": number, "currency": "EUR"}),
+        )
+        .await;
     }
     let mut names = Vec::new();
     let mut path = "/products?limit=3".to_owned();
     loop {
-        let page = shop.nobody().get(&path).await.assert_status(200).json();
+        let page = shop.anonymous().get(&path).await.assert_status(200).json();
         names.extend(
-            page["items"].as_array().unwrap().iter().map(|item| item["name"].as_str().unwrap().to_owned()),
+            page["items"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|item| item["name"].as_str().unwrap().to_owned()),
         );
-        let Some(cursor) = page["next_cursor"].as_str() else { break };
+        let Some(cursor) = page["next_cursor"].as_str() else {
+            break;
+        };
         // What is put up meanwhile moves nothing.
         put_up(&ada, json!({"name": "late", "price_cents": 1, "currency": "EUR"})).await;
         path = format!("/products?limit=3&cursor={cursor}");
@@ -112,13 +131,24 @@ async fn a_search_looks_in_names_and_descriptions_whatever_the_capitals() {
         ("CAFÉ table", ""),
         ("100% wool_", r"back\slash"),
     ] {
-        put_up(&ada, json!({"name": name, "description": description, "price_cents": 1, "currency": "EUR"}))
-            .await;
+        put_up(
+            &ada,
+            json!({"name": name, "description": description, "price_cents": 1, "currency": "EUR"}),
+        )
+        .await;
     }
     let found = async |q: &str| {
-        let page = shop.nobody().get(&format!("/products?q={q}")).await.assert_status(200).json();
-        let names =
-            page["items"].as_array().unwrap().iter().map(|item| item["name"].as_str().unwrap().to_owned());
+        let page = shop
+            .anonymous()
+            .get(&format!("/products?q={q}"))
+            .await
+            .assert_status(200)
+            .json();
+        let names = page["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|item| item["name"].as_str().unwrap().to_owned());
         names.collect::<Vec<_>>()
     };
     assert_eq!(found("light").await, ["Candle", "Lamp"]);
@@ -129,8 +159,14 @@ async fn a_search_looks_in_names_and_descriptions_whatever_the_capitals() {
     assert_eq!(found("%5C").await, ["100% wool_"]);
     assert_eq!(found("nothing").await, Vec::<String>::new());
     assert_eq!(found("").await.len(), 4);
-    shop.nobody().get("/products?q=%00").await.assert_problem(400, "invalid_query");
-    shop.nobody().get(&format!("/products?q={}", "x".repeat(101))).await.assert_problem(400, "invalid_query");
+    shop.anonymous()
+        .get("/products?q=%00")
+        .await
+        .assert_problem(400, "invalid_query");
+    shop.anonymous()
+        .get(&format!("/products?q={}", "x".repeat(101)))
+        .await
+        .assert_problem(400, "invalid_query");
 }
 
 #[actix_web::test]
@@ -139,9 +175,17 @@ async fn a_list_can_be_of_one_owner_or_of_given_products() {
     let (ada, bob) = (shop.user("ada"), shop.user("bob"));
     let lamps = [put_up(&ada, lamp()).await, put_up(&ada, lamp()).await];
     let of_bob = put_up(&bob, lamp()).await;
-    let owner = shop.nobody().get(&of_bob).await.json()["owner_id"].as_str().unwrap().to_owned();
+    let owner = shop.anonymous().get(&of_bob).await.json()["owner_id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let items = async |query: String| {
-        let page = shop.nobody().get(&format!("/products?{query}")).await.assert_status(200).json();
+        let page = shop
+            .anonymous()
+            .get(&format!("/products?{query}"))
+            .await
+            .assert_status(200)
+            .json();
         page["items"]
             .as_array()
             .unwrap()
@@ -149,18 +193,37 @@ async fn a_list_can_be_of_one_owner_or_of_given_products() {
             .map(|item| format!("/products/{}", item["id"].as_str().unwrap()))
             .collect::<Vec<_>>()
     };
-    assert_eq!(items(format!("owner_id={owner}")).await, std::slice::from_ref(&of_bob));
+    assert_eq!(
+        items(format!("owner_id={owner}")).await,
+        std::slice::from_ref(&of_bob)
+    );
 
     let ids = [&lamps[0], &of_bob].map(|url| url.trim_start_matches("/products/").to_owned());
-    assert_eq!(items(format!("ids={},{}", ids[0], ids[1])).await, [of_bob.clone(), lamps[0].clone()]);
-    assert_eq!(items(format!("ids={},{}&owner_id={owner}", ids[0], ids[1])).await, [of_bob]);
-    assert_eq!(items("ids=01890a5d-ac96-774b-bcce-b302099a8057".to_owned()).await, Vec::<String>::new());
+    assert_eq!(
+        items(format!("ids={},{}", ids[0], ids[1])).await,
+        [of_bob.clone(), lamps[0].clone()]
+    );
+    assert_eq!(
+        items(format!("ids={},{}&owner_id={owner}", ids[0], ids[1])).await,
+        [of_bob]
+    );
+    assert_eq!(
+        items("ids=01890a5d-ac96-774b-bcce-b302099a8057".to_owned()).await,
+        Vec::<String>::new()
+    );
     assert_eq!(items("ids=".to_owned()).await, Vec::<String>::new());
 
     let many = vec![ids[0].as_str(); 100].join(",");
     assert_eq!(items(format!("ids={many}")).await, [lamps[0].clone()]);
-    for wrong in [format!("ids={many},{}", ids[0]), "ids=1".to_owned(), "owner_id=1".to_owned()] {
-        shop.nobody().get(&format!("/products?{wrong}")).await.assert_problem(400, "invalid_query");
+    for wrong in [
+        format!("ids={many},{}", ids[0]),
+        "ids=1".to_owned(),
+        "owner_id=1".to_owned(),
+    ] {
+        shop.anonymous()
+            .get(&format!("/products?{wrong}"))
+            .await
+            .assert_problem(400, "invalid_query");
     }
 }
 
@@ -170,11 +233,27 @@ async fn given_products_come_on_one_page_unless_a_limit_is_named() {
     let ada = shop.user("ada");
     let mut ids = Vec::new();
     for _ in 0..25 {
-        ids.push(put_up(&ada, lamp()).await.trim_start_matches("/products/").to_owned());
+        ids.push(
+            put_up(&ada, lamp())
+                .await
+                .trim_start_matches("/products/")
+                .to_owned(),
+        );
     }
-    let page = shop.nobody().get(&format!("/products?ids={}", ids.join(","))).await.json();
-    assert_eq!((page["items"].as_array().unwrap().len(), &page["next_cursor"]), (25, &json!(null)));
-    let page = shop.nobody().get(&format!("/products?limit=10&ids={}", ids.join(","))).await.json();
+    let page = shop
+        .anonymous()
+        .get(&format!("/products?ids={}", ids.join(",")))
+        .await
+        .json();
+    assert_eq!(
+        (page["items"].as_array().unwrap().len(), &page["next_cursor"]),
+        (25, &json!(null))
+    );
+    let page = shop
+        .anonymous()
+        .get(&format!("/products?limit=10&ids={}", ids.join(",")))
+        .await
+        .json();
     assert_eq!(page["items"].as_array().unwrap().len(), 10);
 }
 
@@ -183,17 +262,45 @@ async fn a_reader_who_has_it_already_is_told_so() {
     let shop = shop().await;
     let ada = shop.user("ada");
     let url = put_up(&ada, lamp()).await;
-    for (price, path) in [url.as_str(), "/products", "/products?q=lamp"].into_iter().enumerate() {
-        let first = shop.nobody().get(path).await;
+    for (price, path) in [url.as_str(), "/products", "/products?q=lamp"]
+        .into_iter()
+        .enumerate()
+    {
+        let first = shop.anonymous().get(path).await;
         let tag = first.assert_status(200).header("etag").to_owned();
-        let again = shop.nobody().with("if-none-match", &tag).get(path).await;
-        assert_eq!((again.assert_status(304).header("etag"), again.body.as_str()), (tag.as_str(), ""));
-        shop.nobody().with("if-none-match", &format!("\"other\", {tag}")).get(path).await.assert_status(304);
-        shop.nobody().with("if-none-match", "*").get(path).await.assert_status(304);
-        shop.nobody().with("if-none-match", "\"other\"").get(path).await.assert_status(200);
-        ada.patch(&url, json!({"price_cents": price})).await.assert_status(200);
-        shop.nobody().with("if-none-match", &tag).get(path).await.assert_status(200);
+        let again = shop.anonymous().with("if-none-match", &tag).get(path).await;
+        assert_eq!(
+            (again.assert_status(304).header("etag"), again.body.as_str()),
+            (tag.as_str(), "")
+        );
+        shop.anonymous()
+            .with("if-none-match", &format!("\"other\", {tag}"))
+            .get(path)
+            .await
+            .assert_status(304);
+        shop.anonymous()
+            .with("if-none-match", "*")
+            .get(path)
+            .await
+            .assert_status(304);
+        shop.anonymous()
+            .with("if-none-match", "\"other\"")
+            .get(path)
+            .await
+            .assert_status(200);
+        ada.patch(&url, json!({"price_cents": price}))
+            .await
+            .assert_status(200);
+        shop.anonymous()
+            .with("if-none-match", &tag)
+            .get(path)
+            .await
+            .assert_status(200);
     }
     let absent = "/products/01890a5d-ac96-774b-bcce-b302099a8057";
-    shop.nobody().with("if-none-match", "*").get(absent).await.assert_problem(404, "product_not_found");
+    shop.anonymous()
+        .with("if-none-match", "*")
+        .get(absent)
+        .await
+        .assert_problem(404, "product_not_found");
 }

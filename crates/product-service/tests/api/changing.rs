@@ -9,11 +9,18 @@ async fn its_owner_and_an_admin_may_change_a_product_and_nobody_else() {
     let shop = shop().await;
     let url = put_up(&shop.user("ada"), lamp()).await;
 
-    shop.user("bob").patch(&url, json!({"price_cents": 1})).await.assert_problem(403, "forbidden");
+    shop.user("bob")
+        .patch(&url, json!({"price_cents": 1}))
+        .await
+        .assert_problem(403, "forbidden");
     let refused = shop.support().patch(&url, json!({"price_cents": 1})).await;
     refused.assert_problem(403, "forbidden");
-    assert!(refused.header("www-authenticate").contains(r#"error="insufficient_scope""#));
-    shop.nobody().get(&url).await.assert(200, lamp());
+    assert!(
+        refused
+            .header("www-authenticate")
+            .contains(r#"error="insufficient_scope""#)
+    );
+    shop.anonymous().get(&url).await.assert(200, lamp());
 
     shop.user("ada")
         .patch(&url, json!({"price_cents": 5}))
@@ -23,7 +30,7 @@ async fn its_owner_and_an_admin_may_change_a_product_and_nobody_else() {
         .patch(&url, json!({"name": "Lantern"}))
         .await
         .assert(200, json!({"price_cents": 5, "name": "Lantern"}));
-    let shown = shop.nobody().get(&url).await;
+    let shown = shop.anonymous().get(&url).await;
     shown.assert(
         200,
         json!({"price_cents": 5, "name": "Lantern", "description": "Gives light.", "currency": "EUR"}),
@@ -34,9 +41,14 @@ async fn its_owner_and_an_admin_may_change_a_product_and_nobody_else() {
 async fn a_change_keeps_who_owns_it_and_when_it_was_put_up() {
     let shop = shop().await;
     let url = put_up(&shop.user("ada"), lamp()).await;
-    let before = shop.nobody().get(&url).await.json();
+    let before = shop.anonymous().get(&url).await.json();
     shop.issuer().clock().advance(chrono::TimeDelta::seconds(60));
-    let after = shop.admin().patch(&url, json!({"description": ""})).await.assert_status(200).json();
+    let after = shop
+        .admin()
+        .patch(&url, json!({"description": ""}))
+        .await
+        .assert_status(200)
+        .json();
     for kept in ["id", "owner_id", "created_at", "name"] {
         assert_eq!(after[kept], before[kept], "{kept}");
     }
@@ -48,11 +60,20 @@ async fn a_change_keeps_who_owns_it_and_when_it_was_put_up() {
 async fn a_changed_product_is_found_by_its_new_words_only() {
     let shop = shop().await;
     let url = put_up(&shop.user("ada"), lamp()).await;
-    shop.user("ada").patch(&url, json!({"name": "Lantern"})).await.assert_status(200);
+    shop.user("ada")
+        .patch(&url, json!({"name": "Lantern"}))
+        .await
+        .assert_status(200);
     let count = async |q: &str| {
-        shop.nobody().get(&format!("/products?q={q}")).await.json()["items"].as_array().unwrap().len()
+        shop.anonymous().get(&format!("/products?q={q}")).await.json()["items"]
+            .as_array()
+            .unwrap()
+            .len()
     };
-    assert_eq!((count("lantern").await, count("lamp").await, count("light").await), (1, 0, 1));
+    assert_eq!(
+        (count("lantern").await, count("lamp").await, count("light").await),
+        (1, 0, 1)
+    );
 }
 
 #[actix_web::test]
@@ -70,9 +91,11 @@ async fn a_change_that_breaks_a_rule_changes_nothing() {
         ("owner_id", json!("01890a5d-ac96-774b-bcce-b302099a8057")),
         ("version", json!(9)),
     ] {
-        ada.patch(&url, json!({"price_cents": 7, field: value})).await.assert_invalid(field);
+        ada.patch(&url, json!({"price_cents": 7, field: value}))
+            .await
+            .assert_invalid(field);
     }
-    shop.nobody().get(&url).await.assert(200, lamp());
+    shop.anonymous().get(&url).await.assert(200, lamp());
 }
 
 #[actix_web::test]
@@ -80,9 +103,12 @@ async fn whoever_names_a_version_changes_no_other() {
     let shop = shop().await;
     let ada = shop.user("ada");
     let url = put_up(&ada, lamp()).await;
-    let tag = shop.nobody().get(&url).await.header("etag").to_owned();
+    let tag = shop.anonymous().get(&url).await.header("etag").to_owned();
 
-    let changed = ada.with("if-match", &tag).patch(&url, json!({"price_cents": 5})).await;
+    let changed = ada
+        .with("if-match", &tag)
+        .patch(&url, json!({"price_cents": 5}))
+        .await;
     assert_ne!(changed.assert_status(200).header("etag"), tag);
     ada.with("if-match", &tag)
         .patch(&url, json!({"price_cents": 6}))
@@ -92,17 +118,27 @@ async fn whoever_names_a_version_changes_no_other() {
         .patch(&url, json!({"price_cents": 6}))
         .await
         .assert_problem(412, "precondition_failed");
-    shop.admin().with("if-match", &tag).delete(&url).await.assert_problem(412, "precondition_failed");
+    shop.admin()
+        .with("if-match", &tag)
+        .delete(&url)
+        .await
+        .assert_problem(412, "precondition_failed");
     for unreadable in ["", "1", "\"1", "\"1\" \"2\""] {
         ada.with("if-match", unreadable)
             .patch(&url, json!({"price_cents": 6}))
             .await
             .assert_problem(400, "invalid_header");
     }
-    shop.nobody().get(&url).await.assert(200, json!({"price_cents": 5}));
+    shop.anonymous()
+        .get(&url)
+        .await
+        .assert(200, json!({"price_cents": 5}));
 
-    ada.with("if-match", "*").patch(&url, json!({"price_cents": 7})).await.assert_status(200);
-    let newest = shop.nobody().get(&url).await.header("etag").to_owned();
+    ada.with("if-match", "*")
+        .patch(&url, json!({"price_cents": 7}))
+        .await
+        .assert_status(200);
+    let newest = shop.anonymous().get(&url).await.header("etag").to_owned();
     ada.with("if-match", &format!("\"x\", {newest}"))
         .patch(&url, json!({"price_cents": 8}))
         .await
@@ -115,7 +151,10 @@ async fn of_many_who_change_one_version_at_once_one_does() {
     let ada = shop.user("ada");
     let url = put_up(&ada, lamp()).await;
     let change = async |price: i64| {
-        ada.with("if-match", "\"1\"").patch(&url, json!({"price_cents": price})).await.status
+        ada.with("if-match", "\"1\"")
+            .patch(&url, json!({"price_cents": price}))
+            .await
+            .status
     };
     let mut statuses = actix_web::rt::time::timeout(
         std::time::Duration::from_secs(20),
@@ -144,18 +183,37 @@ async fn changes_of_different_fields_at_once_are_all_kept() {
         answer.assert_status(200);
     }
     let all = json!({"name": "N", "description": "D", "price_cents": 3, "currency": "CHF"});
-    assert_eq!(shop.nobody().get(&url).await.assert(200, all).header("etag"), r#""5""#);
+    assert_eq!(
+        shop.anonymous().get(&url).await.assert(200, all).header("etag"),
+        r#""5""#
+    );
 }
 
 #[actix_web::test]
 async fn an_admin_takes_a_product_down_once() {
     let shop = shop().await;
     let url = put_up(&shop.user("ada"), lamp()).await;
-    shop.user("ada").delete(&url).await.assert_problem(403, "forbidden");
-    shop.admin().with("if-match", "\"1\"").delete(&url).await.assert_status(204);
-    shop.admin().delete(&url).await.assert_problem(404, "product_not_found");
-    shop.nobody().get(&url).await.assert_problem(404, "product_not_found");
-    shop.user("ada").patch(&url, json!({"price_cents": 1})).await.assert_problem(404, "product_not_found");
+    shop.user("ada")
+        .delete(&url)
+        .await
+        .assert_problem(403, "forbidden");
+    shop.admin()
+        .with("if-match", "\"1\"")
+        .delete(&url)
+        .await
+        .assert_status(204);
+    shop.admin()
+        .delete(&url)
+        .await
+        .assert_problem(404, "product_not_found");
+    shop.anonymous()
+        .get(&url)
+        .await
+        .assert_problem(404, "product_not_found");
+    shop.user("ada")
+        .patch(&url, json!({"price_cents": 1}))
+        .await
+        .assert_problem(404, "product_not_found");
 }
 
 #[actix_web::test]
@@ -163,5 +221,5 @@ async fn what_was_acknowledged_survives_a_restart() {
     let first = shop().await;
     let url = put_up(&first.user("ada"), lamp()).await;
     let again = crate::restart(first).await;
-    again.nobody().get(&url).await.assert(200, lamp());
+    again.anonymous().get(&url).await.assert(200, lamp());
 }

@@ -14,22 +14,25 @@ async fn every_route_lets_in_whom_its_policy_says() {
 async fn every_route_has_an_answer_to_hostile_input() {
     let shop = shop().await;
     hostile::check(&shop, routes()).await;
-    hostile::paging(shop.nobody(), "/products").await;
+    hostile::paging(shop.anonymous(), "/products").await;
 }
 
 #[actix_web::test]
 async fn the_openapi_document_is_the_routes() {
     let shop = shop().await;
-    documented::check(shop.nobody(), routes()).await;
-    assert_eq!(shop.nobody().get("/openapi.json").await.json()["info"]["title"], NAME);
+    documented::check(shop.anonymous(), routes()).await;
+    assert_eq!(
+        shop.anonymous().get("/openapi.json").await.json()["info"]["title"],
+        NAME
+    );
 }
 
 #[actix_web::test]
 async fn a_service_says_how_it_is() {
     let shop = shop().await;
-    shop.nobody().get("/health/live").await.assert_status(200);
-    shop.nobody().get("/health/ready").await.assert_status(200);
-    let metrics = shop.nobody().get("/metrics").await;
+    shop.anonymous().get("/health/live").await.assert_status(200);
+    shop.anonymous().get("/health/ready").await.assert_status(200);
+    let metrics = shop.anonymous().get("/metrics").await;
     assert!(
         metrics
             .assert_status(200)

@@ -9,7 +9,7 @@ use auth::testing::Issuer;
 use product_service::{Config, NAME, startup};
 use serde_json::{Value, json};
 use service_kit::{Env, Settings};
-use test_kit::{Client, Running, TestHost, TestService};
+use test_kit::{Client, Running, TestRuntime, TestService};
 
 /// A shop that runs.
 async fn shop() -> TestService {
@@ -25,12 +25,12 @@ async fn restart(shop: TestService) -> TestService {
     TestService::spawn_on(issuer, shop.stop().await, run)
 }
 
-fn run(issuer: &Issuer) -> impl FnOnce(TestHost) -> Running + use<> {
+fn run(issuer: &Issuer) -> impl FnOnce(TestRuntime) -> Running + use<> {
     let verifier = issuer.verifier();
-    move |TestHost { database, host }| {
+    move |TestRuntime { database, runtime }| {
         let mut env = Env::from_vars(NAME, []);
         let auth = Settings::read(&mut env, NAME).auth;
-        Box::pin(startup::run_with(Config { database, auth }, verifier, host))
+        Box::pin(startup::run_with(Config { database, auth }, verifier, runtime))
     }
 }
 

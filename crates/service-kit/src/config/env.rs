@@ -78,16 +78,30 @@ impl Env {
                 }
             }
         }
-        #[expect(clippy::disallowed_methods, reason = "this module is where the environment is read")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this module is where the environment is read"
+        )]
         vars.extend(std::env::vars_os());
-        Self { prefix: prefix(service), vars: Vars(vars), problems }
+        Self {
+            prefix: prefix(service),
+            vars: Vars(vars),
+            problems,
+        }
     }
 
     /// These variables and no others, for tests.
     #[must_use]
     pub fn from_vars<'v>(service: &str, vars: impl IntoIterator<Item = (&'v str, &'v str)>) -> Self {
-        let vars = vars.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        Self { prefix: prefix(service), vars: Vars(vars), problems: Vec::new() }
+        let vars = vars
+            .into_iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect();
+        Self {
+            prefix: prefix(service),
+            vars: Vars(vars),
+            problems: Vec::new(),
+        }
     }
 
     /// A variable's value. An empty one counts as absent.
@@ -99,12 +113,16 @@ impl Env {
     /// A secret: a variable, or the file that the variable with `_FILE` behind its name points to.
     pub fn secret(&mut self, name: &str) -> Option<SecretString> {
         let prefixed = format!("{}{name}", self.prefix);
-        self.plain_or_file(&prefixed).or_else(|| self.plain_or_file(name)).map(SecretString::from)
+        self.plain_or_file(&prefixed)
+            .or_else(|| self.plain_or_file(name))
+            .map(SecretString::from)
     }
 
     /// A variable that has a form, or what stands in for it. `form` says what would be right: "a port".
     pub fn parse<T: FromStr>(&mut self, name: &str, default: T, form: &str) -> T {
-        let Some(text) = self.text(name) else { return default };
+        let Some(text) = self.text(name) else {
+            return default;
+        };
         text.parse().unwrap_or_else(|_| {
             self.problem(name, format!("must be {form}"));
             default
@@ -113,7 +131,9 @@ impl Env {
 
     /// As [`parse`](Self::parse), of a variable with a secret in it, such as a URL with a password.
     pub fn parse_secret<T: FromStr>(&mut self, name: &str, default: T, form: &str) -> T {
-        let Some(secret) = self.secret(name) else { return default };
+        let Some(secret) = self.secret(name) else {
+            return default;
+        };
         secret.expose_secret().parse().unwrap_or_else(|_| {
             self.problem(name, format!("must be {form}"));
             default
@@ -122,7 +142,9 @@ impl Env {
 
     /// A stretch of time, such as `15m`, or what stands in for it.
     pub fn duration(&mut self, name: &str, default: Duration) -> Duration {
-        let Some(text) = self.text(name) else { return default };
+        let Some(text) = self.text(name) else {
+            return default;
+        };
         humantime::parse_duration(&text).unwrap_or_else(|_| {
             self.problem(name, "must be a time such as `15m` or `7d`");
             default
@@ -139,11 +161,19 @@ impl Env {
     /// # Errors
     /// All problems together.
     pub fn finish<T>(self, config: T) -> Result<T, ConfigErrors> {
-        if self.problems.is_empty() { Ok(config) } else { Err(ConfigErrors(self.problems)) }
+        if self.problems.is_empty() {
+            Ok(config)
+        } else {
+            Err(ConfigErrors(self.problems))
+        }
     }
 
     fn plain(&mut self, name: &str) -> Option<String> {
-        let value = self.vars.0.get(OsStr::new(name)).filter(|value| !value.is_empty())?;
+        let value = self
+            .vars
+            .0
+            .get(OsStr::new(name))
+            .filter(|value| !value.is_empty())?;
         let text = value.to_str().map(str::to_owned);
         if text.is_none() {
             self.problem(name, "is not UTF-8");
@@ -178,7 +208,10 @@ fn prefix(service: &str) -> String {
 }
 
 fn problem(variable: &str, message: impl Into<String>) -> ConfigProblem {
-    ConfigProblem { variable: variable.to_owned(), message: message.into() }
+    ConfigProblem {
+        variable: variable.to_owned(),
+        message: message.into(),
+    }
 }
 
 #[cfg(test)]
@@ -194,7 +227,12 @@ mod tests {
 
     #[test]
     fn the_form_with_the_services_name_wins_and_an_empty_value_counts_as_none() {
-        let vars = [("PORT", "1"), ("USER_SERVICE_PORT", "2"), ("BIND", "here"), ("USER_SERVICE_BIND", "")];
+        let vars = [
+            ("PORT", "1"),
+            ("USER_SERVICE_PORT", "2"),
+            ("BIND", "here"),
+            ("USER_SERVICE_BIND", ""),
+        ];
         let mut env = Env::from_vars("user-service", vars);
         assert_eq!(env.text("PORT").as_deref(), Some("2"));
         assert_eq!(env.text("BIND").as_deref(), Some("here"));
@@ -206,11 +244,18 @@ mod tests {
     fn all_problems_are_told_together() {
         let mut env = Env::from_vars("user-service", [("PORT", "http"), ("TTL", "-1s")]);
         assert_eq!(env.parse("PORT", 8081_u16, "a port"), 8081);
-        assert_eq!(env.duration("TTL", Duration::from_secs(9)), Duration::from_secs(9));
+        assert_eq!(
+            env.duration("TTL", Duration::from_secs(9)),
+            Duration::from_secs(9)
+        );
         env.problem("OTHER", "is missing");
         assert_eq!(
             problems(env),
-            ["PORT must be a port", "TTL must be a time such as `15m` or `7d`", "OTHER is missing"]
+            [
+                "PORT must be a port",
+                "TTL must be a time such as `15m` or `7d`",
+                "OTHER is missing"
+            ]
         );
     }
 
@@ -229,7 +274,11 @@ mod tests {
     fn what_has_a_form_and_a_secret_in_it_may_come_from_a_file_too() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "8083\n").unwrap();
-        let vars = [("A_FILE", file.path().to_str().unwrap()), ("B", "8084"), ("C", "hunter2")];
+        let vars = [
+            ("A_FILE", file.path().to_str().unwrap()),
+            ("B", "8084"),
+            ("C", "hunter2"),
+        ];
         let mut env = Env::from_vars("user-service", vars);
         assert_eq!(env.parse_secret("A", 0_u16, "a port"), 8083);
         assert_eq!(env.parse_secret("B", 0_u16, "a port"), 8084);
@@ -240,13 +289,18 @@ mod tests {
 
     #[test]
     fn a_secret_given_twice_or_in_a_file_that_is_not_there_is_a_problem() {
-        let mut env =
-            Env::from_vars("user-service", [("A", "x"), ("A_FILE", "/nowhere"), ("B_FILE", "/nowhere/b")]);
+        let mut env = Env::from_vars(
+            "user-service",
+            [("A", "x"), ("A_FILE", "/nowhere"), ("B_FILE", "/nowhere/b")],
+        );
         assert!(env.secret("A").is_none());
         assert!(env.secret("B").is_none());
         let problems = problems(env);
         assert_eq!(problems[0], "A and A_FILE are both set: keep one");
-        assert!(problems[1].starts_with("B_FILE names a file that can't be read"), "{problems:?}");
+        assert!(
+            problems[1].starts_with("B_FILE names a file that can't be read"),
+            "{problems:?}"
+        );
     }
 
     #[cfg(unix)]
@@ -256,14 +310,21 @@ mod tests {
 
         let mut env = Env::from_vars("user-service", [("PORT", "1")]);
         for name in ["ODD", "USER_SERVICE_PORT", "KEY_FILE"] {
-            env.vars.0.insert(name.into(), OsStr::from_bytes(b"\xff").to_owned());
+            env.vars
+                .0
+                .insert(name.into(), OsStr::from_bytes(b"\xff").to_owned());
         }
-        env.vars.0.insert(OsStr::from_bytes(b"\xff").to_owned(), "odd".into());
+        env.vars
+            .0
+            .insert(OsStr::from_bytes(b"\xff").to_owned(), "odd".into());
         assert_eq!(env.text("BIND"), None);
         assert!(env.problems.is_empty(), "{:?}", env.problems);
         env.text("PORT");
         assert!(env.secret("KEY").is_none());
-        assert_eq!(problems(env), ["USER_SERVICE_PORT is not UTF-8", "KEY_FILE is not UTF-8"]);
+        assert_eq!(
+            problems(env),
+            ["USER_SERVICE_PORT is not UTF-8", "KEY_FILE is not UTF-8"]
+        );
     }
 
     #[test]

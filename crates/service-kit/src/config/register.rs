@@ -50,7 +50,10 @@ impl Register {
     /// # Panics
     /// When `services.toml` is not a register, which the tests of this crate rule out.
     #[must_use]
-    #[expect(clippy::expect_used, reason = "a file of this repository, held right by a test")]
+    #[expect(
+        clippy::expect_used,
+        reason = "a file of this repository, held right by a test"
+    )]
     pub fn built_in() -> Self {
         toml::from_str(include_str!("../../../../services.toml")).expect("services.toml is a register")
     }
@@ -76,9 +79,15 @@ mod tests {
         let register = Register::built_in();
         let ports: std::collections::HashSet<_> = register.iter().map(|service| service.port(8080)).collect();
         assert_eq!(ports.len(), register.services.len());
-        assert_eq!(register.find("user-service").map(|service| service.port(8080)), Some(8081));
         assert_eq!(
-            register.find("product-service").map(RegisteredService::variable_prefix).as_deref(),
+            register.find("user-service").map(|service| service.port(8080)),
+            Some(8081)
+        );
+        assert_eq!(
+            register
+                .find("product-service")
+                .map(RegisteredService::variable_prefix)
+                .as_deref(),
             Some("PRODUCT_SERVICE")
         );
         assert!(register.find("nobody").is_none());
@@ -89,7 +98,12 @@ mod tests {
         let register = Register::built_in();
         for service in register.iter() {
             let called: std::collections::HashSet<_> = service.calls.iter().collect();
-            assert_eq!(called.len(), service.calls.len(), "{} names one twice", service.name);
+            assert_eq!(
+                called.len(),
+                service.calls.len(),
+                "{} names one twice",
+                service.name
+            );
             for called in called {
                 assert!(
                     register.find(called).is_some(),

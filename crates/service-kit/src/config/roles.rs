@@ -29,7 +29,10 @@ impl Roles {
     /// # Panics
     /// When `roles.toml` is not a list of roles, which the tests of this crate rule out.
     #[must_use]
-    #[expect(clippy::expect_used, reason = "a file of this repository, held right by a test")]
+    #[expect(
+        clippy::expect_used,
+        reason = "a file of this repository, held right by a test"
+    )]
     pub fn built_in() -> Self {
         toml::from_str(include_str!("../../../../roles.toml")).expect("roles.toml is a list of roles")
     }
@@ -49,7 +52,9 @@ impl Roles {
             return Err(unknown);
         }
         let all = self.roles.iter().map(|role| role.name.as_str());
-        Ok(all.filter(|role| *role == USER || named.iter().any(|name| name == role)).collect())
+        Ok(all
+            .filter(|role| *role == USER || named.iter().any(|name| name == role))
+            .collect())
     }
 
     /// All the scopes that these roles give together, each once, separated by one space (RFC 6749 §3.3). A role that is not
@@ -57,7 +62,11 @@ impl Roles {
     #[must_use]
     pub fn scope_of<R: AsRef<str>>(&self, held: &[R]) -> String {
         let mut scopes: Vec<&str> = Vec::new();
-        for role in self.roles.iter().filter(|role| held.iter().any(|held| held.as_ref() == role.name)) {
+        for role in self
+            .roles
+            .iter()
+            .filter(|role| held.iter().any(|held| held.as_ref() == role.name))
+        {
             for scope in &role.scopes {
                 if !scopes.contains(&scope.as_str()) {
                     scopes.push(scope);
@@ -91,10 +100,16 @@ mod tests {
     fn roles_are_held_in_order_each_once_and_user_by_everyone() {
         let held = |named: &[&str]| {
             let named: Vec<_> = named.iter().map(|name| (*name).to_owned()).collect();
-            Roles::built_in().held(&named).map(|roles| roles.join(" ")).map_err(str::to_owned)
+            Roles::built_in()
+                .held(&named)
+                .map(|roles| roles.join(" "))
+                .map_err(str::to_owned)
         };
         assert_eq!(held(&[]).as_deref(), Ok("user"));
-        assert_eq!(held(&["admin", "support", "admin", "user"]).as_deref(), Ok("user support admin"));
+        assert_eq!(
+            held(&["admin", "support", "admin", "user"]).as_deref(),
+            Ok("user support admin")
+        );
         assert_eq!(held(&["support", "root", "x"]), Err("root".to_owned()));
         assert_eq!(held(&["Admin"]), Err("Admin".to_owned()));
     }

@@ -10,7 +10,7 @@ use url::{Position, Url};
 use super::env::Env;
 use super::register::{DEFAULT_PORT_BASE, Register, RegisteredService};
 use crate::address::TrustedProxies;
-use crate::service::Host;
+use crate::service::Runtime;
 
 /// The settings that all services share.
 #[derive(Clone, Debug)]
@@ -56,21 +56,21 @@ impl AuthSettings {
     ///
     /// # Errors
     /// When the TLS library can't be started.
-    pub fn verifier(&self, service: &str, host: &Host) -> Result<Verifier, RemoteKeysError> {
+    pub fn verifier(&self, service: &str, runtime: &Runtime) -> Result<Verifier, RemoteKeysError> {
         let keys = match &self.keys {
             KeySource::Jwks(url) => Keys::remote(RemoteKeys::at(url)?),
             KeySource::Secret(secret) => Keys::fixed(secret.clone().into()),
         };
-        Ok(self.verifier_with(service, host, keys))
+        Ok(self.verifier_with(service, runtime, keys))
     }
 
     /// The verifier for the service of this name, with keys from elsewhere.
     #[must_use]
-    pub fn verifier_with(&self, service: &str, host: &Host, keys: Keys) -> Verifier {
+    pub fn verifier_with(&self, service: &str, runtime: &Runtime, keys: Keys) -> Verifier {
         Verifier::builder(service, &self.issuer, keys)
             .audience(&self.audience)
-            .clock(host.clock.clone())
-            .revocations(host.revocations.clone())
+            .clock(runtime.clock.clone())
+            .revocations(runtime.revocations.clone())
             .build()
     }
 }
@@ -80,13 +80,18 @@ impl Settings {
     pub fn read(env: &mut Env, service: &str) -> Self {
         let port_base = env.parse("PORT_BASE", DEFAULT_PORT_BASE, "a port");
         let register = Register::built_in();
-        let port_of = |name: &str| register.find(name).map_or(port_base, |service| service.port(port_base));
+        let port_of = |name: &str| {
+            register
+                .find(name)
+                .map_or(port_base, |service| service.port(port_base))
+        };
         let bind = env.parse("BIND", IpAddr::V4(Ipv4Addr::LOCALHOST), "an IP address");
         let port = env.parse("PORT", port_of(service), "a port");
         let public_url = origin(env, "PUBLIC_URL", &format!("http://localhost:{port_base}"));
         let user_service = register.find("user-service");
-        let user_service_url =
-            user_service.map(|service| url_of(env, service, port_base)).unwrap_or_default();
+        let user_service_url = user_service
+            .map(|service| url_of(env, service, port_base))
+            .unwrap_or_default();
         Self {
             listen: SocketAddr::new(bind, port),
             data_dir: env.text("DATA_DIR").unwrap_or_else(|| "./data".to_owned()).into(),
@@ -122,14 +127,19 @@ fn origin(env: &mut Env, name: &str, default: &str) -> String {
             url.origin().ascii_serialization()
         }
         _ => {
-            env.problem(name, "must be an origin such as `https://shop.example`, without a path");
+            env.problem(
+                name,
+                "must be an origin such as `https://shop.example`, without a path",
+            );
             default.to_owned()
         }
     }
 }
 
 fn key_source(env: &mut Env, user_service: &str) -> KeySource {
-    let url = env.text("AUTH_JWKS_URL").unwrap_or_else(|| format!("{user_service}/.well-known/jwks.json"));
+    let url = env
+        .text("AUTH_JWKS_URL")
+        .unwrap_or_else(|| format!("{user_service}/.well-known/jwks.json"));
     let Some(secret) = env.secret("JWT_SECRET") else {
         if !Url::parse(&url).is_ok_and(|url| matches!(url.scheme(), "http" | "https")) {
             env.problem("AUTH_JWKS_URL", "must be an http or https URL");
@@ -162,7 +172,9 @@ mod tests {
         assert_eq!(settings.public_url, "http://localhost:8080");
         assert_eq!(settings.auth.issuer, "http://localhost:8080");
         assert_eq!(settings.auth.audience, "platform");
-        let KeySource::Jwks(url) = settings.auth.keys else { panic!("a secret out of nowhere") };
+        let KeySource::Jwks(url) = settings.auth.keys else {
+            panic!("a secret out of nowhere")
+        };
         assert_eq!(url, "http://127.0.0.1:8081/.well-known/jwks.json");
     }
 
@@ -171,7 +183,9 @@ mod tests {
         let settings = read(&[("PORT_BASE", "9000"), ("PUBLIC_URL", "https://Shop.example/")]).unwrap();
         assert_eq!(settings.listen.port(), 9002);
         assert_eq!(settings.auth.issuer, "https://shop.example");
-        let KeySource::Jwks(url) = settings.auth.keys else { panic!("a secret out of nowhere") };
+        let KeySource::Jwks(url) = settings.auth.keys else {
+            panic!("a secret out of nowhere")
+        };
         assert_eq!(url, "http://127.0.0.1:9001/.well-known/jwks.json");
     }
 
@@ -191,11 +205,20 @@ mod tests {
             ("AUTH_JWKS_URL", "file:///keys"),
         ])
         .unwrap_err();
-        let named: Vec<_> = problems.lines().filter_map(|line| line.split(' ').next()).collect();
-        assert_eq!(named, ["BIND", "PORT", "PUBLIC_URL", "USER_SERVICE_URL", "AUTH_JWKS_URL"]);
+        let named: Vec<_> = problems
+            .lines()
+            .filter_map(|line| line.split(' ').next())
+            .collect();
+        assert_eq!(
+            named,
+            ["BIND", "PORT", "PUBLIC_URL", "USER_SERVICE_URL", "AUTH_JWKS_URL"]
+        );
 
         let problems = read(&[("JWT_SECRET", "changeme")]).unwrap_err();
-        assert!(problems.starts_with("JWT_SECRET must have at least 32 bytes"), "{problems}");
+        assert!(
+            problems.starts_with("JWT_SECRET must have at least 32 bytes"),
+            "{problems}"
+        );
         assert!(!problems.contains("changeme"));
     }
 }

@@ -72,7 +72,9 @@ where
         let checked = check_headers(headers, JSON);
         // RFC 9112 §6: what comes in chunks may yet be empty; any other body has a length.
         let in_chunks = headers.contains_key(TRANSFER_ENCODING);
-        let length = headers.get(CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0");
+        let length = headers
+            .get(CONTENT_LENGTH)
+            .is_some_and(|length| length.as_bytes() != b"0");
         let says_what = headers.contains_key(CONTENT_TYPE);
         let payload = payload.take();
         Box::pin(async move {
@@ -95,17 +97,24 @@ where
 /// What may stand in the [`OptionalBody`] of a request that says everything in its URL.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Nothing {}
+pub struct EmptyObject {}
 
 /// Whether what the headers say of the body allows to read it.
 pub(super) fn check_headers(headers: &HeaderMap, media_type: &'static str) -> Result<(), RequestError> {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let text = |name| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    };
     let (essence, parameters) = {
         let value = text(CONTENT_TYPE);
         value.split_once(';').unwrap_or((value, ""))
     };
-    let is_utf8 =
-        parameters.split(';').filter_map(|parameter| parameter.split_once('=')).all(|(name, value)| {
+    let is_utf8 = parameters
+        .split(';')
+        .filter_map(|parameter| parameter.split_once('='))
+        .all(|(name, value)| {
             !name.trim().eq_ignore_ascii_case("charset")
                 || value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
         });
@@ -113,7 +122,10 @@ pub(super) fn check_headers(headers: &HeaderMap, media_type: &'static str) -> Re
     if !essence.trim().eq_ignore_ascii_case(media_type) || !is_utf8 || !is_plain {
         return Err(RequestError::UnsupportedMediaType(media_type));
     }
-    if text(CONTENT_LENGTH).parse::<usize>().is_ok_and(|length| length > MAX_BODY_BYTES) {
+    if text(CONTENT_LENGTH)
+        .parse::<usize>()
+        .is_ok_and(|length| length > MAX_BODY_BYTES)
+    {
         return Err(RequestError::BodyTooLarge);
     }
     Ok(())
@@ -122,9 +134,12 @@ pub(super) fn check_headers(headers: &HeaderMap, media_type: &'static str) -> Re
 pub(super) async fn read(mut payload: Payload) -> Result<Bytes, RequestError> {
     let mut body = BytesMut::new();
     loop {
-        let chunk =
-            tokio::time::timeout(IDLE, payload.next()).await.map_err(|_| RequestError::BodyTimeout)?;
-        let Some(chunk) = chunk else { return Ok(body.freeze()) };
+        let chunk = tokio::time::timeout(IDLE, payload.next())
+            .await
+            .map_err(|_| RequestError::BodyTimeout)?;
+        let Some(chunk) = chunk else {
+            return Ok(body.freeze());
+        };
         let chunk = chunk.map_err(|_| RequestError::BodyIncomplete)?;
         if body.len() + chunk.len() > MAX_BODY_BYTES {
             return Err(RequestError::BodyTooLarge);
@@ -145,9 +160,10 @@ fn parse<T: DeserializeOwned + Validate<Context = ()>>(body: &[u8]) -> Result<T,
         serde_path_to_error::deserialize(&mut deserializer).map_err(|error| wrong_value(&error))?;
     well_formed.map_err(RequestError::MalformedJson)?;
     value.validate().map_err(|report| {
-        let fields = report
-            .iter()
-            .map(|(path, error)| FieldError { field: path.to_string(), message: error.message().to_owned() });
+        let fields = report.iter().map(|(path, error)| FieldError {
+            field: path.to_string(),
+            message: error.message().to_owned(),
+        });
         RequestError::Invalid(fields.take(MAX_FIELDS).collect())
     })?;
     Ok(value)
@@ -155,20 +171,31 @@ fn parse<T: DeserializeOwned + Validate<Context = ()>>(body: &[u8]) -> Result<T,
 
 fn wrong_value(error: &serde_path_to_error::Error<serde_json::Error>) -> RequestError {
     let message = without_position(error.inner());
-    let path = Some(error.path().to_string()).filter(|path| path != ".").unwrap_or_default();
+    let path = Some(error.path().to_string())
+        .filter(|path| path != ".")
+        .unwrap_or_default();
     // serde says which member is missing or unknown in its message alone.
-    for (start, says) in [("missing field `", "is missing"), ("unknown field `", "is not known here")] {
+    for (start, says) in [
+        ("missing field `", "is missing"),
+        ("unknown field `", "is not known here"),
+    ] {
         if let Some((name, _)) = message.strip_prefix(start).and_then(|rest| rest.split_once('`')) {
             let parent = path.strip_suffix(name).unwrap_or(&path).trim_end_matches('.');
             let name: String = name.chars().take(MAX_NAME).collect();
-            let field = if parent.is_empty() { name } else { format!("{parent}.{name}") };
+            let field = if parent.is_empty() {
+                name
+            } else {
+                format!("{parent}.{name}")
+            };
             return RequestError::field(&field, says);
         }
     }
     if message == TOO_LARGE {
         return RequestError::field(&path, "is too large");
     }
-    let expected = message.rsplit_once("expected ").map_or("something else", |(_, expected)| expected);
+    let expected = message
+        .rsplit_once("expected ")
+        .map_or("something else", |(_, expected)| expected);
     let expected = match expected {
         "i64" | "u64" | "i32" | "u32" => "an integer",
         other => other,
@@ -179,7 +206,10 @@ fn wrong_value(error: &serde_path_to_error::Error<serde_json::Error>) -> Request
 /// The message without serde's «at line 1 column 5».
 fn without_position(error: &serde_json::Error) -> String {
     let message = error.to_string();
-    message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message).to_owned()
+    message
+        .rsplit_once(" at line ")
+        .map_or(message.as_str(), |(message, _)| message)
+        .to_owned()
 }
 
 #[cfg(test)]
@@ -210,8 +240,13 @@ mod tests {
     }
 
     fn fields(body: &str) -> Vec<(String, String)> {
-        let RequestError::Invalid(fields) = refused(body) else { panic!("not invalid: {:?}", refused(body)) };
-        fields.into_iter().map(|field| (field.field, field.message)).collect()
+        let RequestError::Invalid(fields) = refused(body) else {
+            panic!("not invalid: {:?}", refused(body))
+        };
+        fields
+            .into_iter()
+            .map(|field| (field.field, field.message))
+            .collect()
     }
 
     fn pair(field: &str, message: &str) -> Vec<(String, String)> {
@@ -221,16 +256,33 @@ mod tests {
     #[test]
     fn what_is_right_is_taken() {
         let order = parse::<Order>(br#"{"note": "n", "lines": [{"quantity": 9}]}"#).unwrap();
-        assert_eq!(order, Order { note: "n".to_owned(), lines: vec![Line { quantity: 9 }] });
+        assert_eq!(
+            order,
+            Order {
+                note: "n".to_owned(),
+                lines: vec![Line { quantity: 9 }]
+            }
+        );
     }
 
     #[test]
     fn what_is_not_json_is_malformed() {
         let deep = "[".repeat(200);
-        for body in ["", "{", "nope", "{\"note\": \"a\"} x", "{'note': 1}", "\u{feff}{}", &deep] {
+        for body in [
+            "",
+            "{",
+            "nope",
+            "{\"note\": \"a\"} x",
+            "{'note': 1}",
+            "\u{feff}{}",
+            &deep,
+        ] {
             assert!(matches!(refused(body), RequestError::MalformedJson(_)), "{body}");
         }
-        assert!(matches!(parse::<Order>(b"{\"note\": \"\xff\"}"), Err(RequestError::MalformedJson(_))));
+        assert!(matches!(
+            parse::<Order>(b"{\"note\": \"\xff\"}"),
+            Err(RequestError::MalformedJson(_))
+        ));
     }
 
     #[test]
@@ -252,19 +304,33 @@ mod tests {
             fields(r#"{"note": "n", "lines": [], "role": "admin"}"#),
             pair("role", "is not known here")
         );
-        assert_eq!(fields(r#"{"note": 7, "lines": []}"#), pair("note", "must be a string"));
-        assert_eq!(fields(r#"{"note": "n", "lines": [{}]}"#), pair("lines[0].quantity", "is missing"));
+        assert_eq!(
+            fields(r#"{"note": 7, "lines": []}"#),
+            pair("note", "must be a string")
+        );
+        assert_eq!(
+            fields(r#"{"note": "n", "lines": [{}]}"#),
+            pair("lines[0].quantity", "is missing")
+        );
         assert_eq!(
             fields(r#"{"note": "n", "lines": [{"quantity": 1}, {"quantity": 1, "price": 0}]}"#),
             pair("lines[1].price", "is not known here")
         );
         for quantity in ["1.5", "\"1\"", "9223372036854775808", "null", "1e3"] {
             let body = format!(r#"{{"note": "n", "lines": [{{"quantity": {quantity}}}]}}"#);
-            assert_eq!(fields(&body), pair("lines[0].quantity", "must be an integer"), "{quantity}");
+            assert_eq!(
+                fields(&body),
+                pair("lines[0].quantity", "must be an integer"),
+                "{quantity}"
+            );
         }
         for quantity in ["1e400".to_owned(), "1".repeat(400)] {
             let body = format!(r#"{{"note": "n", "lines": [{{"quantity": {quantity}}}]}}"#);
-            assert_eq!(fields(&body), pair("lines[0].quantity", "is too large"), "{quantity}");
+            assert_eq!(
+                fields(&body),
+                pair("lines[0].quantity", "is too large"),
+                "{quantity}"
+            );
         }
         for body in ["[]", r#" ["n", []]"#, "null", "1"] {
             assert_eq!(fields(body), pair("", "must be an object"), "{body}");
@@ -281,7 +347,10 @@ mod tests {
         let body = format!(r#"{{"note": "n", "lines": [], "{name}": 1}}"#);
         assert_eq!(fields(&body), pair(&"é".repeat(MAX_NAME), "is not known here"));
         let lines = vec![r#"{"quantity": 0}"#; 1_000].join(",");
-        assert_eq!(fields(&format!(r#"{{"note": "n", "lines": [{lines}]}}"#)).len(), MAX_FIELDS);
+        assert_eq!(
+            fields(&format!(r#"{{"note": "n", "lines": [{lines}]}}"#)).len(),
+            MAX_FIELDS
+        );
     }
 
     #[test]

@@ -80,9 +80,13 @@ mod tests {
 
     #[test]
     fn a_parameter_given_twice_is_refused_whichever_it_is() {
-        for body in
-            ["token=a&token=a", "token=a&%74oken=b", "token=&token=a", "other=1&token=a&other=2", "=1&=2"]
-        {
+        for body in [
+            "token=a&token=a",
+            "token=a&%74oken=b",
+            "token=&token=a",
+            "other=1&token=a&other=2",
+            "=1&=2",
+        ] {
             let refused = RequestError::MalformedForm("a parameter is given twice");
             assert_eq!(read(body.as_bytes()), Err(refused), "{body}");
         }
@@ -91,7 +95,11 @@ mod tests {
     #[test]
     fn what_is_not_utf8_is_refused() {
         for body in [&b"token=\xff"[..], b"token=%ff", b"%c3=1", b"token=%ef%bf%bd"] {
-            assert_eq!(read(body), Err(RequestError::MalformedForm("it is not UTF-8")), "{body:?}");
+            assert_eq!(
+                read(body),
+                Err(RequestError::MalformedForm("it is not UTF-8")),
+                "{body:?}"
+            );
         }
     }
 }

@@ -23,7 +23,11 @@ impl FromRequest for Id {
     type Future = Ready<Result<Self, Self::Error>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let id = request.match_info().get("id").and_then(canonical).unwrap_or(Uuid::nil());
+        let id = request
+            .match_info()
+            .get("id")
+            .and_then(canonical)
+            .unwrap_or(Uuid::nil());
         ready(Ok(Self(id)))
     }
 }

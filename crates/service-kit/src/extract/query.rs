@@ -30,7 +30,10 @@ fn parse<T: DeserializeOwned + Validate<Context = ()>>(query: &str) -> Result<T,
     let value: T =
         serde_urlencoded::from_str(query).map_err(|error| RequestError::InvalidQuery(error.to_string()))?;
     value.validate().map_err(|report| {
-        let told: Vec<_> = report.iter().map(|(path, error)| format!("{path} {}", error.message())).collect();
+        let told: Vec<_> = report
+            .iter()
+            .map(|(path, error)| format!("{path} {}", error.message()))
+            .collect();
         RequestError::InvalidQuery(told.join(", "))
     })?;
     Ok(value)

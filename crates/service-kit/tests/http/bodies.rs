@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use actix_web::http::Method;
 use serde_json::json;
 use service_kit::MAX_BODY_BYTES;
-use test_kit::Answer;
+use test_kit::TestResponse;
 
 use crate::things::Things;
 
@@ -26,12 +26,12 @@ fn head(framing: &str) -> String {
     format!("POST /things HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n{framing}\r\n\r\n")
 }
 
-async fn send_as(things: &Things, content_type: Option<&str>, body: &str) -> Answer {
+async fn send_as(things: &Things, content_type: Option<&str>, body: &str) -> TestResponse {
     let build = |request: reqwest::RequestBuilder| match content_type {
         Some(value) => request.header("content-type", value).body(body.to_owned()),
         None => request.body(body.to_owned()),
     };
-    things.nobody().send(&Method::POST, "/things", build).await
+    things.anonymous().send(&Method::POST, "/things", build).await
 }
 
 #[actix_web::test]
@@ -43,13 +43,17 @@ async fn a_body_of_64_kib_is_taken_and_one_byte_more_is_not() {
 
     let answer = send_as(&things, Some("application/json"), &fits).await;
     answer.assert(201, json!({"length": length}));
-    send_as(&things, Some("application/json"), &too_long).await.assert_problem(413, "payload_too_large");
+    send_as(&things, Some("application/json"), &too_long)
+        .await
+        .assert_problem(413, "payload_too_large");
 
     for size in [1_000, 65_536, 70_000] {
         let mut wire = things.connect().await;
-        wire.send(head("transfer-encoding: chunked") + &chunked(&fits, size)).await;
+        wire.send(head("transfer-encoding: chunked") + &chunked(&fits, size))
+            .await;
         assert_eq!(wire.hear().await.status, 201, "{size}");
-        wire.send(head("transfer-encoding: chunked") + &chunked(&too_long, size)).await;
+        wire.send(head("transfer-encoding: chunked") + &chunked(&too_long, size))
+            .await;
         wire.hear().await.assert_problem(413, "payload_too_large");
     }
 }
@@ -78,7 +82,10 @@ async fn a_body_that_does_not_end_is_refused_while_it_comes() {
     wire.hear().await.assert_problem(413, "payload_too_large");
     let begun = Instant::now();
     while wire.try_send(&chunk).await {
-        assert!(begun.elapsed() < Duration::from_secs(10), "it is still listened to");
+        assert!(
+            begun.elapsed() < Duration::from_secs(10),
+            "it is still listened to"
+        );
     }
 }
 
@@ -96,7 +103,9 @@ async fn a_body_is_json_in_utf8_and_says_so() {
         "application/json; v=1",
         "application/json;",
     ] {
-        send_as(&things, Some(right), r#"{"text":"t"}"#).await.assert(201, json!({"length": 1}));
+        send_as(&things, Some(right), r#"{"text":"t"}"#)
+            .await
+            .assert(201, json!({"length": 1}));
     }
     for wrong in [
         "",
@@ -119,12 +128,24 @@ async fn a_body_is_json_in_utf8_and_says_so() {
         let answer = send_as(&things, Some(wrong), r#"{"text":"t"}"#).await;
         answer.assert_problem(415, "unsupported_media_type");
     }
-    send_as(&things, None, r#"{"text":"t"}"#).await.assert_problem(415, "unsupported_media_type");
+    send_as(&things, None, r#"{"text":"t"}"#)
+        .await
+        .assert_problem(415, "unsupported_media_type");
     // Nothing at all is no JSON either.
-    send_as(&things, Some("application/json"), "").await.assert_problem(400, "malformed_json");
-    for (coding, status) in [("identity", 201), ("gzip", 415), ("br", 415), ("identity, gzip", 415)] {
-        let client = things.nobody().with("content-encoding", coding);
-        client.post("/things", json!({"text": "t"})).await.assert_status(status);
+    send_as(&things, Some("application/json"), "")
+        .await
+        .assert_problem(400, "malformed_json");
+    for (coding, status) in [
+        ("identity", 201),
+        ("gzip", 415),
+        ("br", 415),
+        ("identity, gzip", 415),
+    ] {
+        let client = things.anonymous().with("content-encoding", coding);
+        client
+            .post("/things", json!({"text": "t"}))
+            .await
+            .assert_status(status);
     }
 }
 
@@ -138,12 +159,20 @@ async fn what_is_not_right_is_told_by_its_field() {
         ("{}", "text"),
         ("[]", ""),
     ] {
-        send_as(&things, Some("application/json"), body).await.assert_invalid(field);
+        send_as(&things, Some("application/json"), body)
+            .await
+            .assert_invalid(field);
     }
-    for body in
-        ["{", "{\"text\":\"t\"", "{\"text\":\"t\"}{}", "{\"text\":\"t\",\"text\":\"t\"}", "\u{feff}{}"]
-    {
-        send_as(&things, Some("application/json"), body).await.assert_problem(400, "malformed_json");
+    for body in [
+        "{",
+        "{\"text\":\"t\"",
+        "{\"text\":\"t\"}{}",
+        "{\"text\":\"t\",\"text\":\"t\"}",
+        "\u{feff}{}",
+    ] {
+        send_as(&things, Some("application/json"), body)
+            .await
+            .assert_problem(400, "malformed_json");
     }
 }
 
@@ -155,20 +184,33 @@ async fn a_body_that_may_be_left_out_is_checked_where_there_is_one() {
             Some(value) => request.header("content-type", value).body(body),
             None => request.body(body),
         };
-        things.nobody().send(&Method::POST, "/things/maybe", build).await
+        things
+            .anonymous()
+            .send(&Method::POST, "/things/maybe", build)
+            .await
     };
     things
-        .nobody()
+        .anonymous()
         .send(&Method::POST, "/things/maybe", |request| request)
         .await
         .assert(200, json!({"length": null}));
     send(None, "").await.assert(200, json!({"length": null}));
-    send(Some("text/plain"), "").await.assert(200, json!({"length": null}));
-    send(Some("application/json"), r#"{"text":"t"}"#).await.assert(200, json!({"length": 1}));
+    send(Some("text/plain"), "")
+        .await
+        .assert(200, json!({"length": null}));
+    send(Some("application/json"), r#"{"text":"t"}"#)
+        .await
+        .assert(200, json!({"length": 1}));
     send(Some("application/json"), "{}").await.assert_invalid("text");
-    send(Some("application/json"), "{").await.assert_problem(400, "malformed_json");
-    send(Some("text/plain"), r#"{"text":"t"}"#).await.assert_problem(415, "unsupported_media_type");
-    send(None, r#"{"text":"t"}"#).await.assert_problem(415, "unsupported_media_type");
+    send(Some("application/json"), "{")
+        .await
+        .assert_problem(400, "malformed_json");
+    send(Some("text/plain"), r#"{"text":"t"}"#)
+        .await
+        .assert_problem(415, "unsupported_media_type");
+    send(None, r#"{"text":"t"}"#)
+        .await
+        .assert_problem(415, "unsupported_media_type");
 
     let (too_long, _) = body_of(65_537);
     let mut wire = things.connect().await;
@@ -182,20 +224,40 @@ async fn a_body_that_may_be_left_out_is_checked_where_there_is_one() {
 #[actix_web::test]
 async fn a_form_is_as_long_as_any_body_and_says_what_it_is() {
     let things = Things::spawn().await;
-    let nobody = things.nobody();
-    let answer = nobody.post_form("/form", "other=1&text=a+b%26%C3%A9&empty=").await;
+    let nobody = things.anonymous();
+    let answer = nobody
+        .post_form("/form", "other=1&text=a+b%26%C3%A9&empty=")
+        .await;
     answer.assert(200, json!({"text": "a b&\u{e9}"}));
-    nobody.post_form("/form", "text=").await.assert(200, json!({"text": null}));
-    nobody.post_form("/form", "text=1&text=1").await.assert_problem(400, "malformed_form");
-    nobody.post_form("/form", "text=%ff").await.assert_problem(400, "malformed_form");
-    nobody.post("/form", json!({"text": "t"})).await.assert_problem(415, "unsupported_media_type");
+    nobody
+        .post_form("/form", "text=")
+        .await
+        .assert(200, json!({"text": null}));
+    nobody
+        .post_form("/form", "text=1&text=1")
+        .await
+        .assert_problem(400, "malformed_form");
+    nobody
+        .post_form("/form", "text=%ff")
+        .await
+        .assert_problem(400, "malformed_form");
+    nobody
+        .post("/form", json!({"text": "t"}))
+        .await
+        .assert_problem(415, "unsupported_media_type");
     let fits = format!("text={}", "x".repeat(MAX_BODY_BYTES - 5));
     let too_long = format!("{fits}x");
     nobody.post_form("/form", &fits).await.assert_status(200);
-    nobody.post_form("/form", &too_long).await.assert_problem(413, "payload_too_large");
+    nobody
+        .post_form("/form", &too_long)
+        .await
+        .assert_problem(413, "payload_too_large");
 
     let head = head("transfer-encoding: chunked").replace("/things", "/form");
-    let head = head.replace("application/json", "Application/x-www-form-urlencoded; charset=UTF-8");
+    let head = head.replace(
+        "application/json",
+        "Application/x-www-form-urlencoded; charset=UTF-8",
+    );
     let mut wire = things.connect().await;
     wire.send(head.clone() + &chunked("text=t", 4)).await;
     assert_eq!(wire.hear().await.body, r#"{"text":"t"}"#);
@@ -207,7 +269,8 @@ async fn a_form_is_as_long_as_any_body_and_says_what_it_is() {
 async fn whoever_asks_before_sending_is_told_to_go_on() {
     let things = Things::spawn().await;
     let mut wire = things.connect().await;
-    wire.send(head("content-length: 12\r\nexpect: 100-continue")).await;
+    wire.send(head("content-length: 12\r\nexpect: 100-continue"))
+        .await;
     assert_eq!(wire.hear().await.status, 100);
     wire.send(r#"{"text":"t"}"#).await;
     assert_eq!(wire.hear().await.status, 201);
@@ -222,7 +285,9 @@ async fn a_body_that_stops_coming_is_given_up_and_so_is_its_connection() {
         let mut wire = things.connect().await;
         wire.send(head(framing) + begin).await;
         let begun = Instant::now();
-        wire.hear_within(Duration::from_secs(20)).await.assert_problem(408, "body_timeout");
+        wire.hear_within(Duration::from_secs(20))
+            .await
+            .assert_problem(408, "body_timeout");
         let waited = begun.elapsed();
         assert!((14..18).contains(&waited.as_secs()), "{waited:?}");
         wire.assert_closed_within(Duration::from_secs(10)).await;
@@ -249,5 +314,5 @@ async fn a_body_that_breaks_off_or_is_framed_wrongly_harms_nobody() {
         wire.send(head(framing) + "5\r\nabcde\r\n").await;
         drop(wire);
     }
-    things.nobody().get("/id").await.assert_status(200);
+    things.anonymous().get("/id").await.assert_status(200);
 }

@@ -26,7 +26,11 @@ pub(crate) async fn hear(_: Anyone, request: HttpRequest) -> Json<Value> {
 async fn neighbours() -> (Things, Things) {
     let called = Things::spawn().await;
     let credentials = ServiceCredentials::new("caller", SecretString::default(), "http://127.0.0.1/none");
-    let client = ServiceClient::builder(&credentials, "thing-service", &format!("http://{}", called.address));
+    let client = ServiceClient::builder(
+        &credentials,
+        "thing-service",
+        &format!("http://{}", called.address),
+    );
     let client = client.build().expect("a client");
     (Things::spawn_as(|service| service.data(client)).await, called)
 }
@@ -34,11 +38,17 @@ async fn neighbours() -> (Things, Things) {
 #[actix_web::test]
 async fn the_id_and_the_trace_of_a_request_go_along_with_the_calls_that_are_made_for_it() {
     let (things, _called) = neighbours().await;
-    let told = things.nobody().with("x-request-id", "from-the-gateway").with("traceparent", TRACE);
+    let told = things
+        .anonymous()
+        .with("x-request-id", "from-the-gateway")
+        .with("traceparent", TRACE);
     let told = told.get("/calls").await;
-    told.assert(200, json!({"id": "from-the-gateway", "trace": TRACE, "from": "caller"}));
+    told.assert(
+        200,
+        json!({"id": "from-the-gateway", "trace": TRACE, "from": "caller"}),
+    );
     // The next request on this connection has no part in it.
-    let untold = things.nobody().get("/calls").await;
+    let untold = things.anonymous().get("/calls").await;
     let id = untold.header("x-request-id").to_owned();
     untold.assert(200, json!({"id": id, "trace": null, "from": "caller"}));
 }
@@ -46,7 +56,12 @@ async fn the_id_and_the_trace_of_a_request_go_along_with_the_calls_that_are_made
 #[actix_web::test]
 async fn what_may_not_be_taken_from_a_stranger_is_not_handed_on() {
     let (things, _called) = neighbours().await;
-    let answer = things.nobody().with("x-request-id", "a b").with("traceparent", "a b").get("/calls").await;
+    let answer = things
+        .anonymous()
+        .with("x-request-id", "a b")
+        .with("traceparent", "a b")
+        .get("/calls")
+        .await;
     let id = answer.header("x-request-id").to_owned();
     answer.assert(200, json!({"id": id, "trace": null, "from": "caller"}));
 }

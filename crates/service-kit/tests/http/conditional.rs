@@ -1,7 +1,7 @@
 //! `ETag`, `If-None-Match` and `If-Match` (RFC 9110 §13).
 
 use actix_web::http::Method;
-use test_kit::Answer;
+use test_kit::TestResponse;
 
 use crate::things::{Things, VERSION};
 
@@ -10,35 +10,56 @@ const THING: &str = "/things/01890a5d-ac96-774b-bcce-b302099a8057";
 #[actix_web::test]
 async fn a_reader_is_sent_only_what_changed() {
     let things = Things::spawn().await;
-    let read = async |known: &str| things.nobody().with("if-none-match", known).get(THING).await;
+    let read = async |known: &str| things.anonymous().with("if-none-match", known).get(THING).await;
     let tag = format!("\"{VERSION}\"");
-    let fresh = things.nobody().get(THING).await;
+    let fresh = things.anonymous().get(THING).await;
     assert_eq!(fresh.assert_status(200).header("etag"), tag);
 
-    for known in [tag.as_str(), "*", "W/\"7\"", "\"6\", \"7\"", "\"6\",\"7\"", "  \"7\"  ", "junk, \"7\""] {
+    for known in [
+        tag.as_str(),
+        "*",
+        "W/\"7\"",
+        "\"6\", \"7\"",
+        "\"6\",\"7\"",
+        "  \"7\"  ",
+        "junk, \"7\"",
+    ] {
         let answer = read(known).await;
         assert_eq!(answer.assert_status(304).header("etag"), tag, "{known}");
         assert_eq!(answer.body, "", "{known}");
         assert!(!answer.header("x-request-id").is_empty());
     }
-    for unknown in ["\"6\"", "W/\"6\"", "7", "\"77\"", "\"\"", "\"7", "w/\"7\"", "", "\"*\"", "\u{fc}"] {
+    for unknown in [
+        "\"6\"", "W/\"6\"", "7", "\"77\"", "\"\"", "\"7", "w/\"7\"", "", "\"*\"", "\u{fc}",
+    ] {
         let answer = read(unknown).await;
         assert_eq!(answer.assert_status(200).body, fresh.body, "{unknown}");
     }
     // Two headers are one list (RFC 9110 §5.3).
-    let both = things.nobody().with("if-none-match", "\"6\"").with("if-none-match", "\"7\"");
+    let both = things
+        .anonymous()
+        .with("if-none-match", "\"6\"")
+        .with("if-none-match", "\"7\"");
     both.get(THING).await.assert_status(304);
 }
 
 #[actix_web::test]
 async fn a_writer_changes_only_what_they_have_seen() {
     let things = Things::spawn().await;
-    let put = async |seen: Option<&str>| -> Answer {
-        let client =
-            seen.map_or_else(|| things.nobody().clone(), |seen| things.nobody().with("if-match", seen));
+    let put = async |seen: Option<&str>| -> TestResponse {
+        let client = seen.map_or_else(
+            || things.anonymous().clone(),
+            |seen| things.anonymous().with("if-match", seen),
+        );
         client.send(&Method::PUT, THING, |request| request).await
     };
-    for passes in [None, Some("*"), Some("\"7\""), Some("\"6\", \"7\""), Some("\"7\" , W/\"7\"")] {
+    for passes in [
+        None,
+        Some("*"),
+        Some("\"7\""),
+        Some("\"6\", \"7\""),
+        Some("\"7\" , W/\"7\""),
+    ] {
         put(passes).await.assert_status(200);
     }
     // A weak tag is never the same version (RFC 9110 §8.8.3.2).

@@ -12,9 +12,17 @@ async fn a_connection_works_on_after_a_refusal() {
     let mut wire = things.connect().await;
     let refused = [
         ("GET /no HTTP/1.1\r\nhost: a\r\n\r\n", 404, "not_found"),
-        ("BREW /things HTTP/1.1\r\nhost: a\r\n\r\n", 405, "method_not_allowed"),
+        (
+            "BREW /things HTTP/1.1\r\nhost: a\r\n\r\n",
+            405,
+            "method_not_allowed",
+        ),
         ("GET /admin HTTP/1.1\r\nhost: a\r\n\r\n", 401, "no_token"),
-        ("GET /fails?how=internal HTTP/1.1\r\nhost: a\r\n\r\n", 500, "internal"),
+        (
+            "GET /fails?how=internal HTTP/1.1\r\nhost: a\r\n\r\n",
+            500,
+            "internal",
+        ),
         (
             "POST /things HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 1\r\n\r\n{",
             400,
@@ -27,7 +35,10 @@ async fn a_connection_works_on_after_a_refusal() {
         wire.assert_works().await;
     }
     // And all at once: the answers come in the order of the requests.
-    let together: String = refused.iter().flat_map(|(request, ..)| [*request, LIVE]).collect();
+    let together: String = refused
+        .iter()
+        .flat_map(|(request, ..)| [*request, LIVE])
+        .collect();
     wire.send(together).await;
     for (_, status, code) in refused {
         wire.hear().await.assert_problem(status, code);
@@ -40,9 +51,11 @@ async fn a_connection_works_on_after_a_refusal() {
 async fn a_body_that_nobody_read_is_never_taken_for_a_request() {
     let things = Things::spawn().await;
     let inner = "GET /smuggled HTTP/1.1\r\nhost: a\r\n\r\n";
-    for (path, content_type, status) in
-        [("/admin", "application/json", 401), ("/things", "text/plain", 415), ("/no", "text/plain", 404)]
-    {
+    for (path, content_type, status) in [
+        ("/admin", "application/json", 401),
+        ("/things", "text/plain", 415),
+        ("/no", "text/plain", 404),
+    ] {
         for chunked in [false, true] {
             let (framing, body) = if chunked {
                 (
@@ -60,7 +73,11 @@ async fn a_body_that_nobody_read_is_never_taken_for_a_request() {
             assert_eq!(wire.hear().await.status, status, "{path}");
             // Either the connection ends here, or the next request is the next request.
             if let Some(next) = wire.hear_or_end().await {
-                assert_eq!((next.status, next.body.as_str()), (200, r#"{"status":"live"}"#), "{path}");
+                assert_eq!(
+                    (next.status, next.body.as_str()),
+                    (200, r#"{"status":"live"}"#),
+                    "{path}"
+                );
             }
         }
     }
@@ -70,10 +87,16 @@ async fn a_body_that_nobody_read_is_never_taken_for_a_request() {
 #[actix_web::test]
 async fn a_body_that_nobody_read_does_not_hold_its_connection() {
     let things = Things::spawn().await;
-    for (path, status) in [("/admin", 401), ("/no", 404), ("/health/live", 405), ("/things/maybe", 415)] {
+    for (path, status) in [
+        ("/admin", 401),
+        ("/no", 404),
+        ("/health/live", 405),
+        ("/things/maybe", 415),
+    ] {
         let framing = "content-type: text/plain\r\ntransfer-encoding: chunked";
         let mut wire = things.connect().await;
-        wire.send(format!("POST {path} HTTP/1.1\r\nhost: a\r\n{framing}\r\n\r\n")).await;
+        wire.send(format!("POST {path} HTTP/1.1\r\nhost: a\r\n{framing}\r\n\r\n"))
+            .await;
         assert_eq!(wire.hear().await.status, status, "{path}");
         wire.assert_closed_within(Duration::from_secs(10)).await;
     }
@@ -84,10 +107,20 @@ async fn head_is_get_without_the_body() {
     let things = Things::spawn().await;
     let mut wire = things.connect().await;
     let thing = format!("/things/{}", uuid::Uuid::from_u128(1));
-    for path in ["/things", &thing, "/health/live", "/metrics", "/openapi.json", "/docs", "/no", "/admin"] {
+    for path in [
+        "/things",
+        &thing,
+        "/health/live",
+        "/metrics",
+        "/openapi.json",
+        "/docs",
+        "/no",
+        "/admin",
+    ] {
         wire.send(format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n")).await;
         let get = wire.hear().await;
-        wire.send(format!("HEAD {path} HTTP/1.1\r\nhost: a\r\n\r\n")).await;
+        wire.send(format!("HEAD {path} HTTP/1.1\r\nhost: a\r\n\r\n"))
+            .await;
         let head = wire.hear_head().await;
         assert_eq!(head.status, get.status, "{path}");
         for name in ["content-type", "etag", "cache-control", "x-content-type-options"] {
@@ -102,10 +135,22 @@ async fn head_is_get_without_the_body() {
 async fn a_path_or_head_that_is_too_long_is_refused_and_the_connection_ends() {
     let things = Things::spawn().await;
     for (request, statuses) in [
-        (format!("GET /{} HTTP/1.1\r\nhost: a\r\n\r\n", "a".repeat(200_000)), [414, 431]),
-        (format!("GET / HTTP/1.1\r\nhost: a\r\nx: {}\r\n\r\n", "a".repeat(200_000)), [400, 431]),
-        (format!("GET / HTTP/1.1\r\nhost: a\r\n{}\r\n", "x: a\r\n".repeat(2_000)), [400, 431]),
-        (format!("GET / HTTP/1.1\r\nhost: a\r\n{}\r\n", "x: a\r\n".repeat(200_000)), [400, 431]),
+        (
+            format!("GET /{} HTTP/1.1\r\nhost: a\r\n\r\n", "a".repeat(200_000)),
+            [414, 431],
+        ),
+        (
+            format!("GET / HTTP/1.1\r\nhost: a\r\nx: {}\r\n\r\n", "a".repeat(200_000)),
+            [400, 431],
+        ),
+        (
+            format!("GET / HTTP/1.1\r\nhost: a\r\n{}\r\n", "x: a\r\n".repeat(2_000)),
+            [400, 431],
+        ),
+        (
+            format!("GET / HTTP/1.1\r\nhost: a\r\n{}\r\n", "x: a\r\n".repeat(200_000)),
+            [400, 431],
+        ),
     ] {
         let mut wire = things.connect().await;
         wire.try_send(&request).await;
@@ -117,7 +162,11 @@ async fn a_path_or_head_that_is_too_long_is_refused_and_the_connection_ends() {
     }
     // What is long, but not too long, is a path like any other.
     let long = format!("/{}", "a".repeat(60_000));
-    things.nobody().get(&long).await.assert_problem(404, "not_found");
+    things
+        .anonymous()
+        .get(&long)
+        .await
+        .assert_problem(404, "not_found");
 }
 
 #[actix_web::test]
@@ -142,7 +191,7 @@ async fn what_is_no_request_is_refused_and_the_connection_ends() {
             assert!(wire.hear_or_end().await.is_none(), "{request:?}");
         }
     }
-    things.nobody().get("/id").await.assert_status(200);
+    things.anonymous().get("/id").await.assert_status(200);
 }
 
 /// This takes the 10 seconds that a head has to arrive.
@@ -158,11 +207,21 @@ async fn whoever_sends_a_head_too_slowly_is_cut_off() {
             if let Ok(heard) = wire.hear_or_end_within(Duration::from_secs(1)).await {
                 break heard;
             }
-            assert!(begun.elapsed() < Duration::from_secs(14), "it is still listened to");
+            assert!(
+                begun.elapsed() < Duration::from_secs(14),
+                "it is still listened to"
+            );
             wire.try_send("x: y\r\n").await;
         };
         assert!(cut_off.is_none_or(|heard| heard.status == 408));
-        assert!((9..14).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+        assert!(
+            (9..14).contains(&begun.elapsed().as_secs()),
+            "{:?}",
+            begun.elapsed()
+        );
     };
-    tokio::join!(dribble("GET / HTTP/1.1\r\n"), dribble("GET /health/live HTTP/1.1\r\nhost: a\r\n"));
+    tokio::join!(
+        dribble("GET / HTTP/1.1\r\n"),
+        dribble("GET /health/live HTTP/1.1\r\nhost: a\r\n")
+    );
 }

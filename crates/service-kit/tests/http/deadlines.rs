@@ -10,7 +10,8 @@ async fn a_handler_that_hangs_is_answered_for_and_its_connection_works_on() {
     let mut wire = things.connect().await;
     let begun = Instant::now();
     for _ in 0..3 {
-        wire.send("GET /hangs HTTP/1.1\r\nhost: a\r\nx-request-id: mine\r\n\r\n").await;
+        wire.send("GET /hangs HTTP/1.1\r\nhost: a\r\nx-request-id: mine\r\n\r\n")
+            .await;
         let heard = wire.hear().await;
         heard.assert_problem(503, "timeout");
         assert_eq!(heard.header("x-request-id"), Some("mine"));
@@ -18,7 +19,10 @@ async fn a_handler_that_hangs_is_answered_for_and_its_connection_works_on() {
         assert_eq!(heard.header("x-content-type-options"), Some("nosniff"));
     }
     let waited = begun.elapsed();
-    assert!((Duration::from_millis(900)..Duration::from_secs(3)).contains(&waited), "{waited:?}");
+    assert!(
+        (Duration::from_millis(900)..Duration::from_secs(3)).contains(&waited),
+        "{waited:?}"
+    );
     wire.assert_works().await;
 }
 
@@ -44,10 +48,13 @@ async fn a_body_that_trickles_in_has_no_longer_than_the_handler() {
 #[actix_web::test]
 async fn what_hangs_or_panics_is_counted_as_what_it_was_answered_with() {
     let things = Things::spawn_hasty().await;
-    things.nobody().get("/hangs").await.assert_status(503);
-    things.nobody().get("/panics").await.assert_status(500);
-    let metrics = things.nobody().get("/metrics").await.body;
-    for series in [r#"route="/hangs",status="503""#, r#"route="/panics",status="500""#] {
+    things.anonymous().get("/hangs").await.assert_status(503);
+    things.anonymous().get("/panics").await.assert_status(500);
+    let metrics = things.anonymous().get("/metrics").await.body;
+    for series in [
+        r#"route="/hangs",status="503""#,
+        r#"route="/panics",status="500""#,
+    ] {
         assert!(metrics.contains(series), "{series} is not in {metrics}");
     }
 }

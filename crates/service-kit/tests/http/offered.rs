@@ -12,14 +12,28 @@ use crate::things::Things;
 #[actix_web::test]
 async fn a_service_is_ready_when_it_has_what_it_needs_and_says_what_is_missing() {
     let things = Things::spawn().await;
-    things.nobody().get("/health/ready").await.assert(200, json!({"status": "ready"}));
+    things
+        .anonymous()
+        .get("/health/ready")
+        .await
+        .assert(200, json!({"status": "ready"}));
     things.database_is_there.store(false, Ordering::SeqCst);
-    let answer = things.nobody().get("/health/ready").await;
-    answer.assert_problem(503, "not_ready").assert(503, json!({"detail": "Not ready: database."}));
+    let answer = things.anonymous().get("/health/ready").await;
+    answer
+        .assert_problem(503, "not_ready")
+        .assert(503, json!({"detail": "Not ready: database."}));
     // It is alive all the same, and needs no token to say so.
-    things.nobody().get("/health/live").await.assert(200, json!({"status": "live"}));
+    things
+        .anonymous()
+        .get("/health/live")
+        .await
+        .assert(200, json!({"status": "live"}));
     things.database_is_there.store(true, Ordering::SeqCst);
-    things.nobody().get("/health/ready").await.assert(200, json!({"status": "ready"}));
+    things
+        .anonymous()
+        .get("/health/ready")
+        .await
+        .assert(200, json!({"status": "ready"}));
 }
 
 #[actix_web::test]
@@ -30,7 +44,7 @@ async fn a_service_without_keys_is_not_ready_and_lets_nobody_in() {
     })
     .await;
     things.database_is_there.store(false, Ordering::SeqCst);
-    let answer = things.nobody().get("/health/ready").await;
+    let answer = things.anonymous().get("/health/ready").await;
     answer
         .assert_problem(503, "not_ready")
         .assert(503, json!({"detail": "Not ready: database, signing keys."}));
@@ -47,23 +61,37 @@ async fn requests_are_counted_by_route_and_never_by_path() {
         "/docs/secret-path-3",
         "/a/secret?secret=1",
     ] {
-        let answer = things.nobody().get(path).await;
+        let answer = things.anonymous().get(path).await;
         answer.assert_status(404);
     }
     for _ in 0..3 {
-        things.nobody().get(&format!("/counted/{id}")).await.assert_status(200);
+        things
+            .anonymous()
+            .get(&format!("/counted/{id}"))
+            .await
+            .assert_status(200);
     }
     for method in ["SECRETLY", "BREW", "Get"] {
         let method: Method = method.parse().unwrap();
-        things.nobody().send(&method, "/counted/1", |request| request).await.assert_status(405);
+        things
+            .anonymous()
+            .send(&method, "/counted/1", |request| request)
+            .await
+            .assert_status(405);
     }
 
-    let answer = things.nobody().get("/metrics").await;
-    assert!(answer.assert_status(200).header("content-type").starts_with("text/plain; version=0.0.4"));
+    let answer = things.anonymous().get("/metrics").await;
+    assert!(
+        answer
+            .assert_status(200)
+            .header("content-type")
+            .starts_with("text/plain; version=0.0.4")
+    );
     let metrics = answer.body;
     let counts = |series: &str| {
         let line = metrics.lines().find(|line| line.starts_with(series));
-        line.and_then(|line| line.rsplit(' ').next()).and_then(|count| count.parse::<u64>().ok())
+        line.and_then(|line| line.rsplit(' ').next())
+            .and_then(|count| count.parse::<u64>().ok())
     };
     let counted = |method: &str, status: u16| {
         counts(&format!(
@@ -73,8 +101,14 @@ async fn requests_are_counted_by_route_and_never_by_path() {
     assert_eq!(counted("GET", 200), Some(3), "{metrics}");
     assert_eq!(counted("GET", 404), Some(2), "{metrics}");
     assert_eq!(counted("other", 405), Some(3), "{metrics}");
-    assert!(metrics.contains(r#"http_requests_total{method="GET",route="none",status="404"}"#), "{metrics}");
-    assert!(metrics.contains("http_request_duration_seconds_bucket{"), "{metrics}");
+    assert!(
+        metrics.contains(r#"http_requests_total{method="GET",route="none",status="404"}"#),
+        "{metrics}"
+    );
+    assert!(
+        metrics.contains("http_request_duration_seconds_bucket{"),
+        "{metrics}"
+    );
     for raw in ["secret", "SECRET", "BREW", "01890a5d"] {
         assert!(!metrics.contains(raw), "{raw} is in {metrics}");
     }
@@ -83,36 +117,67 @@ async fn requests_are_counted_by_route_and_never_by_path() {
 /// Where in a page something else is referred to.
 fn references(page: &str) -> Vec<String> {
     let quoted = |after: &str| after.split(['"', '\'']).next().map(str::to_owned);
-    let after = |attribute: &str| page.split(attribute).skip(1).filter_map(quoted).collect::<Vec<_>>();
-    ["src=\"", "src='", "href=\"", "href='"].into_iter().flat_map(after).collect()
+    let after = |attribute: &str| {
+        page.split(attribute)
+            .skip(1)
+            .filter_map(quoted)
+            .collect::<Vec<_>>()
+    };
+    ["src=\"", "src='", "href=\"", "href='"]
+        .into_iter()
+        .flat_map(after)
+        .collect()
 }
 
 #[actix_web::test]
 async fn the_page_to_try_the_calls_has_all_its_parts() {
     let things = Things::spawn().await;
-    let answer = things.nobody().get("/docs").await;
+    let answer = things.anonymous().get("/docs").await;
     assert_eq!(answer.assert_status(308).header("location"), "/docs/");
-    let page = things.nobody().get("/docs/").await;
-    assert!(page.assert_status(200).header("content-type").starts_with("text/html"));
+    let page = things.anonymous().get("/docs/").await;
+    assert!(
+        page.assert_status(200)
+            .header("content-type")
+            .starts_with("text/html")
+    );
 
     let parts = references(&page.body);
     assert!(parts.iter().any(|part| part.contains(".js")), "{parts:?}");
     assert!(parts.iter().any(|part| part.contains(".css")), "{parts:?}");
     for part in &parts {
         assert!(!part.contains("//"), "{part} is somewhere else");
-        let answer = things.nobody().get(&format!("/docs/{}", part.trim_start_matches("./"))).await;
+        let answer = things
+            .anonymous()
+            .get(&format!("/docs/{}", part.trim_start_matches("./")))
+            .await;
         assert!(!answer.assert_status(200).body.is_empty(), "{part}");
     }
     let mut sources = String::new();
     for part in parts.iter().filter(|part| part.contains("initializer")) {
-        sources += &things.nobody().get(&format!("/docs/{}", part.trim_start_matches("./"))).await.body;
+        sources += &things
+            .anonymous()
+            .get(&format!("/docs/{}", part.trim_start_matches("./")))
+            .await
+            .body;
     }
-    assert!(sources.contains("/openapi.json"), "the page knows no document: {parts:?}");
-    things.nobody().get("/docs/no-such-part.js").await.assert_problem(404, "not_found");
-    for climbing in ["/docs/../metrics", "/docs/..%2f..%2fCargo.toml", "/docs/%2e%2e/metrics", "/docs/..%5c"]
-    {
+    assert!(
+        sources.contains("/openapi.json"),
+        "the page knows no document: {parts:?}"
+    );
+    things
+        .anonymous()
+        .get("/docs/no-such-part.js")
+        .await
+        .assert_problem(404, "not_found");
+    for climbing in [
+        "/docs/../metrics",
+        "/docs/..%2f..%2fCargo.toml",
+        "/docs/%2e%2e/metrics",
+        "/docs/..%5c",
+    ] {
         let mut wire = things.connect().await;
-        wire.send(format!("GET {climbing} HTTP/1.1\r\nhost: a\r\n\r\n")).await;
+        wire.send(format!("GET {climbing} HTTP/1.1\r\nhost: a\r\n\r\n"))
+            .await;
         wire.hear().await.assert_problem(404, "not_found");
     }
 }
@@ -120,13 +185,24 @@ async fn the_page_to_try_the_calls_has_all_its_parts() {
 #[actix_web::test]
 async fn the_description_takes_from_the_routes_who_may_call() {
     let things = Things::spawn().await;
-    let document = things.nobody().get("/openapi.json").await.assert_status(200).json();
+    let document = things
+        .anonymous()
+        .get("/openapi.json")
+        .await
+        .assert_status(200)
+        .json();
     assert_eq!(document["info"]["title"], "thing-service");
     let of = |path: &str, method: &str| document["paths"][path][method].clone();
     for (path, method, security, who, refusals) in [
         ("/things", "get", json!([]), "anyone", vec!["400"]),
         ("/things", "post", json!([]), "anyone", vec!["422"]),
-        ("/optional", "get", json!([{}, {"bearer": []}]), "anyone; a good token says who", vec![]),
+        (
+            "/optional",
+            "get",
+            json!([{}, {"bearer": []}]),
+            "anyone; a good token says who",
+            vec![],
+        ),
         ("/user", "get", json!([{"bearer": []}]), "any user", vec!["401"]),
         (
             "/scope",
@@ -135,8 +211,20 @@ async fn the_description_takes_from_the_routes_who_may_call() {
             "scope things:write",
             vec!["401", "403", "404"],
         ),
-        ("/service", "get", json!([{"bearer": []}]), "services", vec!["401", "403"]),
-        ("/admin", "get", json!([{"bearer": []}]), "role admin", vec!["401", "403"]),
+        (
+            "/service",
+            "get",
+            json!([{"bearer": []}]),
+            "services",
+            vec!["401", "403"],
+        ),
+        (
+            "/admin",
+            "get",
+            json!([{"bearer": []}]),
+            "role admin",
+            vec!["401", "403"],
+        ),
     ] {
         let operation = of(path, method);
         assert_eq!(operation["security"], security, "{method} {path}");
@@ -151,20 +239,46 @@ async fn the_description_takes_from_the_routes_who_may_call() {
         assert_eq!(told, refusals, "{method} {path}");
         for status in refusals {
             let schema = &operation["responses"][status]["content"]["application/problem+json"]["schema"];
-            assert_eq!(schema["$ref"], "#/components/schemas/Problem", "{method} {path}: {status}");
+            assert_eq!(
+                schema["$ref"], "#/components/schemas/Problem",
+                "{method} {path}: {status}"
+            );
         }
     }
-    assert_eq!(document["components"]["securitySchemes"]["bearer"]["scheme"], "bearer");
-    for path in ["/health/live", "/health/ready", "/metrics", "/openapi.json", "/docs"] {
+    assert_eq!(
+        document["components"]["securitySchemes"]["bearer"]["scheme"],
+        "bearer"
+    );
+    for path in [
+        "/health/live",
+        "/health/ready",
+        "/metrics",
+        "/openapi.json",
+        "/docs",
+    ] {
         assert!(of(path, "get")["summary"].is_string(), "{path}");
     }
     // What a refusal looks like is what the schema says.
     let schema = &document["components"]["schemas"]["Problem"];
-    let refusal = things.nobody().post("/things", json!({})).await.assert_invalid("text").json();
+    let refusal = things
+        .anonymous()
+        .post("/things", json!({}))
+        .await
+        .assert_invalid("text")
+        .json();
     for required in schema["required"].as_array().unwrap() {
         assert!(!refusal[required.as_str().unwrap()].is_null(), "{required}");
     }
-    for member in refusal.as_object().map(serde_json::Map::keys).into_iter().flatten() {
-        assert_ne!(schema["properties"][member], Value::Null, "{member} is not described");
+    for member in refusal
+        .as_object()
+        .map(serde_json::Map::keys)
+        .into_iter()
+        .flatten()
+    {
+        assert_ne!(
+            schema["properties"][member],
+            Value::Null,
+            "{member} is not described"
+        );
     }
 }

@@ -12,7 +12,7 @@ use crate::things::Things;
 async fn a_request_under_way_is_answered_and_then_the_port_is_closed() {
     let things = Things::spawn().await;
     let (gate, address) = (things.gate.clone(), things.address);
-    let client = things.nobody().clone();
+    let client = things.anonymous().clone();
     let under_way = actix_web::rt::spawn(async move { client.get("/waits").await });
     gate.entered.acquire().await.unwrap().forget();
     let mut idle = Vec::new();
@@ -35,9 +35,15 @@ async fn a_request_under_way_is_answered_and_then_the_port_is_closed() {
     }
     assert!(!under_way.is_finished());
     gate.leave.add_permits(1);
-    let answer = timeout(Duration::from_secs(5), under_way).await.expect("an answer").unwrap();
+    let answer = timeout(Duration::from_secs(5), under_way)
+        .await
+        .expect("an answer")
+        .unwrap();
     answer.assert(200, json!({"waited": true}));
-    timeout(Duration::from_secs(5), stopping).await.expect("an end").unwrap();
+    timeout(Duration::from_secs(5), stopping)
+        .await
+        .expect("an end")
+        .unwrap();
     assert!(TcpStream::connect(address).await.is_err());
 }
 

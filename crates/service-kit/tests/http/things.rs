@@ -16,10 +16,10 @@ use garde::Validate;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use service_kit::{
-    Body, Cursor, Form, Id, Limit, OptionalBody, Page, Problem, Query, RequestError, RequestId, Service,
-    etag, problem,
+    Body, Cursor, Form, Id, Limit, OptionalBody, Page, Problem, Query, RequestError, RequestId, Server, etag,
+    problem,
 };
-use test_kit::{TestHost, TestService};
+use test_kit::{TestRuntime, TestService};
 use tokio::sync::Semaphore;
 use utoipa::OpenApi;
 use uuid::Uuid;
@@ -65,24 +65,34 @@ impl Things {
         Self::spawn_as(|service| service.deadline(Duration::from_millis(300))).await
     }
 
-    pub(crate) async fn spawn_as(change: impl FnOnce(Service) -> Service) -> Self {
+    pub(crate) async fn spawn_as(change: impl FnOnce(Server) -> Server) -> Self {
         let issuer = Issuer::new(NAME);
         let verifier = issuer.verifier();
-        let gate = Gate { entered: Arc::new(Semaphore::new(0)), leave: Arc::new(Semaphore::new(0)) };
+        let gate = Gate {
+            entered: Arc::new(Semaphore::new(0)),
+            leave: Arc::new(Semaphore::new(0)),
+        };
         let database_is_there = Arc::new(AtomicBool::new(true));
         let (inner_gate, flag) = (gate.clone(), Arc::clone(&database_is_there));
         let mut address = None;
-        let service = TestService::spawn(issuer, |TestHost { host, .. }| {
-            address = host.listener.local_addr().ok();
-            let service = Service::new(NAME, routes, Handlers::openapi())
+        let service = TestService::spawn(issuer, |TestRuntime { runtime, .. }| {
+            address = runtime.listener.local_addr().ok();
+            let service = Server::new(NAME, routes, Handlers::openapi())
                 .verifier(verifier)
                 .data(inner_gate)
-                .ready_when("database", move || std::future::ready(flag.load(Ordering::SeqCst)));
+                .ready_when("database", move || {
+                    std::future::ready(flag.load(Ordering::SeqCst))
+                });
             let service = change(service);
-            async move { Ok(service.run(host.listener, host.shutdown).await?) }
+            async move { Ok(service.run(runtime.listener, runtime.shutdown).await?) }
         })
         .await;
-        Self { service, address: address.expect("an address"), gate, database_is_there }
+        Self {
+            service,
+            address: address.expect("an address"),
+            gate,
+            database_is_there,
+        }
     }
 
     /// A connection of one's own.
@@ -162,9 +172,16 @@ struct Thing {
 #[utoipa::path(get, path = "/things", summary = "Things", responses((status = 200), (status = 400)))]
 async fn list(_: Anyone, Query(listing): Query<Listing>) -> Json<Page<Thing>> {
     let limit = usize::try_from(listing.limit.rows()).unwrap_or_default();
-    let rows = (1..=250_u128).rev().map(Uuid::from_u128).filter(|id| *id < listing.cursor.below());
+    let rows = (1..=250_u128)
+        .rev()
+        .map(Uuid::from_u128)
+        .filter(|id| *id < listing.cursor.below());
     let searched = rows.filter(|_| listing.q.as_deref() != Some("none"));
-    Json(Page::of(searched.take(limit).map(|id| Thing { id }).collect(), listing.limit, |thing| thing.id))
+    Json(Page::of(
+        searched.take(limit).map(|id| Thing { id }).collect(),
+        listing.limit,
+        |thing| thing.id,
+    ))
 }
 
 #[utoipa::path(post, path = "/things", summary = "Make a thing", responses((status = 201), (status = 422)))]
@@ -189,7 +206,11 @@ async fn show(_: Anyone, id: Id, request: HttpRequest) -> Result<HttpResponse, T
     if id.0.is_nil() {
         return Err(ThingError::NotFound);
     }
-    Ok(etag::respond(&request, etag::of_version(VERSION), &Thing { id: id.0 }))
+    Ok(etag::respond(
+        &request,
+        etag::of_version(VERSION),
+        &Thing { id: id.0 },
+    ))
 }
 
 async fn change(_: Anyone, id: Id, request: HttpRequest) -> Result<Json<Thing>, ThingError> {
@@ -226,8 +247,12 @@ async fn answer_oneself(_: Anyone, Query(How { how }): Query<How>) -> HttpRespon
         // RFC 6749 §5.2
         "oauth" => HttpResponse::BadRequest().json(json!({"error": "invalid_grant"})),
         "text" => HttpResponse::InternalServerError().body(SECRET),
-        "page" => HttpResponse::BadGateway().insert_header((CONTENT_TYPE, "text/html")).body(SECRET),
-        "timeless" => HttpResponse::ServiceUnavailable().insert_header(("retry-after", "9")).finish(),
+        "page" => HttpResponse::BadGateway()
+            .insert_header((CONTENT_TYPE, "text/html"))
+            .body(SECRET),
+        "timeless" => HttpResponse::ServiceUnavailable()
+            .insert_header(("retry-after", "9"))
+            .finish(),
         "empty" => HttpResponse::NoContent().finish(),
         _ => HttpResponse::NotFound().finish(),
     }
@@ -253,7 +278,10 @@ async fn wait(_: Anyone, gate: Data<Gate>) -> Json<Value> {
 }
 
 async fn request_id(_: Anyone, request: HttpRequest) -> Json<Value> {
-    let id = request.extensions().get::<RequestId>().map(|id| id.as_str().to_owned());
+    let id = request
+        .extensions()
+        .get::<RequestId>()
+        .map(|id| id.as_str().to_owned());
     Json(json!({"id": id}))
 }
 
@@ -321,7 +349,10 @@ impl Problem for ThingError {
     }
 
     fn fields(&self) -> Vec<FieldError> {
-        let field = |field: &str| FieldError { field: field.to_owned(), message: "is wrong".to_owned() };
+        let field = |field: &str| FieldError {
+            field: field.to_owned(),
+            message: "is wrong".to_owned(),
+        };
         match self {
             Self::Invalid => vec![field("text"), field("size")],
             _ => Vec::new(),

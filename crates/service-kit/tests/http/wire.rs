@@ -31,23 +31,36 @@ pub(crate) struct Heard {
 impl Heard {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut lines = self.head.lines().skip(1).filter_map(|line| line.split_once(": "));
-        lines.find(|(named, _)| named.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        lines
+            .find(|(named, _)| named.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
     }
 
     /// Requires a refusal in the one shape.
     #[track_caller]
     pub(crate) fn assert_problem(&self, status: u16, code: &str) {
         assert_eq!(self.status, status, "{self:?}");
-        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/problem+json"),
+            "{self:?}"
+        );
         let body: Value = serde_json::from_str(&self.body).expect("JSON");
         assert_eq!(body.get("code").and_then(Value::as_str), Some(code), "{self:?}");
-        assert_eq!(body.get("request_id").and_then(Value::as_str), self.header("x-request-id"), "{self:?}");
+        assert_eq!(
+            body.get("request_id").and_then(Value::as_str),
+            self.header("x-request-id"),
+            "{self:?}"
+        );
     }
 }
 
 impl Wire {
     pub(crate) async fn to(address: SocketAddr) -> Self {
-        Self { stream: TcpStream::connect(address).await.expect("a connection"), rest: Vec::new() }
+        Self {
+            stream: TcpStream::connect(address).await.expect("a connection"),
+            rest: Vec::new(),
+        }
     }
 
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
@@ -57,7 +70,10 @@ impl Wire {
 
     /// Sends while somebody reads, and says whether they still do.
     pub(crate) async fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
-        matches!(timeout(PATIENCE, self.stream.write_all(bytes.as_ref())).await, Ok(Ok(())))
+        matches!(
+            timeout(PATIENCE, self.stream.write_all(bytes.as_ref())).await,
+            Ok(Ok(()))
+        )
     }
 
     /// The next answer.
@@ -66,25 +82,35 @@ impl Wire {
     }
 
     pub(crate) async fn hear_within(&mut self, patience: Duration) -> Heard {
-        timeout(patience, self.next(true)).await.expect("an answer in time")
+        timeout(patience, self.next(true))
+            .await
+            .expect("an answer in time")
     }
 
     /// The next answer, unless the connection ends before it.
     pub(crate) async fn hear_or_end(&mut self) -> Option<Heard> {
-        self.hear_or_end_within(PATIENCE).await.expect("an answer, or an end")
+        self.hear_or_end_within(PATIENCE)
+            .await
+            .expect("an answer, or an end")
     }
 
     /// As [`hear_or_end`](Self::hear_or_end), within this time.
     pub(crate) async fn hear_or_end_within(&mut self, patience: Duration) -> Result<Option<Heard>, Elapsed> {
         let next = async {
-            if self.rest.is_empty() && self.read().await == 0 { None } else { Some(self.next(true).await) }
+            if self.rest.is_empty() && self.read().await == 0 {
+                None
+            } else {
+                Some(self.next(true).await)
+            }
         };
         timeout(patience, next).await
     }
 
     /// The next answer, which is one to `HEAD`: without a body, whatever length is told.
     pub(crate) async fn hear_head(&mut self) -> Heard {
-        timeout(PATIENCE, self.next(false)).await.expect("an answer in time")
+        timeout(PATIENCE, self.next(false))
+            .await
+            .expect("an answer in time")
     }
 
     async fn next(&mut self, has_body: bool) -> Heard {
@@ -92,13 +118,28 @@ impl Wire {
             if let Some(at) = self.rest.windows(4).position(|window| window == b"\r\n\r\n") {
                 break at + 4;
             }
-            assert!(self.read().await > 0, "closed within a head: {:?}", String::from_utf8_lossy(&self.rest));
+            assert!(
+                self.read().await > 0,
+                "closed within a head: {:?}",
+                String::from_utf8_lossy(&self.rest)
+            );
         };
         let head: Vec<u8> = self.rest.drain(..end).collect();
         let head = String::from_utf8(head).expect("a head of text");
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
-        let mut answer = Heard { status, head, body: String::new() };
-        let length = answer.header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+        let status = head
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok())
+            .expect("a status");
+        let mut answer = Heard {
+            status,
+            head,
+            body: String::new(),
+        };
+        let length = answer
+            .header("content-length")
+            .and_then(|length| length.parse().ok())
+            .unwrap_or(0);
         let length: usize = if has_body && status >= 200 { length } else { 0 };
         while self.rest.len() < length {
             assert!(self.read().await > 0, "closed within the body of {answer:?}");
@@ -113,7 +154,9 @@ impl Wire {
 
     /// Requires that the service closes the connection within this time, and says nothing more.
     pub(crate) async fn assert_closed_within(&mut self, patience: Duration) {
-        let read = timeout(patience, self.read()).await.expect("an end of the connection");
+        let read = timeout(patience, self.read())
+            .await
+            .expect("an end of the connection");
         assert_eq!(
             (read, self.rest.as_slice()),
             (0, b"".as_slice()),

@@ -54,7 +54,10 @@ impl Books {
             Self::Sqlite(conn) => conn.execute("begin immediate").await.map(drop).unwrap(),
             Self::Postgres(conn) => {
                 let sql = format!("begin; lock table {tables} in exclusive mode");
-                conn.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(sql))).await.map(drop).unwrap();
+                conn.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(sql)))
+                    .await
+                    .map(drop)
+                    .unwrap();
             }
         }
         self

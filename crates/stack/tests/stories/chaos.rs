@@ -99,7 +99,11 @@ async fn is_away(gate: &Gate, told: &Told, seconds: u64) {
 /// Has people trade while this happens, and audits the books after.
 async fn trade_while(place: &Place, platform: &Platform, happens: impl AsyncFnOnce(&Told)) {
     let admin = Trader::admin(platform, place).await;
-    let products = [admin.sells(RESTOCKED).await, admin.sells(RESTOCKED).await, admin.sells(RESTOCKED).await];
+    let products = [
+        admin.sells(RESTOCKED).await,
+        admin.sells(RESTOCKED).await,
+        admin.sells(RESTOCKED).await,
+    ];
     let told = Told::default();
     let shoppers = join_all((0..SHOPPERS).map(|line| shop(line, &admin, &products, &told)));
     let happens = async {
@@ -120,7 +124,10 @@ async fn trade_while(place: &Place, platform: &Platform, happens: impl AsyncFnOn
 
 /// How often something is killed.
 fn cycles() -> usize {
-    #[expect(clippy::disallowed_methods, reason = "the test's own switch, not a service's configuration")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the test's own switch, not a service's configuration"
+    )]
     let cycles = std::env::var("CHAOS_CYCLES");
     let few = if is_long() { 25 } else { 4 };
     cycles.map_or(few, |cycles| cycles.parse().expect("CHAOS_CYCLES is a number"))
@@ -136,7 +143,10 @@ async fn shop(line: usize, admin: &Trader<'_>, products: &[String; PRODUCTS], to
         let quantity = 1 + i64::try_from(round % 3).unwrap();
         let (status, answer) = insist(admin, told, &key, "/orders", &of(product, quantity)).await;
         let order = if status == 409 { &answer["order"] } else { &answer };
-        let id = order["id"].as_str().unwrap_or_else(|| panic!("no order: {status} {answer}")).to_owned();
+        let id = order["id"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no order: {status} {answer}"))
+            .to_owned();
         let mut may_be = match (status, order["status"].as_str()) {
             (201, Some("confirmed")) => vec!["confirmed"],
             (202, Some("pending")) => vec!["confirmed", "rejected"],
@@ -147,13 +157,27 @@ async fn shop(line: usize, admin: &Trader<'_>, products: &[String; PRODUCTS], to
             told.waited.set(told.waited.get() + 1);
         }
         // Some are called off, some leave, some stay reserved.
-        let act = [Some("cancel"), Some("fulfil"), Some("cancel"), Some("fulfil"), None][(line + round) % 5];
+        let act = [
+            Some("cancel"),
+            Some("fulfil"),
+            Some("cancel"),
+            Some("fulfil"),
+            None,
+        ][(line + round) % 5];
         if let Some(act) = act {
             let (status, answer) = insist(admin, told, "", &format!("/orders/{id}/{act}"), &json!({})).await;
             may_be = after(act, status, &answer, &may_be);
         }
-        let order = Order { key, product: product.clone(), quantity, may_be };
-        assert!(told.orders.borrow_mut().insert(id.clone(), order).is_none(), "{id} was made twice");
+        let order = Order {
+            key,
+            product: product.clone(),
+            quantity,
+            may_be,
+        };
+        assert!(
+            told.orders.borrow_mut().insert(id.clone(), order).is_none(),
+            "{id} was made twice"
+        );
         if round % 10 == 9 {
             restock(admin, product).await;
         }
@@ -163,7 +187,10 @@ async fn shop(line: usize, admin: &Trader<'_>, products: &[String; PRODUCTS], to
 /// What an order may be in the end, after this answer to whoever decided about it. They were alone in that.
 fn after(act: &str, status: u16, answer: &Value, before: &[&'static str]) -> Vec<&'static str> {
     let decided = if act == "cancel" { "cancelled" } else { "fulfilled" };
-    let is = answer["order"]["status"].as_str().or(answer["status"].as_str()).unwrap_or_default();
+    let is = answer["order"]["status"]
+        .as_str()
+        .or(answer["status"].as_str())
+        .unwrap_or_default();
     match (status, answer["code"].as_str()) {
         // If it is refused, it was done the first time, by a service that died before it said so; or it was rejected meanwhile.
         (200, None) | (409, Some("order_already_final")) if is == decided && before != ["rejected"] => {
@@ -179,7 +206,10 @@ impl Told {
     /// Waits until so many more orders are acknowledged.
     async fn wait_for(&self, more: usize) {
         let enough = self.orders.borrow().len() + more;
-        eventually("orders are acknowledged", async || self.orders.borrow().len() > enough).await;
+        eventually("orders are acknowledged", async || {
+            self.orders.borrow().len() > enough
+        })
+        .await;
     }
 }
 
@@ -189,7 +219,10 @@ async fn insist(trader: &Trader<'_>, told: &Told, key: &str, path: &str, body: &
     loop {
         match trader.tries(key, path, body).await {
             Some((status, answer)) if status < 500 => return (status, answer),
-            other => assert!(begun.elapsed() < Duration::from_secs(60), "{path}: still {other:?}"),
+            other => assert!(
+                begun.elapsed() < Duration::from_secs(60),
+                "{path}: still {other:?}"
+            ),
         }
         told.retries.set(told.retries.get() + 1);
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -198,8 +231,12 @@ async fn insist(trader: &Trader<'_>, told: &Told, key: &str, path: &str, body: &
 
 /// Puts some more of it there, if inventory-service can be asked just now.
 async fn restock(trader: &Trader<'_>, product: &str) {
-    let Some(stock) = trader.looks_at_stock(product).await else { return };
-    let Some(reserved) = stock["reserved"].as_i64() else { return };
+    let Some(stock) = trader.looks_at_stock(product).await else {
+        return;
+    };
+    let Some(reserved) = stock["reserved"].as_i64() else {
+        return;
+    };
     trader.tries_to_stock(product, reserved + RESTOCKED).await;
 }
 
@@ -209,9 +246,15 @@ async fn kill_at_random(platform: &Platform, cycles: usize, told: &Told) -> BTre
     for cycle in 0..cycles {
         // Somewhere in the middle of things.
         told.wait_for(usize::from(random() % 32)).await;
-        let victims =
-            if cycle % 8 == 3 { SERVICES.to_vec() } else { vec![SERVICES[usize::from(random() % 4)]] };
-        let killed: Vec<_> = victims.into_iter().map(|service| (service, platform.kill(service))).collect();
+        let victims = if cycle % 8 == 3 {
+            SERVICES.to_vec()
+        } else {
+            vec![SERVICES[usize::from(random() % 4)]]
+        };
+        let killed: Vec<_> = victims
+            .into_iter()
+            .map(|service| (service, platform.kill(service)))
+            .collect();
         for (service, pid) in killed {
             platform.wait_for_another(service, pid).await;
             *kills.entry(service).or_default() += 1;
@@ -254,25 +297,48 @@ async fn audit(place: &Place, admin: &Trader<'_>, told: &BTreeMap<String, Order>
         ("rejected", "refused"),
         ("cancelled", "released"),
     ] {
-        let ordered = orders.listed("select id from orders where status = $1", status).await;
-        let reserved = stock.listed("select order_id from reservations where state = $1", state).await;
-        assert_eq!(ordered, reserved, "left: {status} orders, right: {state} reservations");
+        let ordered = orders
+            .listed("select id from orders where status = $1", status)
+            .await;
+        let reserved = stock
+            .listed("select order_id from reservations where state = $1", state)
+            .await;
+        assert_eq!(
+            ordered, reserved,
+            "left: {status} orders, right: {state} reservations"
+        );
     }
     // What was called off before it was reserved has no lines there.
-    let ordered = orders.lines("select order_id, product_id, quantity from order_lines").await;
-    let reserved = stock.lines("select order_id, product_id, quantity from reservation_lines").await;
-    let unordered: Vec<_> = reserved.iter().filter(|line| ordered.binary_search(line).is_err()).collect();
+    let ordered = orders
+        .lines("select order_id, product_id, quantity from order_lines")
+        .await;
+    let reserved = stock
+        .lines("select order_id, product_id, quantity from reservation_lines")
+        .await;
+    let unordered: Vec<_> = reserved
+        .iter()
+        .filter(|line| ordered.binary_search(line).is_err())
+        .collect();
     assert!(unordered.is_empty(), "reserved and not ordered: {unordered:?}");
 }
 
 /// Requires that an order is what its buyer was told, also when they order with its key again.
 async fn assert_is_as_told(admin: &Trader<'_>, id: &str, told: &Order) {
-    let Order { key, product, quantity, may_be } = told;
+    let Order {
+        key,
+        product,
+        quantity,
+        may_be,
+    } = told;
     let order = admin.order(id).await;
     let is = order["status"].as_str().unwrap();
     assert!(may_be.contains(&is), "{id} is {is}: {told:?}");
     let line = &order["items"][0];
-    assert_eq!((&line["product_id"], &line["quantity"]), (&json!(product), &json!(quantity)), "{order}");
+    assert_eq!(
+        (&line["product_id"], &line["quantity"]),
+        (&json!(product), &json!(quantity)),
+        "{order}"
+    );
     assert_eq!(order["total_cents"], quantity * 1_999, "{order}");
 
     let again = admin.orders(key, product, *quantity).await;

@@ -12,8 +12,11 @@ use crate::writers::{Acknowledged, assert_all_are_known, assert_all_are_there, c
 use crate::{eventually, processes};
 
 /// Hashes that cost next to nothing, and as much time as there can be for asking again after a lost answer.
-const QUICK: [(&str, &str); 3] =
-    [("ARGON2_MEMORY_KIB", "64"), ("ARGON2_PASSES", "1"), ("REFRESH_GRACE", "60s")];
+const QUICK: [(&str, &str); 3] = [
+    ("ARGON2_MEMORY_KIB", "64"),
+    ("ARGON2_PASSES", "1"),
+    ("REFRESH_GRACE", "60s"),
+];
 
 #[tokio::test]
 async fn while_user_service_is_down_whoever_has_a_token_goes_on_shopping() {
@@ -22,30 +25,40 @@ async fn while_user_service_is_down_whoever_has_a_token_goes_on_shopping() {
     let ada = platform.seller(&platform.ada().await);
     let mut killed = platform.kill("user-service");
     let (mut sold_meanwhile, mut kills) = (0, 1);
-    eventually("user-service is up again, and something was sold meanwhile", async || {
-        let was_down = !platform.is_ready("user-service").await;
-        ada.post("/products", lamp()).await.assert_status(201);
-        let is_down = !platform.is_ready("user-service").await;
-        sold_meanwhile += usize::from(was_down && is_down);
-        if !is_down && sold_meanwhile == 0 {
-            // Too quick for this machine. The next pause is twice as long.
-            assert!(kills < 6, "nothing could be sold while user-service was down");
-            killed = platform.kill("user-service");
-            kills += 1;
-        }
-        !is_down && sold_meanwhile > 0
-    })
+    eventually(
+        "user-service is up again, and something was sold meanwhile",
+        async || {
+            let was_down = !platform.is_ready("user-service").await;
+            ada.post("/products", lamp()).await.assert_status(201);
+            let is_down = !platform.is_ready("user-service").await;
+            sold_meanwhile += usize::from(was_down && is_down);
+            if !is_down && sold_meanwhile == 0 {
+                // Too quick for this machine. The next pause is twice as long.
+                assert!(kills < 6, "nothing could be sold while user-service was down");
+                killed = platform.kill("user-service");
+                kills += 1;
+            }
+            !is_down && sold_meanwhile > 0
+        },
+    )
     .await;
     println!("{sold_meanwhile} products were put up while user-service was down");
 
     platform.wait_for_another("user-service", killed).await;
-    platform.login("ada@example.com", PASSWORD).await.assert_status(200);
+    platform
+        .login("ada@example.com", PASSWORD)
+        .await
+        .assert_status(200);
     let named = platform.log.events().into_iter().any(|event| {
         let message = event["message"].as_str().unwrap_or_default().to_owned();
         event["service"] == "user-service" && message.contains("died (signal: 9") && event["level"] == "ERROR"
     });
     assert!(named, "{}", platform.log.text());
-    assert!(!platform.log.text().contains(r#""service":"product-service""#), "{}", platform.log.text());
+    assert!(
+        !platform.log.text().contains(r#""service":"product-service""#),
+        "{}",
+        platform.log.text()
+    );
 }
 
 #[tokio::test]
@@ -112,8 +125,16 @@ async fn nothing_that_was_acknowledged_is_lost_when_everything_dies_at_once() {
         products.extend(new_products);
         emails.extend(new_emails);
     }
-    println!("{} products and {} people through ten crashes", products.len(), emails.len());
-    assert!(products.len() > 10, "too few products for any to be lost: {}", products.len());
+    println!(
+        "{} products and {} people through ten crashes",
+        products.len(),
+        emails.len()
+    );
+    assert!(
+        products.len() > 10,
+        "too few products for any to be lost: {}",
+        products.len()
+    );
     assert_all_are_there(&platform, &products).await;
     assert_all_are_known(&platform, &emails, [].iter()).await;
 }
@@ -124,30 +145,63 @@ async fn the_services_go_when_the_stack_is_killed_and_the_next_one_carries_on() 
     let mut platform = place.platform().await;
     let pair = platform.ada().await;
     let put_up = platform.seller(&pair).post("/products", lamp()).await;
-    let keys =
-        platform.nobody_at("user-service").get("/.well-known/jwks.json").await.assert_status(200).json();
+    let keys = platform
+        .nobody_at("user-service")
+        .get("/.well-known/jwks.json")
+        .await
+        .assert_status(200)
+        .json();
     let password = place.secret("admin-password");
-    assert!(platform.output.text().contains(&password), "{}", platform.output.text());
+    assert!(
+        platform.output.text().contains(&password),
+        "{}",
+        platform.output.text()
+    );
 
     platform.kill_the_stack().await;
 
     let platform = place.platform().await;
     let output = platform.output.text();
-    assert!(!output.contains(&password), "the password is shown once: {output}");
-    assert!(output.contains("admin@example.com with the password in data/admin-password"), "{output}");
+    assert!(
+        !output.contains(&password),
+        "the password is shown once: {output}"
+    );
+    assert!(
+        output.contains("admin@example.com with the password in data/admin-password"),
+        "{output}"
+    );
     let users = platform.nobody_at("user-service");
     users.get("/.well-known/jwks.json").await.assert(200, keys);
-    platform.seller(&pair).get(put_up.header("location")).await.assert(200, put_up.json());
-    platform.seller(&pair).post("/products", lamp()).await.assert_status(201);
+    platform
+        .seller(&pair)
+        .get(put_up.header("location"))
+        .await
+        .assert(200, put_up.json());
+    platform
+        .seller(&pair)
+        .post("/products", lamp())
+        .await
+        .assert_status(201);
     platform.refresh(&pair).await.assert_status(200);
-    platform.login("ada@example.com", PASSWORD).await.assert_status(200);
-    platform.login("admin@example.com", &password).await.assert_status(200);
+    platform
+        .login("ada@example.com", PASSWORD)
+        .await
+        .assert_status(200);
+    platform
+        .login("admin@example.com", &password)
+        .await
+        .assert_status(200);
 }
 
 #[tokio::test]
 async fn a_first_start_that_is_killed_anywhere_leaves_nothing_in_the_way_of_the_next() {
-    let mut moments =
-        vec!["stack.lock", "order-service-secret", "key-encryption-key", "admin-password", "first child"];
+    let mut moments = vec![
+        "stack.lock",
+        "order-service-secret",
+        "key-encryption-key",
+        "admin-password",
+        "first child",
+    ];
     if Place::new().await.server().is_none() {
         moments.extend(["user-service.db", "product-service.db"]);
     }
@@ -163,7 +217,10 @@ async fn a_first_start_that_is_killed_anywhere_leaves_nothing_in_the_way_of_the_
 
         let platform = place.platform().await;
         let password = place.secret("admin-password");
-        platform.login("admin@example.com", &password).await.assert_status(200);
+        platform
+            .login("admin@example.com", &password)
+            .await
+            .assert_status(200);
     }
 }
 
@@ -173,7 +230,10 @@ async fn a_service_that_waits_for_its_turn_with_its_database_goes_with_the_stack
     let turn = File::create(place.file("products.migrating")).unwrap();
     turn.lock().unwrap();
     let mut platform = place.start(&[("PRODUCT_SERVICE_DATABASE_URL", "sqlite:products.db")]);
-    eventually("it opens its database", async || place.file("products.db").exists()).await;
+    eventually("it opens its database", async || {
+        place.file("products.db").exists()
+    })
+    .await;
     platform.kill_the_stack().await;
 }
 
@@ -202,10 +262,16 @@ async fn a_service_that_cant_be_started_again_at_once_is_later() {
     let platform = place.platform().await;
     let pid = Pid::from_raw(platform.pid().try_into().unwrap());
     // No more files: neither the pipe to a service can be made nor anything else.
-    let few = Rlimit { current: Some(1), ..getrlimit(Resource::Nofile) };
+    let few = Rlimit {
+        current: Some(1),
+        ..getrlimit(Resource::Nofile)
+    };
     let before = prlimit(pid, Resource::Nofile, few).unwrap();
     let killed = platform.kill("product-service");
-    eventually("it can't be started", async || platform.log.text().contains("can't be started")).await;
+    eventually("it can't be started", async || {
+        platform.log.text().contains("can't be started")
+    })
+    .await;
     assert!(platform.pid_of("product-service").is_none());
 
     prlimit(pid, Resource::Nofile, before).unwrap();

@@ -20,7 +20,12 @@ async fn it_stops_when_it_is_told_to_and_takes_everything_along() {
         client.get("/health/live").await.assert_status(200);
         platform.send(signal);
         let status = platform.end().await;
-        assert_eq!(status.code(), Some(0), "{signal:?}: {status}\n{}", platform.log.text());
+        assert_eq!(
+            status.code(),
+            Some(0),
+            "{signal:?}: {status}\n{}",
+            platform.log.text()
+        );
         for service in SERVICES {
             assert!(is_free(platform.port(service)), "{service}'s port");
         }
@@ -36,9 +41,17 @@ async fn an_interrupt_from_the_terminal_is_the_stacks_alone_to_handle() {
     let mut platform = place.platform().await;
     for child in platform.children() {
         let pid = Pid::from_raw(child.pid.try_into().unwrap());
-        assert_eq!(getpgid(pid).unwrap(), pid.unwrap(), "{child:?} is in another's process group");
+        assert_eq!(
+            getpgid(pid).unwrap(),
+            pid.unwrap(),
+            "{child:?} is in another's process group"
+        );
     }
-    kill_process_group(Pid::from_raw(platform.pid().try_into().unwrap()).unwrap(), Signal::INT).unwrap();
+    kill_process_group(
+        Pid::from_raw(platform.pid().try_into().unwrap()).unwrap(),
+        Signal::INT,
+    )
+    .unwrap();
     assert_eq!(platform.end().await.code(), Some(0), "{}", platform.log.text());
     assert!(!platform.log.text().contains("died"), "{}", platform.log.text());
 }
@@ -73,8 +86,14 @@ async fn what_is_under_way_is_answered_before_it_stops() {
     assert_eq!(&begun, b"HTTP/1.1 100 Continue\r\n\r\n");
 
     platform.send(Signal::TERM);
-    eventually("the other service has stopped", async || platform.pid_of("product-service").is_none()).await;
-    assert!(platform.is_running(), "it left a service behind that has something to do");
+    eventually("the other service has stopped", async || {
+        platform.pid_of("product-service").is_none()
+    })
+    .await;
+    assert!(
+        platform.is_running(),
+        "it left a service behind that has something to do"
+    );
     connection.write_all(body.as_bytes()).unwrap();
     let mut answer = String::new();
     connection.read_to_string(&mut answer).unwrap();
@@ -82,14 +101,20 @@ async fn what_is_under_way_is_answered_before_it_stops() {
     assert_eq!(platform.end().await.code(), Some(0), "{}", platform.log.text());
 
     let platform = place.platform().await;
-    platform.login("ada@example.com", PASSWORD).await.assert_status(200);
+    platform
+        .login("ada@example.com", PASSWORD)
+        .await
+        .assert_status(200);
 }
 
 #[tokio::test]
 async fn it_runs_although_what_it_prints_has_nowhere_to_go() {
     let place = Place::new().await;
     let mut platform = place.start_by_shell(r#"exec "$0" > /dev/full"#);
-    eventually("it is ready", async || platform.log.text().contains("everything is ready")).await;
+    eventually("it is ready", async || {
+        platform.log.text().contains("everything is ready")
+    })
+    .await;
     let killed = platform.kill("product-service");
     platform.wait_for_another("product-service", killed).await;
     platform.send(Signal::TERM);

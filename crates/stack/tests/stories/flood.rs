@@ -23,7 +23,11 @@ const GROWTH_KIB: u64 = 24 * 1024;
 async fn a_thousand_connections_that_log_in_cost_refusals_and_no_memory() {
     allow_files(3 * CONNECTIONS as u64);
     let place = Place::new().await;
-    let variables = [("HASH_SLOTS", "1"), ("HASH_QUEUE", "8"), ("LOGIN_FREE_FAILURES", "1000000")];
+    let variables = [
+        ("HASH_SLOTS", "1"),
+        ("HASH_QUEUE", "8"),
+        ("LOGIN_FREE_FAILURES", "1000000"),
+    ];
     let platform = place.platform_with(&variables).await;
     let ada = platform.ada().await;
     let token = ada["access_token"].as_str().unwrap();
@@ -35,14 +39,20 @@ async fn a_thousand_connections_that_log_in_cost_refusals_and_no_memory() {
         let refused = statuses.iter().filter(|status| *status == "503").count();
         let compared = statuses.iter().filter(|status| *status == "401").count();
         assert_eq!(refused + compared, CONNECTIONS / 2, "{statuses:?}");
-        assert!(refused > 0 && compared > 0, "{refused} refused, {compared} compared");
+        assert!(
+            refused > 0 && compared > 0,
+            "{refused} refused, {compared} compared"
+        );
         println!("{compared} compared, {refused} refused; the slowest verified request took {slowest:?}");
         assert!(slowest < SOON / 3, "verified requests had to wait: {slowest:?}");
         peaks.push(memory(pid, "VmHWM:"));
     }
     println!("the peak after each wave, in KiB: {peaks:?}");
     assert!(peaks[0] < MEMORY_KIB, "{peaks:?}");
-    assert!(peaks[WAVES - 1] < peaks[0] + GROWTH_KIB, "each wave leaves something behind: {peaks:?}");
+    assert!(
+        peaks[WAVES - 1] < peaks[0] + GROWTH_KIB,
+        "each wave leaves something behind: {peaks:?}"
+    );
 
     // Those who hung up hold nothing for ever.
     eventually("there is room again", async || {
@@ -69,15 +79,21 @@ async fn flood(platform: &Platform, wave: usize) -> Vec<String> {
             return None;
         }
         let mut answer = Vec::new();
-        tokio::time::timeout(SOON, connection.read_to_end(&mut answer)).await.unwrap().unwrap();
-        String::from_utf8_lossy(&answer).split(' ').nth(1).map(str::to_owned)
+        tokio::time::timeout(SOON, connection.read_to_end(&mut answer))
+            .await
+            .unwrap()
+            .unwrap();
+        String::from_utf8_lossy(&answer)
+            .split(' ')
+            .nth(1)
+            .map(str::to_owned)
     }));
     told.await.into_iter().flatten().collect()
 }
 
 /// Asks for what only needs a token, for as long as a wave lasts, and returns the slowest answer's time.
 async fn verify_meanwhile(platform: &Platform, token: &str) -> Duration {
-    let me = platform.nobody_at("user-service").bearing(token);
+    let me = platform.nobody_at("user-service").with_token(token);
     let mut slowest = Duration::ZERO;
     for _ in 0..50 {
         let begun = Instant::now();
@@ -98,7 +114,10 @@ fn memory(pid: u32, line: &str) -> u64 {
 fn allow_files(count: u64) {
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_some_and(|current| current < count) {
-        let more = Rlimit { current: Some(count), ..limit };
+        let more = Rlimit {
+            current: Some(count),
+            ..limit
+        };
         setrlimit(Resource::Nofile, more)
             .expect("a thousand connections need more open files than are allowed");
     }

@@ -67,7 +67,10 @@ impl Gate {
 
     /// Waits until something is held back.
     pub async fn holds_something(&self) {
-        eventually("the gate holds something back", async || self.seen.held.load(Ordering::SeqCst) > 0).await;
+        eventually("the gate holds something back", async || {
+            self.seen.held.load(Ordering::SeqCst) > 0
+        })
+        .await;
     }
 
     /// How many pieces of requests were handed to the service.
@@ -83,7 +86,10 @@ impl Gate {
     /// Closes every connection, and whatever is held back is lost. Then the gate is open.
     pub async fn cut(&self) {
         self.set(Passes::Nothing);
-        eventually("no connection is left", async || self.seen.open.load(Ordering::SeqCst) == 0).await;
+        eventually("no connection is left", async || {
+            self.seen.open.load(Ordering::SeqCst) == 0
+        })
+        .await;
         self.set(Passes::Everything);
     }
 }
@@ -92,12 +98,27 @@ async fn pass(caller: TcpStream, port: u16, passes: watch::Receiver<Passes>, see
     if *passes.borrow() == Passes::Nothing {
         return;
     }
-    let Ok(neighbour) = TcpStream::connect(("127.0.0.1", port)).await else { return };
+    let Ok(neighbour) = TcpStream::connect(("127.0.0.1", port)).await else {
+        return;
+    };
     let (from_caller, to_caller) = caller.into_split();
     let (from_neighbour, to_neighbour) = neighbour.into_split();
-    let requests =
-        carry(from_caller, to_neighbour, Passes::NoRequest, passes.clone(), &seen.held, &seen.requests);
-    let answers = carry(from_neighbour, to_caller, Passes::NoAnswer, passes, &seen.held, &seen.answers);
+    let requests = carry(
+        from_caller,
+        to_neighbour,
+        Passes::NoRequest,
+        passes.clone(),
+        &seen.held,
+        &seen.requests,
+    );
+    let answers = carry(
+        from_neighbour,
+        to_caller,
+        Passes::NoAnswer,
+        passes,
+        &seen.held,
+        &seen.answers,
+    );
     // Either end of the connection is the end of both.
     tokio::select! {
         () = requests => {}

@@ -39,7 +39,10 @@ const SOON: Duration = Duration::from_secs(30);
 
 /// Whether there is time for what takes minutes (`scripts/test --all`).
 fn is_long() -> bool {
-    #[expect(clippy::disallowed_methods, reason = "the tests' own switch, not a service's configuration")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the tests' own switch, not a service's configuration"
+    )]
     std::env::var("LONG_TESTS").is_ok()
 }
 
@@ -52,7 +55,10 @@ async fn eventually(what: &str, holds: impl AsyncFnMut() -> bool) {
 async fn within(limit: Duration, what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let begun = Instant::now();
     while !holds().await {
-        assert!(begun.elapsed() < limit, "after {limit:?} it still does not hold that {what}");
+        assert!(
+            begun.elapsed() < limit,
+            "after {limit:?} it still does not hold that {what}"
+        );
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

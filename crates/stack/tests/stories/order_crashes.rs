@@ -50,19 +50,34 @@ impl Scene {
         let behind = Gate::before(port(place.port_base, neighbour)).await;
         let variable = format!("ORDER_SERVICE_{}_URL", neighbour.to_uppercase().replace('-', "_"));
         let platform = place.platform_with(&[(&variable, &behind.url)]).await;
-        Self { place, platform, front, behind }
+        Self {
+            place,
+            platform,
+            front,
+            behind,
+        }
     }
 
     async fn admin(&self) -> Trader<'_> {
-        Trader::admin(&self.platform, &self.place).await.through(&self.front)
+        Trader::admin(&self.platform, &self.place)
+            .await
+            .through(&self.front)
     }
 
     fn orders(&self) -> Victim<'_> {
-        Victim { name: "order-service", tables: "orders, stock_tasks", front: &self.front }
+        Victim {
+            name: "order-service",
+            tables: "orders, stock_tasks",
+            front: &self.front,
+        }
     }
 
     fn inventory(&self) -> Victim<'_> {
-        Victim { name: "inventory-service", tables: "stock", front: &self.behind }
+        Victim {
+            name: "inventory-service",
+            tables: "stock",
+            front: &self.behind,
+        }
     }
 
     /// Has somebody ask for something, kills the victim at that moment, waits until it runs again, and returns the answer, if
@@ -139,19 +154,30 @@ impl Scene {
             orders.number("select count(*) from stock_tasks").await == 0
         })
         .await;
-        Books::of(&self.place, "inventory-service").await.assert_stock_is_accounted_for().await;
+        Books::of(&self.place, "inventory-service")
+            .await
+            .assert_stock_is_accounted_for()
+            .await;
     }
 }
 
 async fn assert_stock(trader: &Trader<'_>, product: &str, on_hand: i64, reserved: i64) {
     let stock = trader.stock_of(product).await;
-    assert_eq!((&stock["on_hand"], &stock["reserved"]), (&json!(on_hand), &json!(reserved)), "{stock}");
+    assert_eq!(
+        (&stock["on_hand"], &stock["reserved"]),
+        (&json!(on_hand), &json!(reserved)),
+        "{stock}"
+    );
 }
 
 /// Requires that somebody has one order, which they are told of when they order with its key again, and returns its id.
 async fn assert_one_order(trader: &Trader<'_>, key: &str, product: &str) -> String {
     let again = trader.orders(key, product, 1).await;
-    assert_eq!((again.status, again.header("idempotent-replayed")), (201, "true"), "{again:?}");
+    assert_eq!(
+        (again.status, again.header("idempotent-replayed")),
+        (201, "true"),
+        "{again:?}"
+    );
     let orders = trader.at("order-service").get("/orders").await.json();
     assert_eq!(orders["items"].as_array().unwrap().len(), 1, "{orders}");
     orders["items"][0]["id"].as_str().unwrap().to_owned()
@@ -164,7 +190,9 @@ async fn an_order_that_was_written_down_is_settled_wherever_its_service_dies() {
         let scene = Scene::with_gate_before("inventory-service").await;
         let admin = scene.admin().await;
         let product = admin.sells(10).await;
-        scene.order_service_dies_while(moment, admin.tries("key", "/orders", &of(&product, 1))).await;
+        scene
+            .order_service_dies_while(moment, admin.tries("key", "/orders", &of(&product, 1)))
+            .await;
         scene.assert_nothing_is_left().await;
         assert_one_order(&admin, "key", &product).await;
         assert_stock(&admin, &product, 10, 1).await;
@@ -179,11 +207,17 @@ async fn an_order_that_was_not_written_down_was_never_made() {
         let scene = Scene::with_gate_before("product-service").await;
         let admin = scene.admin().await;
         let product = admin.sells(10).await;
-        scene.order_service_dies_while(moment, admin.tries("key", "/orders", &of(&product, 1))).await;
+        scene
+            .order_service_dies_while(moment, admin.tries("key", "/orders", &of(&product, 1)))
+            .await;
         let orders = admin.at("order-service").get("/orders").await;
         orders.assert(200, json!({"items": [], "next_cursor": null}));
         let order = admin.orders("key", &product, 1).await;
-        assert_eq!((order.status, order.header("idempotent-replayed")), (201, ""), "{moment:?}");
+        assert_eq!(
+            (order.status, order.header("idempotent-replayed")),
+            (201, ""),
+            "{moment:?}"
+        );
         scene.assert_nothing_is_left().await;
         assert_stock(&admin, &product, 10, 1).await;
     }))
@@ -200,13 +234,26 @@ async fn assert_decided_or_not(act: &str, status: &str, on_hand: i64) {
         let order = admin.orders("key", &product, 1).await.assert_status(201).json();
         let id = order["id"].as_str().unwrap();
         let path = format!("/orders/{id}/{act}");
-        scene.order_service_dies_while(moment, admin.tries("", &path, &json!({}))).await;
+        scene
+            .order_service_dies_while(moment, admin.tries("", &path, &json!({})))
+            .await;
         if moment == Undecided {
-            assert_eq!(admin.order(id).await["status"], "confirmed", "nothing was decided");
+            assert_eq!(
+                admin.order(id).await["status"],
+                "confirmed",
+                "nothing was decided"
+            );
             admin.does(act, id).await.assert(200, json!({"status": status}));
         } else {
-            assert_eq!(admin.order(id).await["status"], status, "{moment:?}: it was decided");
-            admin.does(act, id).await.assert_problem(409, "order_already_final");
+            assert_eq!(
+                admin.order(id).await["status"],
+                status,
+                "{moment:?}: it was decided"
+            );
+            admin
+                .does(act, id)
+                .await
+                .assert_problem(409, "order_already_final");
         }
         scene.assert_nothing_is_left().await;
         assert_stock(&admin, &product, on_hand, 0).await;
@@ -233,8 +280,9 @@ async fn what_inventory_service_dies_over_is_done_once() {
         let mut orders = Vec::new();
         for (key, on_hand, reserved) in [("first", 10, 1), ("second", 10, 2)] {
             let order = of(&product, 1);
-            let (status, order) =
-                scene.inventory_dies_while(moment, admin.tries(key, "/orders", &order)).await;
+            let (status, order) = scene
+                .inventory_dies_while(moment, admin.tries(key, "/orders", &order))
+                .await;
             assert!([201, 202].contains(&status), "{moment:?}: {status} {order}");
             let id = order["id"].as_str().unwrap().to_owned();
             assert_eq!(admin.order(&id).await["status"], "confirmed", "{moment:?}");
@@ -243,7 +291,9 @@ async fn what_inventory_service_dies_over_is_done_once() {
         }
         for (id, act, on_hand, reserved) in [(&orders[0], "cancel", 10, 1), (&orders[1], "fulfil", 9, 0)] {
             let (path, nothing) = (format!("/orders/{id}/{act}"), json!({}));
-            let (status, answer) = scene.inventory_dies_while(moment, admin.tries("", &path, &nothing)).await;
+            let (status, answer) = scene
+                .inventory_dies_while(moment, admin.tries("", &path, &nothing))
+                .await;
             assert_eq!(status, 200, "{moment:?}: {answer}");
             assert_stock(&admin, &product, on_hand, reserved).await;
         }

@@ -20,28 +20,52 @@ async fn an_order_takes_stock_keeps_its_price_and_gives_back_what_is_called_off(
     let product = ada.sells(3).await;
 
     let first = bob.orders("first", &product, 2).await;
-    first.assert(201, json!({"status": "confirmed", "total_cents": 3_998, "currency": "EUR"}));
+    first.assert(
+        201,
+        json!({"status": "confirmed", "total_cents": 3_998, "currency": "EUR"}),
+    );
     let id = first.json()["id"].as_str().unwrap().to_owned();
     assert_eq!(ada.stock_of(&product).await["available"], 1);
     let again = bob.orders("first", &product, 2).await;
     assert_eq!((again.status, again.header("idempotent-replayed")), (201, "true"));
-    bob.orders("second", &product, 2).await.assert_problem(409, "insufficient_stock");
-    ada.at("order-service").get(&format!("/orders/{id}")).await.assert_problem(404, "order_not_found");
+    bob.orders("second", &product, 2)
+        .await
+        .assert_problem(409, "insufficient_stock");
+    ada.at("order-service")
+        .get(&format!("/orders/{id}"))
+        .await
+        .assert_problem(404, "order_not_found");
 
     let changed = json!({"price_cents": 1, "name": "Lantern"});
-    ada.at("product-service").patch(&format!("/products/{product}"), changed).await.assert_status(200);
+    ada.at("product-service")
+        .patch(&format!("/products/{product}"), changed)
+        .await
+        .assert_status(200);
     let item = &bob.order(&id).await["items"][0];
-    assert_eq!((&item["name"], &item["unit_price_cents"]), (&json!("Lamp"), &json!(1_999)));
+    assert_eq!(
+        (&item["name"], &item["unit_price_cents"]),
+        (&json!("Lamp"), &json!(1_999))
+    );
 
-    bob.does("cancel", &id).await.assert(200, json!({"status": "cancelled"}));
+    bob.does("cancel", &id)
+        .await
+        .assert(200, json!({"status": "cancelled"}));
     assert_eq!(ada.stock_of(&product).await["available"], 3);
 
     let third = bob.orders("third", &product, 3).await.assert_status(201).json();
     let admin = Trader::admin(&platform, &place).await;
-    bob.does("fulfil", third["id"].as_str().unwrap()).await.assert_problem(403, "forbidden");
-    admin.does("fulfil", third["id"].as_str().unwrap()).await.assert(200, json!({"status": "fulfilled"}));
+    bob.does("fulfil", third["id"].as_str().unwrap())
+        .await
+        .assert_problem(403, "forbidden");
+    admin
+        .does("fulfil", third["id"].as_str().unwrap())
+        .await
+        .assert(200, json!({"status": "fulfilled"}));
     let left = json!({"on_hand": 0, "reserved": 0, "available": 0});
-    ada.at("inventory-service").get(&format!("/inventory/{product}")).await.assert(200, left);
+    ada.at("inventory-service")
+        .get(&format!("/inventory/{product}"))
+        .await
+        .assert(200, left);
 }
 
 #[tokio::test]
@@ -61,7 +85,11 @@ async fn of_two_hundred_buyers_of_the_last_one_a_single_one_gets_it() {
         (confirmed, rejected) = (0, 0);
         for answer in &answers {
             let order = answer.json();
-            let id = order["order"]["id"].as_str().or(order["id"].as_str()).unwrap().to_owned();
+            let id = order["order"]["id"]
+                .as_str()
+                .or(order["id"].as_str())
+                .unwrap()
+                .to_owned();
             match ada.order(&id).await["status"].as_str().unwrap() {
                 "confirmed" => confirmed += 1,
                 "rejected" => rejected += 1,
@@ -73,8 +101,15 @@ async fn of_two_hundred_buyers_of_the_last_one_a_single_one_gets_it() {
     .await;
     assert_eq!((confirmed, rejected), (1, 199));
     let stock = ada.stock_of(&product).await;
-    assert_eq!((&stock["on_hand"], &stock["reserved"]), (&json!(1), &json!(1)), "{stock}");
-    Books::of(&place, "inventory-service").await.assert_stock_is_accounted_for().await;
+    assert_eq!(
+        (&stock["on_hand"], &stock["reserved"]),
+        (&json!(1), &json!(1)),
+        "{stock}"
+    );
+    Books::of(&place, "inventory-service")
+        .await
+        .assert_stock_is_accounted_for()
+        .await;
 }
 
 #[tokio::test]
@@ -86,11 +121,20 @@ async fn what_was_taken_down_can_t_be_ordered_and_what_was_ordered_of_it_stays()
     let product = ada.sells(5).await;
     let order = ada.orders("before", &product, 1).await.assert_status(201).json();
 
-    admin.at("product-service").delete(&format!("/products/{product}")).await.assert_status(204);
-    ada.orders("after", &product, 1).await.assert_invalid("items[0].product_id");
+    admin
+        .at("product-service")
+        .delete(&format!("/products/{product}"))
+        .await
+        .assert_status(204);
+    ada.orders("after", &product, 1)
+        .await
+        .assert_invalid("items[0].product_id");
     assert_eq!(ada.order(order["id"].as_str().unwrap()).await, order);
     assert_eq!(ada.stock_of(&product).await["reserved"], 1);
-    admin.does("fulfil", order["id"].as_str().unwrap()).await.assert_status(200);
+    admin
+        .does("fulfil", order["id"].as_str().unwrap())
+        .await
+        .assert_status(200);
     assert_eq!(ada.stock_of(&product).await["on_hand"], 4);
 }
 
@@ -108,7 +152,9 @@ async fn while_a_neighbour_is_away_orders_wait_or_are_not_taken_and_none_is_lost
     let product = ada.sells(5).await;
 
     products.set(Passes::Nothing);
-    ada.orders("no-price", &product, 1).await.assert_problem(503, "product_service_unavailable");
+    ada.orders("no-price", &product, 1)
+        .await
+        .assert_problem(503, "product_service_unavailable");
     products.set(Passes::Everything);
     let orders = ada.at("order-service").get("/orders").await;
     orders.assert(200, json!({"items": [], "next_cursor": null}));

@@ -29,7 +29,10 @@ impl Said {
 
     /// The lines that are JSON, as the log's are.
     pub fn events(&self) -> Vec<Value> {
-        self.text().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+        self.text()
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect()
     }
 
     pub fn has_ended(&self) -> bool {

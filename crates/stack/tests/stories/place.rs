@@ -19,7 +19,12 @@ use test_kit::TestDatabase;
 use crate::platform::Platform;
 
 pub const STACK: &str = env!("CARGO_BIN_EXE_stack");
-pub const SERVICES: [&str; 4] = ["user-service", "product-service", "order-service", "inventory-service"];
+pub const SERVICES: [&str; 4] = [
+    "user-service",
+    "product-service",
+    "order-service",
+    "inventory-service",
+];
 
 /// Where a platform lives: a working directory, ports, and databases. It outlives the platforms that run in it.
 pub struct Place {
@@ -33,7 +38,11 @@ impl Place {
     pub async fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let databases = join_all(SERVICES.map(|_| TestDatabase::new())).await;
-        Self { directory, port_base: free_port_base(), databases }
+        Self {
+            directory,
+            port_base: free_port_base(),
+            databases,
+        }
     }
 
     /// Starts the platform, and waits until it says that it is ready.
@@ -71,8 +80,13 @@ impl Place {
     /// environment that the tests run in.
     fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
-        command.current_dir(self.directory.path()).process_group(0).env_clear();
-        command.env("DATA_DIR", self.data("")).env("PORT_BASE", self.port_base.to_string());
+        command
+            .current_dir(self.directory.path())
+            .process_group(0)
+            .env_clear();
+        command
+            .env("DATA_DIR", self.data(""))
+            .env("PORT_BASE", self.port_base.to_string());
         for service in SERVICES {
             if let DatabaseUrl::Postgres(options) = self.database(service) {
                 let prefix = service.to_uppercase().replace('-', "_");
@@ -109,7 +123,9 @@ impl Place {
 
     /// The server that PostgreSQL's databases are on, if that is what this run of the tests is for.
     pub fn server(&self) -> Option<url::Url> {
-        let DatabaseUrl::Postgres(options) = self.databases[0].url() else { return None };
+        let DatabaseUrl::Postgres(options) = self.databases[0].url() else {
+            return None;
+        };
         let mut server = options.to_url_lossy();
         server.set_path("");
         Some(server)
@@ -117,7 +133,10 @@ impl Place {
 }
 
 pub fn port(port_base: u16, service: &str) -> u16 {
-    Register::built_in().find(service).expect("a registered service").port(port_base)
+    Register::built_in()
+        .find(service)
+        .expect("a registered service")
+        .port(port_base)
 }
 
 pub fn is_free(port: u16) -> bool {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use test_kit::{Answer, Client};
+use test_kit::{Client, TestResponse};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -33,11 +33,22 @@ pub struct Platform {
 impl Platform {
     pub fn spawn(mut command: Command, port_base: u16) -> Self {
         let begun = Instant::now();
-        let mut stack =
-            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut stack = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let output = Said::listen(stack.stdout.take().unwrap());
         let log = Said::listen(stack.stderr.take().unwrap());
-        Self { stack, output, log, port_base, begun, clients: Default::default() }
+        Self {
+            stack,
+            output,
+            log,
+            port_base,
+            begun,
+            clients: Default::default(),
+        }
     }
 
     /// Waits until it says how to use it, and says how long that took from the start.
@@ -67,7 +78,10 @@ impl Platform {
     /// The process of this service, while there is one.
     pub fn pid_of(&self, service: &str) -> Option<u32> {
         let ends = format!(" service {service} ");
-        self.children().into_iter().find(|child| child.arguments.ends_with(&ends)).map(|child| child.pid)
+        self.children()
+            .into_iter()
+            .find(|child| child.arguments.ends_with(&ends))
+            .map(|child| child.pid)
     }
 
     /// Kills a service.
@@ -114,7 +128,10 @@ impl Platform {
             ended.is_some()
         })
         .await;
-        within(Duration::from_secs(2), "no process is left", async || self.is_alone()).await;
+        within(Duration::from_secs(2), "no process is left", async || {
+            self.is_alone()
+        })
+        .await;
         ended.unwrap()
     }
 
@@ -127,9 +144,11 @@ impl Platform {
 
     /// Waits until nothing is left of the platform. A process that dies closes its pipes first, and its port later.
     pub async fn wait_until_gone(&self) {
-        within(Duration::from_secs(15), "neither a process nor a port is left", async || {
-            self.is_alone() && SERVICES.iter().all(|service| is_free(self.port(service)))
-        })
+        within(
+            Duration::from_secs(15),
+            "neither a process nor a port is left",
+            async || self.is_alone() && SERVICES.iter().all(|service| is_free(self.port(service))),
+        )
         .await;
     }
 
@@ -154,17 +173,17 @@ impl Platform {
     }
 
     /// Registers somebody.
-    pub async fn register(&self, email: &str) -> Answer {
+    pub async fn register(&self, email: &str) -> TestResponse {
         let body = json!({"email": email, "password": PASSWORD, "name": "Ada"});
         self.nobody_at("user-service").post("/auth/register", body).await
     }
 
-    pub async fn login(&self, email: &str, password: &str) -> Answer {
+    pub async fn login(&self, email: &str, password: &str) -> TestResponse {
         let body = json!({"email": email, "password": password});
         self.nobody_at("user-service").post("/auth/login", body).await
     }
 
-    pub async fn refresh(&self, pair: &Value) -> Answer {
+    pub async fn refresh(&self, pair: &Value) -> TestResponse {
         let body = json!({"refresh_token": pair["refresh_token"]});
         self.nobody_at("user-service").post("/auth/refresh", body).await
     }
@@ -172,12 +191,16 @@ impl Platform {
     /// Somebody who has registered and logged in: their tokens.
     pub async fn ada(&self) -> Value {
         self.register("ada@example.com").await.assert_status(201);
-        self.login("ada@example.com", PASSWORD).await.assert_status(200).json()
+        self.login("ada@example.com", PASSWORD)
+            .await
+            .assert_status(200)
+            .json()
     }
 
     /// Whoever has these tokens, at product-service.
     pub fn seller(&self, pair: &Value) -> Client {
-        self.nobody_at("product-service").bearing(pair["access_token"].as_str().unwrap())
+        self.nobody_at("product-service")
+            .with_token(pair["access_token"].as_str().unwrap())
     }
 }
 
@@ -189,7 +212,11 @@ impl Drop for Platform {
         let begun = Instant::now();
         while !self.is_alone() {
             if begun.elapsed() > SOON {
-                assert!(std::thread::panicking(), "services outlived the stack:\n{}", self.log.text());
+                assert!(
+                    std::thread::panicking(),
+                    "services outlived the stack:\n{}",
+                    self.log.text()
+                );
                 return;
             }
             std::thread::sleep(Duration::from_millis(5));

@@ -13,7 +13,10 @@ pub struct Process {
 
 /// Those that this process started.
 pub fn children_of(parent: u32) -> Vec<Process> {
-    all().into_iter().filter(|process| process.parent == parent).collect()
+    all()
+        .into_iter()
+        .filter(|process| process.parent == parent)
+        .collect()
 }
 
 /// Sends a signal to a process that the test started.
@@ -32,7 +35,11 @@ fn all() -> Vec<Process> {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         // proc_pid_stat(5): the name, in brackets, may hold anything; then the state, then the parent.
         let parent = stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()?;
-        Some(Process { pid, parent, arguments: file_of(pid, "cmdline")?.replace('\0', " ") })
+        Some(Process {
+            pid,
+            parent,
+            arguments: file_of(pid, "cmdline")?.replace('\0', " "),
+        })
     })
     .collect()
 }
@@ -46,7 +53,10 @@ pub fn file_of(pid: u32, name: &str) -> Option<String> {
 
 #[cfg(not(target_os = "linux"))]
 fn all() -> Vec<Process> {
-    let listed = std::process::Command::new("ps").args(["-axo", "pid=,ppid=,args="]).output().unwrap();
+    let listed = std::process::Command::new("ps")
+        .args(["-axo", "pid=,ppid=,args="])
+        .output()
+        .unwrap();
     let lines = String::from_utf8_lossy(&listed.stdout).into_owned();
     lines
         .lines()

@@ -26,12 +26,19 @@ async fn one_directory_has_one_stack() {
     assert_refused(
         second,
         1,
-        &["another stack is running with", data.to_str().unwrap().trim_end_matches('/')],
+        &[
+            "another stack is running with",
+            data.to_str().unwrap().trim_end_matches('/'),
+        ],
     )
     .await;
 
     let pair = first.ada().await;
-    first.seller(&pair).post("/products", crate::shop::lamp()).await.assert_status(201);
+    first
+        .seller(&pair)
+        .post("/products", crate::shop::lamp())
+        .await
+        .assert_status(201);
 }
 
 #[tokio::test]
@@ -40,7 +47,12 @@ async fn a_port_that_is_taken_is_named() {
         let place = Place::new().await;
         let port = crate::place::port(place.port_base, service);
         let _taken = TcpListener::bind(("127.0.0.1", port)).unwrap();
-        assert_refused(place.start(&[]), 1, &[&format!("port {port} for {service}: "), "PORT_BASE"]).await;
+        assert_refused(
+            place.start(&[]),
+            1,
+            &[&format!("port {port} for {service}: "), "PORT_BASE"],
+        )
+        .await;
     }
 }
 
@@ -62,9 +74,16 @@ async fn what_is_wrong_with_a_services_configuration_stops_them_all() {
         ("ORDER_SERVICE_SECRET", "hunter2"),
     ] {
         let place = Place::new().await;
-        let service = if name.starts_with("PRODUCT") { "product-service" } else { "user-service" };
+        let service = if name.starts_with("PRODUCT") {
+            "product-service"
+        } else {
+            "user-service"
+        };
         let named = name.trim_start_matches("PRODUCT_SERVICE_");
-        let words = [&format!("\n{named} must "), &format!("stack: {service} did not start")];
+        let words = [
+            &format!("\n{named} must "),
+            &format!("stack: {service} did not start"),
+        ];
         assert_refused(place.start(&[(name, value)]), 78, &words.map(String::as_str)).await;
     }
 }
@@ -75,16 +94,25 @@ async fn a_secret_that_was_given_and_cant_be_read_is_not_replaced_by_another() {
     for variables in [
         vec![("KEY_ENCRYPTION_KEY_FILE", "nowhere")],
         vec![("USER_SERVICE_KEY_ENCRYPTION_KEY_FILE", "nowhere")],
-        vec![("KEY_ENCRYPTION_KEY", &twice), ("KEY_ENCRYPTION_KEY_FILE", "nowhere")],
+        vec![
+            ("KEY_ENCRYPTION_KEY", &twice),
+            ("KEY_ENCRYPTION_KEY_FILE", "nowhere"),
+        ],
         vec![("ADMIN_PASSWORD_FILE", "nowhere")],
         vec![("ORDER_SERVICE_SECRET_FILE", "nowhere")],
         vec![("USER_SERVICE_ORDER_SERVICE_SECRET_FILE", "nowhere")],
-        vec![("ORDER_SERVICE_SECRET", &twice), ("ORDER_SERVICE_SECRET_FILE", "nowhere")],
+        vec![
+            ("ORDER_SERVICE_SECRET", &twice),
+            ("ORDER_SERVICE_SECRET_FILE", "nowhere"),
+        ],
     ] {
         let place = Place::new().await;
         let (name, _) = variables[0];
         assert_refused(place.start(&variables), 78, &[&format!("\n{name} ")]).await;
-        assert!(!place.data("").exists(), "something was made up in spite of {variables:?}");
+        assert!(
+            !place.data("").exists(),
+            "something was made up in spite of {variables:?}"
+        );
     }
 }
 

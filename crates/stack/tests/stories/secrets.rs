@@ -10,7 +10,7 @@ use db::DatabaseUrl;
 use serde_json::json;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _};
-use test_kit::Answer;
+use test_kit::TestResponse;
 
 use crate::place::{Place, SERVICES};
 use crate::platform::Platform;
@@ -32,7 +32,11 @@ async fn nobody_else_may_read_anything_in_the_directory() {
     let mut platform = place.start_by_shell(r#"umask 0; exec "$0""#);
     platform.wait_until_ready().await;
     let pair = platform.ada().await;
-    platform.seller(&pair).post("/products", lamp()).await.assert_status(201);
+    platform
+        .seller(&pair)
+        .post("/products", lamp())
+        .await
+        .assert_status(201);
 
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&place.data("")), 0o700);
@@ -43,8 +47,11 @@ async fn nobody_else_may_read_anything_in_the_directory() {
         names.push(entry.file_name().into_string().unwrap());
     }
     names.sort();
-    let mut expected =
-        [&GENERATED[..], &["stack.lock"]].concat().into_iter().map(str::to_owned).collect::<Vec<_>>();
+    let mut expected = [&GENERATED[..], &["stack.lock"]]
+        .concat()
+        .into_iter()
+        .map(str::to_owned)
+        .collect::<Vec<_>>();
     if place.server().is_none() {
         for service in SERVICES {
             expected.extend(["db", "db-shm", "db-wal", "migrating"].map(|kind| format!("{service}.{kind}")));
@@ -59,15 +66,33 @@ async fn a_refusal_is_one_line_in_the_log_and_repeats_nothing_of_what_was_sent()
     const SENT: &str = "what-nobody-may-read";
     let place = Place::new().await;
     let platform = place.platform().await;
-    let product = platform.seller(&platform.ada().await).with("x-request-id", "refused");
+    let product = platform
+        .seller(&platform.ada().await)
+        .with("x-request-id", "refused");
     let user = platform.nobody_at("user-service").with("x-request-id", "refused");
-    user.post("/auth/login", json!({"email": "a@example.com", SENT: 1})).await.assert_invalid(SENT);
-    user.post("/auth/login", json!({"email": SENT, "password": SENT})).await.assert_status(401);
-    product.post("/products", json!({"name": SENT, "price_cents": SENT})).await.assert_status(422);
-    product.get(&format!("/products?limit={SENT}")).await.assert_status(400);
+    user.post("/auth/login", json!({"email": "a@example.com", SENT: 1}))
+        .await
+        .assert_invalid(SENT);
+    user.post("/auth/login", json!({"email": SENT, "password": SENT}))
+        .await
+        .assert_status(401);
+    product
+        .post("/products", json!({"name": SENT, "price_cents": SENT}))
+        .await
+        .assert_status(422);
+    product
+        .get(&format!("/products?limit={SENT}"))
+        .await
+        .assert_status(400);
 
-    let lines =
-        || platform.log.events().iter().filter(|event| event["span"]["request_id"] == "refused").count();
+    let lines = || {
+        platform
+            .log
+            .events()
+            .iter()
+            .filter(|event| event["span"]["request_id"] == "refused")
+            .count()
+    };
     eventually("each is in the log", async || lines() >= 4).await;
     assert_eq!(lines(), 4, "{}", platform.log.text());
     assert!(!platform.log.text().contains(SENT), "{}", platform.log.text());
@@ -96,11 +121,18 @@ async fn each_service_and_user_service_have_its_secret_from_one_file() {
             let secret = place.secret(&format!("{service}-secret"));
             assert!(
                 secret.len() >= 43
-                    && secret.chars().all(|char| char.is_ascii_alphanumeric() || "-_".contains(char))
+                    && secret
+                        .chars()
+                        .all(|char| char.is_ascii_alphanumeric() || "-_".contains(char))
             );
-            let client = platform.nobody_at("user-service").authenticating(service, &secret);
+            let client = platform
+                .nobody_at("user-service")
+                .with_basic_auth(service, &secret);
             let form = format!("grant_type=client_credentials&audience={audience}");
-            client.post_form("/oauth/token", &form).await.assert(200, json!({"token_type": "Bearer"}));
+            client
+                .post_form("/oauth/token", &form)
+                .await
+                .assert(200, json!({"token_type": "Bearer"}));
         }
         if round == 0 {
             platform.kill_the_stack().await;
@@ -118,7 +150,11 @@ async fn no_log_tells_a_secret_or_who_somebody_is() {
     assert!(log.contains("/auth/login"), "the log is there: {log}");
     for (what, secret) in &told.secrets {
         let line = log.lines().find(|line| line.contains(secret.as_str()));
-        assert!(line.is_none(), "{what} is in the log: {}", line.unwrap_or_default());
+        assert!(
+            line.is_none(),
+            "{what} is in the log: {}",
+            line.unwrap_or_default()
+        );
     }
 }
 
@@ -129,7 +165,10 @@ async fn no_refusal_tells_a_secret_or_who_somebody_is() {
     let told = use_everything(&place, &platform).await;
     assert!(told.refusals.len() > 10, "{:?}", told.refusals);
     for (what, secret) in &told.secrets {
-        let refusal = told.refusals.iter().find(|refusal| refusal.contains(secret.as_str()));
+        let refusal = told
+            .refusals
+            .iter()
+            .find(|refusal| refusal.contains(secret.as_str()));
         assert!(refusal.is_none(), "{what} is in a refusal: {}", refusal.unwrap());
     }
 }
@@ -151,9 +190,16 @@ async fn no_copy_of_a_database_tells_a_secret() {
 /// A text, and the bytes that it stands for if it is base64, each as they are and as PostgreSQL shows bytes.
 fn spellings(secret: &str) -> Vec<Vec<u8>> {
     let mut spellings = vec![secret.as_bytes().to_vec()];
-    let decoded = URL_SAFE_NO_PAD.decode(secret).or_else(|_| STANDARD.decode(secret));
+    let decoded = URL_SAFE_NO_PAD
+        .decode(secret)
+        .or_else(|_| STANDARD.decode(secret));
     spellings.extend(decoded.ok().filter(|bytes| bytes.len() >= 16));
-    let hex = |bytes: &Vec<u8>| bytes.iter().flat_map(|byte| format!("{byte:02x}").into_bytes()).collect();
+    let hex = |bytes: &Vec<u8>| {
+        bytes
+            .iter()
+            .flat_map(|byte| format!("{byte:02x}").into_bytes())
+            .collect()
+    };
     spellings.extend(spellings.iter().map(hex).collect::<Vec<_>>());
     spellings
 }
@@ -219,7 +265,7 @@ struct Told {
 async fn use_everything(place: &Place, platform: &Platform) -> Told {
     let users = platform.nobody_at("user-service");
     let mut refusals = Vec::new();
-    let mut refused = |answer: Answer, status: u16| {
+    let mut refused = |answer: TestResponse, status: u16| {
         answer.assert_status(status);
         refusals.push(answer.body);
     };
@@ -227,7 +273,10 @@ async fn use_everything(place: &Place, platform: &Platform) -> Told {
     let local: String = made_up().chars().filter(char::is_ascii_alphanumeric).collect();
     let (email, password) = (format!("{local}@example.com"), made_up());
     let registration = json!({"email": email, "password": password, "name": name});
-    users.post("/auth/register", registration.clone()).await.assert_status(201);
+    users
+        .post("/auth/register", registration.clone())
+        .await
+        .assert_status(201);
     refused(users.post("/auth/register", registration.clone()).await, 409);
     let pair = platform.login(&email, &password).await.assert_status(200).json();
     let next = platform.refresh(&pair).await.assert_status(200).json();
@@ -241,41 +290,78 @@ async fn use_everything(place: &Place, platform: &Platform) -> Told {
     wrong["password"] = json!([password]);
     refused(users.post("/auth/register", wrong).await, 422);
     let unknown = made_up();
-    refused(users.post("/auth/refresh", json!({"refresh_token": unknown})).await, 401);
-    let me = users.bearing(next["access_token"].as_str().unwrap());
+    refused(
+        users
+            .post("/auth/refresh", json!({"refresh_token": unknown}))
+            .await,
+        401,
+    );
+    let me = users.with_token(next["access_token"].as_str().unwrap());
     let new_password = made_up();
     let change = |current: &str, new: &str| json!({"current_password": current, "new_password": new});
-    refused(me.put("/auth/password", change(&wrong_password, &new_password)).await, 422);
+    refused(
+        me.put("/auth/password", change(&wrong_password, &new_password))
+            .await,
+        422,
+    );
     refused(me.put("/auth/password", change(&password, &email)).await, 422);
-    me.put("/auth/password", change(&password, &new_password)).await.assert_status(204);
+    me.put("/auth/password", change(&password, &new_password))
+        .await
+        .assert_status(204);
     let question = json!({"token": next["access_token"]});
-    users.post("/auth/verify", question).await.assert(200, json!({"valid": true}));
+    users
+        .post("/auth/verify", question)
+        .await
+        .assert(200, json!({"valid": true}));
     refused(me.get("/admin/users").await, 403);
     let seller = platform.seller(&next);
     seller.post("/products", lamp()).await.assert_status(201);
     let forged = format!("{}x", next["access_token"].as_str().unwrap());
     let products = platform.nobody_at("product-service");
-    refused(products.bearing(&forged).post("/products", lamp()).await, 401);
+    refused(products.with_token(&forged).post("/products", lamp()).await, 401);
     let searched = "whatsomebodysearchedfor".to_owned();
-    products.get(&format!("/products?q={searched}")).await.assert_status(200);
+    products
+        .get(&format!("/products?q={searched}"))
+        .await
+        .assert_status(200);
     let service_secret = place.secret("order-service-secret");
-    let orders = users.authenticating("order-service", &service_secret);
+    let orders = users.with_basic_auth("order-service", &service_secret);
     let form = "grant_type=client_credentials&audience=inventory-service";
-    let service_token = orders.post_form("/oauth/token", form).await.assert_status(200).json();
-    for token in [&service_token["access_token"], &next["access_token"], &next["refresh_token"]] {
+    let service_token = orders
+        .post_form("/oauth/token", form)
+        .await
+        .assert_status(200)
+        .json();
+    for token in [
+        &service_token["access_token"],
+        &next["access_token"],
+        &next["refresh_token"],
+    ] {
         let form = format!("token={}", token.as_str().unwrap());
-        orders.post_form("/oauth/introspect", &form).await.assert(200, json!({"active": true}));
+        orders
+            .post_form("/oauth/introspect", &form)
+            .await
+            .assert(200, json!({"active": true}));
     }
     let wrong_secret = made_up();
-    let stranger = users.authenticating("order-service", &wrong_secret);
+    let stranger = users.with_basic_auth("order-service", &wrong_secret);
     refused(stranger.post_form("/oauth/token", form).await, 401);
     let admin_password = place.secret("admin-password");
-    let admin = platform.login("admin@example.com", &admin_password).await.assert_status(200).json();
-    let admin = users.bearing(admin["access_token"].as_str().unwrap());
-    admin.get(&format!("/admin/users?q={local}")).await.assert_status(200);
+    let admin = platform
+        .login("admin@example.com", &admin_password)
+        .await
+        .assert_status(200)
+        .json();
+    let admin = users.with_token(admin["access_token"].as_str().unwrap());
+    admin
+        .get(&format!("/admin/users?q={local}"))
+        .await
+        .assert_status(200);
     admin.get("/admin/audit-log").await.assert_status(200);
     refused(admin.get(&format!("/admin/users?role={searched}")).await, 400);
-    me.post("/auth/logout", json!({"refresh_token": ""})).await.assert_status(204);
+    me.post("/auth/logout", json!({"refresh_token": ""}))
+        .await
+        .assert_status(204);
     refused(me.get("/users/me").await, 401);
 
     let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
@@ -288,14 +374,20 @@ async fn use_everything(place: &Place, platform: &Platform) -> Told {
         ("a wrong password", wrong_password),
         ("a password in the wrong place", misplaced),
         ("an access token", signature(&text(&pair["access_token"]))),
-        ("a refreshed access token", signature(&text(&next["access_token"]))),
+        (
+            "a refreshed access token",
+            signature(&text(&next["access_token"])),
+        ),
         ("a refresh token", text(&pair["refresh_token"])),
         ("a refreshed refresh token", text(&next["refresh_token"])),
         ("a wrong refresh token", unknown),
         ("what was searched for", searched),
         ("a service's secret", service_secret),
         ("a wrong secret", wrong_secret),
-        ("a service token", signature(&text(&service_token["access_token"]))),
+        (
+            "a service token",
+            signature(&text(&service_token["access_token"])),
+        ),
         ("the admin's password", admin_password),
         ("the key encryption key", place.secret("key-encryption-key")),
     ];

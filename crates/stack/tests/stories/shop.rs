@@ -20,10 +20,18 @@ async fn whoever_registers_sells_and_only_the_admin_takes_down() {
     let product = put_up.header("location");
     ada.get(product).await.assert(200, put_up.json());
     ada.delete(product).await.assert_problem(403, "forbidden");
-    platform.nobody_at("product-service").delete(product).await.assert_problem(401, "no_token");
+    platform
+        .nobody_at("product-service")
+        .delete(product)
+        .await
+        .assert_problem(401, "no_token");
 
     let password = place.secret("admin-password");
-    let admin = platform.login("admin@example.com", &password).await.assert_status(200).json();
+    let admin = platform
+        .login("admin@example.com", &password)
+        .await
+        .assert_status(200)
+        .json();
     platform.seller(&admin).delete(product).await.assert_status(204);
     ada.get(product).await.assert_problem(404, "product_not_found");
 }
@@ -37,10 +45,16 @@ async fn it_is_ready_soon_after_its_first_start_and_says_where_everything_is() {
     assert!(took < Duration::from_secs(10), "{took:?}");
     let output = platform.output.text();
     for service in SERVICES {
-        assert!(platform.is_ready(service).await, "{service} is not ready, whatever it says");
+        assert!(
+            platform.is_ready(service).await,
+            "{service} is not ready, whatever it says"
+        );
         let url = format!("http://127.0.0.1:{}", platform.port(service));
         let line = output.lines().find(|line| line.starts_with(service)).unwrap();
-        assert!(line.contains(&format!("{url} ")) && line.ends_with(&format!("{url}/docs")), "{line}");
+        assert!(
+            line.contains(&format!("{url} ")) && line.ends_with(&format!("{url}/docs")),
+            "{line}"
+        );
     }
 }
 
@@ -52,17 +66,25 @@ async fn the_command_that_it_prints_logs_the_admin_in() {
     let printed = output.split_once("  curl ").unwrap().1;
     // The shell says what it would call curl with.
     let script = format!("curl() {{ printf '%s\\n' \"$@\"; }}; curl {printed}");
-    let shell =
-        std::process::Command::new("sh").args(["-c", &script]).current_dir(place.file("")).output().unwrap();
+    let shell = std::process::Command::new("sh")
+        .args(["-c", &script])
+        .current_dir(place.file(""))
+        .output()
+        .unwrap();
     let arguments = String::from_utf8(shell.stdout).unwrap();
     let [url, "-H", "content-type: application/json", "-d", body] = arguments.lines().collect::<Vec<_>>()[..]
     else {
         panic!("{arguments}");
     };
-    let path = url.strip_prefix(&format!("http://127.0.0.1:{}", platform.port("user-service"))).unwrap();
+    let path = url
+        .strip_prefix(&format!("http://127.0.0.1:{}", platform.port("user-service")))
+        .unwrap();
     let body = serde_json::from_str(body).unwrap();
     let answer = platform.nobody_at("user-service").post(path, body).await;
-    answer.assert(200, json!({"user": {"email": "admin@example.com", "roles": ["user", "admin"]}}));
+    answer.assert(
+        200,
+        json!({"user": {"email": "admin@example.com", "roles": ["user", "admin"]}}),
+    );
 }
 
 #[tokio::test]
@@ -70,11 +92,17 @@ async fn each_service_documents_itself() {
     let place = Place::new().await;
     let platform = place.platform().await;
     for (service, path) in
-        SERVICES.into_iter().zip(["/auth/login", "/products/{id}", "/orders/{id}", "/inventory/{id}"])
+        SERVICES
+            .into_iter()
+            .zip(["/auth/login", "/products/{id}", "/orders/{id}", "/inventory/{id}"])
     {
         let service = platform.nobody_at(service);
         let page = service.get("/docs/").await;
-        assert!(page.assert_status(200).body.contains("<title>Swagger UI</title>"), "{}", page.body);
+        assert!(
+            page.assert_status(200).body.contains("<title>Swagger UI</title>"),
+            "{}",
+            page.body
+        );
         let document = service.get("/openapi.json").await.assert_status(200).json();
         assert!(document["paths"][path].is_object(), "{document}");
     }

@@ -20,7 +20,12 @@ pub struct Acknowledged<T, K> {
 
 impl<T, K: Fn() -> u32> Acknowledged<T, K> {
     pub fn until(last: usize, kill: K) -> Self {
-        Self { last, kill, killed: Cell::new(None), all: RefCell::default() }
+        Self {
+            last,
+            kill,
+            killed: Cell::new(None),
+            all: RefCell::default(),
+        }
     }
 
     fn add(&self, acknowledged: T) {
@@ -54,11 +59,16 @@ struct Patient {
 
 impl Patient {
     fn expecting(status: u16) -> Self {
-        Self { status, refused_since: Cell::new(None) }
+        Self {
+            status,
+            refused_since: Cell::new(None),
+        }
     }
 
     async fn send(&self, request: RequestBuilder) -> Outcome {
-        let Ok(answer) = request.send().await else { return Outcome::Gone };
+        let Ok(answer) = request.send().await else {
+            return Outcome::Gone;
+        };
         if answer.status() == self.status {
             self.refused_since.set(None);
             return Outcome::Done(answer);
@@ -83,7 +93,10 @@ pub async fn put_up(
     let url = format!("{}/products", platform.url("product-service"));
     let service = Patient::expecting(201);
     loop {
-        let request = http.post(&url).bearer_auth(seller["access_token"].as_str().unwrap()).json(&lamp());
+        let request = http
+            .post(&url)
+            .bearer_auth(seller["access_token"].as_str().unwrap())
+            .json(&lamp());
         match service.send(request).await {
             Outcome::Done(answer) => {
                 acknowledged.add(answer.headers()["location"].to_str().unwrap().to_owned());

@@ -14,7 +14,11 @@ pub(super) fn credentials(headers: &HeaderMap) -> Result<(String, String), OAuth
     if headers.next().is_some() {
         return Err(OAuthError::InvalidRequest("Send one Authorization header."));
     }
-    header.to_str().ok().and_then(parse).ok_or(OAuthError::InvalidClient)
+    header
+        .to_str()
+        .ok()
+        .and_then(parse)
+        .ok_or(OAuthError::InvalidClient)
 }
 
 fn parse(header: &str) -> Option<(String, String)> {
@@ -49,9 +53,18 @@ mod tests {
     #[test]
     fn both_parts_are_form_decoded() {
         // RFC 7617 §2.
-        assert_eq!(parse("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="), Some(pair("Aladdin", "open sesame")));
-        assert_eq!(parse("bASIC QWxhZGRpbjpvcGVuIHNlc2FtZQ=="), Some(pair("Aladdin", "open sesame")));
-        assert_eq!(basic(b"order%2Dservice:a%2Bb%2Fc%3D"), Some(pair("order-service", "a+b/c=")));
+        assert_eq!(
+            parse("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="),
+            Some(pair("Aladdin", "open sesame"))
+        );
+        assert_eq!(
+            parse("bASIC QWxhZGRpbjpvcGVuIHNlc2FtZQ=="),
+            Some(pair("Aladdin", "open sesame"))
+        );
+        assert_eq!(
+            basic(b"order%2Dservice:a%2Bb%2Fc%3D"),
+            Some(pair("order-service", "a+b/c="))
+        );
         assert_eq!(basic(b"a+b:%C3%A9+%25"), Some(pair("a b", "\u{e9} %")));
         assert_eq!(basic("a:\u{e9}".as_bytes()), Some(pair("a", "\u{e9}")));
     }

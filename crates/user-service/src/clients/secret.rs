@@ -54,7 +54,9 @@ impl ClientSecrets {
         let mut secrets = BTreeMap::new();
         for service in Register::built_in().iter().filter(|service| service.name != own) {
             let variable = format!("{}_SECRET", service.variable_prefix());
-            let Some(secret) = env.secret(&variable) else { continue };
+            let Some(secret) = env.secret(&variable) else {
+                continue;
+            };
             // As weak a secret as would be refused for signing is refused here.
             if let Err(weakness) = SharedSecret::new(secret.expose_secret().into()) {
                 env.problem(&variable, weakness.to_string());

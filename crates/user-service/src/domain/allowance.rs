@@ -15,7 +15,9 @@ pub(crate) struct Allowance {
 
 impl Allowance {
     pub(crate) fn of(failures: NonZeroU32) -> Self {
-        Self { share: WINDOW / i64::from(failures.get()) }
+        Self {
+            share: WINDOW / i64::from(failures.get()),
+        }
     }
 
     /// How long one failure counts, in microseconds.

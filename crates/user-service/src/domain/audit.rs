@@ -63,33 +63,58 @@ pub(crate) struct Entry {
 impl Entry {
     /// Somebody did something to themselves.
     pub(crate) fn of(event: Event, user: Uuid) -> Self {
-        Self { event, outcome: Outcome::Success, actor: Some(user), subject: Some(user), detail: None }
+        Self {
+            event,
+            outcome: Outcome::Success,
+            actor: Some(user),
+            subject: Some(user),
+            detail: None,
+        }
     }
 
     /// Somebody did something to somebody.
     pub(crate) fn by(event: Event, actor: Uuid, subject: Uuid) -> Self {
-        Self { subject: Some(subject), ..Self::of(event, actor) }
+        Self {
+            subject: Some(subject),
+            ..Self::of(event, actor)
+        }
     }
 
     /// A service did something to somebody.
     pub(crate) fn by_service(event: Event, name: &str, subject: Uuid) -> Self {
-        Self { actor: None, ..Self::of(event, subject).detail(format!("by {name}")) }
+        Self {
+            actor: None,
+            ..Self::of(event, subject).detail(format!("by {name}"))
+        }
     }
 
     /// Someone, nobody knows who, failed to do something to somebody, if that is anybody.
     pub(crate) fn failed(event: Event, subject: Option<Uuid>, detail: &str) -> Self {
-        let nobody_known = Self { event, outcome: Outcome::Failure, actor: None, subject, detail: None };
+        let nobody_known = Self {
+            event,
+            outcome: Outcome::Failure,
+            actor: None,
+            subject,
+            detail: None,
+        };
         nobody_known.failing(detail)
     }
 
     /// The same, but it failed.
     pub(crate) fn failing(self, why: &str) -> Self {
-        Self { outcome: Outcome::Failure, detail: Some(why.to_owned()), ..self }
+        Self {
+            outcome: Outcome::Failure,
+            detail: Some(why.to_owned()),
+            ..self
+        }
     }
 
     /// The same, and what else is worth knowing.
     pub(crate) fn detail(self, detail: String) -> Self {
-        Self { detail: Some(detail), ..self }
+        Self {
+            detail: Some(detail),
+            ..self
+        }
     }
 }
 

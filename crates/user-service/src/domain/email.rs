@@ -82,13 +82,20 @@ mod tests {
         let composed = EmailAddress::parse("é@example.com").unwrap();
         let decomposed = EmailAddress::parse("e\u{301}@example.com").unwrap();
         assert_eq!(composed, decomposed);
-        assert_eq!(EmailAddress::parse("É@example.com").unwrap().key(), composed.key());
+        assert_eq!(
+            EmailAddress::parse("É@example.com").unwrap().key(),
+            composed.key()
+        );
     }
 
     #[test]
     fn addresses_that_differ_in_capitals_alone_are_one() {
-        for (one, other) in [("ΟΔΟΣ@a", "οδος@a"), ("ΟΔΟΣ@a", "οδοσ@a"), ("sam@a", "ſam@a"), ("µ@a", "μ@a")]
-        {
+        for (one, other) in [
+            ("ΟΔΟΣ@a", "οδος@a"),
+            ("ΟΔΟΣ@a", "οδοσ@a"),
+            ("sam@a", "ſam@a"),
+            ("µ@a", "μ@a"),
+        ] {
             assert_eq!(
                 EmailAddress::parse(one).unwrap().key(),
                 EmailAddress::parse(other).unwrap().key(),
@@ -130,7 +137,12 @@ mod tests {
         ] {
             assert_eq!(EmailAddress::parse(text), Err(InvalidEmail), "{text:?}");
         }
-        for text in ["a@b", "a@localhost", "ä@ö.example", &format!("{}@example.com", "a".repeat(64))] {
+        for text in [
+            "a@b",
+            "a@localhost",
+            "ä@ö.example",
+            &format!("{}@example.com", "a".repeat(64)),
+        ] {
             assert!(EmailAddress::parse(text).is_ok(), "{text:?}");
         }
     }

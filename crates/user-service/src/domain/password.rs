@@ -7,7 +7,10 @@ use unicode_normalization::UnicodeNormalization as _;
 
 /// The commonest passwords, in small letters and sorted. `password/commonest.txt` says where they are from.
 static COMMONEST: LazyLock<Vec<&str>> = LazyLock::new(|| {
-    include_str!("password/commonest.txt").lines().filter(|line| !line.starts_with("# ")).collect()
+    include_str!("password/commonest.txt")
+        .lines()
+        .filter(|line| !line.starts_with("# "))
+        .collect()
 });
 
 /// The password as it is hashed: in normal form C, so that it does not depend on which keyboard it was typed on.
@@ -22,7 +25,10 @@ pub(crate) fn check(password: &str, known: &[&str]) -> Result<(), &'static str> 
         return Err("must have 8 to 128 characters");
     }
     let folded = password.to_lowercase();
-    if known.iter().any(|known| normalize(known.trim()).to_lowercase() == folded.trim()) {
+    if known
+        .iter()
+        .any(|known| normalize(known.trim()).to_lowercase() == folded.trim())
+    {
         return Err("must not be the email address or the name");
     }
     if COMMONEST.binary_search(&folded.as_str()).is_ok() {
@@ -61,8 +67,19 @@ mod tests {
 
     #[test]
     fn what_everyone_tries_first_is_no_password() {
-        for common in ["12345678", "password1", "PassWord", "iloveyou", "qwertyuiop", "!qaz2wsx"] {
-            assert_eq!(check(common, &[]), Err("must not be one of the commonest passwords"), "{common}");
+        for common in [
+            "12345678",
+            "password1",
+            "PassWord",
+            "iloveyou",
+            "qwertyuiop",
+            "!qaz2wsx",
+        ] {
+            assert_eq!(
+                check(common, &[]),
+                Err("must not be one of the commonest passwords"),
+                "{common}"
+            );
         }
         assert!(check("password1 of mine", &[]).is_ok());
     }
@@ -72,7 +89,10 @@ mod tests {
         assert!(COMMONEST.len() >= 10_000);
         assert!(COMMONEST.is_sorted());
         for common in COMMONEST.iter() {
-            assert!(common.chars().count() >= 8 && **common == common.to_lowercase(), "{common}");
+            assert!(
+                common.chars().count() >= 8 && **common == common.to_lowercase(),
+                "{common}"
+            );
             assert!(check(common, &[]).is_err(), "{common}");
         }
     }

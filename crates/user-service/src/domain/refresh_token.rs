@@ -106,9 +106,13 @@ mod tests {
         let token = RefreshToken::generate().unwrap();
         assert_eq!(token.encode().len(), 43);
         assert_eq!(RefreshToken::parse(&token.encode()), Some(token.clone()));
-        for other in
-            ["", "x", &token.encode()[1..], &format!("{}=", token.encode()), &format!("{}A", token.encode())]
-        {
+        for other in [
+            "",
+            "x",
+            &token.encode()[1..],
+            &format!("{}=", token.encode()),
+            &format!("{}A", token.encode()),
+        ] {
             assert_eq!(RefreshToken::parse(other), None, "{other}");
         }
         assert!(!format!("{token:?}").contains(&token.encode()));
@@ -121,12 +125,19 @@ mod tests {
         let next = ours.of(&token, b"nonce");
         assert_eq!(next, ours.of(&token, b"nonce"));
         assert_eq!(next.family_hash(), token.family_hash());
-        let others =
-            [token.clone(), ours.of(&token, b"other"), theirs.of(&token, b"nonce"), ours.of(&next, b"nonce")];
+        let others = [
+            token.clone(),
+            ours.of(&token, b"other"),
+            theirs.of(&token, b"nonce"),
+            ours.of(&next, b"nonce"),
+        ];
         for other in others {
             assert_ne!(other.hash(), next.hash());
         }
-        assert_ne!(RefreshToken::generate().unwrap().family_hash(), token.family_hash());
+        assert_ne!(
+            RefreshToken::generate().unwrap().family_hash(),
+            token.family_hash()
+        );
         assert_ne!(Successors::nonce().unwrap(), Successors::nonce().unwrap());
         assert_eq!(format!("{ours:?}"), "Successors([redacted])");
     }

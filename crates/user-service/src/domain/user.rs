@@ -65,7 +65,9 @@ impl From<Account> for User {
 
 impl std::fmt::Debug for Account {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Account").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("Account")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -86,6 +88,9 @@ mod tests {
             disabled: false,
             created_at: DateTime::UNIX_EPOCH,
         };
-        assert_eq!(format!("{account:?}"), format!("Account {{ id: {}, .. }}", account.id));
+        assert_eq!(
+            format!("{account:?}"),
+            format!("Account {{ id: {}, .. }}", account.id)
+        );
     }
 }

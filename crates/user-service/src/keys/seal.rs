@@ -64,7 +64,10 @@ impl Seals {
     /// Decrypts what was sealed for this purpose.
     pub(crate) fn open(&self, purpose: &str, sealed: &[u8]) -> Result<Opened, SealError> {
         if let Ok(secret) = open(&self.current, purpose, sealed) {
-            return Ok(Opened { secret, resealed: None });
+            return Ok(Opened {
+                secret,
+                resealed: None,
+            });
         }
         let previous = self.previous.as_ref().ok_or(SealError::WrongKey)?;
         let secret = open(previous, purpose, sealed)?;
@@ -77,8 +80,10 @@ fn open(key: &KeyEncryptionKey, purpose: &str, sealed: &[u8]) -> Result<Vec<u8>,
     let (nonce, sealed) = sealed.split_at_checked(NONCE_LEN).ok_or(SealError::WrongKey)?;
     let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| SealError::WrongKey)?;
     let mut opened = sealed.to_vec();
-    let secret =
-        key.aead()?.open_in_place(nonce, Aad::from(purpose), &mut opened).map_err(|_| SealError::WrongKey)?;
+    let secret = key
+        .aead()?
+        .open_in_place(nonce, Aad::from(purpose), &mut opened)
+        .map_err(|_| SealError::WrongKey)?;
     Ok(secret.to_vec())
 }
 
@@ -91,7 +96,10 @@ mod tests {
     }
 
     fn seals(current: u8, previous: Option<u8>) -> Seals {
-        Seals { current: key(current), previous: previous.map(key) }
+        Seals {
+            current: key(current),
+            previous: previous.map(key),
+        }
     }
 
     #[test]
@@ -99,12 +107,21 @@ mod tests {
         let sealed = seals(1, None).seal("a", b"secret").unwrap();
         assert!(!sealed.windows(6).any(|window| window == b"secret"));
         let opened = seals(1, None).open("a", &sealed).unwrap();
-        assert_eq!((opened.secret.as_slice(), opened.resealed), (b"secret".as_slice(), None));
+        assert_eq!(
+            (opened.secret.as_slice(), opened.resealed),
+            (b"secret".as_slice(), None)
+        );
         assert_eq!(seals(1, None).open("b", &sealed).err(), Some(SealError::WrongKey));
         assert_eq!(seals(2, None).open("a", &sealed).err(), Some(SealError::WrongKey));
-        assert_eq!(seals(2, Some(3)).open("a", &sealed).err(), Some(SealError::WrongKey));
+        assert_eq!(
+            seals(2, Some(3)).open("a", &sealed).err(),
+            Some(SealError::WrongKey)
+        );
         for cut in [0, 5, sealed.len() - 1] {
-            assert_eq!(seals(1, None).open("a", &sealed[..cut]).err(), Some(SealError::WrongKey));
+            assert_eq!(
+                seals(1, None).open("a", &sealed[..cut]).err(),
+                Some(SealError::WrongKey)
+            );
         }
     }
 
@@ -113,13 +130,24 @@ mod tests {
         let sealed = seals(1, None).seal("a", b"secret").unwrap();
         let opened = seals(2, Some(1)).open("a", &sealed).unwrap();
         assert_eq!(opened.secret, b"secret");
-        assert_eq!(seals(2, None).open("a", &opened.resealed.unwrap()).unwrap().secret, b"secret");
+        assert_eq!(
+            seals(2, None)
+                .open("a", &opened.resealed.unwrap())
+                .unwrap()
+                .secret,
+            b"secret"
+        );
     }
 
     #[test]
     fn a_key_is_32_bytes_in_base64_and_never_printed() {
         assert!(KeyEncryptionKey::parse(&format!(" {}\n", STANDARD.encode([7; 32]))).is_some());
-        for wrong in [STANDARD.encode([7; 31]), STANDARD.encode([7; 33]), "x".repeat(44), String::new()] {
+        for wrong in [
+            STANDARD.encode([7; 31]),
+            STANDARD.encode([7; 33]),
+            "x".repeat(44),
+            String::new(),
+        ] {
             assert!(KeyEncryptionKey::parse(&wrong).is_none());
         }
         assert_eq!(format!("{:?}", key(7)), "KeyEncryptionKey([redacted])");

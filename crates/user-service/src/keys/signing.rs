@@ -51,7 +51,14 @@ pub(crate) struct Signer {
 impl Signer {
     fn new(algorithm: Algorithm, kid: Option<String>, key: EncodingKey) -> Self {
         // RFC 9068 §2.1.
-        Self { header: Header { typ: Some("at+jwt".to_owned()), kid, ..Header::new(algorithm) }, key }
+        Self {
+            header: Header {
+                typ: Some("at+jwt".to_owned()),
+                kid,
+                ..Header::new(algorithm)
+            },
+            key,
+        }
     }
 
     pub(crate) fn sign(&self, claims: &auth::Claims) -> Result<String, jsonwebtoken::errors::Error> {
@@ -61,7 +68,9 @@ impl Signer {
 
 impl std::fmt::Debug for Signer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Signer").field("kid", &self.header.kid).finish_non_exhaustive()
+        f.debug_struct("Signer")
+            .field("kid", &self.header.kid)
+            .finish_non_exhaustive()
     }
 }
 
@@ -94,7 +103,9 @@ pub(crate) async fn load_or_make(
     let mut tx = db.begin().await?;
     for state in [KeyState::Active, KeyState::Next] {
         // Another replica that starts at the same time may have made it: then that one counts.
-        SigningKeyRows(&mut tx).add_unless_there(&generate(state, seals, clock.now())?).await?;
+        SigningKeyRows(&mut tx)
+            .add_unless_there(&generate(state, seals, clock.now())?)
+            .await?;
     }
     let stored = SigningKeyRows(&mut tx).all().await?;
     let mut signer = None;
@@ -112,7 +123,11 @@ pub(crate) async fn load_or_make(
     let jwks = json!({"keys": stored.iter().map(|key| jwk(&key.kid, &key.public_key)).collect::<Vec<_>>()});
     let set = KeySet::from_jwks(jwks.to_string().as_bytes(), &[Algorithm::EdDSA])?;
     let signer = signer.ok_or(StartError::NoActiveKey)?;
-    Ok(SigningKeys { signer, jwks, verification: Keys::fixed(set) })
+    Ok(SigningKeys {
+        signer,
+        jwks,
+        verification: Keys::fixed(set),
+    })
 }
 
 fn generate(state: KeyState, seals: &Seals, now: DateTime<Utc>) -> Result<StoredKey, StartError> {
@@ -142,8 +157,10 @@ fn jwk(kid: &str, public_key: &[u8]) -> Value {
 
 /// The key's own hash (RFC 7638 §3, RFC 8037 §2).
 fn thumbprint(public_key: &[u8]) -> String {
-    let canonical =
-        format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, URL_SAFE_NO_PAD.encode(public_key));
+    let canonical = format!(
+        r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#,
+        URL_SAFE_NO_PAD.encode(public_key)
+    );
     URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, canonical.as_bytes()))
 }
 
@@ -154,7 +171,12 @@ mod tests {
     #[test]
     fn a_key_is_named_by_its_thumbprint() {
         // RFC 8037 appendix A.3.
-        let public_key = URL_SAFE_NO_PAD.decode("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo").unwrap();
-        assert_eq!(thumbprint(&public_key), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+        let public_key = URL_SAFE_NO_PAD
+            .decode("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo")
+            .unwrap();
+        assert_eq!(
+            thumbprint(&public_key),
+            "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
+        );
     }
 }

@@ -47,7 +47,14 @@ pub async fn audit_log(
     Query(query): Query<AuditQuery>,
     db: Data<Db>,
 ) -> Result<Json<Page<AuditRecord>>, UserError> {
-    let AuditQuery { user_id, event, limit, cursor } = query;
-    let records = AuditLog(&mut db.read().await?).list(user_id, event, cursor, limit).await?;
+    let AuditQuery {
+        user_id,
+        event,
+        limit,
+        cursor,
+    } = query;
+    let records = AuditLog(&mut db.read().await?)
+        .list(user_id, event, cursor, limit)
+        .await?;
     Ok(Json(Page::of(records, limit, |record| record.id)))
 }

@@ -33,7 +33,10 @@ pub async fn change_me(
     clock: Data<Clock>,
 ) -> Result<Json<User>, UserError> {
     let mut tx = db.begin().await?;
-    let change = UserChange { name: Some(&change.name), ..UserChange::default() };
+    let change = UserChange {
+        name: Some(&change.name),
+        ..UserChange::default()
+    };
     let changed = Users(&mut tx).change(user.id(), &change, clock.now()).await?;
     let account = changed.ok_or(UserError::NotFound)?;
     tx.commit().await?;

@@ -49,11 +49,22 @@ pub async fn change_password(
     call: Call,
 ) -> Result<HttpResponse, UserError> {
     passwords.expect_room()?;
-    let account = Users(&mut db.read().await?).find(user.id()).await?.ok_or(UserError::NotFound)?;
+    let account = Users(&mut db.read().await?)
+        .find(user.id())
+        .await?
+        .ok_or(UserError::NotFound)?;
     password::check(&change.new_password, &[&account.email, &account.name])
         .map_err(|weakness| RequestError::field("new_password", weakness))?;
     let email = EmailAddress::parse(&account.email).ok();
-    let guess = passwords.guess(&db, email.as_ref(), Some(&account), &change.current_password, &call).await?;
+    let guess = passwords
+        .guess(
+            &db,
+            email.as_ref(),
+            Some(&account),
+            &change.current_password,
+            &call,
+        )
+        .await?;
     let wrong = || RequestError::field("current_password", "is wrong");
     if !guess.is_right {
         let entry = Entry::of(Event::PasswordChanged, account.id).failing("wrong password");
@@ -67,12 +78,19 @@ pub async fn change_password(
 
     let replace = async |tx: &mut db::Tx| {
         let expected = account.password_hash.as_deref();
-        if !Users(tx).set_password(account.id, expected, &hash, call.at()).await? {
+        if !Users(tx)
+            .set_password(account.id, expected, &hash, call.at())
+            .await?
+        {
             return Err(UserError::from(wrong()));
         }
         passwords.accept(tx, &guess, &account, &call).await?;
-        let taking_back = logins.end_others(tx, account.id, user.session_id(), call.at()).await?;
-        AuditLog(tx).add(&Entry::of(Event::PasswordChanged, account.id), &call).await?;
+        let taking_back = logins
+            .end_others(tx, account.id, user.session_id(), call.at())
+            .await?;
+        AuditLog(tx)
+            .add(&Entry::of(Event::PasswordChanged, account.id), &call)
+            .await?;
         Ok(taking_back.write_down(tx).await?)
     };
     let taken_back = db.transaction(replace).await?;

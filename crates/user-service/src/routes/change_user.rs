@@ -61,8 +61,11 @@ pub async fn change_user(
         Some(named) => Some(logins.mint.roles.held(named).map_err(unknown_role)?.join(" ")),
         None => None,
     };
-    let change =
-        UserChange { name: change.name.as_deref(), roles: roles.as_deref(), disabled: change.disabled };
+    let change = UserChange {
+        name: change.name.as_deref(),
+        roles: roles.as_deref(),
+        disabled: change.disabled,
+    };
     let apply = async |tx: &mut Tx| apply(tx, &logins, acting.id(), id.0, &change, &call).await;
     match db.transaction(apply).await {
         Ok((account, taken_back)) => {
@@ -86,7 +89,10 @@ async fn apply(
 ) -> Result<(Account, TakenBack), UserError> {
     admin::take_turn(tx, acting).await?;
     let before = Users(tx).find(id).await?.ok_or(UserError::NotFound)?;
-    let after = Users(tx).change(id, change, call.at()).await?.ok_or(UserError::NotFound)?;
+    let after = Users(tx)
+        .change(id, change, call.at())
+        .await?
+        .ok_or(UserError::NotFound)?;
     if before.is_admin() && !after.is_admin() {
         admin::end_turn(tx).await?;
     }

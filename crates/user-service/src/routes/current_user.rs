@@ -23,5 +23,7 @@ pub async fn current_user(CurrentUser(user): CurrentUser, db: Data<Db>) -> Resul
         Some(user) => Users(&mut db.read().await?).find(user.id()).await?,
         None => None,
     };
-    Ok(Json(WhoAmI { current_user: account.map(User::from) }))
+    Ok(Json(WhoAmI {
+        current_user: account.map(User::from),
+    }))
 }

@@ -35,7 +35,10 @@ pub async fn delete_user(
     let delete = async |tx: &mut db::Tx| {
         admin::take_turn(tx, acting.id()).await?;
         let account = Users(tx).find(id.0).await?.ok_or(UserError::NotFound)?;
-        let taking_back = logins.end_all(tx, id.0, call.at()).await?.ok_or(UserError::NotFound)?;
+        let taking_back = logins
+            .end_all(tx, id.0, call.at())
+            .await?
+            .ok_or(UserError::NotFound)?;
         Users(tx).delete(id.0).await?;
         if account.is_admin() {
             admin::end_turn(tx).await?;

@@ -35,7 +35,9 @@ pub async fn end_session(
         }
         let (_, taking_back) = logins.end(tx, &[id.0], call.at()).await?;
         let detail = format!("session {id}");
-        AuditLog(tx).add(&Entry::of(Event::SessionEnded, user.id()).detail(detail), &call).await?;
+        AuditLog(tx)
+            .add(&Entry::of(Event::SessionEnded, user.id()).detail(detail), &call)
+            .await?;
         Ok(taking_back.write_down(tx).await?)
     };
     let taken_back = db.transaction(end).await?;

@@ -67,9 +67,15 @@ pub async fn introspect(
             return Ok(active(Some("Bearer"), claims.email.clone(), claims));
         }
     } else if let Some(token) = RefreshToken::parse(&token)
-        && let Some(session) = logins.find_refreshable(&mut db.read().await?, &token, clock.now()).await?
+        && let Some(session) = logins
+            .find_refreshable(&mut db.read().await?, &token, clock.now())
+            .await?
     {
-        return Ok(active(None, None, RefreshClaims::of(&logins.mint.issuer, &session)));
+        return Ok(active(
+            None,
+            None,
+            RefreshClaims::of(&logins.mint.issuer, &session),
+        ));
     }
     Ok(unstored(HttpResponse::Ok().json(json!({"active": false}))))
 }
@@ -79,7 +85,12 @@ fn active(
     username: Option<String>,
     claims: impl Serialize,
 ) -> HttpResponse {
-    unstored(HttpResponse::Ok().json(Introspection { active: true, token_type, username, claims }))
+    unstored(HttpResponse::Ok().json(Introspection {
+        active: true,
+        token_type,
+        username,
+        claims,
+    }))
 }
 
 impl<'i> RefreshClaims<'i> {

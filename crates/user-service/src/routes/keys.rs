@@ -42,11 +42,20 @@ pub async fn keys(
         return Err(UserError::SharedSecret);
     }
     let keys = SigningKeyRows(&mut db.read().await?).all().await?;
-    Ok(Json(Page { items: keys.into_iter().map(ListedKey::from).collect(), next_cursor: None }))
+    Ok(Json(Page {
+        items: keys.into_iter().map(ListedKey::from).collect(),
+        next_cursor: None,
+    }))
 }
 
 impl From<StoredKey> for ListedKey {
     fn from(key: StoredKey) -> Self {
-        Self { kid: key.kid, alg: "EdDSA", state: key.state, created_at: key.created_at, not_after: None }
+        Self {
+            kid: key.kid,
+            alg: "EdDSA",
+            state: key.state,
+            created_at: key.created_at,
+            not_after: None,
+        }
     }
 }

@@ -54,7 +54,9 @@ pub async fn list_users(
     let contained = query.q.as_deref().unwrap_or_default();
 
     let mut conn = db.read().await?;
-    let found = Users(&mut conn).list(contained, query.role.as_deref(), query.cursor, query.limit).await?;
+    let found = Users(&mut conn)
+        .list(contained, query.role.as_deref(), query.cursor, query.limit)
+        .await?;
 
     let users = found.into_iter().map(User::from).collect();
     Ok(Json(Page::of(users, query.limit, |user: &User| user.id)))

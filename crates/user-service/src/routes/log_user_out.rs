@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::web::Data;
 use auth::IsAdmin;
 use db::Db;
-use service_kit::{Id, Nothing, OptionalBody};
+use service_kit::{EmptyObject, Id, OptionalBody};
 
 use crate::admin;
 use crate::call::Call;
@@ -25,15 +25,20 @@ use crate::store::AuditLog;
 pub async fn log_user_out(
     IsAdmin(acting): IsAdmin,
     id: Id,
-    _: OptionalBody<Nothing>,
+    _: OptionalBody<EmptyObject>,
     db: Data<Db>,
     logins: Data<Logins>,
     call: Call,
 ) -> Result<HttpResponse, UserError> {
     let end = async |tx: &mut db::Tx| {
         admin::check(tx, acting.id()).await?;
-        let taking_back = logins.end_all(tx, id.0, call.at()).await?.ok_or(UserError::NotFound)?;
-        AuditLog(tx).add(&Entry::by(Event::UserLoggedOut, acting.id(), id.0), &call).await?;
+        let taking_back = logins
+            .end_all(tx, id.0, call.at())
+            .await?
+            .ok_or(UserError::NotFound)?;
+        AuditLog(tx)
+            .add(&Entry::by(Event::UserLoggedOut, acting.id(), id.0), &call)
+            .await?;
         Ok::<_, UserError>(taking_back.write_down(tx).await?)
     };
     let taken_back = db.transaction(end).await?;

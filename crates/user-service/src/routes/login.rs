@@ -55,13 +55,17 @@ pub async fn login(
         Some(email) => Users(&mut db.read().await?).find_by_email(email).await?,
         None => None,
     };
-    let guess = passwords.guess(&db, email.as_ref(), account.as_ref(), password, &call).await?;
+    let guess = passwords
+        .guess(&db, email.as_ref(), account.as_ref(), password, &call)
+        .await?;
     let subject = account.as_ref().map(|account| account.id);
     let failed = |why: &str| Entry::failed(Event::Login, subject, why);
     let account = match &account {
         Some(account) if guess.is_right && !account.disabled => account,
         other => {
-            guess.record_failure(&db, failed(why(&guess, other.as_ref())), &call).await?;
+            guess
+                .record_failure(&db, failed(why(&guess, other.as_ref())), &call)
+                .await?;
             return Err(UserError::InvalidCredentials);
         }
     };
@@ -71,14 +75,20 @@ pub async fn login(
         let (pair, taking_back) = logins.open(tx, account, &call).await?;
         passwords.accept(tx, &guess, account, &call).await?;
         if let Some(hash) = &renewed {
-            Users(tx).set_password(account.id, account.password_hash.as_deref(), hash, call.at()).await?;
+            Users(tx)
+                .set_password(account.id, account.password_hash.as_deref(), hash, call.at())
+                .await?;
         }
-        AuditLog(tx).add(&Entry::of(Event::Login, account.id), &call).await?;
+        AuditLog(tx)
+            .add(&Entry::of(Event::Login, account.id), &call)
+            .await?;
         Ok((pair, taking_back.write_down(tx).await?))
     };
     let outcome = db.transaction(login).await;
     if let Err(UserError::InvalidCredentials) = &outcome {
-        guess.record_failure(&db, failed("changed meanwhile"), &call).await?;
+        guess
+            .record_failure(&db, failed("changed meanwhile"), &call)
+            .await?;
     }
     let (pair, taken_back) = outcome?;
 

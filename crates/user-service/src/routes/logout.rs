@@ -29,10 +29,16 @@ pub async fn logout(
 ) -> Result<HttpResponse, UserError> {
     let mut ending: Vec<Uuid> = user.iter().map(auth::User::session_id).collect();
     if let Some(token) = shown.and_then(|shown| shown.parse()) {
-        ending.extend(logins.find_endable(&mut db.read().await?, &token, call.at()).await?);
+        ending.extend(
+            logins
+                .find_endable(&mut db.read().await?, &token, call.at())
+                .await?,
+        );
     }
     if !ending.is_empty() {
-        logins.end_and_record(&db, &ending, &call, |user| Entry::of(Event::Logout, user)).await?;
+        logins
+            .end_and_record(&db, &ending, &call, |user| Entry::of(Event::Logout, user))
+            .await?;
     }
     Ok(HttpResponse::NoContent().finish())
 }

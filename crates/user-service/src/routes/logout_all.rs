@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::web::Data;
 use auth::VerifyToken;
 use db::Db;
-use service_kit::{Nothing, OptionalBody};
+use service_kit::{EmptyObject, OptionalBody};
 
 use crate::call::Call;
 use crate::domain::{Entry, Event};
@@ -20,14 +20,19 @@ use crate::store::AuditLog;
 #[tracing::instrument(skip_all, fields(user.id = %user.id()))]
 pub async fn logout_all(
     VerifyToken(user): VerifyToken,
-    _: OptionalBody<Nothing>,
+    _: OptionalBody<EmptyObject>,
     db: Data<Db>,
     logins: Data<Logins>,
     call: Call,
 ) -> Result<HttpResponse, UserError> {
     let end = async |tx: &mut db::Tx| {
-        let taking_back = logins.end_all(tx, user.id(), call.at()).await?.ok_or(UserError::NotFound)?;
-        AuditLog(tx).add(&Entry::of(Event::LogoutAll, user.id()), &call).await?;
+        let taking_back = logins
+            .end_all(tx, user.id(), call.at())
+            .await?
+            .ok_or(UserError::NotFound)?;
+        AuditLog(tx)
+            .add(&Entry::of(Event::LogoutAll, user.id()), &call)
+            .await?;
         Ok::<_, UserError>(taking_back.write_down(tx).await?)
     };
     let taken_back = db.transaction(end).await?;

@@ -40,7 +40,10 @@ impl Published {
 
     /// Whether there are keys, and not one shared secret.
     pub(crate) fn has_keys(&self) -> bool {
-        self.jwks.get("keys").and_then(Value::as_array).is_some_and(|keys| !keys.is_empty())
+        self.jwks
+            .get("keys")
+            .and_then(Value::as_array)
+            .is_some_and(|keys| !keys.is_empty())
     }
 }
 
@@ -65,6 +68,8 @@ pub async fn authorization_server(
 
 fn respond(request: &HttpRequest, document: &Value) -> HttpResponse {
     let mut response = etag::respond(request, etag::of_content(document), document);
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(MAX_AGE));
+    response
+        .headers_mut()
+        .insert(CACHE_CONTROL, HeaderValue::from_static(MAX_AGE));
     response
 }

@@ -54,7 +54,11 @@ pub async fn register(
         .map_err(|weakness| RequestError::field("password", weakness))?;
 
     // Asked first, so that taken addresses cost no hash; the insert decides.
-    if Users(&mut db.read().await?).find_by_email(&email).await?.is_some() {
+    if Users(&mut db.read().await?)
+        .find_by_email(&email)
+        .await?
+        .is_some()
+    {
         return Err(UserError::EmailTaken);
     }
     let password_hash = passwords.hash(&registration.password).await?;
@@ -73,7 +77,9 @@ pub async fn register(
         return Err(UserError::EmailTaken);
     }
     let account = Users(&mut tx).find(id).await?.ok_or(UserError::NotFound)?;
-    AuditLog(&mut tx).add(&Entry::of(Event::Registered, id), &call).await?;
+    AuditLog(&mut tx)
+        .add(&Entry::of(Event::Registered, id), &call)
+        .await?;
     tx.commit().await?;
 
     tracing::info!(user.id = %id, "registered");

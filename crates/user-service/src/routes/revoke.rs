@@ -35,10 +35,17 @@ pub async fn revoke(
 ) -> Result<HttpResponse, OAuthError> {
     let token = question?.0.token()?;
 
-    let session = match (verifier.claims_for_any_audience(&token), RefreshToken::parse(&token)) {
+    let session = match (
+        verifier.claims_for_any_audience(&token),
+        RefreshToken::parse(&token),
+    ) {
         (Ok(claims), _) if claims.is_service() => return Err(OAuthError::UnsupportedTokenType),
         (Ok(claims), _) => claims.sid,
-        (Err(_), Some(token)) => logins.find_endable(&mut db.read().await?, &token, call.at()).await?,
+        (Err(_), Some(token)) => {
+            logins
+                .find_endable(&mut db.read().await?, &token, call.at())
+                .await?
+        }
         (Err(_), None) => None,
     };
     if let Some(session) = session {

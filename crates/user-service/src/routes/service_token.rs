@@ -36,7 +36,8 @@ impl TokenRequest {
         if self.scope.is_some() {
             return Err(OAuthError::InvalidScope);
         }
-        self.audience.ok_or(OAuthError::InvalidRequest("audience is missing."))
+        self.audience
+            .ok_or(OAuthError::InvalidRequest("audience is missing."))
     }
 }
 
@@ -77,5 +78,9 @@ pub async fn service_token(
 
     tracing::info!(client = client.name(), audience, "gave a service token");
     let expires_in = mint.life.num_seconds();
-    Ok(unstored(HttpResponse::Ok().json(ServiceToken { access_token, token_type: "Bearer", expires_in })))
+    Ok(unstored(HttpResponse::Ok().json(ServiceToken {
+        access_token,
+        token_type: "Bearer",
+        expires_in,
+    })))
 }

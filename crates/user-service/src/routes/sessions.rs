@@ -61,14 +61,34 @@ pub async fn sessions(
     call: Call,
 ) -> Result<Json<Page<ListedSession>>, UserError> {
     let mut conn = db.read().await?;
-    let sessions = Sessions(&mut conn).list(user.id(), call.at(), query.cursor, query.limit).await?;
-    let listed = sessions.into_iter().map(|session| ListedSession::of(session, user.session_id())).collect();
+    let sessions = Sessions(&mut conn)
+        .list(user.id(), call.at(), query.cursor, query.limit)
+        .await?;
+    let listed = sessions
+        .into_iter()
+        .map(|session| ListedSession::of(session, user.session_id()))
+        .collect();
     Ok(Json(Page::of(listed, query.limit, |session| session.id)))
 }
 
 impl ListedSession {
     fn of(session: OpenSession, current: Uuid) -> Self {
-        let OpenSession { id, created_at, last_used_at, ip, user_agent, method } = session;
-        Self { id, created_at, last_used_at, ip, user_agent, method, current: id == current }
+        let OpenSession {
+            id,
+            created_at,
+            last_used_at,
+            ip,
+            user_agent,
+            method,
+        } = session;
+        Self {
+            id,
+            created_at,
+            last_used_at,
+            ip,
+            user_agent,
+            method,
+            current: id == current,
+        }
     }
 }

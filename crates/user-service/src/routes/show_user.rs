@@ -15,6 +15,9 @@ use crate::store::Users;
     responses((status = 200, body = User), (status = 404, description = "`user_not_found`")),
 )]
 pub async fn show_user(_: HasScope<UsersRead>, id: Id, db: Data<Db>) -> Result<Json<User>, UserError> {
-    let account = Users(&mut db.read().await?).find(id.0).await?.ok_or(UserError::NotFound)?;
+    let account = Users(&mut db.read().await?)
+        .find(id.0)
+        .await?
+        .ok_or(UserError::NotFound)?;
     Ok(Json(account.into()))
 }

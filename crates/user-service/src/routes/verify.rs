@@ -48,14 +48,22 @@ pub async fn verify(
     clock: Data<Clock>,
 ) -> Result<HttpResponse, UserError> {
     // Without the leeway that verifiers give, so that no answer has an `exp` in the past.
-    let claims =
-        verifier.claims_for_any_audience(&token).ok().filter(|claims| clock.now().timestamp() < claims.exp);
+    let claims = verifier
+        .claims_for_any_audience(&token)
+        .ok()
+        .filter(|claims| clock.now().timestamp() < claims.exp);
     let account = match &claims {
         Some(claims) => logins.bearer(&db, claims).await?,
         None => None,
     };
     let valid = account.is_some();
-    let verdict = Verdict { valid, user: account.map(User::from), claims: claims.filter(|_| valid) };
+    let verdict = Verdict {
+        valid,
+        user: account.map(User::from),
+        claims: claims.filter(|_| valid),
+    };
     // Nobody keeps a copy on the way: it says who somebody is, and may be otherwise the next moment.
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store"))).json(verdict))
+    Ok(HttpResponse::Ok()
+        .insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store")))
+        .json(verdict))
 }

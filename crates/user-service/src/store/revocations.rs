@@ -14,7 +14,9 @@ impl RevocationRows<'_> {
         const NEXT: &str = "update revocation_counter set seq = seq + $1 returning seq";
         const ADD: &str =
             "insert into revocations (seq, kind, id, epoch, expires_at) values ($1, $2, $3, $4, $5)";
-        let Ok(count @ 1..) = i64::try_from(revocations.len()) else { return Ok(()) };
+        let Ok(count @ 1..) = i64::try_from(revocations.len()) else {
+            return Ok(());
+        };
         on!(self.0, conn => {
             let last: i64 = sqlx::query_scalar(NEXT).bind(count).fetch_one(&mut *conn).await?;
             for (seq, revocation) in (last - count + 1..).zip(revocations) {
@@ -43,7 +45,14 @@ impl RevocationRows<'_> {
         let revocation = |(seq, id, epoch, expires_at): (_, _, _, DateTime<Utc>)| {
             let expires_at = expires_at.timestamp();
             match epoch {
-                Some(epoch) => (seq, Revocation::User { id, epoch, expires_at }),
+                Some(epoch) => (
+                    seq,
+                    Revocation::User {
+                        id,
+                        epoch,
+                        expires_at,
+                    },
+                ),
                 None => (seq, Revocation::Session { id, expires_at }),
             }
         };

@@ -115,7 +115,9 @@ impl Session {
         grace: TimeDelta,
     ) -> bool {
         self.previous_hash.as_deref() == Some(&token.hash())
-            && self.rotated_at.is_some_and(|rotated_at| now - rotated_at <= grace)
+            && self
+                .rotated_at
+                .is_some_and(|rotated_at| now - rotated_at <= grace)
     }
 }
 
@@ -358,7 +360,10 @@ fn rows_of(columns: usize, rotations: usize, after: usize) -> String {
         let placeholders = (1..=columns).map(|column| format!("${}", after + row * columns + column));
         format!("({})", placeholders.collect::<Vec<_>>().join(", "))
     };
-    (0..rotations.next_power_of_two()).map(row).collect::<Vec<_>>().join(", ")
+    (0..rotations.next_power_of_two())
+        .map(row)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 #[cfg(test)]
@@ -380,7 +385,14 @@ mod tests {
         let minutes = TimeDelta::minutes;
         let user_id = Uuid::from_u128(1);
         let email = EmailAddress::parse("ada@example.com").unwrap();
-        let new = NewUser { id: user_id, email: &email, name: "Ada", password_hash: "", roles: "user", now };
+        let new = NewUser {
+            id: user_id,
+            email: &email,
+            name: "Ada",
+            password_hash: "",
+            roles: "user",
+            now,
+        };
         let mut tx = db.begin().await.unwrap();
         assert!(Users(&mut tx).add(&new).await.unwrap());
 
@@ -412,18 +424,37 @@ mod tests {
             Sessions(&mut tx).open(&new).await.unwrap();
             if is_ended {
                 let ended = Sessions(&mut tx).end(id, now).await.unwrap().unwrap();
-                assert_eq!((ended.user_id, ended.access_expires_at), (user_id, access_expires_at));
-                assert!(Sessions(&mut tx).end(id, now).await.unwrap().is_none(), "it is over");
+                assert_eq!(
+                    (ended.user_id, ended.access_expires_at),
+                    (user_id, access_expires_at)
+                );
+                assert!(
+                    Sessions(&mut tx).end(id, now).await.unwrap().is_none(),
+                    "it is over"
+                );
             }
             tokens.push(token);
         }
-        Sessions(&mut tx).forget_old(Uuid::from_u128(2), now, now).await.unwrap();
-        Sessions(&mut tx).forget_old(user_id, now, now - minutes(10)).await.unwrap();
+        Sessions(&mut tx)
+            .forget_old(Uuid::from_u128(2), now, now)
+            .await
+            .unwrap();
+        Sessions(&mut tx)
+            .forget_old(user_id, now, now - minutes(10))
+            .await
+            .unwrap();
 
-        let live = Sessions(&mut tx).find_by_token(&tokens[0]).await.unwrap().unwrap();
+        let live = Sessions(&mut tx)
+            .find_by_token(&tokens[0])
+            .await
+            .unwrap()
+            .unwrap();
         let end = live.token_expires_at;
         assert!(live.is_live(end - TimeDelta::microseconds(1)) && !live.is_live(end));
-        let last = Session { token_expires_at: live.expires_at + minutes(1), ..live.clone() };
+        let last = Session {
+            token_expires_at: live.expires_at + minutes(1),
+            ..live.clone()
+        };
         assert!(last.is_live(live.expires_at - TimeDelta::microseconds(1)) && !last.is_live(live.expires_at));
 
         let mut kept = Vec::new();
@@ -431,8 +462,17 @@ mod tests {
             kept.push(Sessions(&mut tx).find_by_token(token).await.unwrap().is_some());
         }
         assert_eq!(kept, [true, false, false, true, true, false]);
-        assert_eq!(Sessions(&mut tx).last_access_of(user_id).await.unwrap(), Some(now + minutes(15)));
-        assert_eq!(Sessions(&mut tx).last_access_of(Uuid::from_u128(2)).await.unwrap(), None);
+        assert_eq!(
+            Sessions(&mut tx).last_access_of(user_id).await.unwrap(),
+            Some(now + minutes(15))
+        );
+        assert_eq!(
+            Sessions(&mut tx)
+                .last_access_of(Uuid::from_u128(2))
+                .await
+                .unwrap(),
+            None
+        );
     }
 
     #[actix_web::test]
@@ -443,13 +483,26 @@ mod tests {
         let later = now + TimeDelta::minutes(15);
         let (id, token) = (Uuid::from_u128(1), RefreshToken::generate().unwrap());
         let email = EmailAddress::parse("ada@example.com").unwrap();
-        let new = NewUser { id, email: &email, name: "Ada", password_hash: "old", roles: "user", now };
+        let new = NewUser {
+            id,
+            email: &email,
+            name: "Ada",
+            password_hash: "old",
+            roles: "user",
+            now,
+        };
         let mut tx = db.begin().await.unwrap();
         assert!(Users(&mut tx).add(&new).await.unwrap());
         tx.commit().await.unwrap();
 
         let mut login = db.begin().await.unwrap();
-        assert!(Users(&mut login).confirm(id, Some("old")).await.unwrap().is_some());
+        assert!(
+            Users(&mut login)
+                .confirm(id, Some("old"))
+                .await
+                .unwrap()
+                .is_some()
+        );
         let mut take_over = Box::pin(async {
             let mut tx = db.begin().await?;
             Users(&mut tx).take_over(id, "new", "user admin", now).await?;

@@ -3,9 +3,9 @@
 use actix_web::http::Method;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use test_kit::{Answer, Client, TestService, hostile};
+use test_kit::{Client, TestResponse, TestService, hostile};
 
-use crate::{ADMIN, PASSWORD, ada, admin, bearing, login, refresh, register, service};
+use crate::{ADMIN, PASSWORD, ada, admin, login, refresh, register, service, with_token};
 
 fn path_of(user: &Value) -> String {
     format!("/admin/users/{}", user["id"].as_str().unwrap())
@@ -15,11 +15,11 @@ fn path_of(user: &Value) -> String {
 async fn somebody(service: &TestService, email: &str) -> (Value, Client) {
     register(service, email).await;
     let pair = login(service, email, PASSWORD).await.assert_status(200).json();
-    let client = bearing(service, &pair);
+    let client = with_token(service, &pair);
     (pair, client)
 }
 
-async fn post(client: &Client, path: &str) -> Answer {
+async fn post(client: &Client, path: &str) -> TestResponse {
     client.send(&Method::POST, path, |request| request).await
 }
 
@@ -27,18 +27,30 @@ async fn post(client: &Client, path: &str) -> Answer {
 async fn whoever_may_read_people_finds_them_by_address_name_and_role() {
     let service = service().await;
     let (pair, ada) = ada(&service).await;
-    ada.patch("/users/me", json!({"name": "Augusta Ädä 100%"})).await.assert_status(200);
+    ada.patch("/users/me", json!({"name": "Augusta Ädä 100%"}))
+        .await
+        .assert_status(200);
     for number in 0..3 {
         register(&service, &format!("bob_{number}@example.com")).await;
     }
     let root = admin(&service).await;
     let found = async |query: &str| {
-        let page = root.get(&format!("/admin/users?{query}")).await.assert_status(200).json();
+        let page = root
+            .get(&format!("/admin/users?{query}"))
+            .await
+            .assert_status(200)
+            .json();
         let items = page["items"].as_array().unwrap().clone();
-        items.into_iter().map(|user| user["email"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        items
+            .into_iter()
+            .map(|user| user["email"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
     };
     let bobs = ["bob_2@example.com", "bob_1@example.com", "bob_0@example.com"];
-    assert_eq!(found("").await, [&bobs[..], &["ada@example.com", ADMIN.0]].concat());
+    assert_eq!(
+        found("").await,
+        [&bobs[..], &["ada@example.com", ADMIN.0]].concat()
+    );
     assert_eq!(found("q=BOB_").await, bobs);
     assert_eq!(found("q=%C3%A4D%C3%84").await, ["ada@example.com"]);
     assert_eq!(found("q=100%25").await, ["ada@example.com"]);
@@ -48,17 +60,24 @@ async fn whoever_may_read_people_finds_them_by_address_name_and_role() {
     assert_eq!(found("role=support").await, Vec::<String>::new());
     let page = root.get("/admin/users?limit=2").await.json();
     let cursor = page["next_cursor"].as_str().unwrap();
-    assert_eq!(found(&format!("limit=2&cursor={cursor}")).await, [bobs[2], "ada@example.com"]);
+    assert_eq!(
+        found(&format!("limit=2&cursor={cursor}")).await,
+        [bobs[2], "ada@example.com"]
+    );
 
     hostile::paging(&root, "/admin/users").await;
     for query in ["role=root", "role=", "role=user%20admin", "q=%00"] {
-        root.get(&format!("/admin/users?{query}")).await.assert_problem(400, "invalid_query");
+        root.get(&format!("/admin/users?{query}"))
+            .await
+            .assert_problem(400, "invalid_query");
     }
     root.get(&path_of(&pair["user"]))
         .await
         .assert(200, json!({"email": "ada@example.com", "disabled": false}));
     ada.get("/admin/users").await.assert_problem(403, "forbidden");
-    ada.get(&path_of(&pair["user"])).await.assert_problem(403, "forbidden");
+    ada.get(&path_of(&pair["user"]))
+        .await
+        .assert_problem(403, "forbidden");
 }
 
 #[actix_web::test]
@@ -68,22 +87,43 @@ async fn changed_roles_take_back_the_tokens_that_are_out_and_the_next_refresh_br
     let root = admin(&service).await;
     let path = path_of(&pair["user"]);
     let changed = root.patch(&path, json!({"roles": ["support", "support"]})).await;
-    changed.assert(200, json!({"roles": ["user", "support"], "id": pair["user"]["id"]}));
+    changed.assert(
+        200,
+        json!({"roles": ["user", "support"], "id": pair["user"]["id"]}),
+    );
 
     ada.get("/users/me").await.assert_problem(401, "token_revoked");
-    let next = refresh(&service, &pair["refresh_token"]).await.assert_status(200).json();
-    assert_eq!(next["scope"], "products:write orders:write orders:read-all users:read");
-    let support = bearing(&service, &next);
+    let next = refresh(&service, &pair["refresh_token"])
+        .await
+        .assert_status(200)
+        .json();
+    assert_eq!(
+        next["scope"],
+        "products:write orders:write orders:read-all users:read"
+    );
+    let support = with_token(&service, &next);
     support.get(&path).await.assert_status(200);
-    support.patch(&path, json!({"roles": ["admin"]})).await.assert_problem(403, "forbidden");
+    support
+        .patch(&path, json!({"roles": ["admin"]}))
+        .await
+        .assert_problem(403, "forbidden");
 
     // What changes nothing takes nothing back.
-    root.patch(&path, json!({"roles": ["user", "support"], "disabled": false})).await.assert_status(200);
+    root.patch(&path, json!({"roles": ["user", "support"], "disabled": false}))
+        .await
+        .assert_status(200);
     root.patch(&path, json!({})).await.assert_status(200);
-    root.patch(&path, json!({"name": "Countess"})).await.assert(200, json!({"name": "Countess"}));
-    support.get("/users/me").await.assert(200, json!({"name": "Countess", "roles": ["user", "support"]}));
+    root.patch(&path, json!({"name": "Countess"}))
+        .await
+        .assert(200, json!({"name": "Countess"}));
+    support
+        .get("/users/me")
+        .await
+        .assert(200, json!({"name": "Countess", "roles": ["user", "support"]}));
 
-    root.patch(&path, json!({"roles": []})).await.assert(200, json!({"roles": ["user"]}));
+    root.patch(&path, json!({"roles": []}))
+        .await
+        .assert(200, json!({"roles": ["user"]}));
     support.get(&path).await.assert_problem(401, "token_revoked");
 }
 
@@ -108,13 +148,22 @@ async fn what_can_t_be_changed_so_is_told_by_field() {
         body[field] = value;
         root.patch(&path, body).await.assert_invalid(field);
     }
-    root.patch(&path, json!({"roles": ["x".repeat(10_000)]})).await.assert_invalid("roles");
+    root.patch(&path, json!({"roles": ["x".repeat(10_000)]}))
+        .await
+        .assert_invalid("roles");
     ada.get("/users/me").await.assert(200, json!({"roles": ["user"]}));
-    for unknown in ["/admin/users/01890a5d-ac96-774b-bcce-b302099a8057", "/admin/users/x"] {
-        root.patch(unknown, json!({"roles": []})).await.assert_problem(404, "user_not_found");
+    for unknown in [
+        "/admin/users/01890a5d-ac96-774b-bcce-b302099a8057",
+        "/admin/users/x",
+    ] {
+        root.patch(unknown, json!({"roles": []}))
+            .await
+            .assert_problem(404, "user_not_found");
         root.delete(unknown).await.assert_problem(404, "user_not_found");
         root.get(unknown).await.assert_problem(404, "user_not_found");
-        post(&root, &format!("{unknown}/logout")).await.assert_problem(404, "user_not_found");
+        post(&root, &format!("{unknown}/logout"))
+            .await
+            .assert_problem(404, "user_not_found");
     }
 }
 
@@ -124,16 +173,32 @@ async fn whoever_is_disabled_is_out_at_once_and_stays_out() {
     let (pair, ada) = ada(&service).await;
     let root = admin(&service).await;
     let path = path_of(&pair["user"]);
-    root.patch(&path, json!({"disabled": true})).await.assert(200, json!({"disabled": true}));
+    root.patch(&path, json!({"disabled": true}))
+        .await
+        .assert(200, json!({"disabled": true}));
     ada.get("/users/me").await.assert_problem(401, "token_revoked");
-    refresh(&service, &pair["refresh_token"]).await.assert_problem(401, "invalid_refresh_token");
-    login(&service, "ada@example.com", PASSWORD).await.assert_problem(401, "invalid_credentials");
+    refresh(&service, &pair["refresh_token"])
+        .await
+        .assert_problem(401, "invalid_refresh_token");
+    login(&service, "ada@example.com", PASSWORD)
+        .await
+        .assert_problem(401, "invalid_credentials");
 
-    root.patch(&path, json!({"disabled": false})).await.assert(200, json!({"disabled": false}));
+    root.patch(&path, json!({"disabled": false}))
+        .await
+        .assert(200, json!({"disabled": false}));
     ada.get("/users/me").await.assert_problem(401, "token_revoked");
-    refresh(&service, &pair["refresh_token"]).await.assert_problem(401, "invalid_refresh_token");
-    let pair = login(&service, "ada@example.com", PASSWORD).await.assert_status(200).json();
-    bearing(&service, &pair).get("/users/me").await.assert_status(200);
+    refresh(&service, &pair["refresh_token"])
+        .await
+        .assert_problem(401, "invalid_refresh_token");
+    let pair = login(&service, "ada@example.com", PASSWORD)
+        .await
+        .assert_status(200)
+        .json();
+    with_token(&service, &pair)
+        .get("/users/me")
+        .await
+        .assert_status(200);
 }
 
 #[actix_web::test]
@@ -141,10 +206,16 @@ async fn whoever_is_logged_out_by_an_admin_may_come_back() {
     let service = service().await;
     let (pair, ada) = ada(&service).await;
     let root = admin(&service).await;
-    post(&root, &format!("{}/logout", path_of(&pair["user"]))).await.assert_status(204);
+    post(&root, &format!("{}/logout", path_of(&pair["user"])))
+        .await
+        .assert_status(204);
     ada.get("/users/me").await.assert_problem(401, "token_revoked");
-    refresh(&service, &pair["refresh_token"]).await.assert_problem(401, "invalid_refresh_token");
-    login(&service, "ada@example.com", PASSWORD).await.assert_status(200);
+    refresh(&service, &pair["refresh_token"])
+        .await
+        .assert_problem(401, "invalid_refresh_token");
+    login(&service, "ada@example.com", PASSWORD)
+        .await
+        .assert_status(200);
     root.get("/users/me").await.assert_status(200);
 }
 
@@ -156,9 +227,15 @@ async fn a_deleted_person_is_gone_and_their_address_is_free() {
     let path = path_of(&pair["user"]);
     root.delete(&path).await.assert_status(204);
     ada.get("/users/me").await.assert_problem(401, "token_revoked");
-    ada.get("/auth/current-user").await.assert(200, json!({"current_user": null}));
-    refresh(&service, &pair["refresh_token"]).await.assert_problem(401, "invalid_refresh_token");
-    login(&service, "ada@example.com", PASSWORD).await.assert_problem(401, "invalid_credentials");
+    ada.get("/auth/current-user")
+        .await
+        .assert(200, json!({"current_user": null}));
+    refresh(&service, &pair["refresh_token"])
+        .await
+        .assert_problem(401, "invalid_refresh_token");
+    login(&service, "ada@example.com", PASSWORD)
+        .await
+        .assert_problem(401, "invalid_credentials");
     root.get(&path).await.assert_problem(404, "user_not_found");
     root.delete(&path).await.assert_problem(404, "user_not_found");
 
@@ -166,7 +243,10 @@ async fn a_deleted_person_is_gone_and_their_address_is_free() {
     assert_ne!(other["user"]["id"], pair["user"]["id"]);
     again.get("/users/me").await.assert_status(200);
     let service = crate::restart(service, &[]).await;
-    ada.at(&service).get("/users/me").await.assert_problem(401, "token_revoked");
+    ada.at(&service)
+        .get("/users/me")
+        .await
+        .assert_problem(401, "token_revoked");
 }
 
 #[actix_web::test]
@@ -176,19 +256,31 @@ async fn the_last_admin_can_t_be_lost() {
     let root = admin(&service).await;
     let me = root.get("/users/me").await.json();
     let (path, second) = (path_of(&me), path_of(&pair["user"]));
-    for change in
-        [json!({"roles": ["user"]}), json!({"disabled": true}), json!({"roles": [], "disabled": true})]
-    {
+    for change in [
+        json!({"roles": ["user"]}),
+        json!({"disabled": true}),
+        json!({"roles": [], "disabled": true}),
+    ] {
         root.patch(&path, change).await.assert_problem(409, "last_admin");
     }
     root.delete(&path).await.assert_problem(409, "last_admin");
-    root.get("/users/me").await.assert(200, json!({"roles": ["user", "admin"], "disabled": false}));
+    root.get("/users/me")
+        .await
+        .assert(200, json!({"roles": ["user", "admin"], "disabled": false}));
 
     // One who is disabled does not count.
-    root.patch(&second, json!({"roles": ["admin"], "disabled": true})).await.assert_status(200);
-    root.patch(&path, json!({"roles": ["user"]})).await.assert_problem(409, "last_admin");
-    root.patch(&second, json!({"disabled": false})).await.assert_status(200);
-    root.patch(&path, json!({"roles": ["user"]})).await.assert_status(200);
+    root.patch(&second, json!({"roles": ["admin"], "disabled": true}))
+        .await
+        .assert_status(200);
+    root.patch(&path, json!({"roles": ["user"]}))
+        .await
+        .assert_problem(409, "last_admin");
+    root.patch(&second, json!({"disabled": false}))
+        .await
+        .assert_status(200);
+    root.patch(&path, json!({"roles": ["user"]}))
+        .await
+        .assert_status(200);
     root.get("/users/me").await.assert_problem(401, "token_revoked");
     ada.get("/users/me").await.assert_problem(401, "token_revoked");
 }
@@ -202,9 +294,11 @@ async fn of_two_admins_who_depose_each_other_one_remains() {
         let me = root.get("/users/me").await.json();
         let email = format!("second{round}@example.com");
         let user = register(&service, &email).await;
-        root.patch(&path_of(&user), json!({"roles": ["admin"]})).await.assert_status(200);
+        root.patch(&path_of(&user), json!({"roles": ["admin"]}))
+            .await
+            .assert_status(200);
         let pair = login(&service, &email, PASSWORD).await.assert_status(200).json();
-        let second = bearing(&service, &pair);
+        let second = with_token(&service, &pair);
 
         let demotion = json!({"roles": ["user"]});
         let answers = join_all([
@@ -213,19 +307,31 @@ async fn of_two_admins_who_depose_each_other_one_remains() {
         ])
         .await;
         let done = answers.iter().filter(|answer| answer.status == 200).count();
-        assert_eq!(done, 1, "{:?}", answers.iter().map(|answer| answer.status).collect::<Vec<_>>());
+        assert_eq!(
+            done,
+            1,
+            "{:?}",
+            answers.iter().map(|answer| answer.status).collect::<Vec<_>>()
+        );
         for refused in answers.iter().filter(|answer| answer.status != 200) {
             assert!([401, 403].contains(&refused.status), "{}", refused.status);
             too_late += usize::from(refused.status == 403);
         }
         if answers[1].status == 200 {
             // For the next round.
-            second.patch(&path_of(&me), json!({"roles": ["admin"]})).await.assert_status(200);
+            second
+                .patch(&path_of(&me), json!({"roles": ["admin"]}))
+                .await
+                .assert_status(200);
             second.patch(&path_of(&user), demotion).await.assert_status(200);
         }
     }
     // Who was deposed while they waited is told so, and it is written down.
-    let log = admin(&service).await.get("/admin/audit-log?event=user_changed&limit=100").await.json();
+    let log = admin(&service)
+        .await
+        .get("/admin/audit-log?event=user_changed&limit=100")
+        .await
+        .json();
     let recorded = log["items"].as_array().unwrap().iter();
     let recorded =
         recorded.filter(|record| record["detail"] == "no admin any more" && record["outcome"] == "failure");
@@ -237,9 +343,16 @@ async fn of_two_admins_who_depose_each_other_one_remains() {
 async fn an_admin_sees_the_keys_and_none_of_what_signs() {
     let service = service().await;
     let (_, ada) = ada(&service).await;
-    let keys = admin(&service).await.get("/admin/keys").await.assert_status(200).json();
-    let published = service.nobody().get("/.well-known/jwks.json").await.json();
-    let [first, second] = keys["items"].as_array().unwrap().as_slice() else { panic!("{keys}") };
+    let keys = admin(&service)
+        .await
+        .get("/admin/keys")
+        .await
+        .assert_status(200)
+        .json();
+    let published = service.anonymous().get("/.well-known/jwks.json").await.json();
+    let [first, second] = keys["items"].as_array().unwrap().as_slice() else {
+        panic!("{keys}")
+    };
     let mut states = [first, second].map(|key| key["state"].as_str().unwrap());
     states.sort_unstable();
     assert_eq!(states, ["active", "next"]);
@@ -247,12 +360,20 @@ async fn an_admin_sees_the_keys_and_none_of_what_signs() {
         assert_eq!((&key["alg"], &key["not_after"]), (&json!("EdDSA"), &json!(null)));
         assert_eq!(key.as_object().unwrap().len(), 5);
         assert!(
-            published["keys"].as_array().unwrap().iter().any(|other| other["kid"] == key["kid"]),
+            published["keys"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(|other| other["kid"] == key["kid"]),
             "{keys}"
         );
     }
     ada.get("/admin/keys").await.assert_problem(403, "forbidden");
 
     let service = crate::service_of_a_shared_secret().await;
-    service.admin().get("/admin/keys").await.assert_problem(409, "shared_secret");
+    service
+        .admin()
+        .get("/admin/keys")
+        .await
+        .assert_problem(409, "shared_secret");
 }

@@ -7,14 +7,18 @@ use test_kit::{TestService, hostile};
 
 use crate::database::{database, execute};
 use crate::oauth::{CLIENT, revoke};
-use crate::{ADMIN, PASSWORD, admin, bearing, login, made_up, refresh, register, seconds, service_with};
+use crate::{ADMIN, PASSWORD, admin, login, made_up, refresh, register, seconds, service_with, with_token};
 
 const FROM: &str = "203.0.113.7";
 
 /// The newest record that matches.
 async fn newest(service: &TestService, query: &str) -> Value {
     let root = admin(service).await;
-    root.get(&format!("/admin/audit-log?{query}")).await.assert_status(200).json()["items"][0].clone()
+    root.get(&format!("/admin/audit-log?{query}"))
+        .await
+        .assert_status(200)
+        .json()["items"][0]
+        .clone()
 }
 
 async fn house() -> TestService {
@@ -23,65 +27,120 @@ async fn house() -> TestService {
 
 /// What a record says of who, whom and how it ended.
 fn facts(record: &Value) -> Value {
-    json!([record["event"], record["outcome"], record["actor_id"], record["subject_id"], record["detail"]])
+    json!([
+        record["event"],
+        record["outcome"],
+        record["actor_id"],
+        record["subject_id"],
+        record["detail"]
+    ])
 }
 
 #[actix_web::test]
 async fn each_thing_that_matters_is_one_record() {
     let service = house().await;
-    let caller = service.nobody().with("x-forwarded-for", FROM).with("user-agent", "Shop/1.0");
+    let caller = service
+        .anonymous()
+        .with("x-forwarded-for", FROM)
+        .with("user-agent", "Shop/1.0");
     let registration = json!({"email": "ada@example.com", "password": PASSWORD, "name": "Ada"});
-    let id = caller.post("/auth/register", registration).await.assert_status(201).json()["id"].clone();
+    let id = caller
+        .post("/auth/register", registration)
+        .await
+        .assert_status(201)
+        .json()["id"]
+        .clone();
     let user = format!("user_id={}", id.as_str().unwrap());
     let user = user.as_str();
 
     let registered = newest(&service, user).await;
     assert_eq!(facts(&registered), json!(["registered", "success", id, id, null]));
-    assert_eq!((&registered["ip"], &registered["user_agent"]), (&json!(FROM), &json!("Shop/1.0")));
+    assert_eq!(
+        (&registered["ip"], &registered["user_agent"]),
+        (&json!(FROM), &json!("Shop/1.0"))
+    );
 
     let credentials = json!({"email": "ada@example.com", "password": PASSWORD});
-    let answer = caller.with("x-request-id", "the-login").post("/auth/login", credentials).await;
+    let answer = caller
+        .with("x-request-id", "the-login")
+        .post("/auth/login", credentials)
+        .await;
     let pair = answer.assert_status(200).json();
     let record = newest(&service, user).await;
     assert_eq!(facts(&record), json!(["login", "success", id, id, null]));
     assert_eq!(record["request_id"], "the-login");
     assert_eq!(record["at"], json!(service.issuer().clock().now()));
 
-    login(&service, "ada@example.com", "wrong").await.assert_status(401);
-    assert_eq!(facts(&newest(&service, user).await), json!(["login", "failure", null, id, "wrong password"]));
-    login(&service, "eve@example.com", "wrong").await.assert_status(401);
+    login(&service, "ada@example.com", "wrong")
+        .await
+        .assert_status(401);
+    assert_eq!(
+        facts(&newest(&service, user).await),
+        json!(["login", "failure", null, id, "wrong password"])
+    );
+    login(&service, "eve@example.com", "wrong")
+        .await
+        .assert_status(401);
     let record = newest(&service, "event=login").await;
-    assert_eq!(record["actor_id"], record["subject_id"], "the admin's own login is the newest");
+    assert_eq!(
+        record["actor_id"], record["subject_id"],
+        "the admin's own login is the newest"
+    );
 
-    let ada = bearing(&service, &pair);
-    ada.post("/auth/logout", json!({"refresh_token": ""})).await.assert_status(204);
-    assert_eq!(facts(&newest(&service, user).await), json!(["logout", "success", id, id, null]));
-    ada.post("/auth/logout", json!({"refresh_token": ""})).await.assert_status(204);
+    let ada = with_token(&service, &pair);
+    ada.post("/auth/logout", json!({"refresh_token": ""}))
+        .await
+        .assert_status(204);
+    assert_eq!(
+        facts(&newest(&service, user).await),
+        json!(["logout", "success", id, id, null])
+    );
+    ada.post("/auth/logout", json!({"refresh_token": ""}))
+        .await
+        .assert_status(204);
     assert_eq!(count(&service, "event=logout").await, 1, "it was over already");
 
     let pair = login(&service, "ada@example.com", PASSWORD).await.json();
-    let ada = bearing(&service, &pair);
+    let ada = with_token(&service, &pair);
     let change = json!({"current_password": "wrong", "new_password": "another one of mine"});
     ada.put("/auth/password", change).await.assert_status(422);
     let of_password = newest(&service, &format!("{user}&event=password_changed")).await;
-    assert_eq!(facts(&of_password), json!(["password_changed", "failure", id, id, "wrong password"]));
+    assert_eq!(
+        facts(&of_password),
+        json!(["password_changed", "failure", id, id, "wrong password"])
+    );
     service.issuer().clock().advance(seconds(900));
     let pair = login(&service, "ada@example.com", PASSWORD).await.json();
-    let ada = bearing(&service, &pair);
+    let ada = with_token(&service, &pair);
     let change = json!({"current_password": PASSWORD, "new_password": "another one of mine"});
     ada.put("/auth/password", change).await.assert_status(204);
-    assert_eq!(facts(&newest(&service, user).await), json!(["password_changed", "success", id, id, null]));
+    assert_eq!(
+        facts(&newest(&service, user).await),
+        json!(["password_changed", "success", id, id, null])
+    );
 
     let sessions = ada.get("/auth/sessions").await.json();
     let session = sessions["items"][0]["id"].as_str().unwrap();
-    ada.delete(&format!("/auth/sessions/{session}")).await.assert_status(204);
+    ada.delete(&format!("/auth/sessions/{session}"))
+        .await
+        .assert_status(204);
     let record = newest(&service, user).await;
-    assert_eq!(facts(&record), json!(["session_ended", "success", id, id, format!("session {session}")]));
+    assert_eq!(
+        facts(&record),
+        json!(["session_ended", "success", id, id, format!("session {session}")])
+    );
 
-    let pair = login(&service, "ada@example.com", "another one of mine").await.json();
-    let ada = bearing(&service, &pair);
-    ada.send(&Method::POST, "/auth/logout-all", |request| request).await.assert_status(204);
-    assert_eq!(facts(&newest(&service, user).await), json!(["logout_all", "success", id, id, null]));
+    let pair = login(&service, "ada@example.com", "another one of mine")
+        .await
+        .json();
+    let ada = with_token(&service, &pair);
+    ada.send(&Method::POST, "/auth/logout-all", |request| request)
+        .await
+        .assert_status(204);
+    assert_eq!(
+        facts(&newest(&service, user).await),
+        json!(["logout_all", "success", id, id, null])
+    );
 }
 
 #[actix_web::test]
@@ -93,29 +152,65 @@ async fn what_an_admin_does_names_both() {
     let path = format!("/admin/users/{}", ada.as_str().unwrap());
     let last = async || newest(&service, &format!("user_id={}", ada.as_str().unwrap())).await;
 
-    root.patch(&path, json!({"roles": ["support"], "name": "Countess"})).await.assert_status(200);
+    root.patch(&path, json!({"roles": ["support"], "name": "Countess"}))
+        .await
+        .assert_status(200);
     let detail = "roles: user → user support; name";
-    assert_eq!(facts(&last().await), json!(["user_changed", "success", me, ada, detail]));
-    root.patch(&path, json!({"disabled": true})).await.assert_status(200);
-    assert_eq!(facts(&last().await), json!(["user_changed", "success", me, ada, "disabled"]));
-    login(&service, "ada@example.com", PASSWORD).await.assert_status(401);
-    assert_eq!(facts(&last().await), json!(["login", "failure", null, ada, "disabled"]));
-    root.patch(&path, json!({"disabled": false})).await.assert_status(200);
-    assert_eq!(facts(&last().await), json!(["user_changed", "success", me, ada, "enabled"]));
-    root.send(&Method::POST, &format!("{path}/logout"), |request| request).await.assert_status(204);
-    assert_eq!(facts(&last().await), json!(["user_logged_out", "success", me, ada, null]));
+    assert_eq!(
+        facts(&last().await),
+        json!(["user_changed", "success", me, ada, detail])
+    );
+    root.patch(&path, json!({"disabled": true}))
+        .await
+        .assert_status(200);
+    assert_eq!(
+        facts(&last().await),
+        json!(["user_changed", "success", me, ada, "disabled"])
+    );
+    login(&service, "ada@example.com", PASSWORD)
+        .await
+        .assert_status(401);
+    assert_eq!(
+        facts(&last().await),
+        json!(["login", "failure", null, ada, "disabled"])
+    );
+    root.patch(&path, json!({"disabled": false}))
+        .await
+        .assert_status(200);
+    assert_eq!(
+        facts(&last().await),
+        json!(["user_changed", "success", me, ada, "enabled"])
+    );
+    root.send(&Method::POST, &format!("{path}/logout"), |request| request)
+        .await
+        .assert_status(204);
+    assert_eq!(
+        facts(&last().await),
+        json!(["user_logged_out", "success", me, ada, null])
+    );
     root.patch(&path, json!({})).await.assert_status(200);
     assert_eq!(last().await["event"], "user_logged_out", "nothing was changed");
     root.delete(&path).await.assert_status(204);
-    assert_eq!(facts(&last().await), json!(["user_deleted", "success", me, ada, null]));
+    assert_eq!(
+        facts(&last().await),
+        json!(["user_deleted", "success", me, ada, null])
+    );
 
     let mine = format!("/admin/users/{}", me.as_str().unwrap());
-    root.patch(&mine, json!({"disabled": true})).await.assert_problem(409, "last_admin");
+    root.patch(&mine, json!({"disabled": true}))
+        .await
+        .assert_problem(409, "last_admin");
     let record = newest(&service, "event=user_changed").await;
-    assert_eq!(facts(&record), json!(["user_changed", "failure", me, me, "the last admin"]));
+    assert_eq!(
+        facts(&record),
+        json!(["user_changed", "failure", me, me, "the last admin"])
+    );
     root.delete(&mine).await.assert_problem(409, "last_admin");
     let record = newest(&service, "event=user_deleted").await;
-    assert_eq!(facts(&record), json!(["user_deleted", "failure", me, me, "the last admin"]));
+    assert_eq!(
+        facts(&record),
+        json!(["user_deleted", "failure", me, me, "the last admin"])
+    );
 
     let first = newest(&service, "event=first_admin").await;
     assert_eq!(facts(&first), json!(["first_admin", "success", null, me, null]));
@@ -125,22 +220,33 @@ async fn what_an_admin_does_names_both() {
 #[actix_web::test]
 async fn guessing_replays_and_what_services_take_back_are_in_it() {
     let secret = made_up();
-    let vars = [("ORDER_SERVICE_SECRET", secret.as_str()), ("LOGIN_FREE_FAILURES", "2")];
+    let vars = [
+        ("ORDER_SERVICE_SECRET", secret.as_str()),
+        ("LOGIN_FREE_FAILURES", "2"),
+    ];
     let service = service_with(&vars).await;
     let ada = register(&service, "ada@example.com").await["id"].clone();
     let user = format!("user_id={}", ada.as_str().unwrap());
-    let client = service.nobody().authenticating(CLIENT, &secret);
+    let client = service.anonymous().with_basic_auth(CLIENT, &secret);
     let pair = login(&service, "ada@example.com", PASSWORD).await.json();
-    revoke(&client, pair["access_token"].as_str().unwrap()).await.assert_status(200);
+    revoke(&client, pair["access_token"].as_str().unwrap())
+        .await
+        .assert_status(200);
     let record = newest(&service, &user).await;
-    assert_eq!(facts(&record), json!(["token_revoked", "success", null, ada, "by order-service"]));
+    assert_eq!(
+        facts(&record),
+        json!(["token_revoked", "success", null, ada, "by order-service"])
+    );
 
     let pair = login(&service, "ada@example.com", PASSWORD).await.json();
     refresh(&service, &pair["refresh_token"]).await.assert_status(200);
     service.issuer().clock().advance(seconds(11));
     refresh(&service, &pair["refresh_token"]).await.assert_status(401);
     let record = newest(&service, &user).await;
-    assert_eq!(facts(&record), json!(["refresh_replayed", "failure", null, ada, record["detail"]]));
+    assert_eq!(
+        facts(&record),
+        json!(["refresh_replayed", "failure", null, ada, record["detail"]])
+    );
     refresh(&service, &pair["refresh_token"]).await.assert_status(401);
     assert_eq!(count(&service, "event=refresh_replayed").await, 1);
 
@@ -149,7 +255,10 @@ async fn guessing_replays_and_what_services_take_back_are_in_it() {
         login(&service, "eve@example.com", "wrong").await;
     }
     let throttled = newest(&service, &format!("{user}&event=login_throttled")).await;
-    assert_eq!(facts(&throttled), json!(["login_throttled", "failure", null, ada, "wrong password"]));
+    assert_eq!(
+        facts(&throttled),
+        json!(["login_throttled", "failure", null, ada, "wrong password"])
+    );
     assert_eq!(
         count(&service, "event=login_throttled").await,
         2,
@@ -159,7 +268,11 @@ async fn guessing_replays_and_what_services_take_back_are_in_it() {
 
 async fn count(service: &TestService, query: &str) -> usize {
     let root = admin(service).await;
-    let page = root.get(&format!("/admin/audit-log?limit=100&{query}")).await.assert_status(200).json();
+    let page = root
+        .get(&format!("/admin/audit-log?limit=100&{query}"))
+        .await
+        .assert_status(200)
+        .json();
     page["items"].as_array().unwrap().len()
 }
 
@@ -175,9 +288,15 @@ async fn it_comes_in_pages_and_admins_alone_read_it() {
     loop {
         let page = root.get(&path).await.assert_status(200).json();
         seen.extend(
-            page["items"].as_array().unwrap().iter().map(|record| record["id"].as_str().unwrap().to_owned()),
+            page["items"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|record| record["id"].as_str().unwrap().to_owned()),
         );
-        let Some(cursor) = page["next_cursor"].as_str() else { break };
+        let Some(cursor) = page["next_cursor"].as_str() else {
+            break;
+        };
         path = format!("/admin/audit-log?event=registered&limit=2&cursor={cursor}");
     }
     assert_eq!(seen.len(), 5);
@@ -185,14 +304,21 @@ async fn it_comes_in_pages_and_admins_alone_read_it() {
 
     hostile::paging(&root, "/admin/audit-log").await;
     for query in ["event=nonsense", "event=", "user_id=x"] {
-        root.get(&format!("/admin/audit-log?{query}")).await.assert_problem(400, "invalid_query");
+        root.get(&format!("/admin/audit-log?{query}"))
+            .await
+            .assert_problem(400, "invalid_query");
     }
     let unknown = "/admin/audit-log?user_id=01890a5d-ac96-774b-bcce-b302099a8057";
-    root.get(unknown).await.assert(200, json!({"items": [], "next_cursor": null}));
+    root.get(unknown)
+        .await
+        .assert(200, json!({"items": [], "next_cursor": null}));
     let me = root.get("/users/me").await.json();
     assert_eq!(me["email"], ADMIN.0);
     let pair = login(&service, "ada0@example.com", PASSWORD).await.json();
-    bearing(&service, &pair).get("/admin/audit-log").await.assert_problem(403, "forbidden");
+    with_token(&service, &pair)
+        .get("/admin/audit-log")
+        .await
+        .assert_problem(403, "forbidden");
 }
 
 #[actix_web::test]

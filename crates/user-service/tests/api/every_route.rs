@@ -42,12 +42,12 @@ async fn every_route_has_an_answer_to_hostile_input() {
 
 #[actix_web::test]
 async fn the_openapi_document_is_the_routes() {
-    documented::check(service().await.nobody(), routes()).await;
+    documented::check(service().await.anonymous(), routes()).await;
 }
 
 #[actix_web::test]
 async fn a_service_says_how_it_is() {
     let service = service().await;
-    service.nobody().get("/health/live").await.assert_status(200);
-    service.nobody().get("/health/ready").await.assert_status(200);
+    service.anonymous().get("/health/live").await.assert_status(200);
+    service.anonymous().get("/health/ready").await.assert_status(200);
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::{ADMIN, PASSWORD, bearing, login, refresh, register, restart, service, service_with};
+use crate::{ADMIN, PASSWORD, login, refresh, register, restart, service, service_with, with_token};
 
 #[actix_web::test]
 async fn there_is_an_admin_from_the_start() {
@@ -20,10 +20,17 @@ async fn there_is_an_admin_from_the_start() {
 async fn where_there_is_an_admin_no_other_is_made() {
     let service = service().await;
     register(&service, "ada@example.com").await;
-    let vars = [("ADMIN_EMAIL", "ada@example.com"), ("ADMIN_PASSWORD", "another password")];
+    let vars = [
+        ("ADMIN_EMAIL", "ada@example.com"),
+        ("ADMIN_PASSWORD", "another password"),
+    ];
     let service = restart(service, &vars).await;
-    login(&service, "ada@example.com", "another password").await.assert_problem(401, "invalid_credentials");
-    login(&service, "ada@example.com", PASSWORD).await.assert(200, json!({"user": {"roles": ["user"]}}));
+    login(&service, "ada@example.com", "another password")
+        .await
+        .assert_problem(401, "invalid_credentials");
+    login(&service, "ada@example.com", PASSWORD)
+        .await
+        .assert(200, json!({"user": {"roles": ["user"]}}));
     login(&service, ADMIN.0, ADMIN.1).await.assert_status(200);
 }
 
@@ -34,8 +41,17 @@ async fn whoever_sat_on_the_admins_address_is_thrown_out() {
     let squatter = login(&service, ADMIN.0, PASSWORD).await.assert_status(200).json();
 
     let service = restart(service, &[]).await;
-    login(&service, ADMIN.0, PASSWORD).await.assert_problem(401, "invalid_credentials");
-    refresh(&service, &squatter["refresh_token"]).await.assert_problem(401, "invalid_refresh_token");
-    bearing(&service, &squatter).get("/users/me").await.assert_problem(401, "token_revoked");
-    login(&service, ADMIN.0, ADMIN.1).await.assert(200, json!({"user": {"roles": ["user", "admin"]}}));
+    login(&service, ADMIN.0, PASSWORD)
+        .await
+        .assert_problem(401, "invalid_credentials");
+    refresh(&service, &squatter["refresh_token"])
+        .await
+        .assert_problem(401, "invalid_refresh_token");
+    with_token(&service, &squatter)
+        .get("/users/me")
+        .await
+        .assert_problem(401, "token_revoked");
+    login(&service, ADMIN.0, ADMIN.1)
+        .await
+        .assert(200, json!({"user": {"roles": ["user", "admin"]}}));
 }

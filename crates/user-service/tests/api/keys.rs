@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::{KEY, ada, bearing, restart, service, service_of_a_shared_secret};
+use crate::{KEY, ada, restart, service, service_of_a_shared_secret, with_token};
 
 /// Another key, as obviously nobody's.
 const OTHER_KEY: &str = "Hx4dHBsaGRgXFhUUExIREA8ODQwLCgkIBwYFBAMCAQA=";
@@ -10,8 +10,11 @@ const OTHER_KEY: &str = "Hx4dHBsaGRgXFhUUExIREA8ODQwLCgkIBwYFBAMCAQA=";
 #[actix_web::test]
 async fn two_public_keys_are_published_and_nothing_private() {
     let service = service().await;
-    let answer = service.nobody().get("/.well-known/jwks.json").await;
-    let keys = answer.assert_status(200).json()["keys"].as_array().unwrap().clone();
+    let answer = service.anonymous().get("/.well-known/jwks.json").await;
+    let keys = answer.assert_status(200).json()["keys"]
+        .as_array()
+        .unwrap()
+        .clone();
     assert_eq!(keys.len(), 2, "one that signs, and one that will");
     for key in &keys {
         let members: Vec<_> = key.as_object().unwrap().keys().cloned().collect();
@@ -20,7 +23,7 @@ async fn two_public_keys_are_published_and_nothing_private() {
     assert_ne!(keys[0]["kid"], keys[1]["kid"]);
     assert_eq!(answer.header("cache-control"), "public, max-age=300");
     service
-        .nobody()
+        .anonymous()
         .with("if-none-match", answer.header("etag"))
         .get("/.well-known/jwks.json")
         .await
@@ -30,7 +33,7 @@ async fn two_public_keys_are_published_and_nothing_private() {
 #[actix_web::test]
 async fn the_metadata_names_issuer_and_keys() {
     let service = service().await;
-    service.nobody().get("/.well-known/oauth-authorization-server").await.assert(
+    service.anonymous().get("/.well-known/oauth-authorization-server").await.assert(
         200,
         json!({"issuer": "http://localhost:8080", "jwks_uri": "http://localhost:8080/.well-known/jwks.json"}),
     );
@@ -40,23 +43,41 @@ async fn the_metadata_names_issuer_and_keys() {
 async fn keys_outlive_a_restart_and_a_change_of_what_they_are_encrypted_with() {
     let service = service().await;
     let (pair, _) = ada(&service).await;
-    let jwks = service.nobody().get("/.well-known/jwks.json").await.json();
+    let jwks = service.anonymous().get("/.well-known/jwks.json").await.json();
 
-    let changed = [("KEY_ENCRYPTION_KEY", OTHER_KEY), ("KEY_ENCRYPTION_KEY_PREVIOUS", KEY)];
+    let changed = [
+        ("KEY_ENCRYPTION_KEY", OTHER_KEY),
+        ("KEY_ENCRYPTION_KEY_PREVIOUS", KEY),
+    ];
     let service = restart(service, &changed).await;
-    assert_eq!(service.nobody().get("/.well-known/jwks.json").await.json(), jwks);
-    bearing(&service, &pair).get("/users/me").await.assert_status(200);
+    assert_eq!(
+        service.anonymous().get("/.well-known/jwks.json").await.json(),
+        jwks
+    );
+    with_token(&service, &pair)
+        .get("/users/me")
+        .await
+        .assert_status(200);
 
     // They were encrypted anew, so the old one is not needed any more.
     let service = restart(service, &[("KEY_ENCRYPTION_KEY", OTHER_KEY)]).await;
-    bearing(&service, &pair).get("/users/me").await.assert_status(200);
-    crate::refresh(&service, &pair["refresh_token"]).await.assert_status(200);
+    with_token(&service, &pair)
+        .get("/users/me")
+        .await
+        .assert_status(200);
+    crate::refresh(&service, &pair["refresh_token"])
+        .await
+        .assert_status(200);
 }
 
 #[actix_web::test]
 async fn with_a_shared_secret_no_key_is_published() {
     let service = service_of_a_shared_secret().await;
-    service.nobody().get("/.well-known/jwks.json").await.assert(200, json!({"keys": []}));
+    service
+        .anonymous()
+        .get("/.well-known/jwks.json")
+        .await
+        .assert(200, json!({"keys": []}));
     let (_, ada) = ada(&service).await;
     ada.get("/users/me").await.assert_status(200);
 }

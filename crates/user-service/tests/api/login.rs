@@ -25,13 +25,20 @@ async fn a_login_gives_a_pair_of_tokens() {
 async fn another_service_knows_the_bearer_by_the_published_keys_alone() {
     let service = service().await;
     let (pair, _) = ada(&service).await;
-    let jwks = service.nobody().get("/.well-known/jwks.json").await.assert_status(200).json();
+    let jwks = service
+        .anonymous()
+        .get("/.well-known/jwks.json")
+        .await
+        .assert_status(200)
+        .json();
     let keys = KeySet::from_jwks(jwks.to_string().as_bytes(), &[auth::Algorithm::EdDSA]).unwrap();
     let verifier = Verifier::builder("product-service", "http://localhost:8080", Keys::fixed(keys))
         .clock(service.issuer().clock().clone())
         .build();
     let token = pair["access_token"].as_str().unwrap();
-    let Ok(Principal::User(user)) = verifier.verify_with_held_keys(token) else { panic!("not let in") };
+    let Ok(Principal::User(user)) = verifier.verify_with_held_keys(token) else {
+        panic!("not let in")
+    };
     assert_eq!(user.id().to_string(), pair["user"]["id"]);
     assert_eq!(
         (user.email(), user.name(), user.roles()),
@@ -63,7 +70,9 @@ async fn unknown_wrong_and_odd_credentials_are_refused_alike() {
     }
     assert!(bodies.windows(2).all(|pair| pair[0] == pair[1]), "{bodies:?}");
     let long = "x".repeat(60_000);
-    login(&service, "ada@example.com", &long).await.assert_problem(401, "invalid_credentials");
+    login(&service, "ada@example.com", &long)
+        .await
+        .assert_problem(401, "invalid_credentials");
 }
 
 #[actix_web::test]
@@ -75,7 +84,9 @@ async fn an_access_token_ends_after_its_life_and_the_leeway() {
     ada.get("/users/me").await.assert_status(200);
     service.issuer().clock().advance(seconds(1));
     ada.get("/users/me").await.assert_problem(401, "token_expired");
-    ada.get("/auth/current-user").await.assert(200, json!({"current_user": null}));
+    ada.get("/auth/current-user")
+        .await
+        .assert(200, json!({"current_user": null}));
 }
 
 #[actix_web::test]
@@ -91,10 +102,20 @@ async fn more_logins_than_slots_and_queue_hold_are_told_to_come_back() {
     let asked = (0..30).map(|_| login(&service, "eve@example.com", PASSWORD));
     let answers = futures_util::future::join_all(asked).await;
     let (busy, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 503);
-    assert!(!busy.is_empty() && !refused.is_empty(), "{} busy, {} refused", busy.len(), refused.len());
+    assert!(
+        !busy.is_empty() && !refused.is_empty(),
+        "{} busy, {} refused",
+        busy.len(),
+        refused.len()
+    );
     for answer in busy {
         answer.assert_problem(503, "hashing_busy");
-        assert!(answer.header("retry-after").parse::<u32>().is_ok_and(|seconds| seconds > 0));
+        assert!(
+            answer
+                .header("retry-after")
+                .parse::<u32>()
+                .is_ok_and(|seconds| seconds > 0)
+        );
     }
     for answer in refused {
         answer.assert_problem(401, "invalid_credentials");

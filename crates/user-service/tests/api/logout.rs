@@ -2,12 +2,14 @@
 
 use actix_web::http::Method;
 use serde_json::{Value, json};
-use test_kit::{Answer, Client};
+use test_kit::{Client, TestResponse};
 
-use crate::{ada, bearing, login, refresh, restart, seconds, service, service_with};
+use crate::{ada, login, refresh, restart, seconds, service, service_with, with_token};
 
-async fn logout(client: &Client) -> Answer {
-    client.send(&Method::POST, "/auth/logout", |request| request).await
+async fn logout(client: &Client) -> TestResponse {
+    client
+        .send(&Method::POST, "/auth/logout", |request| request)
+        .await
 }
 
 #[actix_web::test]
@@ -18,10 +20,21 @@ async fn a_logout_ends_the_session_of_the_access_token() {
     logout(&ada).await.assert_status(204);
     let refused = ada.get("/users/me").await;
     refused.assert_problem(401, "token_revoked");
-    assert!(refused.header("www-authenticate").contains(r#"error="invalid_token""#));
-    ada.get("/auth/current-user").await.assert(200, json!({"current_user": null}));
-    refresh(&service, &pair["refresh_token"]).await.assert_problem(401, "invalid_refresh_token");
-    bearing(&service, &other).get("/users/me").await.assert_status(200);
+    assert!(
+        refused
+            .header("www-authenticate")
+            .contains(r#"error="invalid_token""#)
+    );
+    ada.get("/auth/current-user")
+        .await
+        .assert(200, json!({"current_user": null}));
+    refresh(&service, &pair["refresh_token"])
+        .await
+        .assert_problem(401, "invalid_refresh_token");
+    with_token(&service, &other)
+        .get("/users/me")
+        .await
+        .assert_status(200);
     logout(&ada).await.assert_status(204);
 }
 
@@ -29,14 +42,30 @@ async fn a_logout_ends_the_session_of_the_access_token() {
 async fn a_logout_ends_the_session_of_a_refresh_token() {
     let service = service().await;
     let (first, ada) = ada(&service).await;
-    let second = refresh(&service, &first["refresh_token"]).await.assert_status(200).json();
+    let second = refresh(&service, &first["refresh_token"])
+        .await
+        .assert_status(200)
+        .json();
     let body = |pair: &Value| json!({"refresh_token": pair["refresh_token"]});
     // The one before the newest will do: its bearer may have missed the answer.
-    service.nobody().post("/auth/logout", body(&first)).await.assert_status(204);
+    service
+        .anonymous()
+        .post("/auth/logout", body(&first))
+        .await
+        .assert_status(204);
     ada.get("/users/me").await.assert_problem(401, "token_revoked");
-    bearing(&service, &second).get("/users/me").await.assert_problem(401, "token_revoked");
-    refresh(&service, &second["refresh_token"]).await.assert_problem(401, "invalid_refresh_token");
-    service.nobody().post("/auth/logout", body(&second)).await.assert_status(204);
+    with_token(&service, &second)
+        .get("/users/me")
+        .await
+        .assert_problem(401, "token_revoked");
+    refresh(&service, &second["refresh_token"])
+        .await
+        .assert_problem(401, "invalid_refresh_token");
+    service
+        .anonymous()
+        .post("/auth/logout", body(&second))
+        .await
+        .assert_status(204);
 }
 
 #[actix_web::test]
@@ -44,24 +73,37 @@ async fn an_expired_access_token_and_a_refresh_token_together_log_out() {
     let service = service().await;
     let (pair, ada) = ada(&service).await;
     service.issuer().clock().advance(seconds(1_000));
-    ada.post("/auth/logout", json!({"refresh_token": pair["refresh_token"]})).await.assert_status(204);
-    refresh(&service, &pair["refresh_token"]).await.assert_problem(401, "invalid_refresh_token");
+    ada.post("/auth/logout", json!({"refresh_token": pair["refresh_token"]}))
+        .await
+        .assert_status(204);
+    refresh(&service, &pair["refresh_token"])
+        .await
+        .assert_problem(401, "invalid_refresh_token");
 }
 
 #[actix_web::test]
 async fn whoever_shows_nothing_good_is_logged_out_already() {
     let service = service().await;
     let (pair, ada) = ada(&service).await;
-    logout(service.nobody()).await.assert_status(204);
-    logout(&service.nobody().bearing("nonsense")).await.assert_status(204);
-    for empty in ["content-length: 0\r\n\r\n", "transfer-encoding: chunked\r\n\r\n0\r\n\r\n"] {
+    logout(service.anonymous()).await.assert_status(204);
+    logout(&service.anonymous().with_token("nonsense"))
+        .await
+        .assert_status(204);
+    for empty in [
+        "content-length: 0\r\n\r\n",
+        "transfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+    ] {
         let request =
             format!("POST /auth/logout HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{empty}");
         let answer = service.raw(request.as_bytes()).await;
         assert!(answer.starts_with("HTTP/1.1 204"), "{empty:?}: {answer}");
     }
     for token in ["", "nonsense", &"A".repeat(43)] {
-        service.nobody().post("/auth/logout", json!({"refresh_token": token})).await.assert_status(204);
+        service
+            .anonymous()
+            .post("/auth/logout", json!({"refresh_token": token}))
+            .await
+            .assert_status(204);
     }
     ada.get("/users/me").await.assert_status(200);
     refresh(&service, &pair["refresh_token"]).await.assert_status(200);
@@ -74,7 +116,10 @@ async fn a_logout_outlives_a_restart_with_a_shorter_life_for_tokens() {
     logout(&ada).await.assert_status(204);
     service.issuer().clock().advance(seconds(300));
     let service = restart(service, &[("ACCESS_TOKEN_TTL", "60s")]).await;
-    ada.at(&service).get("/users/me").await.assert_problem(401, "token_revoked");
+    ada.at(&service)
+        .get("/users/me")
+        .await
+        .assert_problem(401, "token_revoked");
 }
 
 #[actix_web::test]

@@ -1,5 +1,9 @@
 //! user-service through its front door.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops at what can't be")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test stops at what can't be"
+)]
 
 mod admin_users;
 mod audit_log;
@@ -31,7 +35,7 @@ use std::sync::Arc;
 use auth::testing::Issuer;
 use serde_json::{Value, json};
 use service_kit::{Env, Settings};
-use test_kit::{Answer, Client, Running, TestHost, TestService};
+use test_kit::{Client, Running, TestResponse, TestRuntime, TestService};
 use user_service::{Config, NAME, startup};
 use uuid::Uuid;
 
@@ -60,7 +64,7 @@ fn replica(service: &TestService, vars: &[(&str, &str)]) -> TestService {
     TestService::spawn_on(issuer, database, run(vars))
 }
 
-fn run(vars: &[(&str, &str)]) -> impl FnOnce(TestHost) -> Running + use<> {
+fn run(vars: &[(&str, &str)]) -> impl FnOnce(TestRuntime) -> Running + use<> {
     // Hashes that cost next to nothing.
     let defaults = [
         ("KEY_ENCRYPTION_KEY", KEY),
@@ -73,9 +77,9 @@ fn run(vars: &[(&str, &str)]) -> impl FnOnce(TestHost) -> Running + use<> {
     let settings = Settings::read(&mut env, NAME);
     let config = Config::read(&mut env, settings);
     let mut config = env.finish(config).unwrap();
-    move |TestHost { database, host }| {
+    move |TestRuntime { database, runtime }| {
         config.database = database;
-        Box::pin(startup::run(config, host))
+        Box::pin(startup::run(config, runtime))
     }
 }
 
@@ -86,7 +90,11 @@ async fn service_of_a_shared_secret() -> TestService {
 
 async fn service_of_a_shared_secret_with(vars: &[(&str, &str)]) -> TestService {
     let secret = made_up();
-    let vars: Vec<_> = vars.iter().copied().chain([("JWT_SECRET", secret.as_str())]).collect();
+    let vars: Vec<_> = vars
+        .iter()
+        .copied()
+        .chain([("JWT_SECRET", secret.as_str())])
+        .collect();
     TestService::spawn(Issuer::with_secret(NAME, &secret), run(&vars)).await
 }
 
@@ -100,33 +108,49 @@ const PASSWORD: &str = "correct horse battery";
 /// Registers somebody.
 async fn register(service: &TestService, email: &str) -> Value {
     let body = json!({"email": email, "password": PASSWORD, "name": "Ada"});
-    service.nobody().post("/auth/register", body).await.assert_status(201).json()
+    service
+        .anonymous()
+        .post("/auth/register", body)
+        .await
+        .assert_status(201)
+        .json()
 }
 
-async fn login(service: &TestService, email: &str, password: &str) -> Answer {
-    service.nobody().post("/auth/login", json!({"email": email, "password": password})).await
+async fn login(service: &TestService, email: &str, password: &str) -> TestResponse {
+    service
+        .anonymous()
+        .post("/auth/login", json!({"email": email, "password": password}))
+        .await
 }
 
 /// The first admin.
 async fn admin(service: &TestService) -> Client {
     let pair = login(service, ADMIN.0, ADMIN.1).await.assert_status(200).json();
-    bearing(service, &pair)
+    with_token(service, &pair)
 }
 
-async fn refresh(service: &TestService, token: &Value) -> Answer {
-    service.nobody().post("/auth/refresh", json!({"refresh_token": token})).await
+async fn refresh(service: &TestService, token: &Value) -> TestResponse {
+    service
+        .anonymous()
+        .post("/auth/refresh", json!({"refresh_token": token}))
+        .await
 }
 
 /// Somebody who has registered and logged in: their tokens, and a client with the first of them.
 async fn ada(service: &TestService) -> (Value, Client) {
     register(service, "ada@example.com").await;
-    let pair = login(service, "ada@example.com", PASSWORD).await.assert_status(200).json();
-    let client = bearing(service, &pair);
+    let pair = login(service, "ada@example.com", PASSWORD)
+        .await
+        .assert_status(200)
+        .json();
+    let client = with_token(service, &pair);
     (pair, client)
 }
 
-fn bearing(service: &TestService, pair: &Value) -> Client {
-    service.nobody().bearing(pair["access_token"].as_str().unwrap())
+fn with_token(service: &TestService, pair: &Value) -> Client {
+    service
+        .anonymous()
+        .with_token(pair["access_token"].as_str().unwrap())
 }
 
 fn seconds(seconds: i64) -> chrono::TimeDelta {

@@ -8,13 +8,18 @@ use crate::{ada, service, service_of_a_shared_secret};
 async fn everyone_may_ask_who_they_are() {
     let service = service().await;
     let (pair, ada) = ada(&service).await;
-    ada.get("/auth/current-user").await.assert(200, json!({"current_user": pair["user"]}));
+    ada.get("/auth/current-user")
+        .await
+        .assert(200, json!({"current_user": pair["user"]}));
     for client in [
-        service.nobody().clone(),
-        service.nobody().bearing("x"),
-        service.nobody().with("authorization", "Basic x"),
+        service.anonymous().clone(),
+        service.anonymous().with_token("x"),
+        service.anonymous().with("authorization", "Basic x"),
     ] {
-        client.get("/auth/current-user").await.assert(200, json!({"current_user": null}));
+        client
+            .get("/auth/current-user")
+            .await
+            .assert(200, json!({"current_user": null}));
     }
 }
 
@@ -30,7 +35,9 @@ async fn a_user_sees_and_renames_themselves() {
     ada.patch("/users/me", json!({"name": name}))
         .await
         .assert(200, json!({"name": name, "id": pair["user"]["id"]}));
-    ada.get("/users/me").await.assert(200, json!({"name": name, "email": "ada@example.com"}));
+    ada.get("/users/me")
+        .await
+        .assert(200, json!({"name": name, "email": "ada@example.com"}));
 }
 
 #[actix_web::test]
@@ -57,11 +64,19 @@ async fn nothing_but_the_name_can_be_changed_so() {
 #[actix_web::test]
 async fn the_bearer_of_a_good_token_who_is_nobody_here_is_not_found() {
     let service = service_of_a_shared_secret().await;
-    service.user("ghost").get("/users/me").await.assert_problem(404, "user_not_found");
+    service
+        .user("ghost")
+        .get("/users/me")
+        .await
+        .assert_problem(404, "user_not_found");
     service
         .user("ghost")
         .patch("/users/me", json!({"name": "Boo"}))
         .await
         .assert_problem(404, "user_not_found");
-    service.user("ghost").get("/auth/current-user").await.assert(200, json!({"current_user": null}));
+    service
+        .user("ghost")
+        .get("/auth/current-user")
+        .await
+        .assert(200, json!({"current_user": null}));
 }

@@ -12,7 +12,7 @@ use crate::oauth::{CLIENT, ask_for_stock};
 use crate::{made_up, restart, service, service_with};
 
 fn with(service: &TestService, authorization: &str) -> Client {
-    service.nobody().with("authorization", authorization)
+    service.anonymous().with("authorization", authorization)
 }
 
 #[actix_web::test]
@@ -21,22 +21,42 @@ async fn a_secret_of_any_characters_works_once_it_is_encoded() {
     let service = service_with(&[("ORDER_SERVICE_SECRET", &secret)]).await;
     let encoded: String = secret
         .bytes()
-        .map(|byte| if byte == b' ' { "+".to_owned() } else { format!("%{byte:02x}") })
+        .map(|byte| {
+            if byte == b' ' {
+                "+".to_owned()
+            } else {
+                format!("%{byte:02x}")
+            }
+        })
         .collect();
     for name in [CLIENT, "order%2Dservice", "%6Frder-service"] {
-        ask_for_stock(&service.nobody().authenticating(name, &encoded)).await.assert_status(200);
+        ask_for_stock(&service.anonymous().with_basic_auth(name, &encoded))
+            .await
+            .assert_status(200);
     }
     // As it stands it means another one: the plus sign is a space.
-    let raw = service.nobody().authenticating(CLIENT, &secret);
-    ask_for_stock(&raw).await.assert_oauth_error(401, "invalid_client");
+    let raw = service.anonymous().with_basic_auth(CLIENT, &secret);
+    ask_for_stock(&raw)
+        .await
+        .assert_oauth_error(401, "invalid_client");
     let pair = STANDARD.encode(format!("{CLIENT}:{encoded}"));
-    ask_for_stock(&with(&service, &format!("bASIC {pair}"))).await.assert_status(200);
-    for header in [format!("Basic  {pair}"), format!("Bearer {pair}"), pair.clone(), format!("Basic {pair}=")]
-    {
-        ask_for_stock(&with(&service, &header)).await.assert_oauth_error(401, "invalid_client");
+    ask_for_stock(&with(&service, &format!("bASIC {pair}")))
+        .await
+        .assert_status(200);
+    for header in [
+        format!("Basic  {pair}"),
+        format!("Bearer {pair}"),
+        pair.clone(),
+        format!("Basic {pair}="),
+    ] {
+        ask_for_stock(&with(&service, &header))
+            .await
+            .assert_oauth_error(401, "invalid_client");
     }
     let twice = with(&service, &format!("Basic {pair}")).with("authorization", &format!("Basic {pair}"));
-    ask_for_stock(&twice).await.assert_oauth_error(400, "invalid_request");
+    ask_for_stock(&twice)
+        .await
+        .assert_oauth_error(400, "invalid_request");
 }
 
 #[actix_web::test]
@@ -59,11 +79,13 @@ async fn unknown_names_and_wrong_secrets_are_refused_alike() {
         ("nobody", &secret),
         ("order-service%00", &secret),
     ] {
-        let answer = ask_for_stock(&service.nobody().authenticating(name, secret)).await;
+        let answer = ask_for_stock(&service.anonymous().with_basic_auth(name, secret)).await;
         bodies.push(answer.assert_oauth_error(401, "invalid_client").body.clone());
     }
     assert!(bodies.windows(2).all(|pair| pair[0] == pair[1]), "{bodies:?}");
-    ask_for_stock(&service.nobody().authenticating(CLIENT, &secret)).await.assert_status(200);
+    ask_for_stock(&service.anonymous().with_basic_auth(CLIENT, &secret))
+        .await
+        .assert_status(200);
 }
 
 #[actix_web::test]
@@ -73,12 +95,22 @@ async fn credentials_in_the_body_count_for_nothing() {
     let form = format!(
         "grant_type=client_credentials&audience=inventory-service&client_id={CLIENT}&client_secret={secret}"
     );
-    service.nobody().post_form("/oauth/token", &form).await.assert_oauth_error(401, "invalid_client");
-    let client = service.nobody().authenticating(CLIENT, &secret);
-    client.post_form("/oauth/token", &form).await.assert_oauth_error(400, "invalid_request");
+    service
+        .anonymous()
+        .post_form("/oauth/token", &form)
+        .await
+        .assert_oauth_error(401, "invalid_client");
+    let client = service.anonymous().with_basic_auth(CLIENT, &secret);
+    client
+        .post_form("/oauth/token", &form)
+        .await
+        .assert_oauth_error(400, "invalid_request");
     for path in ["/oauth/introspect", "/oauth/revoke"] {
         let form = format!("token=x&client_secret={secret}");
-        client.post_form(path, &form).await.assert_oauth_error(400, "invalid_request");
+        client
+            .post_form(path, &form)
+            .await
+            .assert_oauth_error(400, "invalid_request");
     }
 }
 
@@ -87,17 +119,21 @@ async fn another_secret_counts_from_the_next_start_and_none_ends_it() {
     let (old, new) = (made_up(), made_up());
     let service = service_with(&[("ORDER_SERVICE_SECRET", &old), ("PRODUCT_SERVICE_SECRET", &old)]).await;
     let ask = async |service: &TestService, secret: &str| {
-        ask_for_stock(&service.nobody().authenticating(CLIENT, secret)).await
+        ask_for_stock(&service.anonymous().with_basic_auth(CLIENT, secret)).await
     };
     ask(&service, &old).await.assert_status(200);
 
     let service = restart(service, &[("ORDER_SERVICE_SECRET", &new)]).await;
     ask(&service, &new).await.assert_status(200);
-    ask(&service, &old).await.assert_oauth_error(401, "invalid_client");
+    ask(&service, &old)
+        .await
+        .assert_oauth_error(401, "invalid_client");
     assert_eq!(stored(&service).await.len(), 1);
 
     let service = restart(service, &[]).await;
-    ask(&service, &new).await.assert_oauth_error(401, "invalid_client");
+    ask(&service, &new)
+        .await
+        .assert_oauth_error(401, "invalid_client");
     assert!(stored(&service).await.is_empty());
 }
 
@@ -105,9 +141,12 @@ async fn another_secret_counts_from_the_next_start_and_none_ends_it() {
 async fn nothing_but_hashes_rests_in_the_database() {
     let (one, other) = (made_up(), made_up());
     let service = service_with(&[("ORDER_SERVICE_SECRET", &one), ("PRODUCT_SERVICE_SECRET", &other)]).await;
-    service.nobody().get("/health/ready").await.assert_status(200);
+    service.anonymous().get("/health/ready").await.assert_status(200);
     let hash = |secret: &str| digest(&SHA256, secret.as_bytes()).as_ref().to_vec();
-    let hashes = [("order-service".to_owned(), hash(&one)), ("product-service".to_owned(), hash(&other))];
+    let hashes = [
+        ("order-service".to_owned(), hash(&one)),
+        ("product-service".to_owned(), hash(&other)),
+    ];
     assert_eq!(stored(&service).await, hashes);
 }
 
@@ -119,24 +158,36 @@ async fn stored(service: &TestService) -> Vec<(String, Vec<u8>)> {
 
 #[actix_web::test]
 async fn the_metadata_names_the_endpoints_where_services_find_them() {
-    let service =
-        service_with(&[("USER_SERVICE_URL", "http://users:84"), ("PUBLIC_URL", "https://shop.example")])
-            .await;
-    service.nobody().get("/.well-known/oauth-authorization-server").await.assert(
-        200,
-        json!({
-            "issuer": "https://shop.example",
-            "jwks_uri": "https://shop.example/.well-known/jwks.json",
-            "token_endpoint": "http://users:84/oauth/token",
-            "introspection_endpoint": "http://users:84/oauth/introspect",
-            "revocation_endpoint": "http://users:84/oauth/revoke",
-            "token_endpoint_auth_methods_supported": ["client_secret_basic"],
-            "introspection_endpoint_auth_methods_supported": ["client_secret_basic"],
-            "revocation_endpoint_auth_methods_supported": ["client_secret_basic"],
-            "grant_types_supported": ["client_credentials"],
-        }),
-    );
+    let service = service_with(&[
+        ("USER_SERVICE_URL", "http://users:84"),
+        ("PUBLIC_URL", "https://shop.example"),
+    ])
+    .await;
+    service
+        .anonymous()
+        .get("/.well-known/oauth-authorization-server")
+        .await
+        .assert(
+            200,
+            json!({
+                "issuer": "https://shop.example",
+                "jwks_uri": "https://shop.example/.well-known/jwks.json",
+                "token_endpoint": "http://users:84/oauth/token",
+                "introspection_endpoint": "http://users:84/oauth/introspect",
+                "revocation_endpoint": "http://users:84/oauth/revoke",
+                "token_endpoint_auth_methods_supported": ["client_secret_basic"],
+                "introspection_endpoint_auth_methods_supported": ["client_secret_basic"],
+                "revocation_endpoint_auth_methods_supported": ["client_secret_basic"],
+                "grant_types_supported": ["client_credentials"],
+            }),
+        );
     let service = self::service().await;
-    let answer = service.nobody().get("/.well-known/oauth-authorization-server").await;
-    answer.assert(200, json!({"token_endpoint": "http://127.0.0.1:8081/oauth/token"}));
+    let answer = service
+        .anonymous()
+        .get("/.well-known/oauth-authorization-server")
+        .await;
+    answer.assert(
+        200,
+        json!({"token_endpoint": "http://127.0.0.1:8081/oauth/token"}),
+    );
 }

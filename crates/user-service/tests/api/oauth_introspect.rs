@@ -12,7 +12,7 @@ fn text(value: &Value) -> &str {
 
 /// Requires `{"active": false}` and nothing else.
 #[track_caller]
-fn assert_inactive(answer: &test_kit::Answer) {
+fn assert_inactive(answer: &test_kit::TestResponse) {
     assert_eq!(answer.assert_status(200).json(), json!({"active": false}));
     assert_eq!(answer.header("cache-control"), "no-store");
 }
@@ -34,7 +34,10 @@ async fn a_persons_token_tells_what_it_says() {
     );
     let body = answer.json();
     assert!(body["jti"].is_string() && body["sid"].is_string(), "{body}");
-    assert_eq!((answer.header("cache-control"), answer.header("pragma")), ("no-store", "no-cache"));
+    assert_eq!(
+        (answer.header("cache-control"), answer.header("pragma")),
+        ("no-store", "no-cache")
+    );
 }
 
 #[actix_web::test]
@@ -63,19 +66,32 @@ async fn a_refresh_token_is_good_until_it_is_replaced() {
     let now = house.users.issuer().clock().unix();
     let live = |until: i64| json!({"active": true, "sub": first["user"]["id"], "exp": until});
     let old = text(&first["refresh_token"]);
-    introspect(&house.stock, old).await.assert(200, live(now + 604_800));
+    introspect(&house.stock, old)
+        .await
+        .assert(200, live(now + 604_800));
 
     house.users.issuer().clock().advance(seconds(60));
-    let second = refresh(&house.users, &first["refresh_token"]).await.assert_status(200).json();
+    let second = refresh(&house.users, &first["refresh_token"])
+        .await
+        .assert_status(200)
+        .json();
     let new = text(&second["refresh_token"]);
-    introspect(&house.stock, new).await.assert(200, live(now + 604_860));
+    introspect(&house.stock, new)
+        .await
+        .assert(200, live(now + 604_860));
     // Whoever missed the answer may still use it.
-    introspect(&house.stock, old).await.assert(200, live(now + 604_860));
+    introspect(&house.stock, old)
+        .await
+        .assert(200, live(now + 604_860));
     house.users.issuer().clock().advance(seconds(11));
     assert_inactive(&introspect(&house.stock, old).await);
     // To ask is not to use: it was no replay.
-    introspect(&house.stock, new).await.assert(200, live(now + 604_860));
-    refresh(&house.users, &second["refresh_token"]).await.assert_status(200);
+    introspect(&house.stock, new)
+        .await
+        .assert(200, live(now + 604_860));
+    refresh(&house.users, &second["refresh_token"])
+        .await
+        .assert_status(200);
     house.users.issuer().clock().advance(seconds(604_800));
     assert_inactive(&introspect(&house.stock, new).await);
 }
@@ -84,10 +100,15 @@ async fn a_refresh_token_is_good_until_it_is_replaced() {
 async fn a_token_that_has_ended_is_good_no_more_not_even_within_the_leeway() {
     let house = House::new().await;
     let (pair, ada) = ada(&house.users).await;
-    let tokens = [text(&pair["access_token"]).to_owned(), house.token_for_stock().await];
+    let tokens = [
+        text(&pair["access_token"]).to_owned(),
+        house.token_for_stock().await,
+    ];
     house.users.issuer().clock().advance(seconds(899));
     for token in &tokens {
-        introspect(&house.stock, token).await.assert(200, json!({"active": true}));
+        introspect(&house.stock, token)
+            .await
+            .assert(200, json!({"active": true}));
     }
     house.users.issuer().clock().advance(seconds(1));
     for token in &tokens {
@@ -101,23 +122,34 @@ async fn after_a_logout_neither_token_is_good() {
     let house = House::new().await;
     let (pair, ada) = ada(&house.users).await;
     let service_token = house.token_for_stock().await;
-    ada.post("/auth/logout", json!({"refresh_token": ""})).await.assert_status(204);
+    ada.post("/auth/logout", json!({"refresh_token": ""}))
+        .await
+        .assert_status(204);
     for token in [&pair["access_token"], &pair["refresh_token"]] {
         assert_inactive(&introspect(&house.stock, text(token)).await);
     }
-    introspect(&house.stock, &service_token).await.assert(200, json!({"active": true}));
+    introspect(&house.stock, &service_token)
+        .await
+        .assert(200, json!({"active": true}));
 }
 
 #[actix_web::test]
 async fn a_replayed_refresh_token_takes_the_access_tokens_along() {
     let house = House::new().await;
     let (first, _) = ada(&house.users).await;
-    let second = refresh(&house.users, &first["refresh_token"]).await.assert_status(200).json();
+    let second = refresh(&house.users, &first["refresh_token"])
+        .await
+        .assert_status(200)
+        .json();
     for pair in [&first, &second] {
-        introspect(&house.stock, text(&pair["access_token"])).await.assert(200, json!({"active": true}));
+        introspect(&house.stock, text(&pair["access_token"]))
+            .await
+            .assert(200, json!({"active": true}));
     }
     house.users.issuer().clock().advance(seconds(11));
-    refresh(&house.users, &first["refresh_token"]).await.assert_status(401);
+    refresh(&house.users, &first["refresh_token"])
+        .await
+        .assert_status(401);
     for pair in [&first, &second] {
         assert_inactive(&introspect(&house.stock, text(&pair["access_token"])).await);
         assert_inactive(&introspect(&house.stock, text(&pair["refresh_token"])).await);
@@ -129,7 +161,11 @@ async fn of_a_disabled_user_or_one_with_other_rights_no_token_is_good() {
     for change in ["disabled = true", "epoch = epoch + 1"] {
         let house = House::new().await;
         let (pair, _) = ada(&house.users).await;
-        execute(&house.users, &format!("update users set {change} where email = 'ada@example.com'")).await;
+        execute(
+            &house.users,
+            &format!("update users set {change} where email = 'ada@example.com'"),
+        )
+        .await;
         assert_inactive(&introspect(&house.stock, text(&pair["access_token"])).await);
         let refresh_token = introspect(&house.stock, text(&pair["refresh_token"])).await;
         if change.starts_with("disabled") {
@@ -190,11 +226,19 @@ async fn a_hint_changes_nothing_and_a_token_is_needed() {
     for hint in ["access_token", "refresh_token", "no_such_type", ""] {
         for token in [&pair["access_token"], &pair["refresh_token"]] {
             let form = format!("token={}&token_type_hint={hint}", text(token));
-            house.stock.post_form("/oauth/introspect", &form).await.assert(200, json!({"active": true}));
+            house
+                .stock
+                .post_form("/oauth/introspect", &form)
+                .await
+                .assert(200, json!({"active": true}));
         }
     }
     for form in ["", "token=", "token_type_hint=access_token", "token=a&token=b"] {
-        house.stock.post_form("/oauth/introspect", form).await.assert_oauth_error(400, "invalid_request");
+        house
+            .stock
+            .post_form("/oauth/introspect", form)
+            .await
+            .assert_oauth_error(400, "invalid_request");
     }
 }
 
@@ -203,8 +247,12 @@ async fn people_cant_ask() {
     let house = House::new().await;
     let (pair, ada) = ada(&house.users).await;
     let token = text(&pair["access_token"]);
-    introspect(&ada, token).await.assert_oauth_error(401, "invalid_client");
-    revoke(&ada, token).await.assert_oauth_error(401, "invalid_client");
+    introspect(&ada, token)
+        .await
+        .assert_oauth_error(401, "invalid_client");
+    revoke(&ada, token)
+        .await
+        .assert_oauth_error(401, "invalid_client");
 }
 
 #[actix_web::test]
@@ -214,6 +262,8 @@ async fn a_token_outlives_a_restart() {
     let users = crate::service_with(&vars).await;
     let (pair, _) = ada(&users).await;
     let users = restart(users, &vars).await;
-    let stock = users.nobody().authenticating("inventory-service", &secret);
-    introspect(&stock, text(&pair["access_token"])).await.assert(200, json!({"active": true}));
+    let stock = users.anonymous().with_basic_auth("inventory-service", &secret);
+    introspect(&stock, text(&pair["access_token"]))
+        .await
+        .assert(200, json!({"active": true}));
 }

@@ -1,16 +1,21 @@
 //! Changing one's password, and what becomes of its hash.
 
 use serde_json::json;
-use test_kit::{Answer, Client, TestService};
+use test_kit::{Client, TestResponse, TestService};
 
 use crate::database::{execute, text};
-use crate::{PASSWORD, ada, bearing, login, refresh, restart, seconds, service, service_with};
+use crate::{PASSWORD, ada, login, refresh, restart, seconds, service, service_with, with_token};
 
 const HASH: &str = "select password_hash from users where email = 'ada@example.com'";
 const NEW: &str = "a new password, ünd lönger";
 
-async fn change(client: &Client, current: &str, new: &str) -> Answer {
-    client.put("/auth/password", json!({"current_password": current, "new_password": new})).await
+async fn change(client: &Client, current: &str, new: &str) -> TestResponse {
+    client
+        .put(
+            "/auth/password",
+            json!({"current_password": current, "new_password": new}),
+        )
+        .await
 }
 
 #[actix_web::test]
@@ -21,10 +26,19 @@ async fn a_changed_password_ends_every_other_session() {
     change(&ada, PASSWORD, NEW).await.assert_status(204);
 
     ada.get("/users/me").await.assert_status(200);
-    refresh(&service, &phone["refresh_token"]).await.assert_status(200);
-    bearing(&service, &laptop).get("/users/me").await.assert_problem(401, "token_revoked");
-    refresh(&service, &laptop["refresh_token"]).await.assert_problem(401, "invalid_refresh_token");
-    login(&service, "ada@example.com", PASSWORD).await.assert_problem(401, "invalid_credentials");
+    refresh(&service, &phone["refresh_token"])
+        .await
+        .assert_status(200);
+    with_token(&service, &laptop)
+        .get("/users/me")
+        .await
+        .assert_problem(401, "token_revoked");
+    refresh(&service, &laptop["refresh_token"])
+        .await
+        .assert_problem(401, "invalid_refresh_token");
+    login(&service, "ada@example.com", PASSWORD)
+        .await
+        .assert_problem(401, "invalid_credentials");
     login(&service, "ada@example.com", NEW).await.assert_status(200);
 }
 
@@ -33,13 +47,21 @@ async fn what_is_wrong_with_a_change_is_told_by_field_and_changes_nothing() {
     let service = service().await;
     let (_, ada) = ada(&service).await;
     for current in ["", "wrong", &PASSWORD.to_uppercase()] {
-        change(&ada, current, NEW).await.assert_invalid("current_password");
+        change(&ada, current, NEW)
+            .await
+            .assert_invalid("current_password");
     }
     for new in ["", "short", "password1", "ada@example.com", &"x".repeat(129)] {
         change(&ada, PASSWORD, new).await.assert_invalid("new_password");
     }
-    login(&service, "ada@example.com", PASSWORD).await.assert_status(200);
-    service.nobody().put("/auth/password", json!({})).await.assert_problem(401, "no_token");
+    login(&service, "ada@example.com", PASSWORD)
+        .await
+        .assert_status(200);
+    service
+        .anonymous()
+        .put("/auth/password", json!({}))
+        .await
+        .assert_problem(401, "no_token");
 }
 
 #[actix_web::test]
@@ -47,12 +69,16 @@ async fn whoever_has_a_token_can_t_guess_the_password_with_it() {
     let service = service_with(&[("LOGIN_FREE_FAILURES", "3")]).await;
     let (_, ada) = ada(&service).await;
     for _ in 0..3 {
-        change(&ada, "wrong", NEW).await.assert_invalid("current_password");
+        change(&ada, "wrong", NEW)
+            .await
+            .assert_invalid("current_password");
     }
     let refused = change(&ada, PASSWORD, NEW).await;
     refused.assert_problem(429, "too_many_attempts");
     assert_eq!(refused.header("retry-after"), "300");
-    login(&service, "ada@example.com", PASSWORD).await.assert_problem(429, "too_many_attempts");
+    login(&service, "ada@example.com", PASSWORD)
+        .await
+        .assert_problem(429, "too_many_attempts");
     service.issuer().clock().advance(seconds(300));
     change(&ada, PASSWORD, NEW).await.assert_status(204);
 }
@@ -78,12 +104,18 @@ async fn a_hash_of_another_cost_is_renewed_at_the_next_login() {
     let first = hash(&service).await;
     assert!(first.contains("m=64,t=1,p=1"), "{first}");
     let service = restart(service, &[("ARGON2_MEMORY_KIB", "128"), ("ARGON2_PASSES", "2")]).await;
-    login(&service, "ada@example.com", "wrong").await.assert_problem(401, "invalid_credentials");
+    login(&service, "ada@example.com", "wrong")
+        .await
+        .assert_problem(401, "invalid_credentials");
     assert_eq!(hash(&service).await, first, "a wrong password renews nothing");
-    login(&service, "ada@example.com", PASSWORD).await.assert_status(200);
+    login(&service, "ada@example.com", PASSWORD)
+        .await
+        .assert_status(200);
     let renewed = hash(&service).await;
     assert!(renewed.contains("m=128,t=2,p=1"), "{renewed}");
-    login(&service, "ada@example.com", PASSWORD).await.assert_status(200);
+    login(&service, "ada@example.com", PASSWORD)
+        .await
+        .assert_status(200);
     assert_eq!(hash(&service).await, renewed);
 }
 
@@ -94,5 +126,7 @@ async fn a_hash_that_nobody_should_compute_lets_nobody_in() {
     let absurd = "update users set password_hash = replace(password_hash, 'm=64', 'm=4000000000') \
                   where email = 'ada@example.com'";
     execute(&service, absurd).await;
-    login(&service, "ada@example.com", PASSWORD).await.assert_problem(401, "invalid_credentials");
+    login(&service, "ada@example.com", PASSWORD)
+        .await
+        .assert_problem(401, "invalid_credentials");
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
-use crate::{ada, bearing, login, refresh, restart, seconds, service, service_with};
+use crate::{ada, login, refresh, restart, seconds, service, service_with, with_token};
 
 #[actix_web::test]
 async fn a_refresh_gives_the_next_pair_of_the_same_session() {
@@ -17,12 +17,24 @@ async fn a_refresh_gives_the_next_pair_of_the_same_session() {
     let second = answer.json();
     assert_ne!(second["access_token"], first["access_token"]);
     assert_ne!(second["refresh_token"], first["refresh_token"]);
-    bearing(&service, &second).get("/users/me").await.assert_status(200);
-    bearing(&service, &first).get("/users/me").await.assert_status(200);
+    with_token(&service, &second)
+        .get("/users/me")
+        .await
+        .assert_status(200);
+    with_token(&service, &first)
+        .get("/users/me")
+        .await
+        .assert_status(200);
 
     // One session: what ends it ends both tokens.
-    bearing(&service, &second).post("/auth/logout", json!({"refresh_token": ""})).await.assert_status(204);
-    bearing(&service, &first).get("/users/me").await.assert_problem(401, "token_revoked");
+    with_token(&service, &second)
+        .post("/auth/logout", json!({"refresh_token": ""}))
+        .await
+        .assert_status(204);
+    with_token(&service, &first)
+        .get("/users/me")
+        .await
+        .assert_problem(401, "token_revoked");
 }
 
 #[actix_web::test]
@@ -33,7 +45,12 @@ async fn a_hundred_refreshes_at_once_with_one_token_give_one_successor() {
         futures_util::future::join_all((0..100).map(|_| refresh(&service, &pair["refresh_token"]))).await;
     let successors: HashSet<String> = answers
         .iter()
-        .map(|answer| answer.assert_status(200).json()["refresh_token"].as_str().unwrap().to_owned())
+        .map(|answer| {
+            answer.assert_status(200).json()["refresh_token"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        })
         .collect();
     assert_eq!(successors.len(), 1);
 
@@ -45,9 +62,15 @@ async fn a_hundred_refreshes_at_once_with_one_token_give_one_successor() {
 async fn whoever_missed_the_answer_gets_it_again_within_the_grace() {
     let service = service().await;
     let (pair, _) = ada(&service).await;
-    let first = refresh(&service, &pair["refresh_token"]).await.assert_status(200).json();
+    let first = refresh(&service, &pair["refresh_token"])
+        .await
+        .assert_status(200)
+        .json();
     service.issuer().clock().advance(seconds(10));
-    let again = refresh(&service, &pair["refresh_token"]).await.assert_status(200).json();
+    let again = refresh(&service, &pair["refresh_token"])
+        .await
+        .assert_status(200)
+        .json();
     assert_eq!(again["refresh_token"], first["refresh_token"]);
 }
 
@@ -55,23 +78,46 @@ async fn whoever_missed_the_answer_gets_it_again_within_the_grace() {
 async fn a_replay_after_the_grace_ends_the_session() {
     let service = service().await;
     let (pair, ada) = ada(&service).await;
-    let successor = refresh(&service, &pair["refresh_token"]).await.assert_status(200).json();
-    service.issuer().clock().advance(seconds(10) + chrono::TimeDelta::microseconds(1));
-    refresh(&service, &pair["refresh_token"]).await.assert_problem(401, "invalid_refresh_token");
+    let successor = refresh(&service, &pair["refresh_token"])
+        .await
+        .assert_status(200)
+        .json();
+    service
+        .issuer()
+        .clock()
+        .advance(seconds(10) + chrono::TimeDelta::microseconds(1));
+    refresh(&service, &pair["refresh_token"])
+        .await
+        .assert_problem(401, "invalid_refresh_token");
 
-    refresh(&service, &successor["refresh_token"]).await.assert_problem(401, "invalid_refresh_token");
+    refresh(&service, &successor["refresh_token"])
+        .await
+        .assert_problem(401, "invalid_refresh_token");
     ada.get("/users/me").await.assert_problem(401, "token_revoked");
-    bearing(&service, &successor).get("/users/me").await.assert_problem(401, "token_revoked");
+    with_token(&service, &successor)
+        .get("/users/me")
+        .await
+        .assert_problem(401, "token_revoked");
 }
 
 #[actix_web::test]
 async fn a_replay_once_the_successor_was_used_ends_the_session_even_within_the_grace() {
     let service = service().await;
     let (first, _) = ada(&service).await;
-    let second = refresh(&service, &first["refresh_token"]).await.assert_status(200).json();
-    let third = refresh(&service, &second["refresh_token"]).await.assert_status(200).json();
-    refresh(&service, &first["refresh_token"]).await.assert_problem(401, "invalid_refresh_token");
-    refresh(&service, &third["refresh_token"]).await.assert_problem(401, "invalid_refresh_token");
+    let second = refresh(&service, &first["refresh_token"])
+        .await
+        .assert_status(200)
+        .json();
+    let third = refresh(&service, &second["refresh_token"])
+        .await
+        .assert_status(200)
+        .json();
+    refresh(&service, &first["refresh_token"])
+        .await
+        .assert_problem(401, "invalid_refresh_token");
+    refresh(&service, &third["refresh_token"])
+        .await
+        .assert_problem(401, "invalid_refresh_token");
 }
 
 #[actix_web::test]
@@ -81,22 +127,41 @@ async fn a_token_of_long_ago_is_known_for_a_replay() {
     let mut newest = first.clone();
     for _ in 0..5 {
         service.issuer().clock().advance(seconds(3_600));
-        newest = refresh(&service, &newest["refresh_token"]).await.assert_status(200).json();
+        newest = refresh(&service, &newest["refresh_token"])
+            .await
+            .assert_status(200)
+            .json();
     }
-    refresh(&service, &first["refresh_token"]).await.assert_problem(401, "invalid_refresh_token");
-    refresh(&service, &newest["refresh_token"]).await.assert_problem(401, "invalid_refresh_token");
+    refresh(&service, &first["refresh_token"])
+        .await
+        .assert_problem(401, "invalid_refresh_token");
+    refresh(&service, &newest["refresh_token"])
+        .await
+        .assert_problem(401, "invalid_refresh_token");
 }
 
 #[actix_web::test]
 async fn a_replay_ends_its_own_session_and_no_other() {
     let service = service().await;
     let (phone, _) = ada(&service).await;
-    let laptop = login(&service, "ada@example.com", crate::PASSWORD).await.assert_status(200).json();
-    refresh(&service, &phone["refresh_token"]).await.assert_status(200);
+    let laptop = login(&service, "ada@example.com", crate::PASSWORD)
+        .await
+        .assert_status(200)
+        .json();
+    refresh(&service, &phone["refresh_token"])
+        .await
+        .assert_status(200);
     service.issuer().clock().advance(seconds(11));
-    refresh(&service, &phone["refresh_token"]).await.assert_problem(401, "invalid_refresh_token");
-    refresh(&service, &laptop["refresh_token"]).await.assert_status(200);
-    bearing(&service, &laptop).get("/users/me").await.assert_status(200);
+    refresh(&service, &phone["refresh_token"])
+        .await
+        .assert_problem(401, "invalid_refresh_token");
+    refresh(&service, &laptop["refresh_token"])
+        .await
+        .assert_status(200);
+    with_token(&service, &laptop)
+        .get("/users/me")
+        .await
+        .assert_status(200);
 }
 
 #[actix_web::test]
@@ -114,11 +179,15 @@ async fn a_refresh_token_ends_7_days_from_its_last_use_and_30_days_in_all() {
     let last = refresh(&service, &token).await.assert_status(200).json();
     assert_eq!(last["refresh_expires_in"], 86_400 + 4);
     service.issuer().clock().advance(days(1) + seconds(4));
-    refresh(&service, &last["refresh_token"]).await.assert_problem(401, "invalid_refresh_token");
+    refresh(&service, &last["refresh_token"])
+        .await
+        .assert_problem(401, "invalid_refresh_token");
 
     let other = login(&service, "ada@example.com", crate::PASSWORD).await.json();
     service.issuer().clock().advance(days(7));
-    refresh(&service, &other["refresh_token"]).await.assert_problem(401, "invalid_refresh_token");
+    refresh(&service, &other["refresh_token"])
+        .await
+        .assert_problem(401, "invalid_refresh_token");
 }
 
 #[actix_web::test]
@@ -136,7 +205,9 @@ async fn what_is_no_refresh_token_of_ours_is_refused_and_ends_nothing() {
         &stranger,
         pair["access_token"].as_str().unwrap(),
     ] {
-        refresh(&service, &json!(token)).await.assert_problem(401, "invalid_refresh_token");
+        refresh(&service, &json!(token))
+            .await
+            .assert_problem(401, "invalid_refresh_token");
     }
     for wrong in [json!(null), json!(7), json!({})] {
         refresh(&service, &wrong).await.assert_invalid("refresh_token");
@@ -149,12 +220,23 @@ async fn what_is_no_refresh_token_of_ours_is_refused_and_ends_nothing() {
 async fn a_session_goes_on_after_a_restart_and_so_does_the_grace() {
     let service = service().await;
     let (pair, _) = ada(&service).await;
-    let first = refresh(&service, &pair["refresh_token"]).await.assert_status(200).json();
+    let first = refresh(&service, &pair["refresh_token"])
+        .await
+        .assert_status(200)
+        .json();
     let service = restart(service, &[]).await;
-    let again = refresh(&service, &pair["refresh_token"]).await.assert_status(200).json();
+    let again = refresh(&service, &pair["refresh_token"])
+        .await
+        .assert_status(200)
+        .json();
     assert_eq!(again["refresh_token"], first["refresh_token"]);
-    bearing(&service, &first).get("/users/me").await.assert_status(200);
-    refresh(&service, &first["refresh_token"]).await.assert_status(200);
+    with_token(&service, &first)
+        .get("/users/me")
+        .await
+        .assert_status(200);
+    refresh(&service, &first["refresh_token"])
+        .await
+        .assert_status(200);
 }
 
 #[actix_web::test]
@@ -162,15 +244,25 @@ async fn the_grace_can_be_turned_off() {
     let service = service_with(&[("REFRESH_GRACE", "0s")]).await;
     let (pair, _) = ada(&service).await;
     refresh(&service, &pair["refresh_token"]).await.assert_status(200);
-    service.issuer().clock().advance(chrono::TimeDelta::microseconds(1));
-    refresh(&service, &pair["refresh_token"]).await.assert_problem(401, "invalid_refresh_token");
+    service
+        .issuer()
+        .clock()
+        .advance(chrono::TimeDelta::microseconds(1));
+    refresh(&service, &pair["refresh_token"])
+        .await
+        .assert_problem(401, "invalid_refresh_token");
 }
 
 #[actix_web::test]
 async fn a_refresh_brings_a_changed_name() {
     let service = service().await;
     let (pair, ada) = ada(&service).await;
-    ada.patch("/users/me", json!({"name": "Countess"})).await.assert_status(200);
-    let next: Value = refresh(&service, &pair["refresh_token"]).await.assert_status(200).json();
+    ada.patch("/users/me", json!({"name": "Countess"}))
+        .await
+        .assert_status(200);
+    let next: Value = refresh(&service, &pair["refresh_token"])
+        .await
+        .assert_status(200)
+        .json();
     assert_eq!(next["user"]["name"], "Countess");
 }

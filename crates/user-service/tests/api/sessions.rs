@@ -3,12 +3,19 @@
 use serde_json::{Value, json};
 use test_kit::{TestService, hostile};
 
-use crate::{PASSWORD, ada, bearing, login, refresh, register, seconds, service, service_with};
+use crate::{PASSWORD, ada, login, refresh, register, seconds, service, service_with, with_token};
 
 async fn login_from(service: &TestService, address: &str, user_agent: &str) -> Value {
-    let client = service.nobody().with("x-forwarded-for", address).with("user-agent", user_agent);
+    let client = service
+        .anonymous()
+        .with("x-forwarded-for", address)
+        .with("user-agent", user_agent);
     let credentials = json!({"email": "ada@example.com", "password": PASSWORD});
-    client.post("/auth/login", credentials).await.assert_status(200).json()
+    client
+        .post("/auth/login", credentials)
+        .await
+        .assert_status(200)
+        .json()
 }
 
 #[actix_web::test]
@@ -19,12 +26,23 @@ async fn a_person_sees_where_they_are_logged_in_and_from() {
     service.issuer().clock().advance(seconds(60));
     let laptop = login_from(&service, "2001:db8::7", &"Laptop/".repeat(100)).await;
     register(&service, "bob@example.com").await;
-    login(&service, "bob@example.com", PASSWORD).await.assert_status(200);
+    login(&service, "bob@example.com", PASSWORD)
+        .await
+        .assert_status(200);
 
-    let sessions = bearing(&service, &laptop).get("/auth/sessions").await.assert_status(200).json();
-    let [newest, oldest] = sessions["items"].as_array().unwrap().as_slice() else { panic!("{sessions}") };
+    let sessions = with_token(&service, &laptop)
+        .get("/auth/sessions")
+        .await
+        .assert_status(200)
+        .json();
+    let [newest, oldest] = sessions["items"].as_array().unwrap().as_slice() else {
+        panic!("{sessions}")
+    };
     assert_eq!(sessions["next_cursor"], json!(null));
-    assert_eq!((&newest["ip"], &newest["current"]), (&json!("2001:db8::7"), &json!(true)));
+    assert_eq!(
+        (&newest["ip"], &newest["current"]),
+        (&json!("2001:db8::7"), &json!(true))
+    );
     assert_eq!(newest["user_agent"].as_str().unwrap().len(), 200);
     let expected = json!({
         "id": oldest["id"], "ip": "203.0.113.7", "user_agent": "Phone/1.0", "method": "password", "current": false,
@@ -34,13 +52,26 @@ async fn a_person_sees_where_they_are_logged_in_and_from() {
 
     // A refresh is a use, from wherever it comes.
     service.issuer().clock().advance(seconds(60));
-    let moved = service.nobody().with("x-forwarded-for", "198.51.100.9").with("user-agent", "Phone/2.0");
+    let moved = service
+        .anonymous()
+        .with("x-forwarded-for", "198.51.100.9")
+        .with("user-agent", "Phone/2.0");
     let shown = json!({"refresh_token": phone["refresh_token"]});
     let phone = moved.post("/auth/refresh", shown).await.assert_status(200).json();
-    let sessions = bearing(&service, &phone).get("/auth/sessions").await.assert_status(200).json();
+    let sessions = with_token(&service, &phone)
+        .get("/auth/sessions")
+        .await
+        .assert_status(200)
+        .json();
     let used = &sessions["items"][1];
-    assert_eq!((&used["ip"], &used["user_agent"]), (&json!("198.51.100.9"), &json!("Phone/2.0")));
-    assert_eq!((&used["created_at"], &used["current"]), (&oldest["created_at"], &json!(true)));
+    assert_eq!(
+        (&used["ip"], &used["user_agent"]),
+        (&json!("198.51.100.9"), &json!("Phone/2.0"))
+    );
+    assert_eq!(
+        (&used["created_at"], &used["current"]),
+        (&oldest["created_at"], &json!(true))
+    );
     assert_ne!(used["last_used_at"], oldest["last_used_at"]);
 }
 
@@ -49,7 +80,7 @@ async fn nobody_is_believed_about_where_they_are_unless_told_so() {
     let service = service().await;
     register(&service, "ada@example.com").await;
     let pair = login_from(&service, "203.0.113.7", "").await;
-    let sessions = bearing(&service, &pair).get("/auth/sessions").await.json();
+    let sessions = with_token(&service, &pair).get("/auth/sessions").await.json();
     assert_eq!(
         (&sessions["items"][0]["ip"], &sessions["items"][0]["user_agent"]),
         (&json!("127.0.0.1"), &json!(""))
@@ -61,23 +92,40 @@ async fn sessions_come_in_pages_and_without_those_that_are_over() {
     let service = service().await;
     let (first, ada) = ada(&service).await;
     for _ in 0..3 {
-        login(&service, "ada@example.com", PASSWORD).await.assert_status(200);
+        login(&service, "ada@example.com", PASSWORD)
+            .await
+            .assert_status(200);
     }
-    bearing(&service, &first).post("/auth/logout", json!({"refresh_token": ""})).await.assert_status(204);
+    with_token(&service, &first)
+        .post("/auth/logout", json!({"refresh_token": ""}))
+        .await
+        .assert_status(204);
     let pair = login(&service, "ada@example.com", PASSWORD).await.json();
-    let again = bearing(&service, &pair);
-    let page = again.get("/auth/sessions?limit=3").await.assert_status(200).json();
+    let again = with_token(&service, &pair);
+    let page = again
+        .get("/auth/sessions?limit=3")
+        .await
+        .assert_status(200)
+        .json();
     assert_eq!(page["items"].as_array().unwrap().len(), 3);
-    let rest = format!("/auth/sessions?limit=3&cursor={}", page["next_cursor"].as_str().unwrap());
+    let rest = format!(
+        "/auth/sessions?limit=3&cursor={}",
+        page["next_cursor"].as_str().unwrap()
+    );
     let rest = again.get(&rest).await.assert_status(200).json();
-    assert_eq!((rest["items"].as_array().unwrap().len(), &rest["next_cursor"]), (1, &json!(null)));
+    assert_eq!(
+        (rest["items"].as_array().unwrap().len(), &rest["next_cursor"]),
+        (1, &json!(null))
+    );
     hostile::paging(&again, "/auth/sessions").await;
-    ada.get("/auth/sessions").await.assert_problem(401, "token_revoked");
+    ada.get("/auth/sessions")
+        .await
+        .assert_problem(401, "token_revoked");
 
     // Unused for 7 days, a session is over by itself.
     service.issuer().clock().advance(chrono::TimeDelta::days(7));
     let pair = login(&service, "ada@example.com", PASSWORD).await.json();
-    let sessions = bearing(&service, &pair).get("/auth/sessions").await.json();
+    let sessions = with_token(&service, &pair).get("/auth/sessions").await.json();
     assert_eq!(sessions["items"].as_array().unwrap().len(), 1);
 }
 
@@ -87,16 +135,26 @@ async fn a_session_is_ended_by_whose_it_is_and_by_nobody_else() {
     let (phone, _) = ada(&service).await;
     let laptop = login(&service, "ada@example.com", PASSWORD).await.json();
     register(&service, "bob@example.com").await;
-    let bob = bearing(&service, &login(&service, "bob@example.com", PASSWORD).await.json());
-    let ada = bearing(&service, &laptop);
+    let bob = with_token(
+        &service,
+        &login(&service, "bob@example.com", PASSWORD).await.json(),
+    );
+    let ada = with_token(&service, &laptop);
     let sessions = ada.get("/auth/sessions").await.json();
     let path = format!("/auth/sessions/{}", sessions["items"][1]["id"].as_str().unwrap());
 
     bob.delete(&path).await.assert_problem(404, "session_not_found");
-    refresh(&service, &phone["refresh_token"]).await.assert_status(200);
+    refresh(&service, &phone["refresh_token"])
+        .await
+        .assert_status(200);
     ada.delete(&path).await.assert_status(204);
-    bearing(&service, &phone).get("/users/me").await.assert_problem(401, "token_revoked");
-    refresh(&service, &phone["refresh_token"]).await.assert_problem(401, "invalid_refresh_token");
+    with_token(&service, &phone)
+        .get("/users/me")
+        .await
+        .assert_problem(401, "token_revoked");
+    refresh(&service, &phone["refresh_token"])
+        .await
+        .assert_problem(401, "invalid_refresh_token");
     ada.delete(&path).await.assert_problem(404, "session_not_found");
     ada.get("/users/me").await.assert_status(200);
 
@@ -110,20 +168,49 @@ async fn a_person_has_a_hundred_sessions_and_the_next_ends_the_one_that_was_used
     let service = service().await;
     let (first, _) = ada(&service).await;
     service.issuer().clock().advance(seconds(1));
-    let second = login(&service, "ada@example.com", PASSWORD).await.assert_status(200).json();
+    let second = login(&service, "ada@example.com", PASSWORD)
+        .await
+        .assert_status(200)
+        .json();
     for _ in 2..100 {
-        login(&service, "ada@example.com", PASSWORD).await.assert_status(200);
+        login(&service, "ada@example.com", PASSWORD)
+            .await
+            .assert_status(200);
     }
     service.issuer().clock().advance(seconds(1));
-    let first = refresh(&service, &first["refresh_token"]).await.assert_status(200).json();
-    bearing(&service, &second).get("/users/me").await.assert_status(200);
-    let latest = login(&service, "ada@example.com", PASSWORD).await.assert_status(200).json();
+    let first = refresh(&service, &first["refresh_token"])
+        .await
+        .assert_status(200)
+        .json();
+    with_token(&service, &second)
+        .get("/users/me")
+        .await
+        .assert_status(200);
+    let latest = login(&service, "ada@example.com", PASSWORD)
+        .await
+        .assert_status(200)
+        .json();
 
-    bearing(&service, &second).get("/users/me").await.assert_problem(401, "token_revoked");
-    refresh(&service, &second["refresh_token"]).await.assert_problem(401, "invalid_refresh_token");
-    bearing(&service, &first).get("/users/me").await.assert_status(200);
-    let listed = bearing(&service, &latest).get("/auth/sessions?limit=100").await.assert_status(200).json();
-    assert_eq!((listed["items"].as_array().unwrap().len(), &listed["next_cursor"]), (100, &json!(null)));
+    with_token(&service, &second)
+        .get("/users/me")
+        .await
+        .assert_problem(401, "token_revoked");
+    refresh(&service, &second["refresh_token"])
+        .await
+        .assert_problem(401, "invalid_refresh_token");
+    with_token(&service, &first)
+        .get("/users/me")
+        .await
+        .assert_status(200);
+    let listed = with_token(&service, &latest)
+        .get("/auth/sessions?limit=100")
+        .await
+        .assert_status(200)
+        .json();
+    assert_eq!(
+        (listed["items"].as_array().unwrap().len(), &listed["next_cursor"]),
+        (100, &json!(null))
+    );
 }
 
 #[actix_web::test]

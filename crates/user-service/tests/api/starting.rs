@@ -20,7 +20,11 @@ fn a_start_that_waits_for_its_database_can_be_stopped() {
     let mut program = Command::new(env!("CARGO_BIN_EXE_user-service"))
         .current_dir(directory.path())
         .env_clear()
-        .envs([("PORT", "0"), ("KEY_ENCRYPTION_KEY", KEY), ("DATABASE_URL", "sqlite:users.db")])
+        .envs([
+            ("PORT", "0"),
+            ("KEY_ENCRYPTION_KEY", KEY),
+            ("DATABASE_URL", "sqlite:users.db"),
+        ])
         .stdin(Stdio::null())
         .spawn()
         .unwrap();
@@ -30,7 +34,11 @@ fn a_start_that_waits_for_its_database_can_be_stopped() {
         std::thread::sleep(Duration::from_millis(5));
     }
 
-    kill_process(Pid::from_raw(program.id().try_into().unwrap()).unwrap(), Signal::TERM).unwrap();
+    kill_process(
+        Pid::from_raw(program.id().try_into().unwrap()).unwrap(),
+        Signal::TERM,
+    )
+    .unwrap();
     let begun = Instant::now();
     let status = loop {
         if let Some(status) = program.try_wait().unwrap() {
