@@ -34,7 +34,7 @@ pub async fn check(service: &TestService, routes: Routes) {
         bearer: Some(bearer),
         is_valid: false,
     };
-    let callers = [
+    let callers = vec![
         Caller {
             name: "nobody",
             bearer: None,
