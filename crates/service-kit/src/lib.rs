@@ -27,7 +27,7 @@ pub use self::address::{ClientAddress, InvalidProxies, TrustedProxies};
 pub use self::answer::RequestId;
 pub use self::common_error::CommonError;
 pub use self::config::{
-    AuthSettings, ConfigErrors, ConfigProblem, Env, KeySource, Neighbour, Neighbours, Register,
+    AuthSettings, ConfigErrors, ConfigNotes, ConfigProblem, Env, KeySource, Neighbour, Neighbours, Register,
     RegisteredService, Role, Roles, Settings,
 };
 pub use self::extract::{Body, EmptyObject, Form, Id, MAX_BODY_BYTES, OptionalBody, Query, given, objects};
