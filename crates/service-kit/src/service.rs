@@ -7,23 +7,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::header::{CONTENT_TYPE, LOCATION};
-use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, ServiceConfig};
-use actix_web::{App, HttpResponse, HttpServer, Responder};
+use actix_web::{App, HttpResponse, Responder};
 use auth::{Anyone, Clock, Revocations, Routes, Verifier};
 use serde_json::Value;
-use tracing_actix_web::TracingLogger;
 use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::health::{self, Readiness};
+use crate::middleware::Middleware;
 use crate::shutdown::Shutdown;
-use crate::{answer, docs, telemetry};
+use crate::{connections, docs, telemetry};
 
-/// Request headers have this long to arrive.
-const HEADERS_WITHIN: Duration = Duration::from_secs(10);
-/// A kept connection may be idle for this long.
-const KEEP_ALIVE: Duration = Duration::from_secs(60);
 /// A handler has this long to answer, its body's arrival included, unless the service says otherwise.
 const DEADLINE: Duration = Duration::from_secs(30);
 /// How often what was measured is folded into what /metrics shows.
@@ -119,28 +114,19 @@ impl Server {
         // Whoever stops reading an answer is cut off. Connections inherit it from where they were accepted.
         #[cfg(target_os = "linux")]
         rustix::net::sockopt::set_tcp_user_timeout(&listener, UNREAD_FOR_MILLIS)?;
-        let server = HttpServer::new(move || {
+        let middleware = Middleware {
+            service_name: name,
+            deadline,
+        };
+        let server = connections::serve(listener, GRACE_SECONDS, move || {
             App::new()
-                .app_data(telemetry::ServiceName(name))
                 .app_data(document.clone())
                 .app_data(readiness.clone())
                 .configure(|config| data.iter().for_each(|add| add(config)))
                 .configure(|config| routes().and(common_routes()).configure(config))
                 .service(SwaggerUi::new("/docs/{_:.*}").config(Config::from("/openapi.json")))
-                // The last one added is the first to see a request.
-                .wrap(from_fn(move |request, next| {
-                    answer::within(deadline, request, next)
-                }))
-                .wrap(from_fn(telemetry::measure))
-                .wrap(TracingLogger::<telemetry::RequestSpan>::new())
-                .wrap(from_fn(answer::finish))
-        })
-        .client_request_timeout(HEADERS_WITHIN)
-        .keep_alive(KEEP_ALIVE)
-        .shutdown_timeout(GRACE_SECONDS)
-        .disable_signals()
-        .listen(listener)?
-        .run();
+                .wrap(middleware)
+        })?;
         let handle = server.handle();
         // Samples are kept until somebody folds them, and nobody may ever read /metrics.
         let upkeep = tokio::spawn(async {
