@@ -41,6 +41,11 @@ pub trait Problem: std::error::Error {
         Map::new()
     }
 
+    /// The challenge of a 401 (RFC 9110 §11.6.1).
+    fn challenge(&self) -> Option<HeaderValue> {
+        None
+    }
+
     /// After how many seconds to try again (RFC 9110 §10.2.3). Soon, where the service is not available for a moment.
     fn retry_after(&self) -> Option<u32> {
         (self.parts().0 == StatusCode::SERVICE_UNAVAILABLE).then_some(1)
@@ -79,6 +84,9 @@ pub fn answer(problem: &impl Problem) -> HttpResponse {
     if code == "forbidden"
         && let Some(challenge) = (AuthError::Forbidden { scope: None }).challenge()
     {
+        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    }
+    if let Some(challenge) = problem.challenge() {
         response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     }
     if let Some(seconds) = problem.retry_after() {

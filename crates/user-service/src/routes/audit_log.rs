@@ -14,32 +14,29 @@ use crate::error::UserError;
 use crate::store::AuditLog;
 
 #[derive(Deserialize, Validate, IntoParams)]
+#[garde(allow_unvalidated)]
 #[into_params(parameter_in = Query)]
 pub struct AuditQuery {
-    /// Only what this person did, or what was done to them.
-    #[garde(skip)]
+    /// Only records with this user as actor or subject.
     user_id: Option<Uuid>,
-    /// Only this event.
-    #[garde(skip)]
+    /// Only records of this event.
     event: Option<Event>,
-    /// How many items a page has: 1 to 100, by default 20.
-    #[garde(skip)]
+    /// How many items a page has: 1 to 100. Defaults to 20.
     #[serde(default)]
     #[param(value_type = Option<u8>, minimum = 1, maximum = 100)]
     limit: Limit,
-    /// The `next_cursor` of the page before.
-    #[garde(skip)]
+    /// The `next_cursor` of the previous page.
     #[serde(default)]
     #[param(value_type = Option<String>)]
     cursor: Cursor,
 }
 
-/// `GET /admin/audit-log`: who did what to whom, when, from where and how it ended, the newest first.
+/// `GET /admin/audit-log`: lists audit records, newest first.
 #[utoipa::path(
     get, path = "/admin/audit-log", tag = "admin", params(AuditQuery),
     responses(
         (status = 200, body = Page<AuditRecord>),
-        (status = 400, description = "a parameter is not valid"),
+        (status = 400, description = "a parameter is invalid"),
     ),
 )]
 pub async fn audit_log(
@@ -47,14 +44,9 @@ pub async fn audit_log(
     Query(query): Query<AuditQuery>,
     db: Data<Db>,
 ) -> Result<Json<Page<AuditRecord>>, UserError> {
-    let AuditQuery {
-        user_id,
-        event,
-        limit,
-        cursor,
-    } = query;
-    let records = AuditLog(&mut db.read().await?)
-        .list(user_id, event, cursor, limit)
+    let mut conn = db.read().await?;
+    let records = AuditLog(&mut conn)
+        .list(query.user_id, query.event, query.cursor, query.limit)
         .await?;
-    Ok(Json(Page::of(records, limit, |record| record.id)))
+    Ok(Json(Page::of(records, query.limit, |record| record.id)))
 }
