@@ -3,14 +3,14 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use auth::{Keys, RemoteKeys, RemoteKeysError, SharedSecret, Verifier};
+use auth::{KeySet, Keys, RemoteKeys, RemoteKeysError, SharedSecret, Verifier};
 use secrecy::ExposeSecret as _;
 use url::{Position, Url};
 
 use super::env::Env;
 use super::register::{DEFAULT_PORT_BASE, Register, RegisteredService};
 use crate::address::TrustedProxies;
-use crate::service::Runtime;
+use crate::runtime::Runtime;
 
 /// The settings that all services share.
 #[derive(Clone, Debug)]
@@ -49,6 +49,8 @@ pub enum KeySource {
     Jwks(String),
     /// One shared secret (`JWT_SECRET`).
     Secret(SharedSecret),
+    /// These keys. No variable sets them: tests do, which sign their own tokens.
+    Fixed(KeySet),
 }
 
 impl AuthSettings {
@@ -60,6 +62,7 @@ impl AuthSettings {
         let keys = match &self.keys {
             KeySource::Jwks(url) => Keys::remote(RemoteKeys::at(url)?),
             KeySource::Secret(secret) => Keys::fixed(secret.clone().into()),
+            KeySource::Fixed(keys) => Keys::fixed(keys.clone()),
         };
         Ok(self.verifier_with(service, runtime, keys))
     }
