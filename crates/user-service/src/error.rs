@@ -2,8 +2,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderValue;
-use auth::FieldError;
-use service_kit::{Problem, RequestError};
+use service_kit::{CommonError, Problem, problem};
 
 use crate::random::NoRandomness;
 
@@ -31,10 +30,8 @@ pub(crate) enum UserError {
     #[error("Too many users are logging in at the moment. Try again soon.")]
     Busy,
     #[error(transparent)]
-    Request(#[from] RequestError),
-    #[error("The database is unavailable.")]
-    Database(#[from] sqlx::Error),
-    #[error("Something went wrong.")]
+    Common(#[from] CommonError),
+    #[error("An internal error occurred.")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
@@ -63,18 +60,8 @@ impl Problem for UserError {
             Self::SharedSecret => (StatusCode::CONFLICT, "shared_secret"),
             Self::Throttled { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_attempts"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "hashing_busy"),
-            Self::Request(error) => error.parts(),
-            Self::Database(error) if db::is_unavailable(error) => {
-                (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable")
-            }
-            Self::Database(_) | Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
-        }
-    }
-
-    fn fields(&self) -> Vec<FieldError> {
-        match self {
-            Self::Request(error) => error.fields(),
-            _ => Vec::new(),
+            Self::Common(error) => error.parts(),
+            Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         }
     }
 
@@ -93,8 +80,8 @@ impl Problem for UserError {
     fn retry_after(&self) -> Option<u32> {
         match self {
             Self::Throttled { retry_after } => Some(*retry_after),
-            _ => (self.parts().0 == StatusCode::SERVICE_UNAVAILABLE).then_some(1),
+            _ => None,
         }
     }
 }
-service_kit::problem!(UserError);
+problem!(UserError, Common);

@@ -12,8 +12,8 @@ use crate::passwords::hashing::Hashing;
 use crate::passwords::{Passwords, Throttle};
 use crate::random;
 use crate::routes::metadata::Published;
-use crate::sessions::Sessions;
 use crate::sessions::rotation::RotationQueue;
+use crate::sessions::{Sessions, revocation};
 use crate::store::{MIGRATIONS, Secrets};
 use crate::tokens::{Seals, SigningKeys, TokenIssuer, load_or_create};
 use crate::{admin, cleanup, docs, routes};
@@ -47,14 +47,19 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
         lifetimes: config.lifetimes,
         successors: successors(&db, &seals).await?,
         rotations: RotationQueue::start(db.clone(), config.lifetimes, clock.clone()),
-        revocations: runtime.revocations,
+        revocations: runtime.revocations.clone(),
     };
     admin::ensure_first_admin(&db, &passwords, &sessions, config.first_admin.as_ref(), &clock).await?;
     // Before the first request: a token that is revoked already must not be accepted.
-    sessions.catch_up(&db, 0).await?;
-    let polling = actix_web::rt::spawn(sessions.clone().poll_revocations(db.clone()));
-    let cleaning = actix_web::rt::spawn(cleanup::run_cleanup(db.clone(), clock.clone()));
-
+    revocation::catch_up(&runtime.revocations, &db, 0).await?;
+    let poll = {
+        let (revocations, db) = (runtime.revocations, db.clone());
+        move || revocation::poll_revocations(revocations.clone(), db.clone())
+    };
+    let cleanup = {
+        let (db, clock) = (db.clone(), clock.clone());
+        move || cleanup::run_cleanup(db.clone(), clock.clone())
+    };
     let database = db.clone();
     let published = Published::new(
         &config.auth.issuer,
@@ -73,10 +78,10 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
         .data(sessions)
         .data(published)
         .ready_when("database", move || database.clone().is_reachable())
+        .background("revocation poll", poll)
+        .background("cleanup", cleanup)
         .run(runtime.listener, runtime.shutdown)
         .await?;
-    polling.abort();
-    cleaning.abort();
     db.close().await;
     Ok(())
 }
@@ -111,4 +116,76 @@ async fn successors(db: &Db, seals: &Seals) -> Result<Successors, Box<dyn Error>
     }
     tx.commit().await?;
     Ok(Successors::new(&opened.secret))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::rc::Rc;
+    use std::time::Duration;
+
+    use auth::Revocation;
+    use auth::testing::Issuer;
+    use test_kit::{TestDatabase, TestRuntime, TestService};
+    use tokio::time::{sleep, timeout};
+
+    use super::*;
+    use crate::store::RevocationRows;
+
+    const TICK: Duration = Duration::from_millis(1);
+
+    async fn wait_until(condition: impl Fn() -> bool) {
+        let wait = async {
+            while !condition() {
+                sleep(TICK).await;
+            }
+        };
+        timeout(Duration::from_secs(20), wait)
+            .await
+            .expect("within 20 seconds");
+    }
+
+    #[actix_web::test]
+    async fn a_revocation_poll_that_panics_is_restarted_and_misses_no_revocation() {
+        let (issuer, database) = (Issuer::new(NAME), TestDatabase::new().await);
+        let db = Db::open(&database.url(), &MIGRATIONS).await.unwrap();
+        let user = issuer.as_user().principal();
+        let (starts, has_panicked) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(false)));
+        let poll = {
+            let (revocations, db) = (issuer.revocations().clone(), db.clone());
+            let (starts, has_panicked) = (Rc::clone(&starts), Rc::clone(&has_panicked));
+            move || {
+                starts.set(starts.get() + 1);
+                let poll = revocation::poll_revocations(revocations.clone(), db.clone());
+                let (is_first, has_panicked) = (starts.get() == 1, Rc::clone(&has_panicked));
+                async move {
+                    if is_first {
+                        drop(timeout(TICK * 50, poll).await);
+                        has_panicked.set(true);
+                        panic!("the first run of the poll");
+                    }
+                    poll.await;
+                }
+            }
+        };
+        let _service = TestService::spawn_on(issuer.clone(), database, |TestRuntime { runtime, .. }| {
+            let server =
+                Server::new(NAME, routes::routes, docs::handlers()).background("revocation poll", poll);
+            async { Ok(server.run(runtime.listener, runtime.shutdown).await?) }
+        });
+
+        // Another replica revokes the user's tokens while the poll is down.
+        wait_until(|| has_panicked.get()).await;
+        let revocation = Revocation::User {
+            id: user.id(),
+            epoch: user.epoch() + 1,
+            expires_at: issuer.clock().unix() + 900,
+        };
+        let mut tx = db.begin().await.unwrap();
+        RevocationRows(&mut tx).add(&[revocation]).await.unwrap();
+        tx.commit().await.unwrap();
+
+        wait_until(|| issuer.revocations().revokes(&user)).await;
+        assert_eq!(starts.get(), 2);
+    }
 }

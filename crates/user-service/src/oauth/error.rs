@@ -27,7 +27,7 @@ pub(crate) enum OAuthError {
     UnsupportedTokenType,
     #[error(transparent)]
     Request(#[from] RequestError),
-    #[error("The database is unavailable.")]
+    #[error("The database is not available.")]
     Database(#[from] sqlx::Error),
     #[error("The token could not be signed.")]
     Signing(#[from] jsonwebtoken::errors::Error),
@@ -71,7 +71,7 @@ impl ResponseError for OAuthError {
     fn error_response(&self) -> HttpResponse {
         let (status, error) = self.parts();
         let error_description = match status {
-            StatusCode::INTERNAL_SERVER_ERROR => "Something went wrong here.".to_owned(),
+            StatusCode::INTERNAL_SERVER_ERROR => "An internal error occurred.".to_owned(),
             _ => self.to_string(),
         };
         let body = OAuthErrorBody {
@@ -118,7 +118,7 @@ mod tests {
         for (error, description) in [
             (
                 OAuthError::Database(sqlx::Error::RowNotFound),
-                "Something went wrong here.",
+                "An internal error occurred.",
             ),
             (
                 OAuthError::InvalidTarget,

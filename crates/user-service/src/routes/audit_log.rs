@@ -5,7 +5,7 @@ use auth::IsAdmin;
 use db::Db;
 use garde::Validate;
 use serde::Deserialize;
-use service_kit::{Cursor, Limit, Page, Query};
+use service_kit::{Page, Paging, Query};
 use utoipa::IntoParams;
 use uuid::Uuid;
 
@@ -21,19 +21,11 @@ pub struct AuditQuery {
     user_id: Option<Uuid>,
     /// Only records of this event.
     event: Option<Event>,
-    /// How many items a page has: 1 to 100. Defaults to 20.
-    #[serde(default)]
-    #[param(value_type = Option<u8>, minimum = 1, maximum = 100)]
-    limit: Limit,
-    /// The `next_cursor` of the previous page.
-    #[serde(default)]
-    #[param(value_type = Option<String>)]
-    cursor: Cursor,
 }
 
 /// `GET /admin/audit-log`: lists audit records, newest first.
 #[utoipa::path(
-    get, path = "/admin/audit-log", tag = "admin", params(AuditQuery),
+    get, path = "/admin/audit-log", tag = "admin", params(AuditQuery, Paging),
     responses(
         (status = 200, body = Page<AuditRecord>),
         (status = 400, description = "a parameter is invalid"),
@@ -42,11 +34,12 @@ pub struct AuditQuery {
 pub async fn audit_log(
     _: IsAdmin,
     Query(query): Query<AuditQuery>,
+    paging: Paging,
     db: Data<Db>,
 ) -> Result<Json<Page<AuditRecord>>, UserError> {
     let mut conn = db.read().await?;
     let records = AuditLog(&mut conn)
-        .list(query.user_id, query.event, query.cursor, query.limit)
+        .list(query.user_id, query.event, paging.cursor, paging.limit())
         .await?;
-    Ok(Json(Page::of(records, query.limit, |record| record.id)))
+    Ok(Json(Page::of(records, paging.limit(), |record| record.id)))
 }

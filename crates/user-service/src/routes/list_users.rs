@@ -5,7 +5,7 @@ use auth::HasScope;
 use db::Db;
 use garde::Validate;
 use serde::Deserialize;
-use service_kit::{Cursor, Limit, Page, Query, RequestError, text};
+use service_kit::{Page, Paging, Query, RequestError, text};
 use utoipa::IntoParams;
 
 use crate::domain::{UserResponse, UsersRead};
@@ -22,19 +22,11 @@ pub struct UsersQuery {
     q: Option<String>,
     /// Only users with this role.
     role: Option<String>,
-    /// How many items a page has: 1 to 100. Defaults to 20.
-    #[serde(default)]
-    #[param(value_type = Option<u8>, minimum = 1, maximum = 100)]
-    limit: Limit,
-    /// The `next_cursor` of the previous page.
-    #[serde(default)]
-    #[param(value_type = Option<String>)]
-    cursor: Cursor,
 }
 
 /// `GET /admin/users`: lists users, newest first.
 #[utoipa::path(
-    get, path = "/admin/users", tag = "admin", params(UsersQuery),
+    get, path = "/admin/users", tag = "admin", params(UsersQuery, Paging),
     responses(
         (status = 200, body = Page<UserResponse>),
         (status = 400, description = "a parameter is invalid, or there is no such role"),
@@ -43,6 +35,7 @@ pub struct UsersQuery {
 pub async fn list_users(
     _: HasScope<UsersRead>,
     Query(query): Query<UsersQuery>,
+    paging: Paging,
     db: Data<Db>,
     tokens: Data<TokenIssuer>,
 ) -> Result<Json<Page<UserResponse>>, UserError> {
@@ -52,8 +45,10 @@ pub async fn list_users(
     }
     let mut conn = db.read().await?;
     let found = Users(&mut conn)
-        .list(text, role, query.cursor, query.limit)
+        .list(text, role, paging.cursor, paging.limit())
         .await?;
     let users = found.into_iter().map(UserResponse::from).collect();
-    Ok(Json(Page::of(users, query.limit, |user: &UserResponse| user.id)))
+    Ok(Json(Page::of(users, paging.limit(), |user: &UserResponse| {
+        user.id
+    })))
 }

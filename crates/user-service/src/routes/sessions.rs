@@ -4,30 +4,15 @@ use actix_web::web::{Data, Json};
 use auth::VerifyToken;
 use chrono::{DateTime, Utc};
 use db::Db;
-use garde::Validate;
-use serde::{Deserialize, Serialize};
-use service_kit::{Cursor, Limit, Page, Query};
-use utoipa::{IntoParams, ToSchema};
+use serde::Serialize;
+use service_kit::{Page, Paging};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::context::RequestContext;
 use crate::domain::ListedSession;
 use crate::error::UserError;
 use crate::store::SessionRows;
-
-#[derive(Deserialize, Validate, IntoParams)]
-#[garde(allow_unvalidated)]
-#[into_params(parameter_in = Query)]
-pub struct SessionsQuery {
-    /// How many items a page has: 1 to 100. Defaults to 20.
-    #[serde(default)]
-    #[param(value_type = Option<u8>, minimum = 1, maximum = 100)]
-    limit: Limit,
-    /// The `next_cursor` of the previous page.
-    #[serde(default)]
-    #[param(value_type = Option<String>)]
-    cursor: Cursor,
-}
 
 /// One session.
 #[derive(Serialize, ToSchema)]
@@ -49,7 +34,7 @@ pub(crate) struct SessionResponse {
 
 /// `GET /auth/sessions`: lists the caller's sessions, newest first.
 #[utoipa::path(
-    get, path = "/auth/sessions", tag = "auth", params(SessionsQuery),
+    get, path = "/auth/sessions", tag = "auth", params(Paging),
     responses(
         (status = 200, body = Page<SessionResponse>),
         (status = 400, description = "a parameter is invalid"),
@@ -57,19 +42,19 @@ pub(crate) struct SessionResponse {
 )]
 pub async fn sessions(
     VerifyToken(user): VerifyToken,
-    Query(query): Query<SessionsQuery>,
+    paging: Paging,
     db: Data<Db>,
     context: RequestContext,
 ) -> Result<Json<Page<SessionResponse>>, UserError> {
     let mut conn = db.read().await?;
     let sessions = SessionRows(&mut conn)
-        .list(user.id(), context.time(), query.cursor, query.limit)
+        .list(user.id(), context.time(), paging.cursor, paging.limit())
         .await?;
     let listed = sessions
         .into_iter()
         .map(|session| SessionResponse::of(session, user.session_id()))
         .collect();
-    Ok(Json(Page::of(listed, query.limit, |session| session.id)))
+    Ok(Json(Page::of(listed, paging.limit(), |session| session.id)))
 }
 
 impl SessionResponse {

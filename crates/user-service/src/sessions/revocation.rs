@@ -7,7 +7,7 @@ use std::error::Error;
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
-use auth::Revocation;
+use auth::{Revocation, Revocations};
 use chrono::{DateTime, Utc};
 use db::{Conn, Db, Tx};
 use uuid::Uuid;
@@ -18,7 +18,7 @@ use crate::domain::{EndedSession, Entry, LEEWAY, Lifetimes};
 use crate::store::{AuditLog, RevocationRows, SessionRows, Users};
 
 /// How often to read the revocations of other replicas.
-const POLL_EVERY: Duration = Duration::from_millis(250);
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// A transaction that collects revocations. Only [`Sessions::transaction`] creates one, so no revocation is left unstored.
 #[derive(Debug)]
@@ -149,7 +149,7 @@ impl Sessions {
             Ok::<_, E>((value, tx.revocations))
         };
         let (value, revocations) = db.transaction(run).await?;
-        self.apply(revocations);
+        apply(&self.revocations, revocations);
         Ok(value)
     }
 
@@ -176,31 +176,31 @@ impl Sessions {
         }
         Ok(())
     }
+}
 
-    /// Applies the stored revocations after the sequence number `from`, and returns the last number.
-    pub(crate) async fn catch_up(&self, db: &Db, from: i64) -> Result<i64, sqlx::Error> {
-        let rows = RevocationRows(&mut db.read().await?).after(from).await?;
-        let last = rows.last().map_or(from, |(seq, _)| *seq);
-        self.apply(rows.into_iter().map(|(_, revocation)| revocation));
-        Ok(last)
-    }
+/// Applies the stored revocations after the sequence number `from`, and returns the last number.
+pub(crate) async fn catch_up(revocations: &Revocations, db: &Db, from: i64) -> Result<i64, sqlx::Error> {
+    let rows = RevocationRows(&mut db.read().await?).after(from).await?;
+    let last = rows.last().map_or(from, |(seq, _)| *seq);
+    apply(revocations, rows.into_iter().map(|(_, revocation)| revocation));
+    Ok(last)
+}
 
-    /// Applies the revocations of all replicas, for as long as the service runs. It first reads all stored ones, so that after a
-    /// panic it can be started again without missing any.
-    pub(crate) async fn poll_revocations(self, db: Db) {
-        let mut last = 0;
-        loop {
-            match self.catch_up(&db, last).await {
-                Ok(newest) => last = newest,
-                Err(error) => tracing::warn!(%error, "the revocations of other replicas can't be read"),
-            }
-            tokio::time::sleep(POLL_EVERY).await;
+/// The background task that applies the revocations of all replicas. It reads all stored ones first, so that it misses none when it
+/// is restarted after a failure.
+pub(crate) async fn poll_revocations(revocations: Revocations, db: Db) {
+    let mut last = 0;
+    loop {
+        match catch_up(&revocations, &db, last).await {
+            Ok(newest) => last = newest,
+            Err(error) => tracing::warn!(%error, "the revocations of other replicas can't be read"),
         }
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
+}
 
-    fn apply(&self, revocations: impl IntoIterator<Item = Revocation>) {
-        for revocation in revocations {
-            self.revocations.apply(revocation);
-        }
+fn apply(set: &Revocations, revocations: impl IntoIterator<Item = Revocation>) {
+    for revocation in revocations {
+        set.apply(revocation);
     }
 }
