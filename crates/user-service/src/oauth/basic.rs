@@ -1,13 +1,13 @@
-//! HTTP Basic authentication (RFC 7617) as OAuth wants it (RFC 6749 §2.3.1).
+//! HTTP Basic authentication (RFC 7617) in the form that OAuth uses (RFC 6749 §2.3.1).
 
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
 
-use crate::oauth::OAuthError;
+use super::error::OAuthError;
 
-/// The name and the secret in `Authorization`.
+/// Reads name and secret from the `Authorization` header.
 pub(super) fn credentials(headers: &HeaderMap) -> Result<(String, String), OAuthError> {
     let mut headers = headers.get_all(AUTHORIZATION);
     let header = headers.next().ok_or(OAuthError::InvalidClient)?;
@@ -27,12 +27,12 @@ fn parse(header: &str) -> Option<(String, String)> {
         return None;
     }
     let pair = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
-    // A name has no colon in it, a secret may.
+    // The name contains no colon, the secret may (RFC 7617 §2).
     let (name, secret) = pair.split_once(':')?;
     Some((form_decode(name)?, form_decode(secret)?))
 }
 
-/// Undoes `application/x-www-form-urlencoded`, which both parts have been through first.
+/// Decodes `application/x-www-form-urlencoded`, in which a client encodes both parts first (RFC 6749 §2.3.1).
 fn form_decode(text: &str) -> Option<String> {
     let spaced = text.replace('+', " ");
     percent_decode_str(&spaced).decode_utf8().ok().map(Into::into)
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_colon_parts_them_and_an_encoded_one_does_not() {
+    fn the_first_unencoded_colon_separates_name_and_secret() {
         assert_eq!(basic(b"a:b:c"), Some(pair("a", "b:c")));
         assert_eq!(basic(b"a%3Ab:c"), Some(pair("a:b", "c")));
         assert_eq!(basic(b"a:"), Some(pair("a", "")));
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_basic_is_nobodys() {
+    fn a_malformed_header_is_refused() {
         let right = STANDARD.encode("a:bc");
         for header in [
             "",

@@ -1,15 +1,16 @@
-//! Encryption at rest: AES-256-GCM under the key encryption key, bound to what the secret is for.
+//! Encryption of stored secrets: AES-256-GCM with the key encryption key. A sealed secret opens only for the purpose it was sealed
+//! for.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// What private keys are encrypted with: 32 bytes.
+/// The key that encrypts stored secrets: 32 bytes (`KEY_ENCRYPTION_KEY`).
 #[derive(Clone, Default)]
 pub struct KeyEncryptionKey([u8; 32]);
 
 impl KeyEncryptionKey {
-    /// Reads 32 bytes in base64; `None` for anything else.
+    /// Reads 32 bytes in base64. Returns `None` for anything else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         STANDARD.decode(text.trim()).ok()?.try_into().ok().map(Self)
@@ -26,31 +27,31 @@ impl std::fmt::Debug for KeyEncryptionKey {
     }
 }
 
-/// Why a secret can't be sealed or opened.
+/// Why a secret could not be sealed or opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SealError {
-    #[error("KEY_ENCRYPTION_KEY is not the one that this database's keys were encrypted with")]
+    #[error("KEY_ENCRYPTION_KEY is not the key that encrypted the secrets in this database")]
     WrongKey,
     #[error("the cipher failed")]
     Cipher,
 }
 
-/// The key that seals, and the one that may have sealed before.
+/// The key that seals, and the one that sealed earlier, if it was changed.
 #[derive(Debug)]
 pub(crate) struct Seals {
     pub current: KeyEncryptionKey,
     pub previous: Option<KeyEncryptionKey>,
 }
 
-/// A secret that was opened.
+/// An opened secret.
 pub(crate) struct Opened {
     pub secret: Vec<u8>,
-    /// The same sealed anew, where it was sealed with the previous key.
+    /// The secret sealed with the current key, if it was sealed with the previous one.
     pub resealed: Option<Vec<u8>>,
 }
 
 impl Seals {
-    /// Encrypts a secret for this purpose: nonce, ciphertext, tag.
+    /// Encrypts a secret for this purpose. The result is nonce, ciphertext and tag.
     pub(crate) fn seal(&self, purpose: &str, secret: &[u8]) -> Result<Vec<u8>, SealError> {
         let mut sealed = secret.to_vec();
         let nonce = self
@@ -61,7 +62,7 @@ impl Seals {
         Ok([nonce.as_ref().as_slice(), &sealed].concat())
     }
 
-    /// Decrypts what was sealed for this purpose.
+    /// Decrypts a secret that was sealed for this purpose.
     pub(crate) fn open(&self, purpose: &str, sealed: &[u8]) -> Result<Opened, SealError> {
         if let Ok(secret) = open(&self.current, purpose, sealed) {
             return Ok(Opened {
@@ -103,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_sealed_opens_with_the_same_key_and_purpose_only() {
+    fn a_sealed_secret_opens_only_with_its_key_and_purpose() {
         let sealed = seals(1, None).seal("a", b"secret").unwrap();
         assert!(!sealed.windows(6).any(|window| window == b"secret"));
         let opened = seals(1, None).open("a", &sealed).unwrap();
@@ -126,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_previous_key_sealed_is_sealed_anew() {
+    fn a_secret_sealed_with_the_previous_key_is_resealed() {
         let sealed = seals(1, None).seal("a", b"secret").unwrap();
         let opened = seals(2, Some(1)).open("a", &sealed).unwrap();
         assert_eq!(opened.secret, b"secret");
@@ -140,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_32_bytes_in_base64_and_never_printed() {
+    fn a_key_is_32_bytes_in_base64_and_is_not_printed() {
         assert!(KeyEncryptionKey::parse(&format!(" {}\n", STANDARD.encode([7; 32]))).is_some());
         for wrong in [
             STANDARD.encode([7; 31]),

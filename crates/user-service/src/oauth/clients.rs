@@ -1,7 +1,4 @@
-//! The services that may ask about tokens and for tokens of their own, each known by a secret.
-
-mod basic;
-mod secret;
+//! OAuth clients: the services that may request tokens, and introspect and revoke them. Each authenticates with its client secret.
 
 use std::collections::HashMap;
 use std::future::{Ready, ready};
@@ -12,71 +9,77 @@ use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
 use auth::{Access, Policy};
 use chrono::{DateTime, Utc};
-use db::Db;
+use db::{Db, Tx};
 use service_kit::{Register, RegisteredService};
 
-pub use self::secret::ClientSecrets;
-pub(crate) use self::secret::SecretHash;
-use crate::NAME;
-use crate::oauth::OAuthError;
+use super::basic;
+use super::client_secret::ClientSecrets;
+use super::error::OAuthError;
+use crate::domain::{NAME, SecretHash};
 use crate::store::ClientRows;
 
-/// All clients, in memory, so that a token costs no statement and a database that is away stops no service.
+/// All clients, in memory: a service token costs no statement, and services get tokens while the database is unavailable.
 #[derive(Clone, Debug)]
 pub(crate) struct Clients {
     by_name: Arc<HashMap<String, (SecretHash, Arc<RegisteredService>)>>,
 }
 
 impl Clients {
-    /// Puts the secrets of this start in place of those that are stored, and takes what is stored from now on. A service that
-    /// has none any more can't get tokens any more.
+    /// Replaces the stored secrets by the configured ones. A service without a secret can no longer get tokens.
     pub(crate) async fn store(
         db: &Db,
         secrets: &ClientSecrets,
         now: DateTime<Utc>,
     ) -> Result<Self, sqlx::Error> {
         let stored = db
-            .transaction(async |tx| {
+            .transaction(async |tx: &mut Tx| {
                 for (name, hash) in secrets.iter() {
                     ClientRows(tx).put(name, hash, now).await?;
                 }
                 for (name, _) in ClientRows(tx).all().await? {
-                    if !secrets.have(&name) {
+                    if !secrets.contains(&name) {
                         ClientRows(tx).remove(&name).await?;
                     }
                 }
                 ClientRows(tx).all().await
             })
             .await?;
+
         let register = Register::built_in();
-        for service in register
-            .iter()
-            .filter(|service| service.name != NAME && !secrets.have(&service.name))
-        {
-            let variable = format!("{}_SECRET", service.variable_prefix());
-            tracing::warn!(service = service.name, "can't get tokens: {variable} is not set");
-        }
-        let registered = |(name, hash): (String, Vec<u8>)| {
+        warn_of_missing_secrets(&register, secrets);
+        let client = |(name, hash): (String, Vec<u8>)| {
             let service = Arc::new(register.find(&name)?.clone());
-            Some((name, (SecretHash::read(&hash)?, service)))
+            Some((name, (SecretHash::from_bytes(&hash)?, service)))
         };
         Ok(Self {
-            by_name: Arc::new(stored.into_iter().filter_map(registered).collect()),
+            by_name: Arc::new(stored.into_iter().filter_map(client).collect()),
         })
     }
 
     fn authenticate(&self, name: &str, secret: &str) -> Option<Client> {
         let known = self.by_name.get(name);
-        // A stranger is compared as long as anybody.
-        let hash = known.map_or(SecretHash::NOBODYS, |(hash, _)| *hash);
-        let matches = hash.is_of(secret);
+        // The secret of an unknown client is compared too, so that the response takes as long.
+        let hash = known.map_or(SecretHash::UNKNOWN_CLIENT, |(hash, _)| *hash);
+        let matches = hash.matches(secret);
         known
             .filter(|_| matches)
             .map(|(_, service)| Client(Arc::clone(service)))
     }
 }
 
-/// A service that has shown its secret (RFC 6749 §2.3.1): who holds one holds a proof.
+fn warn_of_missing_secrets(register: &Register, secrets: &ClientSecrets) {
+    for service in register.iter().filter(|service| service.name != NAME) {
+        if !secrets.contains(&service.name) {
+            let variable = format!("{}_SECRET", service.variable_prefix());
+            tracing::warn!(
+                service = service.name,
+                "{variable} is not set: this service can't get tokens"
+            );
+        }
+    }
+}
+
+/// A service that authenticated with its client secret (RFC 6749 §2.3.1). Only [`FromRequest`] creates one.
 #[derive(Clone, Debug)]
 pub(crate) struct Client(Arc<RegisteredService>);
 
@@ -85,7 +88,7 @@ impl Client {
         &self.0.name
     }
 
-    /// Whether it may have tokens for this audience.
+    /// Whether it may get tokens for this audience.
     pub(crate) fn may_call(&self, audience: &str) -> bool {
         self.0.may_call(audience)
     }
@@ -97,7 +100,7 @@ impl Access for Client {
 
 impl FromRequest for Client {
     type Error = OAuthError;
-    /// At once, so that a stranger's body is not read.
+    /// Ready at once, so that an unauthenticated client is refused before its body is read.
     type Future = Ready<Result<Self, OAuthError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {

@@ -1,8 +1,9 @@
-//! The one expensive thing: hashing passwords. A few threads do it, of low priority and each with memory that it uses again;
-//! a short queue waits for them; and what does not fit in there is refused at once. So a flood of logins costs refusals, never
-//! memory, and never the requests that only verify tokens.
+//! Password hashing, the one expensive operation. A few threads hash, at low priority and each in memory that it reuses. A short
+//! queue waits for them, and a password that finds the queue full is refused at once. So a flood of logins costs refusals; it takes
+//! neither memory nor CPU from the requests that only verify tokens.
 
-mod argon;
+mod argon2id;
+mod config;
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,58 +11,39 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-pub(crate) use self::argon::{BOUNDS, is_bearable};
-use self::argon::{Memory, Work};
-use crate::config::HashingConfig;
+pub(crate) use self::argon2id::HashingError;
+use self::argon2id::{Memory, Outcome, Work};
+pub use self::config::HashingConfig;
+use crate::error::UserError;
 
-/// How long a password may wait for its turn.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a password may wait for a slot.
+const MAX_WAIT: Duration = Duration::from_secs(5);
 
-/// Hashes and checks passwords. Clones share the slots.
+/// Hashes and compares passwords. Clones share the slots.
 #[derive(Clone, Debug)]
 pub(crate) struct Hashing {
     jobs: Sender<Job>,
-    /// One for each job that is at work or may wait.
+    /// One permit for each job that runs or waits.
     places: Arc<Semaphore>,
     cost: argon2::Params,
-    /// What the password of somebody unknown is compared with, so that they take as long as somebody known.
+    /// The hash that passwords of unknown users are compared with, so that the comparison takes as long as for a known user.
     decoy: Arc<str>,
 }
 
 #[derive(Debug)]
 struct Job {
     work: Work,
-    since: Instant,
+    queued_at: Instant,
     answer: oneshot::Sender<Result<Outcome, HashingError>>,
     place: Place,
 }
 
-/// A place at work or in the queue. It goes with the work until that is done, or was not worth doing: who hangs up does not make
-/// room for another by that.
+/// A place in a slot or in the queue. A job keeps it until it is done or skipped: a caller that disconnects does not free it, so
+/// disconnecting early gives an attacker no additional places.
 #[derive(Debug)]
 pub(crate) struct Place(
-    #[expect(dead_code, reason = "held, and given back when dropped")] OwnedSemaphorePermit,
+    #[expect(dead_code, reason = "returned to the semaphore on drop")] OwnedSemaphorePermit,
 );
-
-#[derive(Debug)]
-enum Outcome {
-    Hash(String),
-    Match(bool),
-}
-
-/// Why a password was not hashed or compared.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum HashingError {
-    /// Every slot is taken and the queue is full, or the wait was too long.
-    #[error("every hashing slot is taken")]
-    Busy,
-    /// The stored hash is none that this service would make or compute.
-    #[error("a stored password hash can't be used: {0}")]
-    Unusable(&'static str),
-    /// There is no randomness for a salt.
-    #[error("no randomness")]
-    NoRandomness,
-}
 
 impl Hashing {
     /// Starts the slots.
@@ -70,22 +52,22 @@ impl Hashing {
         let received = Arc::new(Mutex::new(received));
         for _ in 0..config.slots.get() {
             let received = Arc::clone(&received);
-            std::thread::spawn(move || slot(&received));
+            std::thread::spawn(move || run_slot(&received));
         }
         Ok(Self {
             jobs,
             places: Arc::new(Semaphore::new(config.slots.get() + config.queue)),
             cost: config.cost.clone(),
-            decoy: argon::decoy(&config.cost)?.into(),
+            decoy: argon2id::decoy(&config.cost)?.into(),
         })
     }
 
-    /// Whether one more would be taken now. Asked before anything else is done for a password, so that a flood costs nothing.
+    /// Whether a place is free now.
     pub(crate) fn has_room(&self) -> bool {
         self.places.available_permits() > 0
     }
 
-    /// Takes a place, for what has to be done between that and the work.
+    /// Takes a place ahead of the work, for callers that have something to do in between.
     pub(crate) fn take_place(&self) -> Result<Place, HashingError> {
         Arc::clone(&self.places)
             .try_acquire_owned()
@@ -93,48 +75,44 @@ impl Hashing {
             .map_err(|_| HashingError::Busy)
     }
 
-    /// Whether a hash was made at another cost than hashes are made at now.
+    /// Whether a hash was made at another cost than the configured one. False for a hash that is invalid.
     pub(crate) fn is_outdated(&self, hash: &str) -> bool {
-        argon::cost_of(hash).is_ok_and(|cost| !argon::is_same(&cost, &self.cost))
+        argon2id::cost_of(hash).is_ok_and(|cost| !argon2id::is_same(&cost, &self.cost))
     }
 
-    /// Hashes a password, normalised, into the PHC string format.
+    /// Hashes a normalized password into the PHC string format.
     pub(crate) async fn hash(&self, password: String) -> Result<String, HashingError> {
-        match self
-            .submit(
-                self.take_place()?,
-                Work::Hash {
-                    password,
-                    cost: self.cost.clone(),
-                },
-            )
-            .await?
-        {
+        let cost = self.cost.clone();
+        let work = Work::Hash { password, cost };
+        match self.submit(self.take_place()?, work).await? {
             Outcome::Hash(hash) => Ok(hash),
-            Outcome::Match(_) => Err(HashingError::Unusable("a comparison came back")),
+            Outcome::Match(_) => Err(HashingError::Invalid(
+                "a slot returned a comparison instead of a hash",
+            )),
         }
     }
 
-    /// Whether the password, normalised, is the one of this hash. Without a hash, or with one that can't be used, it takes as
-    /// long, and is not.
+    /// Whether the normalized password has this hash. Without a hash, or with an invalid one, it takes as long and returns false.
     pub(crate) async fn matches(
         &self,
         place: Place,
         password: String,
         hash: Option<&str>,
     ) -> Result<bool, HashingError> {
-        let usable = hash.filter(|hash| {
-            argon::cost_of(hash)
-                .inspect_err(|error| tracing::error!(%error, "a stored hash is refused"))
+        let valid = hash.filter(|hash| {
+            argon2id::cost_of(hash)
+                .inspect_err(|error| tracing::error!(%error, "a stored password hash is refused"))
                 .is_ok()
         });
         let work = Work::Compare {
             password,
-            hash: usable.unwrap_or(&self.decoy).to_owned(),
+            hash: valid.unwrap_or(&self.decoy).to_owned(),
         };
         match self.submit(place, work).await? {
-            Outcome::Match(matches) => Ok(matches && usable.is_some()),
-            Outcome::Hash(_) => Err(HashingError::Unusable("a hash came back")),
+            Outcome::Match(matches) => Ok(matches && valid.is_some()),
+            Outcome::Hash(_) => Err(HashingError::Invalid(
+                "a slot returned a hash instead of a comparison",
+            )),
         }
     }
 
@@ -142,7 +120,7 @@ impl Hashing {
         let (answer, answered) = oneshot::channel();
         let job = Job {
             work,
-            since: Instant::now(),
+            queued_at: Instant::now(),
             answer,
             place,
         };
@@ -151,42 +129,53 @@ impl Hashing {
     }
 }
 
-/// Works until nobody can ask any more.
-fn slot(jobs: &Mutex<Receiver<Job>>) {
+impl From<HashingError> for UserError {
+    fn from(error: HashingError) -> Self {
+        match error {
+            HashingError::Busy => Self::Busy,
+            HashingError::Invalid(_) | HashingError::NoRandomness(_) => Self::Internal(error.into()),
+        }
+    }
+}
+
+/// Runs jobs until every [`Hashing`] is dropped.
+fn run_slot(jobs: &Mutex<Receiver<Job>>) {
     lower_priority();
     let mut memory = Memory::default();
     loop {
-        // The lock is held while waiting, which keeps the other slots from nothing but waiting.
+        // Holding the lock while waiting is harmless: the other slots would only wait, too.
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Job {
             work,
-            since,
+            queued_at,
             answer,
             place,
         }) = job
         else {
             return;
         };
+        // Skip callers that disconnected.
         if answer.is_closed() {
-            continue; // Whoever asked has hung up.
+            continue;
         }
-        let outcome = if since.elapsed() > PATIENCE {
+
+        let outcome = if queued_at.elapsed() > MAX_WAIT {
             Err(HashingError::Busy)
         } else {
             memory.run(work)
         };
         drop(place);
-        // Nobody to tell is nothing to do.
+        // The caller may have disconnected meanwhile.
         drop(answer.send(outcome));
     }
 }
 
-/// The requests that verify tokens go first.
+/// Lets the threads that verify tokens run first.
 #[cfg(target_os = "linux")]
 fn lower_priority() {
     let this_thread = rustix::thread::gettid();
     if let Err(error) = rustix::process::setpriority_process(Some(this_thread), 10) {
-        tracing::warn!(%error, "hashing slots keep their priority");
+        tracing::warn!(%error, "the priority of a hashing slot can't be lowered");
     }
 }
 
@@ -229,28 +218,28 @@ mod tests {
         assert_ne!(
             hash,
             hashing.hash("correct horse".to_owned()).await.unwrap(),
-            "each has a salt of its own"
+            "each hash has its own salt"
         );
     }
 
     #[tokio::test]
-    async fn hashes_of_another_cost_are_compared_at_theirs() {
+    async fn a_hash_of_another_cost_is_compared_at_that_cost() {
         let hash = hashing(1, 4, 256).hash("correct horse".to_owned()).await.unwrap();
         let cheaper = hashing(1, 4, 64);
         assert!(matches(&cheaper, "correct horse", Some(&hash)).await);
         let own = cheaper.hash("other".to_owned()).await.unwrap();
         assert!(
             matches(&cheaper, "other", Some(&own)).await,
-            "memory of another size is no matter"
+            "the memory of the earlier hash is reused"
         );
     }
 
     #[tokio::test]
-    async fn a_hash_that_can_t_be_used_is_nobody_s_and_takes_as_long_as_one_that_can() {
+    async fn an_invalid_hash_matches_no_password_and_takes_as_long_as_a_valid_one() {
         let hashing = hashing(1, 4, 19 * 1024);
         let hash = hashing.hash("correct horse".to_owned()).await.unwrap();
         let absurd = hash.replace("m=19456", "m=4294967295");
-        // The quickest of a few tries is the one that nothing else in the machine disturbed.
+        // The quickest of several runs is the least disturbed by other processes.
         let quickest = async |hash: &str, expected: bool| {
             let mut quickest = Duration::MAX;
             for _ in 0..5 {
@@ -260,10 +249,10 @@ mod tests {
             }
             quickest
         };
-        let usable = quickest(&hash, true).await;
-        for unusable in [&absurd, "x"] {
-            let taken = quickest(unusable, false).await;
-            assert!(taken > usable / 4, "{taken:?}, {usable:?}");
+        let valid = quickest(&hash, true).await;
+        for invalid in [&absurd, "x"] {
+            let taken = quickest(invalid, false).await;
+            assert!(taken > valid / 4, "{taken:?}, {valid:?}");
         }
     }
 
@@ -272,46 +261,46 @@ mod tests {
         let (old, new) = (hashing(1, 4, 256), hashing(1, 4, 64));
         let hash = old.hash("correct horse".to_owned()).await.unwrap();
         assert!(new.is_outdated(&hash) && !old.is_outdated(&hash));
-        assert!(!new.is_outdated("x"), "what can't be used can't be renewed");
+        assert!(!new.is_outdated("x"), "an invalid hash is not outdated");
     }
 
     #[tokio::test]
-    async fn whoever_hangs_up_keeps_their_place_until_it_is_their_turn() {
+    async fn a_caller_that_disconnects_keeps_its_place_until_its_turn() {
         let hashing = hashing(1, 2, 256 * 1024);
-        let mut at_work = Box::pin(hashing.hash("correct horse".to_owned()));
-        assert!((&mut at_work).now_or_never().is_none());
+        let mut running = Box::pin(hashing.hash("correct horse".to_owned()));
+        assert!((&mut running).now_or_never().is_none());
         for _ in 0..2 {
             let work = Work::Hash {
                 password: "correct horse".to_owned(),
                 cost: hashing.cost.clone(),
             };
-            let asked = hashing.submit(hashing.take_place().unwrap(), work).now_or_never();
-            assert!(asked.is_none(), "it was asked, and nobody waits for the answer");
+            let answer = hashing.submit(hashing.take_place().unwrap(), work).now_or_never();
+            assert!(answer.is_none(), "the job waits, and its caller has disconnected");
         }
         assert!(!hashing.has_room());
         assert!(matches!(
             hashing.hash("correct horse".to_owned()).await,
             Err(HashingError::Busy)
         ));
-        at_work.await.unwrap();
+        running.await.unwrap();
         while !hashing.has_room() {
             tokio::task::yield_now().await;
         }
     }
 
     #[tokio::test]
-    async fn what_does_not_fit_in_the_queue_is_refused_and_the_rest_is_done() {
+    async fn a_full_queue_refuses_further_passwords_and_serves_the_others() {
         let hashing = hashing(1, 2, 19 * 1024);
-        let asked = (0..20).map(|_| hashing.hash("correct horse".to_owned()));
-        let (done, refused): (Vec<_>, Vec<_>) = futures_util::future::join_all(asked)
+        let hashes = (0..20).map(|_| hashing.hash("correct horse".to_owned()));
+        let (done, refused): (Vec<_>, Vec<_>) = futures_util::future::join_all(hashes)
             .await
             .into_iter()
             .partition(Result::is_ok);
-        assert_eq!(done.len(), 3, "one at work and two waiting");
+        assert_eq!(done.len(), 3, "one running and two waiting");
         assert!(
             refused
                 .iter()
-                .all(|refusal| matches!(refusal, Err(HashingError::Busy)))
+                .all(|refused| matches!(refused, Err(HashingError::Busy)))
         );
         assert!(
             hashing.hash("correct horse".to_owned()).await.is_ok(),
@@ -320,21 +309,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_nobody_waits_for_is_not_computed() {
+    async fn a_job_whose_caller_disconnected_is_not_computed() {
         let hashing = hashing(1, 64, 19 * 1024);
         for _ in 0..60 {
             let work = Work::Hash {
                 password: "correct horse".to_owned(),
                 cost: hashing.cost.clone(),
             };
-            let (answer, gone) = oneshot::channel();
-            drop(gone);
+            let (answer, disconnected) = oneshot::channel();
+            drop(disconnected);
             let place = hashing.take_place().unwrap();
             hashing
                 .jobs
                 .send(Job {
                     work,
-                    since: Instant::now(),
+                    queued_at: Instant::now(),
                     answer,
                     place,
                 })
@@ -346,25 +335,25 @@ mod tests {
         hashing.hash("correct horse".to_owned()).await.unwrap();
         assert!(
             begun.elapsed() < alone.elapsed() * 20,
-            "sixty others would take sixty times as long"
+            "sixty computed jobs would take sixty times as long"
         );
     }
 
     #[tokio::test]
-    async fn what_waited_too_long_is_refused() {
+    async fn a_job_that_waited_too_long_is_refused() {
         let hashing = hashing(1, 4, 64);
         let work = Work::Hash {
             password: "correct horse".to_owned(),
             cost: hashing.cost.clone(),
         };
         let (answer, answered) = oneshot::channel();
-        let since = Instant::now().checked_sub(PATIENCE * 2).unwrap();
+        let queued_at = Instant::now().checked_sub(MAX_WAIT * 2).unwrap();
         let place = hashing.take_place().unwrap();
         hashing
             .jobs
             .send(Job {
                 work,
-                since,
+                queued_at,
                 answer,
                 place,
             })
