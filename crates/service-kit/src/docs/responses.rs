@@ -79,7 +79,7 @@ fn standard_responses(operation: &Object, policy: Policy<'_>) -> Vec<(&'static s
             "`invalid_client`: the client did not authenticate".to_owned(),
         ),
         (
-            needs_token && policy != Policy::User,
+            needs_token,
             "403",
             "`forbidden`: the caller may not do this".to_owned(),
         ),
