@@ -48,15 +48,16 @@ pub fn document(service: &str, handlers: &OpenApi, routes: &Routes) -> Value {
 
 /// Who may call a route, in words: for the document and for the lists of routes that tests compare.
 #[must_use]
-pub fn describe(policy: Policy<'_>) -> String {
+pub fn describe(policy: Policy) -> String {
     match policy {
         Policy::Anyone => "anyone".to_owned(),
         Policy::Optional => "anyone; a user token is optional".to_owned(),
         Policy::User => "any user".to_owned(),
         Policy::AnyRole(roles) => format!("role {}", roles.join(" or ")),
         Policy::Scope(scope) => format!("scope {scope}"),
-        Policy::Service => "any service".to_owned(),
-        Policy::Client => "registered client".to_owned(),
+        Policy::AnyService => "any service".to_owned(),
+        Policy::Service(name) => format!("service {name}"),
+        Policy::Custom(scheme) => format!("security scheme {scheme}"),
     }
 }
 
@@ -73,15 +74,17 @@ fn set_info(document: &mut Value, service: &str) {
 }
 
 fn add_components(components: &mut Value, routes: &Routes) {
-    let has_clients = routes.iter().any(|route| route.policy == Policy::Client);
     components["securitySchemes"]["bearer"] =
         json!({"type": "http", "scheme": "bearer", "bearerFormat": "JWT"});
     components["schemas"]["Problem"] = schemas::problem();
     components["schemas"]["FieldError"] = schemas::field_error();
     components["headers"] = headers::components();
-    if has_clients {
-        components["securitySchemes"]["client_basic"] = json!({"type": "http", "scheme": "basic"});
-        components["schemas"]["OAuthError"] = schemas::oauth_error();
+    for route in routes.iter() {
+        if let Policy::Custom(scheme) = route.policy {
+            // The one scheme there is so far: an OAuth client's name and secret (RFC 6749 §2.3.1).
+            components["securitySchemes"][scheme] = json!({"type": "http", "scheme": "basic"});
+            components["schemas"]["OAuthError"] = schemas::oauth_error();
+        }
     }
     schemas::name_page_items(&mut components["schemas"]);
 }
@@ -154,13 +157,15 @@ fn complete(operation: &mut Object, route: &ListedRoute) {
     responses::complete(operation, route.policy);
 }
 
-fn security(policy: Policy<'_>) -> Value {
+fn security(policy: Policy) -> Value {
     match policy {
         Policy::Anyone => json!([]),
         Policy::Optional => json!([{}, {"bearer": []}]),
-        Policy::User | Policy::AnyRole(_) | Policy::Service => json!([{"bearer": []}]),
+        Policy::User | Policy::AnyRole(_) | Policy::AnyService | Policy::Service(_) => {
+            json!([{"bearer": []}])
+        }
         Policy::Scope(scope) => json!([{"bearer": [scope]}]),
-        Policy::Client => json!([{"client_basic": []}]),
+        Policy::Custom(scheme) => json!([{scheme: []}]),
     }
 }
 

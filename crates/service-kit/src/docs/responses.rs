@@ -8,7 +8,7 @@ use super::{Object, PROBLEM_JSON, headers};
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Adds the standard answers, and completes those that the handler describes.
-pub(super) fn complete(operation: &mut Object, policy: Policy<'_>) {
+pub(super) fn complete(operation: &mut Object, policy: Policy) {
     let standard = standard_responses(operation, policy);
     let responses = operation.entry("responses").or_insert_with(|| json!({}));
     for (status, reason) in standard {
@@ -27,8 +27,8 @@ pub(super) fn complete(operation: &mut Object, policy: Policy<'_>) {
     }
 }
 
-fn standard_responses(operation: &Object, policy: Policy<'_>) -> Vec<(&'static str, String)> {
-    let takes_token = !matches!(policy, Policy::Anyone | Policy::Client);
+fn standard_responses(operation: &Object, policy: Policy) -> Vec<(&'static str, String)> {
+    let takes_token = !matches!(policy, Policy::Anyone | Policy::Custom(_));
     let needs_token = takes_token && policy != Policy::Optional;
     let content = &operation.get("requestBody").unwrap_or(&Value::Null)["content"];
     let (has_form, has_json) = (content[FORM].is_object(), content["application/json"].is_object());
@@ -74,7 +74,7 @@ fn standard_responses(operation: &Object, policy: Policy<'_>) -> Vec<(&'static s
             "`no_token`, `invalid_token`, `token_expired` or `token_revoked`".to_owned(),
         ),
         (
-            policy == Policy::Client,
+            matches!(policy, Policy::Custom(_)),
             "401",
             "`invalid_client`: the client did not authenticate".to_owned(),
         ),
@@ -118,14 +118,14 @@ fn describe(status: &str, response: &mut Value) {
 }
 
 /// OAuth's endpoints answer as RFC 6749 §5.2 says. A deadline or a panic ends a handler from outside, with problem details.
-fn error_content(status: &str, policy: Policy<'_>) -> Value {
+fn error_content(status: &str, policy: Policy) -> Value {
     let problem = json!({"schema": {"$ref": "#/components/schemas/Problem"}});
     let oauth = json!({"schema": {"$ref": "#/components/schemas/OAuthError"}});
     match policy {
-        Policy::Client if status.starts_with('5') => {
+        Policy::Custom(_) if status.starts_with('5') => {
             json!({"application/json": oauth, PROBLEM_JSON: problem})
         }
-        Policy::Client => json!({"application/json": oauth}),
+        Policy::Custom(_) => json!({"application/json": oauth}),
         _ => json!({PROBLEM_JSON: problem}),
     }
 }

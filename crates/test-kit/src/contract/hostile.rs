@@ -18,7 +18,7 @@ const FORM: &str = "application/x-www-form-urlencoded";
 pub(super) async fn check(target: &Target<'_>) {
     match target.route.policy {
         Policy::Anyone | Policy::Optional => {}
-        Policy::Client => clients::check(target).await,
+        Policy::Custom(_) => clients::check(target).await,
         _ => tokens::check(target).await,
     }
     let operation = target.document.operation(target.route);

@@ -34,7 +34,7 @@ pub(super) async fn check(target: &Target<'_>) {
             response.body
         );
     }
-    if route.policy == Policy::Client {
+    if let Policy::Custom(_) = route.policy {
         let response = target.call(target.service.registered_client()).await;
         assert_eq!(
             Outcome::of(&response),
@@ -45,7 +45,7 @@ pub(super) async fn check(target: &Target<'_>) {
     }
 }
 
-fn callers(service: &TestService) -> [Caller; 12] {
+fn callers(service: &TestService) -> Vec<Caller> {
     let ada = || service.person("ada", &["user"]);
     let admin = || service.person("admin", &["user", "admin"]);
     let order_service = || service.issuer().as_service("order-service");
@@ -59,7 +59,7 @@ fn callers(service: &TestService) -> [Caller; 12] {
         token: Some(token),
         is_valid: false,
     };
-    [
+    vec![
         Caller {
             name: "an anonymous caller",
             token: None,
@@ -69,7 +69,8 @@ fn callers(service: &TestService) -> [Caller; 12] {
         valid("another user", service.person("bob", &["user"])),
         valid("support", service.person("support", &["user", "support"])),
         valid("an admin", admin()),
-        valid("a service", order_service()),
+        valid("order-service", order_service()),
+        valid("another service", service.issuer().as_service("unknown-service")),
         invalid("a user with an expired token", ada().expired()),
         invalid("a user with a token for another audience", ada().wrong_audience()),
         invalid("a user with a revoked token", ada().revoked()),
@@ -103,7 +104,7 @@ impl Outcome {
 }
 
 impl Caller {
-    fn expected(&self, policy: Policy<'_>) -> Outcome {
+    fn expected(&self, policy: Policy) -> Outcome {
         let is_open = matches!(policy, Policy::Anyone | Policy::Optional);
         let Some(token) = self.token.as_ref().filter(|_| self.is_valid) else {
             return if is_open {
@@ -120,9 +121,10 @@ impl Caller {
             Policy::User => !is_service,
             Policy::AnyRole(roles) => roles.iter().any(|role| has_role(role)),
             Policy::Scope(wanted) => !is_service && claims.scope.split(' ').any(|scope| scope == wanted),
-            Policy::Service => is_service,
-            // A client authenticates with its secret; a token is not one.
-            Policy::Client => return Outcome::Unauthenticated,
+            Policy::AnyService => is_service,
+            Policy::Service(name) => is_service && claims.sub == name,
+            // An access token is not a credential of another scheme.
+            Policy::Custom(_) => return Outcome::Unauthenticated,
         };
         if is_admitted {
             Outcome::Admitted

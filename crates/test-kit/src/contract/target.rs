@@ -68,8 +68,9 @@ impl Target<'_> {
     pub(super) fn permitted_client(&self) -> Client {
         match self.route.policy {
             Policy::Anyone | Policy::Optional => self.service.anonymous().clone(),
-            Policy::Service => self.service.service("order-service"),
-            Policy::Client => self.service.registered_client().clone(),
+            Policy::AnyService => self.service.service("order-service"),
+            Policy::Service(name) => self.service.service(name),
+            Policy::Custom(_) => self.service.registered_client().clone(),
             Policy::User | Policy::AnyRole(_) | Policy::Scope(_) => self.service.admin(),
         }
     }
