@@ -27,7 +27,11 @@ impl SigningKey {
         let document = pair.to_pkcs8().expect("an encoded key");
         let x = URL_SAFE_NO_PAD.encode(pair.public_key().as_ref());
         let public_key = [("kty", "OKP"), ("crv", "Ed25519"), ("x", &x)];
-        Self::asymmetric(Algorithm::EdDSA, jwk, EncodingKey::from_ed_der(document.as_ref()))
+        Self::asymmetric(
+            Algorithm::EdDSA,
+            public_key,
+            EncodingKey::from_ed_der(document.as_ref()),
+        )
     }
 
     pub fn p256() -> Self {
@@ -39,7 +43,11 @@ impl SigningKey {
         let coordinate = |range| URL_SAFE_NO_PAD.encode(point.get(range).expect("65 bytes"));
         let (x, y) = (coordinate(1..33), coordinate(33..65));
         let public_key = [("kty", "EC"), ("crv", "P-256"), ("x", &x), ("y", &y)];
-        Self::asymmetric(Algorithm::ES256, jwk, EncodingKey::from_ec_der(document.as_ref()))
+        Self::asymmetric(
+            Algorithm::ES256,
+            public_key,
+            EncodingKey::from_ec_der(document.as_ref()),
+        )
     }
 
     /// A key whose public half has these JWK members.
