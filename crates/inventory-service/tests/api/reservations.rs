@@ -1,14 +1,14 @@
-//! What is promised to an order, and what becomes of it.
+//! Reserving, committing and releasing stock.
 
 use serde_json::json;
 
-use crate::books::Books;
-use crate::{lines, order, shop};
+use crate::journal::Journal;
+use crate::{lines, new_id, shop};
 
 #[actix_web::test]
-async fn a_reservation_promises_all_items() {
+async fn a_reservation_reserves_all_items() {
     let shop = shop().await;
-    let (first, second, id) = (shop.product_with(5).await, shop.product_with(9).await, order());
+    let (first, second, id) = (shop.product_with(5).await, shop.product_with(9).await, new_id());
     let reserved = shop.reserve(id, &[(second, 4), (first, 5)]).await;
     reserved.assert_status(201);
     let body = reserved.json();
@@ -26,17 +26,17 @@ async fn a_reservation_promises_all_items() {
 }
 
 #[actix_web::test]
-async fn where_one_product_is_short_nothing_is_promised_and_each_short_one_is_named() {
+async fn nothing_is_reserved_if_a_product_is_short_and_each_short_product_is_named() {
     let shop = shop().await;
     let [enough, none, few, unknown] = [
         shop.product_with(9).await,
         shop.product(),
         shop.product_with(2).await,
-        order(),
+        new_id(),
     ];
-    shop.reserve(order(), &[(few, 1)]).await.assert_status(201);
+    shop.reserve(new_id(), &[(few, 1)]).await.assert_status(201);
     let refused = shop
-        .reserve(order(), &[(unknown, 1), (few, 2), (enough, 9), (none, 3)])
+        .reserve(new_id(), &[(unknown, 1), (few, 2), (enough, 9), (none, 3)])
         .await;
     refused.assert_problem(409, "insufficient_stock");
     let short = json!([
@@ -49,15 +49,15 @@ async fn where_one_product_is_short_nothing_is_promised_and_each_short_one_is_na
         (shop.stock(enough).await, shop.stock(few).await),
         ([9, 0, 9], [2, 1, 1])
     );
-    let books = Books::of(&shop).await;
-    assert_eq!(books.journal(enough).await.len(), 1);
-    books.assert_right().await;
+    let journal = Journal::of(&shop).await;
+    assert_eq!(journal.entries(enough).await.len(), 1);
+    journal.assert_consistent().await;
 }
 
 #[actix_web::test]
-async fn the_same_order_again_has_the_same_answer_whatever_the_order_of_its_items() {
+async fn a_repeated_reservation_gets_the_same_answer_in_any_sequence_of_items() {
     let shop = shop().await;
-    let (first, second, id) = (shop.product_with(5).await, shop.product_with(5).await, order());
+    let (first, second, id) = (shop.product_with(5).await, shop.product_with(5).await, new_id());
     let answer = shop
         .reserve(id, &[(first, 1), (second, 2)])
         .await
@@ -77,8 +77,8 @@ async fn the_same_order_again_has_the_same_answer_whatever_the_order_of_its_item
     for other in [
         &[(first, 1)][..],
         &[(first, 2), (second, 1)],
-        &[(first, 1), (second, 2), (order(), 1)],
-        &[(first, 1), (order(), 2)],
+        &[(first, 1), (second, 2), (new_id(), 1)],
+        &[(first, 1), (new_id(), 2)],
     ] {
         shop.reserve(id, other)
             .await
@@ -88,9 +88,9 @@ async fn the_same_order_again_has_the_same_answer_whatever_the_order_of_its_item
 }
 
 #[actix_web::test]
-async fn a_refusal_is_remembered_however_much_there_is_by_then() {
+async fn a_refusal_is_repeated_even_after_a_restock() {
     let shop = shop().await;
-    let (product, id) = (shop.product_with(1).await, order());
+    let (product, id) = (shop.product_with(1).await, new_id());
     let short = shop.reserve(id, &[(product, 2)]).await.assert_status(409).json()["short"].clone();
     assert_eq!(
         short,
@@ -105,13 +105,13 @@ async fn a_refusal_is_remembered_however_much_there_is_by_then() {
         .assert_problem(409, "reservation_mismatch");
     shop.commit(id).await.assert_problem(409, "not_reserved");
     assert_eq!(shop.stock(product).await, [100, 0, 100]);
-    shop.reserve(order(), &[(product, 2)]).await.assert_status(201);
+    shop.reserve(new_id(), &[(product, 2)]).await.assert_status(201);
 }
 
 #[actix_web::test]
-async fn committed_goods_are_gone_and_gone_once() {
+async fn a_commit_takes_the_stock_out_once() {
     let shop = shop().await;
-    let (product, id) = (shop.product_with(5).await, order());
+    let (product, id) = (shop.product_with(5).await, new_id());
     shop.reserve(id, &[(product, 2)]).await.assert_status(201);
     let committed = shop.commit(id).await.assert_status(200).json();
     assert_eq!(
@@ -131,20 +131,20 @@ async fn committed_goods_are_gone_and_gone_once() {
         shop.release(id).await.assert_problem(409, "committed");
     }
     assert_eq!(shop.stock(product).await, [3, 0, 3]);
-    let of_orders =
+    let entry =
         |kind: &str, on_hand, reserved| (kind.to_owned(), on_hand, reserved, "order-service".to_owned());
-    let books = Books::of(&shop).await;
+    let journal = Journal::of(&shop).await;
     assert_eq!(
-        books.journal(product).await[1..],
-        [of_orders("reserve", 0, 2), of_orders("commit", -2, -2)]
+        journal.entries(product).await[1..],
+        [entry("reserve", 0, 2), entry("commit", -2, -2)]
     );
-    books.assert_right().await;
+    journal.assert_consistent().await;
 }
 
 #[actix_web::test]
-async fn released_goods_are_anybodys_again_and_their_order_is_over() {
+async fn released_stock_is_available_again_and_its_order_is_final() {
     let shop = shop().await;
-    let (product, id) = (shop.product_with(5).await, order());
+    let (product, id) = (shop.product_with(5).await, new_id());
     shop.reserve(id, &[(product, 5)]).await.assert_status(201);
     for _ in 0..2 {
         assert_eq!(shop.release(id).await.assert_status(204).body, "");
@@ -157,22 +157,22 @@ async fn released_goods_are_anybodys_again_and_their_order_is_over() {
             .assert_problem(409, "released");
         shop.commit(id).await.assert_problem(409, "released");
     }
-    shop.reserve(order(), &[(product, 5)]).await.assert_status(201);
-    let books = Books::of(&shop).await;
-    let kinds: Vec<_> = books
-        .journal(product)
+    shop.reserve(new_id(), &[(product, 5)]).await.assert_status(201);
+    let journal = Journal::of(&shop).await;
+    let kinds: Vec<_> = journal
+        .entries(product)
         .await
         .into_iter()
         .map(|(kind, ..)| kind)
         .collect();
     assert_eq!(kinds, ["set", "reserve", "release", "reserve"]);
-    books.assert_right().await;
+    journal.assert_consistent().await;
 }
 
 #[actix_web::test]
-async fn an_order_that_is_called_off_first_can_not_reserve_later() {
+async fn an_order_that_is_released_first_can_t_reserve_later() {
     let shop = shop().await;
-    let (product, id) = (shop.product_with(5).await, order());
+    let (product, id) = (shop.product_with(5).await, new_id());
     shop.release(id).await.assert_status(204);
     shop.reserve(id, &[(product, 1)])
         .await
@@ -185,7 +185,7 @@ async fn an_order_that_is_called_off_first_can_not_reserve_later() {
 #[actix_web::test]
 async fn a_refused_order_can_be_released() {
     let shop = shop().await;
-    let (product, id) = (shop.product_with(1).await, order());
+    let (product, id) = (shop.product_with(1).await, new_id());
     shop.reserve(id, &[(product, 2)])
         .await
         .assert_problem(409, "insufficient_stock");
@@ -197,24 +197,24 @@ async fn a_refused_order_can_be_released() {
 }
 
 #[actix_web::test]
-async fn what_was_never_reserved_is_not_committed() {
+async fn an_order_without_a_reservation_can_t_be_committed() {
     let shop = shop().await;
-    shop.commit(order())
+    shop.commit(new_id())
         .await
         .assert_problem(404, "reservation_not_found");
-    let id = order();
+    let id = new_id();
     let product = shop.product_with(1).await;
     shop.commit(id).await.assert_problem(404, "reservation_not_found");
     shop.reserve(id, &[(product, 1)]).await.assert_status(201);
 }
 
 #[actix_web::test]
-async fn a_malformed_id_calls_off_nothing() {
+async fn a_malformed_id_releases_nothing() {
     let shop = shop().await;
     shop.orders.delete("/reservations/x").await.assert_status(204);
     shop.orders
         .post("/reservations/x/commit", json!({}))
         .await
         .assert_problem(404, "reservation_not_found");
-    assert_eq!(Books::of(&shop).await.orders().await, 0);
+    assert_eq!(Journal::of(&shop).await.reservations().await, 0);
 }

@@ -1,4 +1,4 @@
-//! Cancelling and fulfilling.
+//! Cancelling and fulfilling orders.
 
 use std::time::{Duration, Instant};
 
@@ -7,15 +7,18 @@ use futures_util::future::{join, join_all};
 use serde_json::json;
 use test_kit::{Client, TestResponse};
 
-use crate::shop::{Shop, basket, begin, eventually, id_of, shop};
-use crate::weather::Weather::{self, Away, Fair, HangsAfter, HangsBefore, LostAfter, LostBefore, Says};
+use crate::fault_proxy::Behaviour::{
+    self, Down, DropAfter, DropBefore, HangAfter, HangBefore, Healthy, Reply,
+};
+use crate::shop::{Shop, basket, eventually, id_of, post_in_background, shop};
 
 impl Shop {
-    pub async fn decide(&self, who: &Client, order: &str, decision: &str) -> TestResponse {
-        who.send(&Method::POST, &format!("/orders/{order}/{decision}"), |request| {
-            request
-        })
-        .await
+    pub async fn decide(&self, caller: &Client, order: &str, decision: &str) -> TestResponse {
+        caller
+            .send(&Method::POST, &format!("/orders/{order}/{decision}"), |request| {
+                request
+            })
+            .await
     }
 
     pub async fn cancel(&self, name: &str, order: &str) -> TestResponse {
@@ -28,7 +31,7 @@ impl Shop {
 }
 
 #[actix_web::test]
-async fn whoever_ordered_it_and_an_admin_may_cancel_an_order_and_nobody_else() {
+async fn only_the_user_who_placed_an_order_and_admins_may_cancel_it() {
     let shop = shop().await;
     let lamp = shop.product(100, 5);
     let order = id_of(&shop.order("ada", &[(lamp, 2)]).await);
@@ -55,16 +58,16 @@ async fn whoever_ordered_it_and_an_admin_may_cancel_an_order_and_nobody_else() {
     );
     assert_eq!(shop.show(&order).await, cancelled.json());
     assert_ne!(cancelled.json()["updated_at"], cancelled.json()["created_at"]);
-    assert_eq!(shop.near.stockroom.stock(lamp), [5, 1, 0]);
+    assert_eq!(shop.neighbours.fake_inventory.stock(lamp), [5, 1, 0]);
     shop.decide(&shop.admin(), &another, "cancel")
         .await
         .assert(200, json!({"status": "cancelled"}));
-    assert_eq!(shop.near.stockroom.stock(lamp), [5, 0, 0]);
-    shop.assert_books().await;
+    assert_eq!(shop.neighbours.fake_inventory.stock(lamp), [5, 0, 0]);
+    shop.assert_consistent().await;
 }
 
 #[actix_web::test]
-async fn an_admin_alone_may_fulfil_an_order() {
+async fn only_admins_may_fulfil_an_order() {
     let shop = shop().await;
     let lamp = shop.product(100, 5);
     let order = id_of(&shop.order("ada", &[(lamp, 2)]).await);
@@ -78,15 +81,15 @@ async fn an_admin_alone_may_fulfil_an_order() {
     fulfilled.assert(200, json!({"id": order, "status": "fulfilled"}));
     assert_eq!(shop.show(&order).await, fulfilled.json());
     assert_ne!(fulfilled.json()["updated_at"], fulfilled.json()["created_at"]);
-    assert_eq!(shop.near.stockroom.stock(lamp), [3, 0, 2]);
-    shop.assert_books().await;
+    assert_eq!(shop.neighbours.fake_inventory.stock(lamp), [3, 0, 2]);
+    shop.assert_consistent().await;
     shop.fulfil("01890a5d-ac96-774b-bcce-b302099a8057")
         .await
         .assert_problem(404, "order_not_found");
 }
 
 #[actix_web::test]
-async fn what_is_final_stays_so() {
+async fn a_final_order_can_be_neither_cancelled_nor_fulfilled() {
     let shop = shop().await;
     let lamp = shop.product(100, 5);
     let [cancelled, fulfilled] = [
@@ -101,20 +104,20 @@ async fn what_is_final_stays_so() {
         shop.advance(1);
         for refused in [shop.cancel("ada", &order).await, shop.fulfil(&order).await] {
             refused.assert_problem(409, "order_already_final");
-            // Whoever lost the answer to their own decision learns from it that it was taken.
+            // A client that lost the response to its own request sees here that it succeeded.
             assert_eq!(refused.json()["order"], before);
         }
         assert_eq!(shop.show(&order).await, before);
     }
-    assert_eq!(shop.near.stockroom.stock(lamp), [4, 0, 1]);
-    shop.assert_books().await;
+    assert_eq!(shop.neighbours.fake_inventory.stock(lamp), [4, 0, 1]);
+    shop.assert_consistent().await;
 }
 
 #[actix_web::test]
-async fn a_pending_order_can_be_cancelled_and_not_fulfilled() {
+async fn a_pending_order_can_be_cancelled_but_not_fulfilled() {
     let shop = shop().await;
     let lamp = shop.product(100, 5);
-    shop.near.inventory.is_now(Away).await;
+    shop.neighbours.inventory.set(Down).await;
     let order = id_of(shop.order("ada", &[(lamp, 1)]).await.assert_status(202));
     shop.fulfil(&order)
         .await
@@ -122,103 +125,110 @@ async fn a_pending_order_can_be_cancelled_and_not_fulfilled() {
     shop.cancel("ada", &order)
         .await
         .assert(200, json!({"status": "cancelled"}));
-    shop.near.inventory.is_now(Fair).await;
+    shop.neighbours.inventory.set(Healthy).await;
     shop.settle().await;
     assert_eq!(shop.status(&order).await, "cancelled");
-    assert_eq!(shop.near.stockroom.stock(lamp), [5, 0, 0]);
-    shop.assert_books().await;
+    assert_eq!(shop.neighbours.fake_inventory.stock(lamp), [5, 0, 0]);
+    shop.assert_consistent().await;
 }
 
-/// One order is cancelled and another fulfilled in this weather, and inventory-service told once it is over.
-async fn assert_decided_and_told(weather: Weather) {
+/// Cancels one order and fulfils another while inventory-service behaves like this, and checks that the stock follows once it
+/// is healthy.
+async fn assert_decisions_survive(behaviour: Behaviour) {
     let shop = shop().await;
     let lamp = shop.product(100, 5);
     let first = id_of(&shop.order("ada", &[(lamp, 1)]).await);
     let second = id_of(&shop.order("ada", &[(lamp, 2)]).await);
-    shop.near.inventory.is_now(weather).await;
-    let begun = Instant::now();
+    shop.neighbours.inventory.set(behaviour).await;
+    let started = Instant::now();
     let (cancelled, fulfilled) = join(shop.cancel("ada", &first), shop.fulfil(&second)).await;
     cancelled.assert(200, json!({"status": "cancelled"}));
     fulfilled.assert(200, json!({"status": "fulfilled"}));
     assert!(
-        begun.elapsed() < Duration::from_secs(12),
-        "{weather:?}: {:?}",
-        begun.elapsed()
+        started.elapsed() < Duration::from_secs(12),
+        "{behaviour:?}: {:?}",
+        started.elapsed()
     );
-    assert_eq!(shop.ledger.tasks().await, 2, "{weather:?}");
+    assert_eq!(shop.db.tasks().await, 2, "{behaviour:?}");
 
-    shop.near.inventory.is_now(Fair).await;
+    shop.neighbours.inventory.set(Healthy).await;
     shop.settle().await;
     assert_eq!(
         [shop.status(&first).await, shop.status(&second).await],
         ["cancelled", "fulfilled"]
     );
-    assert_eq!(shop.near.stockroom.stock(lamp), [3, 0, 2], "{weather:?}");
-    shop.assert_books().await;
+    assert_eq!(
+        shop.neighbours.fake_inventory.stock(lamp),
+        [3, 0, 2],
+        "{behaviour:?}"
+    );
+    shop.assert_consistent().await;
 }
 
 #[actix_web::test]
-async fn a_decision_stands_though_inventory_service_can_t_be_told_yet() {
-    let weathers = [
-        Away,
-        LostBefore,
-        LostAfter,
-        HangsBefore,
-        HangsAfter,
-        Says(500, "{}"),
-        Says(401, "{}"),
-        Says(404, "{}"),
+async fn a_decision_stands_while_inventory_service_is_unavailable() {
+    let behaviours = [
+        Down,
+        DropBefore,
+        DropAfter,
+        HangBefore,
+        HangAfter,
+        Reply(500, "{}"),
+        Reply(401, "{}"),
+        Reply(404, "{}"),
     ];
-    join_all(weathers.map(assert_decided_and_told)).await;
+    join_all(behaviours.map(assert_decisions_survive)).await;
 }
 
 #[actix_web::test]
-async fn the_right_answer_to_another_question_is_none() {
+async fn the_response_of_another_call_is_not_accepted() {
     let shop = shop().await;
     let lamp = shop.product(100, 5);
     let first = id_of(&shop.order("ada", &[(lamp, 1)]).await);
     let second = id_of(&shop.order("ada", &[(lamp, 2)]).await);
-    shop.near.inventory.expects([Says(200, "{}"), Says(204, "")]);
+    shop.neighbours
+        .inventory
+        .queue([Reply(200, "{}"), Reply(204, "")]);
     shop.cancel("ada", &first).await.assert_status(200);
     shop.fulfil(&second).await.assert_status(200);
     assert_eq!(
-        (shop.ledger.tasks().await, shop.near.stockroom.stock(lamp)),
+        (shop.db.tasks().await, shop.neighbours.fake_inventory.stock(lamp)),
         (2, [5, 3, 0])
     );
     shop.settle().await;
-    assert_eq!(shop.near.stockroom.stock(lamp), [3, 0, 2]);
-    shop.assert_books().await;
+    assert_eq!(shop.neighbours.fake_inventory.stock(lamp), [3, 0, 2]);
+    shop.assert_consistent().await;
 }
 
 #[actix_web::test]
-async fn an_order_that_is_cancelled_while_its_stock_is_being_reserved_keeps_none() {
-    for (weather, let_go) in [(HangsBefore, Fair), (HangsAfter, Fair), (HangsBefore, Away)] {
+async fn an_order_that_is_cancelled_during_its_reservation_keeps_no_stock() {
+    for (behaviour, next) in [(HangBefore, Healthy), (HangAfter, Healthy), (HangBefore, Down)] {
         let shop = shop().await;
         let lamp = shop.product(100, 5);
-        shop.near.inventory.is_now(weather).await;
-        let ordering = begin(&shop.user("ada"), "/orders", basket(&[(lamp, 2)]));
-        eventually("inventory-service is asked", async || {
-            shop.near.inventory.arrived() > 0
+        shop.neighbours.inventory.set(behaviour).await;
+        let ordering = post_in_background(&shop.user("ada"), "/orders", basket(&[(lamp, 2)]));
+        eventually("inventory-service is called", async || {
+            shop.neighbours.inventory.received() > 0
         })
         .await;
         let order = shop.orders().await[0]["id"].as_str().unwrap().to_owned();
-        let begun = Instant::now();
+        let started = Instant::now();
         shop.cancel("ada", &order)
             .await
             .assert(200, json!({"status": "cancelled"}));
         assert!(
-            begun.elapsed() < Duration::from_secs(4),
-            "whoever reserves tells of the release too"
+            started.elapsed() < Duration::from_secs(4),
+            "the request that reserves also executes the release"
         );
 
-        shop.near.inventory.is_now(let_go).await;
+        shop.neighbours.inventory.set(next).await;
         ordering
             .await
             .unwrap()
             .assert(201, json!({"id": order, "status": "cancelled"}));
-        shop.near.inventory.is_now(Fair).await;
+        shop.neighbours.inventory.set(Healthy).await;
         shop.settle().await;
-        assert_eq!(shop.near.stockroom.stock(lamp), [5, 0, 0]);
-        shop.assert_books().await;
+        assert_eq!(shop.neighbours.fake_inventory.stock(lamp), [5, 0, 0]);
+        shop.assert_consistent().await;
     }
 }

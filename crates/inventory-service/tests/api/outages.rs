@@ -1,29 +1,29 @@
-//! What works, and what doesn't, while product-service does not.
+//! What works and what does not while product-service fails.
 
 use std::time::{Duration, Instant};
 
 use futures_util::future::join;
 use serde_json::json;
 
-use crate::catalogue::Mood;
-use crate::{Shop, order, shop, url};
+use crate::catalogue::Behaviour;
+use crate::{Shop, new_id, shop, url};
 
-/// Stock that is known here, and reservations, need no product-service.
-async fn assert_shop_goes_on(shop: &Shop, product: uuid::Uuid) {
+/// Reading existing stock, reserving and committing need no product-service.
+async fn assert_orders_work(shop: &Shop, product: uuid::Uuid) {
     shop.service
         .anonymous()
         .get(&url(product))
         .await
         .assert_status(200);
-    let id = order();
+    let id = new_id();
     shop.reserve(id, &[(product, 1)]).await.assert_status(201);
     shop.commit(id).await.assert_status(200);
 }
 
-/// What has to be asked there is refused for now, with a word on when to come again.
-async fn assert_told_to_come_again(shop: &Shop, product: uuid::Uuid) {
+/// Requests that need product-service are answered with 503 and `Retry-After`.
+async fn assert_unavailable(shop: &Shop, product: uuid::Uuid) {
     let answers = [
-        shop.service.anonymous().get(&url(order())).await,
+        shop.service.anonymous().get(&url(new_id())).await,
         shop.set(product, 9).await,
         shop.service
             .admin()
@@ -33,38 +33,46 @@ async fn assert_told_to_come_again(shop: &Shop, product: uuid::Uuid) {
     for answer in answers {
         answer.assert_problem(503, "product_service_unavailable");
         assert!(answer.header("retry-after").parse::<u32>().unwrap() > 0);
-        assert_eq!(answer.json()["detail"], "product-service can't be asked.");
+        assert_eq!(answer.json()["detail"], "product-service is unavailable.");
     }
 }
 
 #[actix_web::test]
-async fn while_it_is_down_what_it_has_to_be_asked_for_waits() {
+async fn only_requests_that_need_product_service_fail_while_it_is_down() {
     let shop = shop().await;
     let product = shop.product_with(5).await;
     shop.catalogue.close().await;
-    assert_told_to_come_again(&shop, product).await;
-    assert_shop_goes_on(&shop, product).await;
+    assert_unavailable(&shop, product).await;
+    assert_orders_work(&shop, product).await;
     assert_eq!(shop.stock(product).await, [4, 0, 4]);
 }
 
 #[actix_web::test]
-async fn while_it_hangs_nobody_waits_for_long_and_nobody_else_waits_at_all() {
+async fn a_hanging_product_service_delays_only_requests_that_need_it() {
     let shop = shop().await;
     let product = shop.product_with(5).await;
-    shop.catalogue.is_now(Mood::Silent);
-    let begun = Instant::now();
+    shop.catalogue.set(Behaviour::Hangs);
+    let started = Instant::now();
     let others = async {
-        // Were the question asked within a transaction, these would wait for its end.
-        assert_shop_goes_on(&shop, product).await;
-        assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+        // If the call were made within a transaction, these requests would wait for its end.
+        assert_orders_work(&shop, product).await;
+        assert!(
+            started.elapsed() < Duration::from_secs(2),
+            "{:?}",
+            started.elapsed()
+        );
     };
-    let (asked, ()) = join(shop.set(product, 9), others).await;
-    asked.assert_problem(503, "product_service_unavailable");
-    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    let (refused, ()) = join(shop.set(product, 9), others).await;
+    refused.assert_problem(503, "product_service_unavailable");
+    assert!(
+        started.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        started.elapsed()
+    );
 }
 
 #[actix_web::test]
-async fn an_answer_that_makes_no_sense_is_no_answer() {
+async fn an_invalid_response_counts_as_unavailable() {
     let shop = shop().await;
     let product = shop.product_with(5).await;
     for (status, body) in [
@@ -78,34 +86,34 @@ async fn an_answer_that_makes_no_sense_is_no_answer() {
         (401, "{}"),
         (429, "{}"),
     ] {
-        shop.catalogue.is_now(Mood::Garbled(status, body));
-        assert_told_to_come_again(&shop, product).await;
+        shop.catalogue.set(Behaviour::Replies(status, body));
+        assert_unavailable(&shop, product).await;
     }
     assert_eq!(shop.stock(product).await, [5, 0, 5]);
-    shop.catalogue.is_now(Mood::Well);
+    shop.catalogue.set(Behaviour::Healthy);
     shop.set(product, 9).await.assert_status(200);
 }
 
 #[actix_web::test]
-async fn an_error_there_is_not_passed_on() {
+async fn an_error_of_product_service_is_not_passed_on() {
     let shop = shop().await;
     let product = shop.product_with(5).await;
     for status in [500, 503] {
-        shop.catalogue.is_now(Mood::Garbled(
+        shop.catalogue.set(Behaviour::Replies(
             status,
             r#"{"code": "internal", "detail": "secrets"}"#,
         ));
-        assert_told_to_come_again(&shop, product).await;
+        assert_unavailable(&shop, product).await;
     }
-    assert_shop_goes_on(&shop, product).await;
+    assert_orders_work(&shop, product).await;
 }
 
 #[actix_web::test]
-async fn a_product_that_was_taken_down_keeps_its_stock_until_its_orders_are_done() {
+async fn a_deleted_product_keeps_its_stock_for_its_orders() {
     let shop = shop().await;
-    let (product, id) = (shop.product_with(5).await, order());
+    let (product, id) = (shop.product_with(5).await, new_id());
     shop.reserve(id, &[(product, 2)]).await.assert_status(201);
-    shop.catalogue.take_down(product);
+    shop.catalogue.remove(product);
     assert_eq!(shop.stock(product).await, [5, 2, 3]);
     shop.set(product, 9)
         .await

@@ -1,4 +1,4 @@
-//! The same order again, by its `Idempotency-Key`.
+//! Repeating a request with the same `Idempotency-Key`.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 use test_kit::{Client, TestResponse};
 use uuid::Uuid;
 
+use crate::fault_proxy::Behaviour::{Down, Healthy, Slow};
 use crate::shop::{basket, id_of, shop};
-use crate::weather::Weather::{Away, Fair, Slow};
 
 pub const REPLAYED: &str = "idempotent-replayed";
 
-/// Sends a body as it is written.
+/// Sends a body as raw text.
 async fn send(client: &Client, body: String) -> TestResponse {
     let with_body =
         |request: reqwest::RequestBuilder| request.header("content-type", "application/json").body(body);
@@ -22,36 +22,36 @@ async fn send(client: &Client, body: String) -> TestResponse {
 }
 
 #[actix_web::test]
-async fn the_same_order_again_is_the_same_order() {
+async fn a_repeated_request_returns_the_first_order() {
     let shop = shop().await;
     let lamp = shop.product(100, 5);
     let first = shop.order_with_key("ada", "k", &[(lamp, 2)]).await;
     assert_eq!(first.assert_status(201).header(REPLAYED), "");
-    // Neither what it costs by now nor whether anybody answers makes a difference.
-    shop.near.catalogue.take_down(lamp);
-    shop.near.products.is_now(Away).await;
-    shop.near.inventory.is_now(Away).await;
+    // Neither the current price nor the availability of neighbours matters.
+    shop.neighbours.catalogue.remove(lamp);
+    shop.neighbours.products.set(Down).await;
+    shop.neighbours.inventory.set(Down).await;
     let again = shop.order_with_key("ada", "k", &[(lamp, 2)]).await;
     assert_eq!(again.assert_status(201).json(), first.json());
     assert_eq!(
         (again.header(REPLAYED), again.header("location")),
         ("true", first.header("location"))
     );
-    assert_eq!(shop.ledger.orders().await, 1);
+    assert_eq!(shop.db.orders().await, 1);
 }
 
 #[actix_web::test]
-async fn the_same_order_again_is_answered_as_it_is_by_then() {
+async fn a_repeated_request_returns_the_current_state_of_the_order() {
     let shop = shop().await;
     let lamp = shop.product(100, 5);
-    let (sent, kept) = (
+    let (fulfilled, cancelled) = (
         id_of(
-            shop.order_with_key("ada", "sent", &[(lamp, 1)])
+            shop.order_with_key("ada", "fulfilled", &[(lamp, 1)])
                 .await
                 .assert_status(201),
         ),
         id_of(
-            shop.order_with_key("ada", "kept", &[(lamp, 1)])
+            shop.order_with_key("ada", "cancelled", &[(lamp, 1)])
                 .await
                 .assert_status(201),
         ),
@@ -59,25 +59,25 @@ async fn the_same_order_again_is_answered_as_it_is_by_then() {
     let refused = shop.order_with_key("ada", "refused", &[(lamp, 9)]).await;
     refused.assert_problem(409, "insufficient_stock");
     shop.admin()
-        .post(&format!("/orders/{sent}/fulfil"), json!({}))
+        .post(&format!("/orders/{fulfilled}/fulfil"), json!({}))
         .await
         .assert_status(200);
     shop.user("ada")
-        .post(&format!("/orders/{kept}/cancel"), json!({}))
+        .post(&format!("/orders/{cancelled}/cancel"), json!({}))
         .await
         .assert_status(200);
-    shop.near.stockroom.restock(lamp, 100);
-    shop.near.inventory.is_now(Away).await;
+    shop.neighbours.fake_inventory.restock(lamp, 100);
+    shop.neighbours.inventory.set(Down).await;
     let pending = shop.order_with_key("ada", "pending", &[(lamp, 1)]).await;
     pending.assert_status(202);
 
     let again = async |key: &str, quantity| shop.order_with_key("ada", key, &[(lamp, quantity)]).await;
-    again("sent", 1)
+    again("fulfilled", 1)
         .await
-        .assert(201, json!({"id": sent, "status": "fulfilled"}));
-    again("kept", 1)
+        .assert(201, json!({"id": fulfilled, "status": "fulfilled"}));
+    again("cancelled", 1)
         .await
-        .assert(201, json!({"id": kept, "status": "cancelled"}));
+        .assert(201, json!({"id": cancelled, "status": "cancelled"}));
     again("pending", 1)
         .await
         .assert(202, json!({"id": id_of(&pending), "status": "pending"}));
@@ -90,11 +90,11 @@ async fn the_same_order_again_is_answered_as_it_is_by_then() {
         (refused_again.header(REPLAYED), refused_again.header("location")),
         ("true", refused.header("location"))
     );
-    assert_eq!((shop.ledger.orders().await, shop.ledger.keys().await), (4, 4));
+    assert_eq!((shop.db.orders().await, shop.db.keys().await), (4, 4));
 }
 
 #[actix_web::test]
-async fn what_is_compared_is_what_a_body_says() {
+async fn bodies_are_compared_as_parsed() {
     let shop = shop().await;
     let (lamp, shade) = (shop.product(100, 50), shop.product(100, 50));
     let ada = shop.user("ada").with("idempotency-key", "k");
@@ -125,13 +125,13 @@ async fn what_is_compared_is_what_a_body_says() {
             .await
             .assert_problem(422, "idempotency_mismatch");
     }
-    // What is no order at all is told as that.
+    // An invalid body is reported as such, not as a mismatch.
     ada.post("/orders", basket(&[])).await.assert_invalid("items");
-    assert_eq!(shop.ledger.orders().await, 1);
+    assert_eq!(shop.db.orders().await, 1);
 }
 
 #[actix_web::test]
-async fn keys_are_each_person_s_own_and_case_matters() {
+async fn keys_are_per_user_and_case_sensitive() {
     let shop = shop().await;
     let lamp = shop.product(100, 50);
     let mut ids = Vec::new();
@@ -140,22 +140,25 @@ async fn keys_are_each_person_s_own_and_case_matters() {
         assert_eq!(answer.assert_status(201).header(REPLAYED), "");
         ids.push(id_of(&answer));
     }
-    // Nor does it matter to bob with what body ada's key came.
+    // Ada used this key with another body. Bob's request is independent of that.
     shop.order_with_key("bob", "K", &[(lamp, 2)])
         .await
         .assert(201, json!({"total_cents": 200}));
     let ids: std::collections::BTreeSet<_> = ids.into_iter().collect();
-    assert_eq!((ids.len(), shop.ledger.orders().await), (4, 5));
+    assert_eq!((ids.len(), shop.db.orders().await), (4, 5));
 }
 
 #[actix_web::test]
-async fn the_same_order_50_times_at_once_is_one_order_with_one_answer() {
+async fn concurrent_requests_with_one_key_place_one_order_and_get_one_answer() {
     let shop = shop().await;
     let lamp = shop.product(100, 50);
-    // Slower than the worker looks for something to do.
-    shop.near.inventory.is_now(Slow(Duration::from_millis(400))).await;
+    // Slower than the worker's poll interval.
+    shop.neighbours
+        .inventory
+        .set(Slow(Duration::from_millis(400)))
+        .await;
     for (key, items, status) in [("enough", [(lamp, 1)], 201), ("too-much", [(lamp, 100)], 409)] {
-        let (told, made) = (shop.near.stockroom.told(), shop.ledger.orders().await);
+        let (handled, orders) = (shop.neighbours.fake_inventory.handled(), shop.db.orders().await);
         let answers = join_all((0..50).map(|_| shop.order_with_key("ada", key, &items))).await;
         let same = |answer: &TestResponse| {
             let mut body = answer.assert_status(status).json();
@@ -172,33 +175,33 @@ async fn the_same_order_50_times_at_once_is_one_order_with_one_answer() {
         );
         assert_eq!(
             (
-                shop.near.stockroom.told() - told,
-                shop.ledger.orders().await - made
+                shop.neighbours.fake_inventory.handled() - handled,
+                shop.db.orders().await - orders
             ),
             (1, 1)
         );
     }
-    shop.assert_books().await;
+    shop.assert_consistent().await;
 }
 
 #[actix_web::test]
-async fn different_orders_with_one_key_at_once_are_one_order_and_refusals() {
+async fn one_of_many_concurrent_different_orders_with_one_key_is_placed() {
     let shop = shop().await;
     let lamp = shop.product(100, 50);
     let answers =
         join_all((1..=20).map(async |quantity| shop.order_with_key("ada", "k", &[(lamp, quantity)]).await))
             .await;
-    let (made, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 201);
-    assert_eq!(made.len(), 1);
+    let (placed, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 201);
+    assert_eq!(placed.len(), 1);
     for answer in refused {
         answer.assert_problem(422, "idempotency_mismatch");
     }
-    assert_eq!(shop.ledger.orders().await, 1);
-    shop.assert_books().await;
+    assert_eq!(shop.db.orders().await, 1);
+    shop.assert_consistent().await;
 }
 
 #[actix_web::test]
-async fn a_key_is_one_word_of_up_to_255_visible_characters() {
+async fn a_key_has_1_to_255_visible_ascii_characters() {
     let shop = shop().await;
     let body = basket(&[(shop.product(100, 50), 1)]);
     let ada = shop.user("ada");
@@ -220,7 +223,7 @@ async fn a_key_is_one_word_of_up_to_255_visible_characters() {
         .post("/orders", body.clone())
         .await
         .assert_problem(400, "invalid_header");
-    assert_eq!(shop.ledger.orders().await, 0);
+    assert_eq!(shop.db.orders().await, 0);
     for key in ["a", "!~", "'or/**/1=1--", "$1", &"x".repeat(255)] {
         for replayed in ["", "true"] {
             let answer = ada
@@ -233,17 +236,17 @@ async fn a_key_is_one_word_of_up_to_255_visible_characters() {
 }
 
 #[actix_web::test]
-async fn a_refused_basket_does_not_use_up_its_key() {
+async fn a_refused_request_leaves_its_key_free() {
     let shop = shop().await;
     let lamp = shop.product(100, 50);
     shop.order_with_key("ada", "k", &[(Uuid::from_u128(7), 1)])
         .await
         .assert_invalid("items[0].product_id");
-    shop.near.products.is_now(Away).await;
+    shop.neighbours.products.set(Down).await;
     shop.order_with_key("ada", "k", &[(lamp, 1)])
         .await
         .assert_problem(503, "product_service_unavailable");
-    shop.near.products.is_now(Fair).await;
+    shop.neighbours.products.set(Healthy).await;
     shop.order_with_key("ada", "k", &[(lamp, 2)])
         .await
         .assert(201, json!({"total_cents": 200}));

@@ -1,4 +1,4 @@
-//! What stands in for inventory-service: its contract, in memory.
+//! A fake inventory-service: the same contract, in memory.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -6,23 +6,23 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::fault_proxy::Request;
 use crate::neighbours::TOKEN;
-use crate::weather::Asked;
 
-/// What there is, and what is promised to which order.
+/// Stock and reservations.
 #[derive(Default)]
-pub struct Stockroom {
+pub struct FakeInventory {
     stock: RefCell<BTreeMap<Uuid, Stock>>,
     reservations: RefCell<BTreeMap<Uuid, Reservation>>,
-    told: Cell<usize>,
+    handled: Cell<usize>,
 }
 
 #[derive(Clone, Debug, Default)]
 struct Stock {
-    came_in: i64,
+    received: i64,
     on_hand: i64,
     reserved: i64,
-    gone: i64,
+    shipped: i64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,16 +40,16 @@ struct Reservation {
     short: Vec<Value>,
 }
 
-impl Stockroom {
+impl FakeInventory {
     pub fn restock(&self, product: Uuid, quantity: i64) {
         let mut stock = self.stock.borrow_mut();
         let stock = stock.entry(product).or_default();
-        stock.came_in += quantity;
+        stock.received += quantity;
         stock.on_hand += quantity;
     }
 
-    /// Knows an order with other items than it will come with, as ought never to be.
-    pub fn refuse(&self, order: Uuid) {
+    /// Stores a reservation without items for an order, so that each attempt to reserve for it is a mismatch.
+    pub fn store_mismatch(&self, order: Uuid) {
         let other = Reservation {
             state: State::Refused,
             items: BTreeMap::new(),
@@ -58,13 +58,13 @@ impl Stockroom {
         self.reservations.borrow_mut().insert(order, other);
     }
 
-    /// On hand, reserved, gone.
+    /// The product's quantities on hand, reserved and shipped.
     pub fn stock(&self, product: Uuid) -> [i64; 3] {
         let stock = self.stock.borrow().get(&product).cloned().unwrap_or_default();
-        [stock.on_hand, stock.reserved, stock.gone]
+        [stock.on_hand, stock.reserved, stock.shipped]
     }
 
-    /// What became of an order, and its lines where any are known.
+    /// The state and items of an order's reservation.
     pub fn reservation(&self, order: Uuid) -> Option<(State, BTreeMap<Uuid, i64>)> {
         self.reservations
             .borrow()
@@ -76,13 +76,13 @@ impl Stockroom {
         self.reservations.borrow().keys().copied().collect()
     }
 
-    /// How many calls were understood and done.
-    pub fn told(&self) -> usize {
-        self.told.get()
+    /// How many authenticated calls were handled.
+    pub fn handled(&self) -> usize {
+        self.handled.get()
     }
 
-    /// Always: `available >= 0`, and what came in = available + reserved + gone.
-    pub fn assert_right(&self) {
+    /// Asserts what always holds: stock adds up, agrees with the reservations, and no more is reserved than is on hand.
+    pub fn assert_consistent(&self) {
         for (product, stock) in self.stock.borrow().iter() {
             let reservations = self.reservations.borrow();
             let of = |state| {
@@ -90,25 +90,25 @@ impl Stockroom {
                 found.filter_map(|found| found.items.get(product)).sum::<i64>()
             };
             assert_eq!(
-                (stock.reserved, stock.gone),
+                (stock.reserved, stock.shipped),
                 (of(State::Reserved), of(State::Committed)),
                 "{stock:?}"
             );
-            assert_eq!(stock.came_in, stock.on_hand + stock.gone, "{stock:?}");
+            assert_eq!(stock.received, stock.on_hand + stock.shipped, "{stock:?}");
             assert!(stock.reserved <= stock.on_hand, "{stock:?}");
         }
     }
 
-    pub fn answer(&self, asked: &Asked) -> (u16, Value) {
-        if asked.authorization != format!("Bearer {TOKEN}") {
+    pub fn handle(&self, request: &Request) -> (u16, Value) {
+        if request.authorization != format!("Bearer {TOKEN}") {
             return (401, json!({"code": "invalid_token"}));
         }
-        self.told.set(self.told.get() + 1);
-        let path: Vec<_> = asked.path.split('/').skip(1).collect();
+        self.handled.set(self.handled.get() + 1);
+        let path: Vec<_> = request.path.split('/').skip(1).collect();
         let id = path.get(1).and_then(|id| id.parse().ok());
-        match (asked.method.as_str(), path.as_slice(), id) {
+        match (request.method.as_str(), path.as_slice(), id) {
             ("POST", ["reservations"], _) => self
-                .reserve(&asked.body)
+                .reserve(&request.body)
                 .unwrap_or((422, json!({"code": "invalid_body"}))),
             ("POST", ["reservations", _, "commit"], Some(id)) => self.commit(id),
             ("DELETE", ["reservations", _], Some(id)) => self.release(id),
@@ -129,12 +129,15 @@ impl Stockroom {
             .iter()
             .map(item)
             .collect::<Option<_>>()?;
-        let known = self.reservations.borrow().get(&order).cloned();
-        let known = known.unwrap_or_else(|| self.decide(order, items.clone()));
-        Some(match known.state {
+        let existing = self.reservations.borrow().get(&order).cloned();
+        let reservation = existing.unwrap_or_else(|| self.decide(order, items.clone()));
+        Some(match reservation.state {
             State::Released => problem("released"),
-            _ if known.items != items => problem("reservation_mismatch"),
-            State::Refused => (409, json!({"code": "insufficient_stock", "short": known.short})),
+            _ if reservation.items != items => problem("reservation_mismatch"),
+            State::Refused => (
+                409,
+                json!({"code": "insufficient_stock", "short": reservation.short}),
+            ),
             State::Reserved | State::Committed => (201, json!({"order_id": order, "items": body["items"]})),
         })
     }
@@ -163,19 +166,19 @@ impl Stockroom {
 
     fn commit(&self, order: Uuid) -> (u16, Value) {
         let mut reservations = self.reservations.borrow_mut();
-        let Some(known) = reservations.get_mut(&order) else {
+        let Some(reservation) = reservations.get_mut(&order) else {
             return (404, json!({"code": "reservation_not_found"}));
         };
-        match known.state {
+        match reservation.state {
             State::Released => return problem("released"),
             State::Refused => return problem("not_reserved"),
             State::Committed => {}
             State::Reserved => {
-                known.state = State::Committed;
-                self.change(known, |stock, quantity| {
+                reservation.state = State::Committed;
+                self.change(reservation, |stock, quantity| {
                     stock.reserved -= quantity;
                     stock.on_hand -= quantity;
-                    stock.gone += quantity;
+                    stock.shipped += quantity;
                 });
             }
         }
@@ -184,19 +187,19 @@ impl Stockroom {
 
     pub fn release(&self, order: Uuid) -> (u16, Value) {
         let mut reservations = self.reservations.borrow_mut();
-        let never = || Reservation {
+        let unknown = || Reservation {
             state: State::Refused,
             items: BTreeMap::new(),
             short: Vec::new(),
         };
-        let known = reservations.entry(order).or_insert_with(never);
-        if known.state == State::Committed {
+        let reservation = reservations.entry(order).or_insert_with(unknown);
+        if reservation.state == State::Committed {
             return problem("committed");
         }
-        if known.state == State::Reserved {
-            self.change(known, |stock, quantity| stock.reserved -= quantity);
+        if reservation.state == State::Reserved {
+            self.change(reservation, |stock, quantity| stock.reserved -= quantity);
         }
-        known.state = State::Released;
+        reservation.state = State::Released;
         (204, Value::Null)
     }
 

@@ -1,4 +1,4 @@
-//! What people were told while anything happened, compared with what there is in the end.
+//! Compares the responses that clients received during a property test with the final state of the orders.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,33 +6,37 @@ use serde_json::Value;
 use test_kit::TestResponse;
 use uuid::Uuid;
 
-use crate::anything::Step;
+use crate::property::Step;
 
-/// What somebody asked for, and what they were told, if anything.
-pub struct Told {
+/// A request, and the response if one arrived.
+pub struct Exchange {
     pub step: Step,
-    /// The order that it was about, if that is known.
+    /// The order that the request concerns, if it is known.
     pub order: Option<String>,
     pub answer: Option<TestResponse>,
 }
 
-/// All that anybody was told holds.
-pub fn assert_kept(told: &[Told], orders: &BTreeMap<String, Value>, products: &[Uuid]) {
-    for told in told {
-        assert_holds(told, orders, products);
+/// Asserts that every response is consistent with the final state.
+pub fn assert_hold(exchanges: &[Exchange], orders: &BTreeMap<String, Value>, products: &[Uuid]) {
+    for exchange in exchanges {
+        assert_consistent(exchange, orders, products);
     }
-    assert_keys(told, orders);
-    assert_decided_once(told);
+    assert_keys(exchanges, orders);
+    assert_one_decision_per_order(exchanges);
 }
 
-/// What somebody was told is still so, or became what may come of it.
-fn assert_holds(Told { step, order, answer }: &Told, orders: &BTreeMap<String, Value>, products: &[Uuid]) {
+/// The order has the status of the response, or one that may follow it.
+fn assert_consistent(
+    Exchange { step, order, answer }: &Exchange,
+    orders: &BTreeMap<String, Value>,
+    products: &[Uuid],
+) {
     let Some(answer) = answer else { return };
-    let is = order
+    let status = order
         .as_ref()
         .map(|order| orders[order]["status"].as_str().unwrap());
     let body = answer.json();
-    let may_be: &[&str] = match (
+    let allowed: &[&str] = match (
         step,
         answer.status,
         body["code"].as_str().or(body["status"].as_str()).unwrap(),
@@ -54,37 +58,35 @@ fn assert_holds(Told { step, order, answer }: &Told, orders: &BTreeMap<String, V
         _ => panic!("{step:?}: {answer:?}"),
     };
     assert!(
-        is.is_some_and(|is| may_be.contains(&is)),
-        "{step:?}: {answer:?}: {is:?}"
+        status.is_some_and(|status| allowed.contains(&status)),
+        "{step:?}: {answer:?}: {status:?}"
     );
     if let (Step::Order { items, .. }, Some(order)) = (step, order) {
-        let kept = orders[order]["items"].as_array().unwrap().iter();
-        let kept = kept.map(|line| {
+        let stored = orders[order]["items"].as_array().unwrap().iter();
+        let stored = stored.map(|line| {
             (
                 line["product_id"].as_str().unwrap().parse().unwrap(),
                 line["quantity"].as_i64().unwrap(),
             )
         });
-        let wanted: Vec<(Uuid, i64)> = items
+        let requested: Vec<(Uuid, i64)> = items
             .iter()
             .map(|(product, quantity)| (products[*product], *quantity))
             .collect();
-        assert_eq!(kept.collect::<Vec<_>>(), wanted);
+        assert_eq!(stored.collect::<Vec<_>>(), requested);
     }
 }
 
-/// A key stands for one order, and there are no orders besides those that were asked for.
-fn assert_keys(told: &[Told], orders: &BTreeMap<String, Value>) {
+/// Each key refers to one order, and every order was requested.
+fn assert_keys(exchanges: &[Exchange], orders: &BTreeMap<String, Value>) {
     let mut of_key: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
     let mut without_key = 0;
-    for Told { step, order, .. } in told {
+    for Exchange { step, order, .. } in exchanges {
         match step {
             Step::Order {
-                person,
-                key: Some(key),
-                ..
+                user, key: Some(key), ..
             } => {
-                of_key.entry((person, key)).or_default().extend(order);
+                of_key.entry((user, key)).or_default().extend(order);
             }
             Step::Order { key: None, .. } => without_key += 1,
             _ => {}
@@ -98,12 +100,17 @@ fn assert_keys(told: &[Told], orders: &BTreeMap<String, Value>) {
     );
 }
 
-/// Of all decisions about an order one was taken.
-fn assert_decided_once(told: &[Told]) {
+/// At most one decision about each order succeeded.
+fn assert_one_decision_per_order(exchanges: &[Exchange]) {
     let is_decision = |step: &Step| matches!(step, Step::Cancel { .. } | Step::Fulfil { .. });
-    let taken = told.iter().filter(|told| is_decision(&told.step));
-    let taken = taken.filter(|told| told.answer.as_ref().is_some_and(|answer| answer.status == 200));
-    let orders: Vec<_> = taken.map(|told| &told.order).collect();
+    let succeeded = exchanges.iter().filter(|exchange| {
+        let is_ok = exchange
+            .answer
+            .as_ref()
+            .is_some_and(|answer| answer.status == 200);
+        is_ok && is_decision(&exchange.step)
+    });
+    let orders: Vec<_> = succeeded.map(|exchange| &exchange.order).collect();
     assert_eq!(
         orders.iter().collect::<BTreeSet<_>>().len(),
         orders.len(),

@@ -1,4 +1,4 @@
-//! What always holds once nothing is left to do, in the service's own database and in that of inventory-service.
+//! The service's database as tests see it, and the check that it agrees with the fake inventory-service.
 
 use std::collections::BTreeMap;
 
@@ -7,20 +7,20 @@ use db::{DatabaseUrl, Db, Engine, Migrations, Tx, on};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::fake_inventory::State;
 use crate::shop::Shop;
-use crate::stockroom::State;
 
 static MIGRATIONS: Migrations = Migrations {
     sqlite: sqlx::migrate!("../../migrations/order-service/sqlite"),
     postgres: sqlx::migrate!("../../migrations/order-service/postgres"),
 };
 
-/// The service's own database, looked at from beside it.
+/// A second connection pool to the service's database.
 #[derive(Clone)]
-pub struct Ledger(pub Db);
+pub struct OrderDb(pub Db);
 
-impl Ledger {
-    pub async fn of(database: &DatabaseUrl) -> Self {
+impl OrderDb {
+    pub async fn open(database: &DatabaseUrl) -> Self {
         Self(Db::open(database, &MIGRATIONS).await.unwrap())
     }
 
@@ -28,7 +28,7 @@ impl Ledger {
         self.count("select count(*) from stock_tasks").await
     }
 
-    /// How often the tasks that are left were tried in vain.
+    /// The failed attempts of all remaining tasks.
     pub async fn attempts(&self) -> i64 {
         self.count("select cast(coalesce(sum(attempts), 0) as bigint) from stock_tasks")
             .await
@@ -42,28 +42,28 @@ impl Ledger {
         self.count("select count(*) from idempotency_keys").await
     }
 
-    /// As if so many more keys had been used for each order.
-    pub async fn multiply_keys(&self, times: i64) {
+    /// Adds `copies` more keys for each key, for the same order.
+    pub async fn copy_keys(&self, copies: i64) {
         const SQL: &str = "
-            with recursive copies (number) as (
-                select 1 union all select number + 1 from copies where number < $1)
+            with recursive numbers (number) as (
+                select 1 union all select number + 1 from numbers where number < $1)
             insert into idempotency_keys (user_id, key, request_hash, order_id, created_at)
             select user_id, key || cast(number as text), request_hash, order_id, created_at
-            from idempotency_keys cross join copies";
+            from idempotency_keys cross join numbers";
         let mut tx = self.0.begin().await.unwrap();
-        on!(tx, conn => sqlx::query(SQL).bind(times).execute(conn).await.map(drop)).unwrap();
+        on!(tx, conn => sqlx::query(SQL).bind(copies).execute(conn).await.map(drop)).unwrap();
         tx.commit().await.unwrap();
     }
 
-    /// Claims every key anew. Others see that once it is committed.
-    pub async fn claim_keys(&self, now: DateTime<Utc>) -> Tx {
+    /// Renews the time of every key, in a transaction that the caller commits.
+    pub async fn renew_keys(&self, now: DateTime<Utc>) -> Tx {
         const SQL: &str = "update idempotency_keys set created_at = $1";
         let mut tx = self.0.begin().await.unwrap();
         on!(tx, conn => sqlx::query(SQL).bind(now).execute(conn).await.map(drop)).unwrap();
         tx
     }
 
-    /// Whether such a statement waits for another transaction, which SQLite does not tell.
+    /// Whether a statement that contains this text waits for a lock. SQLite does not report that: `None`.
     pub async fn is_waiting(&self, statement: &str) -> Option<bool> {
         const SQL: &str = "
             select count(*) from pg_stat_activity
@@ -81,7 +81,7 @@ impl Ledger {
         }
     }
 
-    /// Nobody else can write, nor on PostgreSQL read, until this is dropped.
+    /// Blocks all writes, and on PostgreSQL all reads, until the returned transaction is dropped.
     pub async fn lock(&self) -> Tx {
         let mut tx = self.0.begin().await.unwrap();
         if let Engine::Postgres(conn) = tx.engine() {
@@ -98,7 +98,7 @@ impl Ledger {
 }
 
 impl Shop {
-    /// Every order there is, newest first.
+    /// Every order, newest first.
     pub async fn orders(&self) -> Vec<Value> {
         let (mut orders, mut path) = (Vec::new(), "/orders?limit=100".to_owned());
         loop {
@@ -111,29 +111,29 @@ impl Shop {
         }
     }
 
-    /// Every order is through, and inventory-service knows of it what was decided, and of no other order.
-    pub async fn assert_books(&self) {
-        assert_eq!(self.ledger.tasks().await, 0);
+    /// Asserts that no task is left, and that inventory-service has exactly the reservations that the orders require.
+    pub async fn assert_consistent(&self) {
+        assert_eq!(self.db.tasks().await, 0);
         let orders = self.orders().await;
         for order in &orders {
-            self.assert_told(order);
+            self.assert_reservation(order);
         }
         let ids: Vec<Uuid> = orders
             .iter()
             .map(|order| order["id"].as_str().unwrap().parse().unwrap())
             .collect();
-        let unheard_of: Vec<_> = self
-            .near
-            .stockroom
+        let without_order: Vec<_> = self
+            .neighbours
+            .fake_inventory
             .orders()
             .into_iter()
             .filter(|id| !ids.contains(id))
             .collect();
-        assert_eq!(unheard_of, Vec::<Uuid>::new());
-        self.near.stockroom.assert_right();
+        assert_eq!(without_order, Vec::<Uuid>::new());
+        self.neighbours.fake_inventory.assert_consistent();
     }
 
-    fn assert_told(&self, order: &Value) {
+    fn assert_reservation(&self, order: &Value) {
         let items = order["items"].as_array().unwrap().iter().map(|line| {
             (
                 line["product_id"].as_str().unwrap().parse().unwrap(),
@@ -141,18 +141,18 @@ impl Shop {
             )
         });
         let items: BTreeMap<Uuid, i64> = items.collect();
-        let known = self
-            .near
-            .stockroom
+        let reservation = self
+            .neighbours
+            .fake_inventory
             .reservation(order["id"].as_str().unwrap().parse().unwrap());
-        let (state, kept) = known.unwrap_or_else(|| panic!("never told: {order}"));
-        let right = match order["status"].as_str().unwrap() {
-            "confirmed" => state == State::Reserved && kept == items,
-            "fulfilled" => state == State::Committed && kept == items,
-            "rejected" => state == State::Refused && kept == items,
+        let (state, reserved) = reservation.unwrap_or_else(|| panic!("no reservation: {order}"));
+        let is_consistent = match order["status"].as_str().unwrap() {
+            "confirmed" => state == State::Reserved && reserved == items,
+            "fulfilled" => state == State::Committed && reserved == items,
+            "rejected" => state == State::Refused && reserved == items,
             "cancelled" => state == State::Released,
             _ => false,
         };
-        assert!(right, "{state:?} {kept:?}: {order}");
+        assert!(is_consistent, "{state:?} {reserved:?}: {order}");
     }
 }

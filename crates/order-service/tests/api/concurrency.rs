@@ -1,4 +1,4 @@
-//! Several decide about one order at once: one of them does.
+//! Concurrent decisions about one order: one of them succeeds.
 
 use futures_util::future::{join, join_all};
 use serde_json::json;
@@ -15,29 +15,29 @@ async fn an_order(shop: &Shop, lamp: uuid::Uuid) -> String {
 }
 
 #[actix_web::test]
-async fn of_20_who_cancel_an_order_at_once_one_does() {
+async fn one_of_20_concurrent_cancellations_succeeds() {
     let shop = shop().await;
     let lamp = shop.product(100, 5);
     let order = an_order(&shop, lamp).await;
     let answers = join_all((0..20).map(|_| shop.cancel("ada", &order))).await;
     assert_eq!((count(&answers, 200), count(&answers, 409)), (1, 19));
-    assert_eq!(shop.near.stockroom.stock(lamp), [5, 0, 0]);
-    shop.assert_books().await;
+    assert_eq!(shop.neighbours.fake_inventory.stock(lamp), [5, 0, 0]);
+    shop.assert_consistent().await;
 }
 
 #[actix_web::test]
-async fn of_20_who_fulfil_an_order_at_once_one_does() {
+async fn one_of_20_concurrent_fulfilments_succeeds() {
     let shop = shop().await;
     let lamp = shop.product(100, 5);
     let order = an_order(&shop, lamp).await;
     let answers = join_all((0..20).map(|_| shop.fulfil(&order))).await;
     assert_eq!((count(&answers, 200), count(&answers, 409)), (1, 19));
-    assert_eq!(shop.near.stockroom.stock(lamp), [4, 0, 1]);
-    shop.assert_books().await;
+    assert_eq!(shop.neighbours.fake_inventory.stock(lamp), [4, 0, 1]);
+    shop.assert_consistent().await;
 }
 
 #[actix_web::test]
-async fn of_a_cancellation_and_a_fulfilment_at_once_one_is_done() {
+async fn one_of_a_concurrent_cancellation_and_fulfilment_succeeds() {
     let shop = shop().await;
     let lamp = shop.product(100, 50);
     let orders = join_all((0..50).map(|_| an_order(&shop, lamp))).await;
@@ -48,20 +48,20 @@ async fn of_a_cancellation_and_a_fulfilment_at_once_one_is_done() {
             let (fulfilled, cancelled) = join(shop.fulfil(order), shop.cancel("ada", order)).await;
             (cancelled, fulfilled)
         };
-        let (done, refused, is) = match fulfilled.status {
+        let (done, refused, status) = match fulfilled.status {
             200 => (fulfilled, cancelled, "fulfilled"),
             _ => (cancelled, fulfilled, "cancelled"),
         };
-        done.assert(200, json!({"status": is}));
+        done.assert(200, json!({"status": status}));
         refused.assert_problem(409, "order_already_final");
-        assert_eq!(shop.status(order).await, is);
+        assert_eq!(shop.status(order).await, status);
     };
     join_all(orders.iter().enumerate().map(race)).await;
-    shop.assert_books().await;
+    shop.assert_consistent().await;
 }
 
 #[actix_web::test]
-async fn orders_that_are_cancelled_while_they_are_made_end_as_one_or_the_other() {
+async fn orders_that_are_cancelled_while_being_placed_end_in_one_consistent_state() {
     let shop = shop().await;
     let lamp = shop.product(100, 30);
     let order = async |_| shop.order("ada", &[(lamp, 1)]).await;
@@ -93,5 +93,5 @@ async fn orders_that_are_cancelled_while_they_are_made_end_as_one_or_the_other()
         assert!([201, 409].contains(&answer.status), "{answer:?}");
     }
     shop.settle().await;
-    shop.assert_books().await;
+    shop.assert_consistent().await;
 }
