@@ -13,12 +13,11 @@ use crate::store::{Reservations, Stocks};
 /// `POST /reservations/{id}/commit`: takes the reserved stock of an order out of the warehouse. Repeated calls get the same
 /// answer and have no further effect.
 #[utoipa::path(
-    post, path = "/reservations/{id}/commit", tag = "reservations",
+    post, path = "/reservations/{id}/commit", tag = "reservations", operation_id = "commit_reservation",
     params(("id" = Uuid, Path, description = "the order's id")),
     request_body = Option<EmptyObject>,
     responses(
         (status = 200, body = Reservation),
-        (status = 403, description = "the caller is not order-service"),
         (status = 404, description = "no such reservation"),
         (status = 409, description = "`released`; or `not_reserved`: the reservation was refused"),
     ),
