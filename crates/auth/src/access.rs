@@ -57,7 +57,7 @@ pub struct IsService(pub Service);
 /// use auth::FromService;
 ///
 /// auth::services! {
-///     /// Reserves stock for orders.
+///     /// Takes customers' orders.
 ///     pub OrderService = "order-service";
 /// }
 ///
