@@ -9,7 +9,7 @@ use url::{Position, Url};
 
 use super::env::Env;
 use super::register::{DEFAULT_PORT_BASE, Register, RegisteredService};
-use crate::address::TrustedProxies;
+use crate::client_address::TrustedProxies;
 use crate::runtime::Runtime;
 
 /// The settings that all services share.
