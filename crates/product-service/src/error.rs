@@ -1,4 +1,4 @@
-//! What can go wrong, and how it is answered.
+//! The errors of this service, and the responses to them.
 
 use actix_web::http::StatusCode;
 use service_kit::{CommonError, Problem, problem};
@@ -7,9 +7,9 @@ use service_kit::{CommonError, Problem, problem};
 pub(crate) enum ProductError {
     #[error("There is no such product.")]
     NotFound,
-    #[error("Only its owner or an admin may do this.")]
+    #[error("Only the product's owner or an admin may do this.")]
     NotYours,
-    #[error("The product is not the version that was asked for.")]
+    #[error("The product has changed since the version in If-Match.")]
     ChangedMeanwhile,
     #[error(transparent)]
     Common(#[from] CommonError),
