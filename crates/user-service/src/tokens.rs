@@ -17,7 +17,7 @@ use uuid::Uuid;
 pub(crate) use self::keys::{PublishedKeys, SigningKeys, load_or_create};
 pub use self::seal::KeyEncryptionKey;
 pub(crate) use self::seal::Seals;
-use self::signing::Signer;
+pub(crate) use self::signing::Signer;
 use crate::domain::Account;
 
 /// The client that users' tokens are issued to: the platform itself.
