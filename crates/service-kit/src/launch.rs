@@ -46,6 +46,7 @@ where
     let telemetry = Telemetry::read(&mut env);
     let listen = settings.listen;
     let config = configure(&mut env, settings);
+    let notes = env.notes();
     let config = match env.finish(config) {
         Ok(config) => config,
         Err(problems) => {
@@ -54,6 +55,7 @@ where
         }
     };
     telemetry.start();
+    notes.log();
 
     let system = actix_web::rt::System::new();
     let outcome = system.block_on(async {

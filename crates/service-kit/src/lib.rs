@@ -1,39 +1,44 @@
 //! The parts that all services share: configuration, logs and metrics, errors as problem details, health, API documentation,
 //! paging, conditional requests, background tasks, shutdown. This crate owns no data and knows no service.
 
-mod address;
-mod answer;
 mod background;
 mod backoff;
+mod client_address;
 mod common_error;
 mod config;
+mod connections;
 pub mod docs;
 pub mod etag;
 mod extract;
 mod health;
+mod host;
 pub mod id;
 mod launch;
+mod middleware;
 mod page;
 mod probe;
 mod problem;
+mod request_id;
+mod request_metrics;
 mod runtime;
 mod server;
 mod shutdown;
 mod telemetry;
 pub mod text;
-mod unread;
+mod unread_body;
+mod upgrade;
 
-pub use self::address::{ClientAddress, InvalidProxies, TrustedProxies};
-pub use self::answer::RequestId;
+pub use self::client_address::{ClientAddress, InvalidProxies, TrustedProxies};
 pub use self::common_error::CommonError;
 pub use self::config::{
-    AuthSettings, ConfigErrors, ConfigProblem, Env, KeySource, Neighbour, Neighbours, Register,
+    AuthSettings, ConfigErrors, ConfigNotes, ConfigProblem, Env, KeySource, Neighbour, Neighbours, Register,
     RegisteredService, Role, Roles, Settings,
 };
 pub use self::extract::{Body, EmptyObject, Form, Id, MAX_BODY_BYTES, OptionalBody, Query, given, objects};
 pub use self::launch::{StandardInput, launch};
 pub use self::page::{Cursor, Limit, Page, Paging};
 pub use self::problem::{Problem, RequestError};
+pub use self::request_id::RequestId;
 pub use self::runtime::Runtime;
 pub use self::server::{Server, common_routes};
 pub use self::shutdown::Shutdown;

@@ -7,26 +7,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::header::{CONTENT_TYPE, LOCATION};
-use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, ServiceConfig};
-use actix_web::{App, HttpResponse, HttpServer, Responder};
+use actix_web::{App, HttpResponse, Responder};
 use auth::{Anyone, Routes, Verifier};
 use futures_util::future::LocalBoxFuture;
 use serde_json::Value;
 use tokio::task::JoinSet;
-use tracing_actix_web::TracingLogger;
 use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::background::{TaskHealth, supervise};
 use crate::health::{self, Readiness};
+use crate::middleware::Middleware;
 use crate::shutdown::Shutdown;
-use crate::{answer, docs, telemetry};
+use crate::{connections, docs, telemetry};
 
-/// How long a client may take to send a request's headers.
-const HEADERS_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a persistent connection may be idle.
-const KEEP_ALIVE: Duration = Duration::from_secs(60);
 /// The default of [`Server::deadline`].
 const DEADLINE: Duration = Duration::from_secs(30);
 /// How often recorded samples are aggregated into the metrics.
@@ -144,28 +139,19 @@ impl Server {
         #[cfg(target_os = "linux")]
         rustix::net::sockopt::set_tcp_user_timeout(&listener, UNREAD_TIMEOUT_MILLIS)?;
 
-        let server = HttpServer::new(move || {
+        let middleware = Middleware {
+            service_name: name,
+            deadline,
+        };
+        let server = connections::serve(listener, SHUTDOWN_GRACE_SECONDS, move || {
             App::new()
-                .app_data(telemetry::ServiceName(name))
                 .app_data(document.clone())
                 .app_data(readiness.clone())
                 .configure(|config| data.iter().for_each(|add| add(config)))
                 .configure(|config| routes().and(common_routes()).configure(config))
                 .service(SwaggerUi::new("/docs/{_:.*}").config(Config::from("/openapi.json")))
-                // The layer that is added last sees a request first.
-                .wrap(from_fn(move |request, next| {
-                    answer::within(deadline, request, next)
-                }))
-                .wrap(from_fn(telemetry::measure))
-                .wrap(TracingLogger::<telemetry::RequestSpan>::new())
-                .wrap(from_fn(answer::finish))
-        })
-        .client_request_timeout(HEADERS_TIMEOUT)
-        .keep_alive(KEEP_ALIVE)
-        .shutdown_timeout(SHUTDOWN_GRACE_SECONDS)
-        .disable_signals()
-        .listen(listener)?
-        .run();
+                .wrap(middleware)
+        })?;
 
         // Dropped with this future too, so that no task outlives its service.
         let mut tasks = JoinSet::new();

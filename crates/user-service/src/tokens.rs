@@ -9,9 +9,11 @@ mod keys;
 mod seal;
 mod signing;
 
-use auth::Claims;
+use std::sync::LazyLock;
+
+use auth::{Claims, Verifier};
 use chrono::{DateTime, TimeDelta, Utc};
-use service_kit::Roles;
+use service_kit::{Register, Roles};
 use uuid::Uuid;
 
 pub(crate) use self::keys::{PublishedKeys, SigningKeys, load_or_create};
@@ -22,6 +24,8 @@ use crate::domain::Account;
 
 /// The client that users' tokens are issued to: the platform itself.
 pub(crate) const CLIENT_ID: &str = "countersign";
+
+static REGISTER: LazyLock<Register> = LazyLock::new(Register::built_in);
 
 /// Issues access tokens and service tokens.
 #[derive(Clone, Debug)]
@@ -38,6 +42,19 @@ impl TokenIssuer {
     /// The scopes of a user's roles, separated by spaces.
     pub(crate) fn scope_of(&self, user: &Account) -> String {
         self.roles.scope_of(&user.roles())
+    }
+
+    /// The claims of a token that this service issued and that has not expired: a user's for the platform, or a service's for any
+    /// registered service. Revocation is not checked.
+    pub(crate) fn verify_claims(&self, verifier: &Verifier, token: &str) -> Option<Claims> {
+        let claims = verifier.verify_claims(token).ok()?;
+        let has_known_audience = if claims.is_service() {
+            let is_registered = |audience: &String| REGISTER.find(audience).is_some();
+            claims.aud.iter().any(is_registered)
+        } else {
+            claims.is_for(&self.audience)
+        };
+        has_known_audience.then_some(claims)
     }
 
     /// An access token for a user in one of their sessions.

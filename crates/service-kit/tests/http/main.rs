@@ -13,4 +13,5 @@ mod refusals;
 mod request_ids;
 mod stopping;
 mod things;
+mod upgrades;
 mod wire;

@@ -2,9 +2,8 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// How long after its expiry a verifier may still accept a token: twice the leeway that verifiers have by default for differing
-/// clocks.
-pub(crate) const LEEWAY: TimeDelta = TimeDelta::seconds(60);
+/// How long after its `exp` a verifier may still accept a token.
+pub(crate) const LEEWAY: TimeDelta = auth::MAX_LEEWAY;
 
 /// How long tokens and sessions last.
 #[derive(Clone, Copy, Debug)]

@@ -60,7 +60,7 @@ pub async fn introspect(
     let token = query?.0.token(&client)?;
     let now = clock.now();
 
-    if let Ok(claims) = verifier.claims_for_any_audience(&token) {
+    if let Some(claims) = sessions.tokens.verify_claims(&verifier, &token) {
         // Without the leeway of verifiers, so that no active token has an `exp` in the past.
         let is_current = claims.is_service() || sessions.active_user(&db, &claims).await?.is_some();
         if now.timestamp() < claims.exp && is_current {

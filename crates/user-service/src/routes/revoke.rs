@@ -34,7 +34,7 @@ pub async fn revoke(
 ) -> Result<HttpResponse, OAuthError> {
     let token = query?.0.token(&client)?;
 
-    let session = if let Ok(claims) = verifier.claims_for_any_audience(&token) {
+    let session = if let Some(claims) = sessions.tokens.verify_claims(&verifier, &token) {
         if claims.is_service() {
             return Err(OAuthError::UnsupportedTokenType);
         }

@@ -48,9 +48,9 @@ pub async fn verify(
     clock: Data<Clock>,
 ) -> Result<HttpResponse, UserError> {
     // Without the leeway of verifiers, so that no valid token has an `exp` in the past.
-    let claims = verifier
-        .claims_for_any_audience(&token)
-        .ok()
+    let claims = sessions
+        .tokens
+        .verify_claims(&verifier, &token)
         .filter(|claims| clock.now().timestamp() < claims.exp);
     let user = match &claims {
         Some(claims) => sessions.active_user(&db, claims).await?,
