@@ -100,11 +100,17 @@ async fn make(
         roles: ROLES,
         now,
     };
-    let is_new = Users(tx).add(&new).await?;
-    let there = if is_new {
+    let there = if Users(tx).add(&new).await? {
         None
     } else {
-        Users(tx).find_by_email(email).await?
+        let there = Users(tx).find_by_email(email).await?;
+        if there.is_none() {
+            tracing::error!(
+                "no admin was created: several accounts share ADMIN_EMAIL; use the spelling of one of them"
+            );
+            return Ok(());
+        }
+        there
     };
     let entry = |id| Entry {
         actor: None,

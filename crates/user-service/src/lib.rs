@@ -12,6 +12,7 @@ mod clients;
 mod config;
 mod docs;
 mod domain;
+mod email_keys;
 mod endings;
 mod error;
 mod hashing;

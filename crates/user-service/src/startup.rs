@@ -19,7 +19,7 @@ use crate::rotations::Rotations;
 use crate::routes::Published;
 use crate::store::Secrets;
 use crate::throttle::Throttle;
-use crate::{NAME, admin, docs, housekeeping, routes};
+use crate::{NAME, admin, docs, email_keys, housekeeping, routes};
 
 pub(crate) static MIGRATIONS: Migrations = Migrations {
     sqlite: sqlx::migrate!("../../migrations/user-service/sqlite"),
@@ -30,6 +30,7 @@ pub(crate) static MIGRATIONS: Migrations = Migrations {
 pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>> {
     let clock = runtime.clock.clone();
     let db = Db::open(&config.database, &MIGRATIONS).await?;
+    email_keys::bring_up_to_date(&db).await?;
     let seals = Seals {
         current: config.key_encryption_key,
         previous: config.previous_key_encryption_key,

@@ -55,7 +55,7 @@ pub async fn change_password(
         .ok_or(UserError::NotFound)?;
     password::check(&change.new_password, &[&account.email, &account.name])
         .map_err(|weakness| RequestError::field("new_password", weakness))?;
-    let email = EmailAddress::parse(&account.email).ok();
+    let email = EmailAddress::parse_existing(&account.email).ok();
     let guess = passwords
         .guess(
             &db,

@@ -50,7 +50,7 @@ pub async fn login(
     passwords.expect_room()?;
     let Credentials { email, password } = &credentials;
     // What is no address is nobody's, and takes as long as any other.
-    let email = EmailAddress::parse(email).ok();
+    let email = EmailAddress::parse_existing(email).ok();
     let account = match &email {
         Some(email) => Users(&mut db.read().await?).find_by_email(email).await?,
         None => None,

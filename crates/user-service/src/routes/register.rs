@@ -35,7 +35,7 @@ pub struct Registration {
     post, path = "/auth/register", tag = "auth", request_body = Registration,
     responses(
         (status = 201, body = User),
-        (status = 409, description = "`email_taken`"),
+        (status = 409, description = "`email_taken`: an account has this address, in this or another spelling (case, Unicode form, punycode)"),
         (status = 422, description = "a field is not valid"),
         (status = 503, description = "`hashing_busy`: every hashing slot is taken"),
     ),
