@@ -17,12 +17,13 @@ use crate::sessions::rotation::RotationQueue;
 use crate::sessions::{Sessions, revocation};
 use crate::store::{MIGRATIONS, Secrets};
 use crate::tokens::{Seals, Signer, SigningKeys, TokenIssuer, load_or_create};
-use crate::{admin, cleanup, docs, routes};
+use crate::{admin, cleanup, docs, email_keys, routes};
 
 /// Runs the service until it is asked to stop.
 pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>> {
     let clock = runtime.clock.clone();
     let db = Db::open(&config.database, &MIGRATIONS).await?;
+    email_keys::bring_up_to_date(&db).await?;
     let seals = Seals {
         current: config.key_encryption_key.clone(),
         previous: config.previous_key_encryption_key.clone(),

@@ -7,12 +7,12 @@ use uuid::Uuid;
 
 use crate::database::database;
 use crate::oauth::CLIENT;
-use crate::{made_up, service, service_of_a_shared_secret_with};
+use crate::{random_secret, service, service_with_shared_secret_and};
 
 /// A service that believes tokens of the test's own making, and knows a client.
 async fn service_with_a_client() -> TestService {
-    let secret = made_up();
-    let service = service_of_a_shared_secret_with(&[("ORDER_SERVICE_SECRET", &secret)]).await;
+    let secret = random_secret();
+    let service = service_with_shared_secret_and(&[("ORDER_SERVICE_SECRET", &secret)]).await;
     add_the_tests_admin(&service).await;
     service.with_client(CLIENT, &secret)
 }
