@@ -10,7 +10,7 @@ pub(crate) enum ProductError {
     #[error("Only the product's owner or an admin may do this.")]
     NotYours,
     #[error("The product has changed since the version in If-Match.")]
-    ChangedMeanwhile,
+    VersionMismatch,
     #[error(transparent)]
     Common(#[from] CommonError),
 }
@@ -20,7 +20,7 @@ impl Problem for ProductError {
         match self {
             Self::NotFound => (StatusCode::NOT_FOUND, "product_not_found"),
             Self::NotYours => (StatusCode::FORBIDDEN, "forbidden"),
-            Self::ChangedMeanwhile => (StatusCode::PRECONDITION_FAILED, "precondition_failed"),
+            Self::VersionMismatch => (StatusCode::PRECONDITION_FAILED, "precondition_failed"),
             Self::Common(error) => error.parts(),
         }
     }

@@ -1,4 +1,4 @@
-//! Puts the service together and runs it.
+//! Assembles the service and runs it.
 
 use std::error::Error;
 
