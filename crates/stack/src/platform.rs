@@ -94,21 +94,21 @@ async fn serve(mut config: Config) -> Result<(), Failure> {
     if let Some(server) = &config.server {
         databases::create(server, &mut config.services).await?;
     }
-    let mut shutdown = Shutdown::on_signal()?;
+    let shutdown = Shutdown::on_signal()?;
     let (phase, watched) = watch::channel(Phase::Starting);
     let mut children = JoinSet::new();
     for service in &config.services {
         children.spawn(keep_running(service.clone(), watched.clone()));
     }
     let outcome = tokio::select! {
-        () = &mut shutdown => Ok(()),
+        () = shutdown.requested() => Ok(()),
         failed = first_failure(&mut children) => Err(Failure::Service(failed)),
         ready = all_ready(&config.services) => match ready {
             Ok(()) => {
                 phase.send_replace(Phase::Running);
                 print_how_to_use(&config);
                 tracing::info!("everything is ready");
-                shutdown.await;
+                shutdown.requested().await;
                 Ok(())
             }
             Err(error) => Err(Failure::Other(error.into())),
@@ -137,7 +137,7 @@ async fn all_ready(services: &[ServiceConfig]) -> Result<(), String> {
         .map_err(|error| format!("no HTTP client: {error}"))?;
     let deadline = tokio::time::Instant::now() + READY_TIMEOUT;
     for service in services {
-        let url = format!("{}/health/ready", service.url());
+        let url = format!("{}/health/ready", service.url);
         while !client
             .get(&url)
             .send()
@@ -160,13 +160,9 @@ fn print_how_to_use(config: &Config) {
 
 fn how_to_use(config: &Config) -> String {
     let url_of =
-        |service: &ServiceConfig| format!("{:<18}{url}   {url}/docs\n", service.name, url = service.url());
+        |service: &ServiceConfig| format!("{:<18}{url}   {url}/docs\n", service.name, url = service.url);
     let urls: String = config.services.iter().map(url_of).collect();
-    let login = config
-        .services
-        .first()
-        .map(ServiceConfig::url)
-        .unwrap_or_default();
+    let login = config.services.first().map_or("", |service| &service.url);
     let credentials = match &config.admin {
         None => "the admin in ADMIN_EMAIL".to_owned(),
         Some(GeneratedAdmin {

@@ -92,7 +92,7 @@ impl Client {
 }
 
 impl Access for Client {
-    const POLICY: Policy<'static> = Policy::Client;
+    const POLICY: Policy = Policy::Custom("client");
 }
 
 impl FromRequest for Client {

@@ -14,8 +14,8 @@ use crate::domain::Entry;
 use crate::login::Logins;
 use crate::store::{AuditLog, EndedSession, RevocationRows, Sessions, Users};
 
-/// How long after its end a token may still be taken for good: twice the leeway that verifiers leave to clocks.
-pub(crate) const LEEWAY: TimeDelta = TimeDelta::seconds(60);
+/// How long after its `exp` a verifier may still accept a token.
+pub(crate) const LEEWAY: TimeDelta = auth::MAX_LEEWAY;
 
 /// How often to look for what other processes took back.
 const LOOK_EVERY: Duration = Duration::from_millis(250);

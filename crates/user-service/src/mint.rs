@@ -1,8 +1,10 @@
 //! Making access tokens and service tokens (RFC 9068). Nothing else in the platform signs.
 
-use auth::Claims;
+use std::sync::LazyLock;
+
+use auth::{Claims, Verifier};
 use chrono::{DateTime, TimeDelta, Utc};
-use service_kit::Roles;
+use service_kit::{Register, Roles};
 use uuid::Uuid;
 
 use crate::domain::Account;
@@ -10,6 +12,8 @@ use crate::keys::Signer;
 
 /// The client that people's tokens are given to: the platform itself.
 pub(crate) const CLIENT_ID: &str = "countersign";
+
+static REGISTER: LazyLock<Register> = LazyLock::new(Register::built_in);
 
 /// Makes access tokens and service tokens.
 #[derive(Clone, Debug)]
@@ -25,6 +29,21 @@ impl Mint {
     /// What this person's roles allow them, as a token says it.
     pub(crate) fn scope_of(&self, account: &Account) -> String {
         self.roles.scope_of(&account.roles())
+    }
+
+    /// The claims of a token that this service issued and that has not expired: a user's for the platform, or a service's for
+    /// any registered service. Revocation is not checked.
+    pub(crate) fn verify_claims(&self, verifier: &Verifier, token: &str) -> Option<Claims> {
+        let claims = verifier.verify_claims(token).ok()?;
+        let has_known_audience = if claims.is_service() {
+            claims
+                .aud
+                .iter()
+                .any(|audience| REGISTER.find(audience).is_some())
+        } else {
+            claims.is_for(&self.audience)
+        };
+        has_known_audience.then_some(claims)
     }
 
     /// An access token for a person in one of their sessions.

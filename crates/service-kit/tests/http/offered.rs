@@ -215,7 +215,7 @@ async fn the_description_takes_from_the_routes_who_may_call() {
             "/service",
             "get",
             json!([{"bearer": []}]),
-            "services",
+            "any service",
             vec!["401", "403"],
         ),
         (

@@ -36,17 +36,17 @@ pub async fn revoke(
     let token = question?.0.token()?;
 
     let session = match (
-        verifier.claims_for_any_audience(&token),
+        logins.mint.verify_claims(&verifier, &token),
         RefreshToken::parse(&token),
     ) {
-        (Ok(claims), _) if claims.is_service() => return Err(OAuthError::UnsupportedTokenType),
-        (Ok(claims), _) => claims.sid,
-        (Err(_), Some(token)) => {
+        (Some(claims), _) if claims.is_service() => return Err(OAuthError::UnsupportedTokenType),
+        (Some(claims), _) => claims.sid,
+        (None, Some(token)) => {
             logins
                 .find_endable(&mut db.read().await?, &token, call.at())
                 .await?
         }
-        (Err(_), None) => None,
+        (None, None) => None,
     };
     if let Some(session) = session {
         let entry = |user| Entry::by_service(Event::TokenRevoked, client.name(), user);

@@ -1,4 +1,4 @@
-//! What one request hands on to those that it causes.
+//! The trace context: what an incoming request passes on to the calls that it causes.
 
 use std::future::Future;
 
@@ -8,18 +8,17 @@ tokio::task_local! {
     static CURRENT: TraceContext;
 }
 
-/// The request on whose behalf calls are made: its id and its trace go along with them, so that the logs of all services that
-/// it went through can be put together.
+/// The id and trace of an incoming request. Calls that a task makes inside [`scope`](Self::scope) carry them, so that the
+/// logs of all services can be correlated.
 #[derive(Clone, Debug)]
 pub struct TraceContext {
     pub(super) request_id: Option<HeaderValue>,
-    /// W3C Trace Context §3.2.
+    /// The header `traceparent` (W3C Trace Context §3.2).
     pub(super) trace_parent: Option<HeaderValue>,
 }
 
 impl TraceContext {
-    /// The context of a request with this id, and with this `traceparent` where it came with one. What can't stand in a header
-    /// is left out.
+    /// The context of a request with this id and `traceparent`. Invalid values are dropped.
     #[must_use]
     pub fn new(request_id: &str, trace_parent: Option<&str>) -> Self {
         let trace_parent = trace_parent.filter(|text| is_trace_parent(text));
@@ -29,17 +28,17 @@ impl TraceContext {
         }
     }
 
-    /// Whatever request this task works for.
+    /// The context that the current task runs in.
     pub(super) fn current() -> Option<Self> {
         CURRENT.try_with(Self::clone).ok()
     }
 
-    /// Runs `work` on behalf of this request.
+    /// Runs `work` in this context.
     pub async fn scope<F: Future>(self, work: F) -> F::Output {
         CURRENT.scope(self, work).await
     }
 
-    /// Has `work` done on behalf of whatever request the caller works for, also where it is spawned as a task of its own.
+    /// Runs `work` in the current context, even if it is spawned as another task.
     pub fn inherit<F: Future>(work: F) -> impl Future<Output = F::Output> {
         let context = Self::current();
         async move {
@@ -51,7 +50,8 @@ impl TraceContext {
     }
 }
 
-/// Version 00, the one there is: `00-<32 hex digits>-<16>-<2>`, in small letters, the first two of them not all zeros.
+/// Checks the form of version 00, the only one: `00-<trace id>-<parent id>-<flags>`, in 32, 16 and 2 lowercase hex digits; an
+/// id is not all zeros.
 fn is_trace_parent(text: &str) -> bool {
     let parts: Vec<_> = text.split('-').collect();
     let [version, trace, parent, flags] = parts.as_slice() else {
@@ -71,9 +71,9 @@ mod tests {
     const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
     #[test]
-    fn a_trace_parent_has_the_form_that_the_standard_gives_it() {
+    fn a_trace_parent_has_the_form_of_the_standard() {
         assert!(is_trace_parent(TRACE));
-        for wrong in [
+        for invalid in [
             "",
             "00",
             &TRACE.to_uppercase(),
@@ -83,14 +83,14 @@ mod tests {
             &TRACE.replace("0af7651916cd43dd8448eb211c80319c", &"0".repeat(32)),
             &TRACE.replace("b7ad6b7169203331", &"0".repeat(16)),
         ] {
-            assert!(!is_trace_parent(wrong), "{wrong}");
+            assert!(!is_trace_parent(invalid), "{invalid}");
         }
     }
 
     #[tokio::test]
-    async fn work_knows_for_whom_it_is_done_and_what_it_spawns_does_not() {
+    async fn a_context_covers_its_scope_but_not_spawned_tasks() {
         assert!(TraceContext::current().is_none());
-        let context = TraceContext::new("an-id", Some("nonsense"));
+        let context = TraceContext::new("an-id", Some("invalid"));
         let work = async {
             let inside = TraceContext::current().map(|context| (context.request_id, context.trace_parent));
             let spawned = tokio::spawn(async { TraceContext::current().is_none() });

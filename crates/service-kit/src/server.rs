@@ -1,4 +1,4 @@
-//! A service, put together and run: the layers around its routes, the routes that every service has, and how it stops.
+//! A service's server: the layers around its routes, the routes that every service has, its background tasks, and its shutdown.
 
 use std::fmt;
 use std::future::Future;
@@ -7,60 +7,46 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::header::{CONTENT_TYPE, LOCATION};
-use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, ServiceConfig};
-use actix_web::{App, HttpResponse, HttpServer, Responder};
-use auth::{Anyone, Clock, Revocations, Routes, Verifier};
+use actix_web::{App, HttpResponse, Responder};
+use auth::{Anyone, Routes, Verifier};
+use futures_util::future::LocalBoxFuture;
 use serde_json::Value;
-use tracing_actix_web::TracingLogger;
+use tokio::task::JoinSet;
 use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
+use crate::background::{TaskHealth, supervise};
 use crate::health::{self, Readiness};
+use crate::middleware::Middleware;
 use crate::shutdown::Shutdown;
-use crate::{answer, docs, telemetry};
+use crate::{connections, docs, telemetry};
 
-/// Request headers have this long to arrive.
-const HEADERS_WITHIN: Duration = Duration::from_secs(10);
-/// A kept connection may be idle for this long.
-const KEEP_ALIVE: Duration = Duration::from_secs(60);
-/// A handler has this long to answer, its body's arrival included, unless the service says otherwise.
+/// The default of [`Server::deadline`].
 const DEADLINE: Duration = Duration::from_secs(30);
-/// How often what was measured is folded into what /metrics shows.
-const UPKEEP_EVERY: Duration = Duration::from_secs(5);
-/// An answer may wait for this long to be read.
+/// How often recorded samples are aggregated into the metrics.
+const METRICS_UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
+/// How long a client may leave a response unread.
 #[cfg(target_os = "linux")]
-const UNREAD_FOR_MILLIS: u32 = 30_000;
-/// What is under way has this long to end, in seconds.
-const GRACE_SECONDS: u64 = 10;
-
-/// What a service is given by whoever runs it.
-#[derive(Debug)]
-pub struct Runtime {
-    /// Where to accept connections.
-    pub listener: TcpListener,
-    /// When to stop.
-    pub shutdown: Shutdown,
-    /// The time.
-    pub clock: Clock,
-    /// What was taken back.
-    pub revocations: Revocations,
-}
+const UNREAD_TIMEOUT_MILLIS: u32 = 30_000;
+/// How long requests in flight may take after a shutdown was requested.
+const SHUTDOWN_GRACE_SECONDS: u64 = 10;
 
 type Configure = Arc<dyn Fn(&mut ServiceConfig) + Send + Sync>;
 
-/// A service in the making.
+/// A service: its routes, the data of its handlers, its readiness checks and its background tasks.
 pub struct Server {
     name: &'static str,
     routes: fn() -> Routes,
     handlers: OpenApi,
     data: Vec<Configure>,
     readiness: Readiness,
+    tasks: Vec<LocalBoxFuture<'static, ()>>,
     deadline: Duration,
 }
 
 impl Server {
-    /// Begins a service with these routes, which `handlers` describes.
+    /// A service with these routes, which `handlers` documents.
     #[must_use]
     pub fn new(name: &'static str, routes: fn() -> Routes, handlers: OpenApi) -> Self {
         Self {
@@ -69,12 +55,13 @@ impl Server {
             handlers,
             data: Vec::new(),
             readiness: Readiness::default(),
+            tasks: Vec::new(),
             deadline: DEADLINE,
         }
     }
 
-    /// Answers 503 for a handler that takes longer than this, its body's arrival included. It is 30 seconds where nothing else
-    /// is said.
+    /// How long a handler may take before its request is answered with 503, including the time in which the request's body
+    /// arrives. Defaults to 30 seconds.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
@@ -91,7 +78,7 @@ impl Server {
         self
     }
 
-    /// Verifies tokens with this, and is not ready before it has keys.
+    /// Verifies tokens with this verifier. The service is not ready until the verifier has keys.
     #[must_use]
     pub fn verifier(self, verifier: Verifier) -> Self {
         let keys = verifier.clone();
@@ -99,7 +86,7 @@ impl Server {
             .ready_when("signing keys", move || std::future::ready(keys.has_keys()))
     }
 
-    /// Is not ready unless this holds.
+    /// Adds a readiness check. `name` says what is missing while the check fails.
     #[must_use]
     pub fn ready_when<F>(mut self, name: &'static str, check: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
@@ -109,55 +96,81 @@ impl Server {
         self
     }
 
-    /// Serves until told to stop, then lets what is under way end.
+    /// Adds a background task, which runs until the last request is answered at shutdown, and is then dropped at an `await`.
+    ///
+    /// The task should never return. When it returns or panics, that is logged as an error, and `task` is called again after
+    /// a delay that grows with consecutive failures from 0.2 to 30 seconds. From the third consecutive failure the service is
+    /// not ready, until the task has run for 10 seconds.
+    ///
+    /// ```no_run
+    /// # use service_kit::Server;
+    /// # async fn delete_expired() {}
+    /// # fn add(server: Server) -> Server {
+    /// server.background("cleanup", || async {
+    ///     loop {
+    ///         delete_expired().await;
+    ///         tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+    ///     }
+    /// })
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn background<F>(mut self, name: &'static str, task: impl Fn() -> F + 'static) -> Self
+    where
+        F: Future<Output = ()> + 'static,
+    {
+        let health = TaskHealth::new();
+        self.tasks.push(Box::pin(supervise(name, task, health.clone())));
+        self.ready_when(name, move || std::future::ready(health.is_good()))
+    }
+
+    /// Serves requests until shutdown is requested, then gives requests in flight 10 seconds to end.
+    ///
+    /// # Errors
+    /// When the listener can't be used.
     pub async fn run(self, listener: TcpListener, shutdown: Shutdown) -> std::io::Result<()> {
+        // Installs the recorder before the first request is measured.
         telemetry::recorder();
         let document = Data::new(docs::document(self.name, &self.handlers, &(self.routes)()));
         let readiness = Data::new(self.readiness);
         let (name, data, routes, deadline) = (self.name, self.data, self.routes, self.deadline);
         let address = listener.local_addr()?;
-        // Whoever stops reading an answer is cut off. Connections inherit it from where they were accepted.
+        // Close the connection of a client that stops reading. Accepted connections inherit the option.
         #[cfg(target_os = "linux")]
-        rustix::net::sockopt::set_tcp_user_timeout(&listener, UNREAD_FOR_MILLIS)?;
-        let server = HttpServer::new(move || {
+        rustix::net::sockopt::set_tcp_user_timeout(&listener, UNREAD_TIMEOUT_MILLIS)?;
+
+        let middleware = Middleware {
+            service_name: name,
+            deadline,
+        };
+        let server = connections::serve(listener, SHUTDOWN_GRACE_SECONDS, move || {
             App::new()
-                .app_data(telemetry::ServiceName(name))
                 .app_data(document.clone())
                 .app_data(readiness.clone())
                 .configure(|config| data.iter().for_each(|add| add(config)))
                 .configure(|config| routes().and(common_routes()).configure(config))
                 .service(SwaggerUi::new("/docs/{_:.*}").config(Config::from("/openapi.json")))
-                // The last one added is the first to see a request.
-                .wrap(from_fn(move |request, next| {
-                    answer::within(deadline, request, next)
-                }))
-                .wrap(from_fn(telemetry::measure))
-                .wrap(TracingLogger::<telemetry::RequestSpan>::new())
-                .wrap(from_fn(answer::finish))
-        })
-        .client_request_timeout(HEADERS_WITHIN)
-        .keep_alive(KEEP_ALIVE)
-        .shutdown_timeout(GRACE_SECONDS)
-        .disable_signals()
-        .listen(listener)?
-        .run();
+                .wrap(middleware)
+        })?;
+
+        // Dropped with this future too, so that no task outlives its service.
+        let mut tasks = JoinSet::new();
+        for task in self.tasks {
+            tasks.spawn_local(task);
+        }
+        tasks.spawn_local(supervise("metrics", aggregate_metrics, TaskHealth::new()));
         let handle = server.handle();
-        // Samples are kept until somebody folds them, and nobody may ever read /metrics.
-        let upkeep = tokio::spawn(async {
-            loop {
-                tokio::time::sleep(UPKEEP_EVERY).await;
-                telemetry::recorder().run_upkeep();
-            }
-        });
-        tokio::spawn(async move {
+        shutdown.serving();
+        tasks.spawn_local(async move {
             shutdown.await;
             tracing::info!("stopping");
             handle.stop(true).await;
         });
+
         tracing::info!(service.name = name, %address, "listening");
-        let ended = server.await;
-        upkeep.abort();
-        ended
+        let outcome = server.await;
+        tasks.shutdown().await;
+        outcome
     }
 }
 
@@ -188,11 +201,20 @@ async fn metrics(_: Anyone) -> impl Responder {
         .body(text)
 }
 
+/// Samples pile up until they are aggregated, and a scrape of `/metrics` may never come.
+async fn aggregate_metrics() {
+    let recorder = telemetry::recorder();
+    loop {
+        tokio::time::sleep(METRICS_UPKEEP_INTERVAL).await;
+        recorder.run_upkeep();
+    }
+}
+
 async fn openapi(_: Anyone, document: Data<Value>) -> impl Responder {
     web::Json(document.get_ref().clone())
 }
 
-/// The page refers to its parts by relative paths, which need the slash at the end.
+/// The page refers to its parts by relative paths, which require the trailing slash.
 async fn docs_page(_: Anyone) -> impl Responder {
     HttpResponse::PermanentRedirect()
         .insert_header((LOCATION, "/docs/"))

@@ -1,5 +1,7 @@
-//! Bodies in chunks that nobody reads to their end. actix-web waits for the rest of one that was dropped, for as long as the
-//! client likes; one that is still there when its request has been answered makes it close the connection.
+//! Keeps chunked bodies that no handler read to the end.
+//!
+//! actix-http waits without limit for the rest of a chunked body that was dropped. If the body still exists when the
+//! response is complete, it closes the connection instead.
 
 use std::cell::RefCell;
 use std::pin::Pin;
@@ -14,13 +16,13 @@ use actix_web::http::header::TRANSFER_ENCODING;
 use actix_web::web::Bytes;
 use futures_util::Stream;
 
-/// A request's body, which the answer to it shares.
+/// A request's body, shared between the handler and the response.
 #[derive(Clone)]
-pub(crate) struct Shared(Rc<RefCell<Payload>>);
+pub(crate) struct UnreadBody(Rc<RefCell<Payload>>);
 
-impl Shared {
-    /// Takes a share in the request's body, if that comes in chunks.
-    pub(crate) fn of(request: &mut ServiceRequest) -> Option<Self> {
+impl UnreadBody {
+    /// Shares the request's body if it is chunked.
+    pub(crate) fn share(request: &mut ServiceRequest) -> Option<Self> {
         request.headers().contains_key(TRANSFER_ENCODING).then(|| {
             let shared = Self(Rc::new(RefCell::new(request.take_payload())));
             let stream: Pin<Box<dyn Stream<Item = _>>> = Box::pin(shared.clone());
@@ -29,16 +31,16 @@ impl Shared {
         })
     }
 
-    /// Keeps the request's body until this answer is sent.
-    pub(crate) fn kept_by(self, answer: BoxBody) -> BoxBody {
-        BoxBody::new(Answer {
-            answer,
+    /// A response body that keeps the request's body until it is sent.
+    pub(crate) fn keep_until_sent(self, response: BoxBody) -> BoxBody {
+        BoxBody::new(ResponseBody {
+            response,
             _request: self,
         })
     }
 }
 
-impl Stream for Shared {
+impl Stream for UnreadBody {
     type Item = Result<Bytes, PayloadError>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -46,19 +48,19 @@ impl Stream for Shared {
     }
 }
 
-struct Answer {
-    answer: BoxBody,
-    _request: Shared,
+struct ResponseBody {
+    response: BoxBody,
+    _request: UnreadBody,
 }
 
-impl MessageBody for Answer {
+impl MessageBody for ResponseBody {
     type Error = Box<dyn std::error::Error>;
 
     fn size(&self) -> BodySize {
-        self.answer.size()
+        self.response.size()
     }
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        Pin::new(&mut self.answer).poll_next(cx)
+        Pin::new(&mut self.response).poll_next(cx)
     }
 }

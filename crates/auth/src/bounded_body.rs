@@ -1,13 +1,13 @@
-//! Reading what another program answers, and no more of it than is bearable.
+//! Reads response bodies up to a maximum length, so that another program can't exhaust this one's memory.
 
-/// The body, or nothing where it is longer than this.
-pub(crate) async fn body(
+/// The body, or `None` if it has more than `max_bytes`.
+pub(crate) async fn read(
     mut response: reqwest::Response,
-    most: usize,
+    max_bytes: usize,
 ) -> Result<Option<Vec<u8>>, reqwest::Error> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
-        if body.len() + chunk.len() > most {
+        if body.len() + chunk.len() > max_bytes {
             return Ok(None);
         }
         body.extend_from_slice(&chunk);
