@@ -46,7 +46,6 @@ impl Registration {
     responses(
         (status = 201, body = UserResponse),
         (status = 409, description = "`email_taken`"),
-        (status = 422, description = "a field is invalid"),
         (status = 503, description = "`hashing_busy`: every hashing slot is taken"),
     ),
 )]
