@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// How long after its `exp` a verifier may still accept a token.
+/// How long after its expiry a verifier may still accept a token: the bound that `auth` sets to every verifier.
 pub(crate) const LEEWAY: TimeDelta = auth::MAX_LEEWAY;
 
 /// How long tokens and sessions last.
