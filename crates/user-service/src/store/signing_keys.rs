@@ -124,7 +124,7 @@ mod tests {
         let now = Clock::fixed().now();
         let db = Db::open(&database.url(), &migrations).await.unwrap();
         let mut conn = db.write().await.unwrap();
-        on!(conn, conn => sqlx::query(ADD).bind([1; 32].as_slice()).bind([2; 8].as_slice()).bind(now).execute(conn).await.map(drop))
+        on!(conn, conn => sqlx::query(ADD).bind([1_u8; 32].as_slice()).bind([2_u8; 8].as_slice()).bind(now).execute(conn).await.map(drop))
             .unwrap();
         drop(conn);
         db.close().await;
