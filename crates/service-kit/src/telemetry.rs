@@ -3,17 +3,9 @@
 use std::io::IsTerminal as _;
 use std::sync::OnceLock;
 
-use actix_web::body::MessageBody;
-use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::Method;
-use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage as _};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use tracing::Span;
-use tracing_actix_web::RootSpanBuilder;
 use tracing_subscriber::EnvFilter;
 
-use crate::answer::RequestId;
 use crate::config::Env;
 
 /// How a service logs.
@@ -58,77 +50,6 @@ impl Telemetry {
             tracing::debug!("another subscriber logs already");
         }
     }
-}
-
-/// Whose log it is, among the application's data.
-#[derive(Clone, Copy)]
-pub(crate) struct ServiceName(pub &'static str);
-
-/// One span a request. What may stand in it is listed here: no query, which may hold what somebody searched for, no address, no
-/// user agent.
-pub(crate) struct RequestSpan;
-
-impl RootSpanBuilder for RequestSpan {
-    fn on_request_start(request: &ServiceRequest) -> Span {
-        let extensions = request.extensions();
-        let id = extensions
-            .get::<RequestId>()
-            .map(RequestId::as_str)
-            .unwrap_or_default();
-        tracing::info_span!(
-            "request",
-            service.name = request.app_data::<ServiceName>().map_or("", |name| name.0),
-            request_id = id,
-            http.method = %request.method(),
-            http.route = request.match_pattern().unwrap_or_default(),
-            http.status_code = tracing::field::Empty,
-        )
-    }
-
-    fn on_request_end<B: MessageBody>(span: Span, outcome: &Result<ServiceResponse<B>, Error>) {
-        let (status, error) = match outcome {
-            Ok(response) => (response.status(), response.response().error()),
-            Err(error) => (error.as_response_error().status_code(), Some(error)),
-        };
-        span.record("http.status_code", status.as_u16());
-        let _entered = span.enter();
-        match error {
-            Some(error) if status.is_server_error() => tracing::error!(?error, "failed"),
-            _ => tracing::info!("answered"),
-        }
-    }
-}
-
-/// Counts and times what was answered, by route and never by path, so that the number of series stays bounded.
-pub(crate) async fn measure<B: MessageBody>(
-    request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<B>, Error> {
-    let begun = std::time::Instant::now();
-    let method = known(request.method());
-    let route = request.match_pattern().unwrap_or_else(|| "none".to_owned());
-    let response = next.call(request).await;
-    let status = match &response {
-        Ok(response) => response.status(),
-        Err(error) => error.as_response_error().status_code(),
-    };
-    let labels = [
-        ("method", method.to_owned()),
-        ("route", route),
-        ("status", status.as_u16().to_string()),
-    ];
-    metrics::counter!("http_requests_total", &labels).increment(1);
-    metrics::histogram!("http_request_duration_seconds", &labels).record(begun.elapsed().as_secs_f64());
-    response
-}
-
-/// The method's name, unless somebody made it up.
-fn known(method: &Method) -> &'static str {
-    let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
-    known
-        .into_iter()
-        .find(|known| *known == method.as_str())
-        .unwrap_or("other")
 }
 
 /// The process's metrics, as Prometheus reads them.

@@ -65,7 +65,7 @@ mod tests {
     use test_kit::TestDatabase;
 
     use super::*;
-    use crate::startup::MIGRATIONS;
+    use crate::store::MIGRATIONS;
 
     async fn add_old_account(tx: &mut Tx, id: u128, email: &str, email_key: &str) {
         const SQL: &str = "

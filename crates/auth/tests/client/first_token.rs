@@ -114,7 +114,7 @@ async fn a_malformed_token_response_is_refused() {
         respond(200, "[]"),
         respond(204, ""),
     ] {
-        assert_eq!(error_for(wrong).await, TokenError::Garbled);
+        assert_eq!(error_for(wrong).await, TokenError::InvalidResponse);
     }
     for right in [
         respond(200, &good.to_string()),
@@ -172,7 +172,7 @@ async fn a_missing_response_is_reported_with_its_cause() {
     ] {
         let error = error_for(action).await;
         assert!(
-            matches!(&error, TokenError::NoAnswer(cause) if !cause.is_empty()),
+            matches!(&error, TokenError::NoResponse(cause) if !cause.is_empty()),
             "{error:?}"
         );
     }
@@ -188,7 +188,7 @@ async fn a_hanging_token_endpoint_delays_only_the_first_calls() {
     let first = tokio::spawn(async move { client.get("/things").send().await });
     fixture.tokens.until_received(1).await;
     advance(3.0).await;
-    let is_no_answer = |outcome| matches!(outcome, Err(CallError::NoToken(TokenError::NoAnswer(_))));
+    let is_no_answer = |outcome| matches!(outcome, Err(CallError::NoToken(TokenError::NoResponse(_))));
     assert!(is_no_answer(at_once(first).await.unwrap()));
     for _ in 0..3 {
         assert!(is_no_answer(

@@ -1,5 +1,5 @@
 //! Calls to a neighbour that is slow, down, unstable or dishonest, with tokens from an endpoint that may be so too.
-#![expect(clippy::unwrap_used, reason = "a failed expectation ends the test")]
+#![expect(clippy::unwrap_used, reason = "a failed expectation fails the test")]
 
 mod circuit;
 mod fake_server;

@@ -130,7 +130,7 @@ async fn a_body_that_is_not_json_is_not_sent() {
         .json(&std::collections::HashMap::from([(vec![1], 1)]))
         .send()
         .await;
-    assert!(matches!(outcome, Err(CallError::Garbled(_))));
+    assert!(matches!(outcome, Err(CallError::InvalidJson(_))));
     assert_eq!((fixture.neighbour.count(), fixture.tokens.count()), (0, 0));
 }
 

@@ -46,14 +46,14 @@ async fn an_unexpected_body_is_reported_as_garbled() {
         let response = fixture.get().await.unwrap();
         assert!(matches!(
             response.json::<std::collections::HashMap<String, String>>(),
-            Err(CallError::Garbled(_))
+            Err(CallError::InvalidJson(_))
         ));
     }
     let fixture =
         Fixture::with_neighbour(|_| send_bytes(b"HTTP/1.1 200 X\r\ncontent-length: 3\r\n\r\n\"\xff\""));
     assert!(matches!(
         fixture.get().await.unwrap().json::<String>(),
-        Err(CallError::Garbled(_))
+        Err(CallError::InvalidJson(_))
     ));
 }
 
@@ -74,7 +74,7 @@ async fn an_invalid_response_is_reported_as_no_answer() {
         let fixture = Fixture::with_neighbour(script([send_bytes(bytes).then_close()]));
         let outcome = at_once(fixture.post()).await;
         assert!(
-            matches!(outcome, Err(CallError::NoAnswer(_))),
+            matches!(outcome, Err(CallError::NoResponse(_))),
             "{bytes:?} became {outcome:?}"
         );
     }

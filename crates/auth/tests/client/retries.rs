@@ -90,7 +90,7 @@ async fn a_call_is_attempted_three_times_at_most() {
     assert_eq!((response.status(), response.json::<u32>().unwrap()), (503, 3));
 
     fixture.neighbour.set_script(|_| close());
-    assert!(matches!(fixture.get().await, Err(CallError::NoAnswer(_))));
+    assert!(matches!(fixture.get().await, Err(CallError::NoResponse(_))));
     assert_eq!(fixture.neighbour.count(), 6);
 }
 
@@ -99,7 +99,7 @@ async fn a_call_that_was_never_sent_is_retried_even_if_it_is_a_post() {
     let fixture = Fixture::new(FakeServer::start(issue_tokens(900)), FakeServer::stopped(ok));
     let started = Instant::now();
     for _ in 0..3 {
-        assert!(matches!(fixture.post().await, Err(CallError::NoAnswer(_))));
+        assert!(matches!(fixture.post().await, Err(CallError::NoResponse(_))));
     }
     // The two backoffs are at least 25 and 50 ms.
     assert!(started.elapsed() >= Duration::from_millis(3 * 75));

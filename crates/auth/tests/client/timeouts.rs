@@ -114,7 +114,7 @@ async fn a_post_is_retried_if_no_connection_was_opened() {
     let started = Instant::now();
     // Connecting is limited to one second per attempt, so that three attempts fit in.
     let outcome = client.post("/").send().await;
-    assert!(matches!(outcome, Err(CallError::NoAnswer(_))), "{outcome:?}");
+    assert!(matches!(outcome, Err(CallError::NoResponse(_))), "{outcome:?}");
     assert!(
         (3.0..5.0).contains(&started.elapsed().as_secs_f64()),
         "{:?}",

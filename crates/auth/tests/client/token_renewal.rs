@@ -68,7 +68,7 @@ async fn a_new_token_clears_an_earlier_error() {
     advance(3.0).await;
     let outcome = at_once(call).await.unwrap();
     assert!(
-        matches!(outcome, Err(CallError::NoToken(TokenError::NoAnswer(_)))),
+        matches!(outcome, Err(CallError::NoToken(TokenError::NoResponse(_)))),
         "{outcome:?}"
     );
 }

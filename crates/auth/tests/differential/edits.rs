@@ -144,6 +144,9 @@ pub fn claim_edits(now: i64) -> impl Strategy<Value = Vec<Edit>> {
     // except the last second of the leeway.
     values.extend([-3600, -31, -30, -20, 0, 20, 300].map(|offset| (now + offset).to_string()));
     values.push(format!("{}.0", now + 300));
+    // The same times with fractions. `jsonwebtoken` rounds them to the nearest second.
+    values.extend([-31, -30, 300].map(|offset| format!("{}.25", now + offset)));
+    values.push(format!("{}0e-1", now + 300));
     values.push("[".repeat(500) + &"]".repeat(500));
     values.push(format!("\"{}\"", "long".repeat(2_000)));
     let names = vec![

@@ -4,7 +4,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "a failed expectation ends the test"
+    reason = "a failed expectation fails the test"
 )]
 
 mod edits;
@@ -54,16 +54,27 @@ fn assert_same(principal: &Principal, reference: &ReferenceClaims) {
     match principal {
         Principal::User(user) => {
             assert_eq!(reference.sub, user.id().to_string());
-            // The calendar ends before the largest 64-bit timestamp.
-            let exp = reference
-                .exp
-                .as_i64()
+            // chrono's calendar ends before the largest 64-bit timestamp.
+            let exp = whole_seconds(&reference.exp)
                 .unwrap()
                 .min(DateTime::<Utc>::MAX_UTC.timestamp());
             assert_eq!(user.expires_at().timestamp(), exp);
         }
         Principal::Service(service) => assert_eq!(reference.sub, service.name()),
     }
+}
+
+/// A `NumericDate` (RFC 7519 §2) without its fraction, if it fits into 64 bits.
+fn whole_seconds(date: &Value) -> Option<i64> {
+    const LIMIT: f64 = 9_223_372_036_854_775_808.0;
+    date.as_i64().or_else(|| {
+        let seconds = date.as_f64().filter(|_| date.is_f64())?.floor();
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a whole number within the range of i64"
+        )]
+        (-LIMIT..LIMIT).contains(&seconds).then_some(seconds as i64)
+    })
 }
 
 #[test]

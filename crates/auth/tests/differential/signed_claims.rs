@@ -9,12 +9,13 @@ use uuid::Uuid;
 
 use crate::edits::{Members, claim_edits, decoded, header_edits, members, to_text};
 use crate::forge::{Forge, KID, SERVICE, claims, header};
-use crate::{assert_same, reference, runner};
+use crate::{assert_same, reference, runner, whole_seconds};
 
 #[derive(Clone, Copy)]
 enum Type {
     Text,
     Integer,
+    Date,
     Id,
     Texts,
 }
@@ -24,6 +25,7 @@ impl Type {
         match self {
             Self::Text => value.is_string(),
             Self::Integer => value.is_i64(),
+            Self::Date => whole_seconds(value).is_some(),
             Self::Id => value.as_str().is_some_and(|id| Uuid::parse_str(id).is_ok()),
             Self::Texts => value
                 .as_array()
@@ -71,10 +73,8 @@ fn is_well_formed(header: &Members, claims: &Members) -> bool {
             .into_iter()
             .all(|name| required(name, Type::Text))
         && (required("aud", Type::Text) || required("aud", Type::Texts))
-        && ["exp", "iat"]
-            .into_iter()
-            .all(|name| required(name, Type::Integer))
-        && optional("nbf", Type::Integer, false)
+        && ["exp", "iat"].into_iter().all(|name| required(name, Type::Date))
+        && optional("nbf", Type::Date, false)
         && optional("sid", Type::Id, true)
         && optional("epoch", Type::Integer, true)
         && ["email", "name"]
@@ -97,12 +97,13 @@ fn is_listed(error: AuthError, header: &Members, claims: &Members, now: i64) -> 
     let is_service = text(claims, "sub") == text(claims, "client_id");
     let AuthError::InvalidToken(fault) = error else {
         // At `exp` plus leeway the verifier refuses a token, and `jsonwebtoken` admits it for one more second.
-        return error == AuthError::Expired && only(claims, "exp") == Some(json!(now - 30));
+        let exp = only(claims, "exp").and_then(|exp| whole_seconds(&exp));
+        return error == AuthError::Expired && exp == Some(now - 30);
     };
     match fault {
         // The token is longer than 8 KiB.
         TokenFault::TooLong => to_text(header).len() + to_text(claims).len() > 6_000,
-        // A member is duplicated or has the wrong type, or a time is not a 64-bit integer.
+        // A member is duplicated or has the wrong type, or a time does not fit into 64 bits.
         TokenFault::Malformed => !is_well_formed(header, claims),
         // RFC 9068 §4.
         TokenFault::Type => !text(header, "typ")
@@ -117,6 +118,8 @@ fn is_listed(error: AuthError, header: &Members, claims: &Members, now: i64) -> 
             let aud = only(claims, "aud").unwrap();
             aud != json!(expected) && !aud.as_array().is_some_and(|aud| aud.contains(&json!(expected)))
         }
+        // Every token has an id.
+        TokenFault::Claims if text(claims, "jti").unwrap().is_empty() => true,
         // A service has a name, and neither roles nor a session.
         TokenFault::Claims if is_service => {
             text(claims, "sub").unwrap().is_empty() || has("roles") || has("sid")
@@ -131,7 +134,8 @@ fn is_listed(error: AuthError, header: &Members, claims: &Members, now: i64) -> 
         | TokenFault::Algorithm
         | TokenFault::Signature
         | TokenFault::Issuer
-        | TokenFault::NotYet => false,
+        | TokenFault::NotYetValid
+        | _ => false,
     }
 }
 
@@ -169,7 +173,7 @@ fn both_read_signed_claims_alike_or_the_refusal_has_a_listed_reason() {
                     (Ok(principal), Err(error)) => {
                         // `jsonwebtoken` can't read a time before 1970, which is valid (RFC 7519 §2).
                         let is_before_1970 = only(&claims, "nbf")
-                            .and_then(|nbf| nbf.as_i64())
+                            .and_then(|nbf| whole_seconds(&nbf))
                             .is_some_and(|nbf| nbf < 0);
                         prop_assert!(is_before_1970, "{principal:?} is admitted despite: {error}");
                     }

@@ -1,5 +1,5 @@
 //! Keys from a JWKS URL, with a publisher that is up or down, fast or slow, honest or not.
-#![expect(clippy::unwrap_used, reason = "a failed expectation ends the test")]
+#![expect(clippy::unwrap_used, reason = "a failed expectation fails the test")]
 
 mod faults;
 mod publisher;

@@ -183,7 +183,7 @@ fn header_and_payload_must_be_json_objects() {
 #[test]
 fn duplicate_members_are_refused() {
     let forge = Forge::new();
-    let ada = with(claims(&forge.issuer.as_user()), "nbf", json!(0));
+    let ada = with(claims(&forge.issuer.as_user().scope("a")), "nbf", json!(0));
     let payload = ada.to_string();
     for member in ["alg", "kid", "typ"] {
         assert_refused(

@@ -1,4 +1,4 @@
-//! Putting a product up.
+//! Creating a product.
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{ETAG, LOCATION};
@@ -11,12 +11,11 @@ use crate::domain::{NewProduct, Product, ProductsWrite};
 use crate::error::ProductError;
 use crate::store::Products;
 
-/// `POST /products`: puts a product up. It belongs to whoever did.
+/// `POST /products`: creates a product. The caller owns it.
 #[utoipa::path(
-    post, path = "/products", tag = "products", request_body = NewProduct,
+    post, path = "/products", tag = "products", operation_id = "create_product", request_body = NewProduct,
     responses(
         (status = 201, body = Product, headers(("location" = String), ("etag" = String))),
-        (status = 422, description = "a field is not valid"),
     ),
 )]
 #[tracing::instrument(skip_all, fields(user.id = %user.id()))]
@@ -27,13 +26,13 @@ pub async fn create(
     clock: Data<Clock>,
 ) -> Result<HttpResponse, ProductError> {
     let now = clock.now();
-    let product = new.put_up(id::new(now), user.id(), now);
+    let product = new.into_product(id::new(now), user.id(), now);
 
     let mut tx = db.begin().await?;
     Products(&mut tx).add(&product).await?;
     tx.commit().await?;
 
-    tracing::info!(product.id = %product.id, "put up");
+    tracing::info!(product.id = %product.id, "product created");
     Ok(HttpResponse::Created()
         .insert_header((LOCATION, format!("/products/{}", product.id)))
         .insert_header((ETAG, product.tag()))

@@ -1,44 +1,11 @@
-//! What holds on every route.
+//! The contract that every route of every service keeps.
 
 use product_service::{NAME, routes};
-use test_kit::{documented, hostile, matrix};
+use test_kit::contract;
 
 use crate::shop;
 
 #[actix_web::test]
-async fn every_route_lets_in_whom_its_policy_says() {
-    matrix::check(&shop().await, routes()).await;
-}
-
-#[actix_web::test]
-async fn every_route_has_an_answer_to_hostile_input() {
-    let shop = shop().await;
-    hostile::check(&shop, routes()).await;
-    hostile::paging(shop.anonymous(), "/products").await;
-}
-
-#[actix_web::test]
-async fn the_openapi_document_is_the_routes() {
-    let shop = shop().await;
-    documented::check(shop.anonymous(), routes()).await;
-    assert_eq!(
-        shop.anonymous().get("/openapi.json").await.json()["info"]["title"],
-        NAME
-    );
-}
-
-#[actix_web::test]
-async fn a_service_says_how_it_is() {
-    let shop = shop().await;
-    shop.anonymous().get("/health/live").await.assert_status(200);
-    shop.anonymous().get("/health/ready").await.assert_status(200);
-    let metrics = shop.anonymous().get("/metrics").await;
-    assert!(
-        metrics
-            .assert_status(200)
-            .body
-            .contains(r#"http_requests_total{method="GET",route="/health/ready",status="200"}"#),
-        "{}",
-        metrics.body
-    );
+async fn every_route_keeps_the_contract() {
+    contract::check(&shop().await, routes(), NAME).await;
 }

@@ -1,6 +1,7 @@
 //! What every service does alike, seen from outside, on a small service of the tests' own.
 #![expect(clippy::expect_used, reason = "a test stops at what can't be")]
 
+mod background;
 mod bodies;
 mod calls;
 mod conditional;
@@ -12,4 +13,5 @@ mod refusals;
 mod request_ids;
 mod stopping;
 mod things;
+mod upgrades;
 mod wire;

@@ -119,6 +119,7 @@ fn routes() -> Routes {
         .get("/things", list)
         .post("/things", create)
         .post("/things/maybe", create_perhaps)
+        .post("/echo", echo)
         .post("/form", fill_in)
         .get("/things/{id}", show)
         .put("/things/{id}", change)
@@ -187,6 +188,10 @@ async fn list(_: Anyone, Query(listing): Query<Listing>) -> Json<Page<Thing>> {
 #[utoipa::path(post, path = "/things", summary = "Make a thing", responses((status = 201), (status = 422)))]
 async fn create(_: Anyone, Body(thing): Body<NewThing>) -> HttpResponse {
     HttpResponse::Created().json(json!({"length": thing.text.len()}))
+}
+
+async fn echo(_: Anyone, Body(thing): Body<NewThing>) -> Json<Value> {
+    Json(json!({"text": thing.text}))
 }
 
 async fn create_perhaps(_: Anyone, OptionalBody(thing): OptionalBody<NewThing>) -> Json<Value> {

@@ -340,7 +340,7 @@ async fn one_admin_remains_when_two_demote_each_other() {
         .json();
     let recorded = log["items"].as_array().unwrap().iter();
     let recorded =
-        recorded.filter(|record| record["detail"] == "no admin any more" && record["outcome"] == "failure");
+        recorded.filter(|record| record["detail"] == "no longer an admin" && record["outcome"] == "failure");
     println!("{too_late} admins were demoted while waiting");
     assert_eq!(recorded.count(), too_late);
 }

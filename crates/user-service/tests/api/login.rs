@@ -63,7 +63,10 @@ async fn unknown_wrong_and_malformed_credentials_get_the_same_response() {
     ] {
         let response = login(&service, email, password).await;
         response.assert_problem(401, "invalid_credentials");
-        assert_eq!(response.header("www-authenticate"), "");
+        assert_eq!(
+            response.header("www-authenticate"),
+            r#"Password realm="countersign""#
+        );
         let mut body = response.json();
         body["request_id"] = json!(null);
         bodies.push(body);

@@ -8,8 +8,8 @@ use serde_json::json;
 use test_kit::{Client, TestService};
 
 use crate::database::database;
-use crate::oauth::{CLIENT, request_inventory_token};
-use crate::{random_secret, restart, service, service_with};
+use crate::oauth::{CLIENT, OAuthFixture, request_inventory_token};
+use crate::{logged_in_ada, random_secret, restart, service, service_with};
 
 fn with_authorization(service: &TestService, authorization: &str) -> Client {
     service.anonymous().with("authorization", authorization)
@@ -191,4 +191,28 @@ async fn the_metadata_names_endpoints_at_the_internal_url() {
         200,
         json!({"token_endpoint": "http://127.0.0.1:8081/oauth/token"}),
     );
+}
+
+#[actix_web::test]
+async fn a_client_id_in_the_body_must_match_the_authorization_header() {
+    let fixture = OAuthFixture::new().await;
+    let (pair, ada) = logged_in_ada(&fixture.users).await;
+    let token = pair["refresh_token"].as_str().unwrap();
+    for path in ["/oauth/introspect", "/oauth/revoke"] {
+        let form = format!("token={token}&client_id=inventory-service");
+        fixture
+            .orders
+            .post_form(path, &form)
+            .await
+            .assert_oauth_error(400, "invalid_request");
+    }
+    ada.get("/users/me").await.assert_status(200);
+
+    let form = format!("token={token}&client_id={CLIENT}");
+    fixture
+        .orders
+        .post_form("/oauth/revoke", &form)
+        .await
+        .assert_status(200);
+    ada.get("/users/me").await.assert_problem(401, "token_revoked");
 }

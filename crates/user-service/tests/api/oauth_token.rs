@@ -125,6 +125,10 @@ async fn an_invalid_token_request_is_refused() {
             "invalid_request",
         ),
         (
+            "grant_type=client_credentials&audience=inventory-service&client_id=inventory-service",
+            "invalid_request",
+        ),
+        (
             "grant_type=password&username=ada&password=x",
             "unsupported_grant_type",
         ),
