@@ -1,4 +1,4 @@
-//! What is looked at before the handler runs, and what is put on its answer.
+//! The order of checks before a handler runs, and the headers of its response.
 
 use super::*;
 
@@ -7,7 +7,7 @@ async fn act(VerifyToken(user): VerifyToken) -> String {
 }
 
 #[actix_web::test]
-async fn a_token_anywhere_else_is_not_looked_at() {
+async fn a_token_outside_the_authorization_header_is_ignored() {
     let issuer = Issuer::new(SERVICE);
     let app = app!(issuer, |config| {
         listed(config);
@@ -43,17 +43,17 @@ async fn a_token_anywhere_else_is_not_looked_at() {
     call!(app, form).assert_no_token();
 }
 
-/// An argument that notes that it was asked for.
-struct Noted;
+/// An argument that counts its extractions.
+struct Counted;
 
-static NOTED: AtomicUsize = AtomicUsize::new(0);
+static EXTRACTIONS: AtomicUsize = AtomicUsize::new(0);
 
-impl FromRequest for Noted {
+impl FromRequest for Counted {
     type Error = actix_web::Error;
     type Future = Ready<Result<Self, Self::Error>>;
 
     fn from_request(_: &HttpRequest, _: &mut Payload) -> Self::Future {
-        NOTED.fetch_add(1, Ordering::SeqCst);
+        EXTRACTIONS.fetch_add(1, Ordering::SeqCst);
         ready(Ok(Self))
     }
 }
@@ -63,25 +63,25 @@ struct Thing {
     name: String,
 }
 
-async fn make(VerifyToken(_): VerifyToken, _: Noted, thing: Json<Thing>) -> String {
+async fn create(VerifyToken(_): VerifyToken, _: Counted, thing: Json<Thing>) -> String {
     thing.into_inner().name
 }
-async fn make_as_admin(_: IsAdmin, _: Noted, thing: Json<Thing>) -> String {
+async fn create_as_admin(_: IsAdmin, _: Counted, thing: Json<Thing>) -> String {
     thing.into_inner().name
 }
 
-pub(crate) fn makers(config: &mut ServiceConfig) {
+pub(crate) fn creators(config: &mut ServiceConfig) {
     config.app_data(web::JsonConfig::default().limit(1_000));
     Routes::new()
-        .post("/things", make)
-        .post("/admin/things", make_as_admin)
+        .post("/things", create)
+        .post("/admin/things", create_as_admin)
         .configure(config);
 }
 
 #[actix_web::test]
-async fn a_strangers_body_is_never_read() {
+async fn the_body_of_an_unauthorized_request_is_not_read() {
     let issuer = Issuer::new(SERVICE);
-    let app = app!(issuer, makers);
+    let app = app!(issuer, creators);
     let token = issuer.as_user().token();
     let bodies = [
         (400, "{".to_owned()),
@@ -95,22 +95,27 @@ async fn a_strangers_body_is_never_read() {
             .set_payload(body.to_owned())
     };
     for (status, body) in &bodies {
-        let noted = NOTED.load(Ordering::SeqCst);
+        let before = EXTRACTIONS.load(Ordering::SeqCst);
         call!(app, post("/things", body)).assert_no_token();
         call!(
             app,
             post("/things", body).insert_header(("authorization", "Bearer x"))
         )
         .assert_invalid_token();
-        let may_not = post("/admin/things", body).insert_header(("authorization", format!("Bearer {token}")));
-        call!(app, may_not).assert_forbidden(None);
-        assert_eq!(NOTED.load(Ordering::SeqCst), noted, "no other argument was made");
+        let forbidden =
+            post("/admin/things", body).insert_header(("authorization", format!("Bearer {token}")));
+        call!(app, forbidden).assert_forbidden(None);
+        assert_eq!(
+            EXTRACTIONS.load(Ordering::SeqCst),
+            before,
+            "another argument was extracted"
+        );
 
-        let known = post("/things", body).insert_header(("authorization", format!("Bearer {token}")));
-        let answer = call!(app, known);
-        assert_eq!(answer.status, *status, "{}", answer.text());
-        assert_eq!(answer.header("cache-control"), Some("no-store"));
-        assert_eq!(NOTED.load(Ordering::SeqCst), noted + 1);
+        let authorized = post("/things", body).insert_header(("authorization", format!("Bearer {token}")));
+        let response = call!(app, authorized);
+        assert_eq!(response.status, *status, "{}", response.text());
+        assert_eq!(response.header("cache-control"), Some("no-store"));
+        assert_eq!(EXTRACTIONS.load(Ordering::SeqCst), before + 1);
     }
 }
 
@@ -124,7 +129,7 @@ async fn missing(_: CurrentUser) -> HttpResponse {
 }
 
 #[actix_web::test]
-async fn what_is_behind_a_token_is_not_stored_unless_the_handler_says_so() {
+async fn authenticated_responses_are_not_stored_unless_the_handler_allows_it() {
     let issuer = Issuer::new(SERVICE);
     let app = app!(issuer, |config| {
         listed(config);
@@ -155,10 +160,10 @@ async fn what_is_behind_a_token_is_not_stored_unless_the_handler_says_so() {
         "/wrapped",
         "/missing",
     ] {
-        let bearer = if path == "/service" { &service } else { &user };
-        let answer = call!(app, get_as(path, &bearer.token()));
-        assert!([200, 404].contains(&answer.status), "{path}");
-        assert_eq!(answer.header("cache-control"), Some("no-store"), "{path}");
+        let caller = if path == "/service" { &service } else { &user };
+        let response = call!(app, get_as(path, &caller.token()));
+        assert!([200, 404].contains(&response.status), "{path}");
+        assert_eq!(response.header("cache-control"), Some("no-store"), "{path}");
     }
     assert_eq!(
         call!(app, get("/optional")).header("cache-control"),
@@ -170,9 +175,9 @@ async fn what_is_behind_a_token_is_not_stored_unless_the_handler_says_so() {
 }
 
 #[actix_web::test]
-async fn a_wrong_method_on_a_known_path_is_told_what_is_allowed() {
+async fn a_wrong_method_on_a_known_path_gets_the_allowed_methods() {
     let issuer = Issuer::new(SERVICE);
-    // One path in two lists is one resource all the same.
+    // A path in two lists is still one resource.
     let app = app!(issuer, |config| {
         let first = Routes::new()
             .get("/things", anyone)
@@ -182,8 +187,8 @@ async fn a_wrong_method_on_a_known_path_is_told_what_is_allowed() {
             .and(Routes::new().put("/things", user).patch("/things", user))
             .configure(config);
     });
-    let allow = |answer: &Answer| {
-        let mut methods: Vec<String> = answer
+    let allow = |response: &TestResponse| {
+        let mut methods: Vec<String> = response
             .header("allow")
             .unwrap()
             .split(", ")
@@ -199,18 +204,18 @@ async fn a_wrong_method_on_a_known_path_is_told_what_is_allowed() {
         Method::CONNECT,
         Method::from_bytes(b"BREW").unwrap(),
     ] {
-        let answer = call!(app, TestRequest::with_uri("/things").method(method));
+        let response = call!(app, TestRequest::with_uri("/things").method(method));
         assert_eq!(
-            (answer.status, allow(&answer).as_str()),
+            (response.status, allow(&response).as_str()),
             (405, "DELETE GET HEAD PATCH PUT")
         );
-        let problem: Value = serde_json::from_slice(&answer.body).unwrap();
+        let problem: Value = serde_json::from_slice(&response.body).unwrap();
         assert_eq!(problem["code"], "method_not_allowed");
-        assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+        assert_eq!(response.header("content-type"), Some("application/problem+json"));
     }
     for method in [Method::GET, Method::HEAD] {
-        let answer = call!(app, TestRequest::with_uri("/only").method(method));
-        assert_eq!((answer.status, allow(&answer).as_str()), (405, "POST"));
+        let response = call!(app, TestRequest::with_uri("/only").method(method));
+        assert_eq!((response.status, allow(&response).as_str()), (405, "POST"));
     }
     call!(app, get("/things")).assert(200, "anyone");
     for method in [Method::DELETE, Method::PUT, Method::PATCH] {
@@ -221,25 +226,25 @@ async fn a_wrong_method_on_a_known_path_is_told_what_is_allowed() {
 }
 
 #[test]
-fn a_list_tells_each_route_and_who_may_call_it() {
+fn a_route_list_shows_each_route_and_its_policy() {
     let routes = Routes::new()
         .get("/things", anyone)
         .delete("/things", admin)
         .and(Routes::new().put("/a", user));
-    let told: Vec<_> = routes
+    let listed: Vec<_> = routes
         .iter()
         .map(|route| format!("{} {} {:?}", route.method, route.path, route.policy))
         .collect();
     assert_eq!(
-        told,
+        listed,
         [
             "GET /things Anyone",
             r#"DELETE /things AnyRole(["admin"])"#,
             "PUT /a User"
         ]
     );
-    let shown = format!("{routes:?}");
+    let debug = format!("{routes:?}");
     for part in ["GET", "/things", "Anyone", "DELETE", "PUT", "/a"] {
-        assert!(shown.contains(part), "{shown}");
+        assert!(debug.contains(part), "{debug}");
     }
 }

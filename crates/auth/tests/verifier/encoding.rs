@@ -1,13 +1,13 @@
-//! How a token has to be written.
+//! The encoding of a token: length, parts, base64url and JSON.
 
 use super::*;
 
 #[test]
-fn a_token_of_8_kib_is_looked_at_and_a_longer_one_is_not() {
+fn a_token_of_8_kib_is_admitted_and_a_longer_one_refused() {
     let forge = Forge::new();
     let ada = claims(&forge.issuer.as_user());
     let of_length = |bytes: usize| {
-        // Base64 can't have every length, so both parts are padded.
+        // Base64url does not produce every length, so both parts are padded.
         (0..3)
             .flat_map(|a| (5_000..6_200).map(move |b| (a, b)))
             .map(|(a, b)| {
@@ -25,13 +25,13 @@ fn a_token_of_8_kib_is_looked_at_and_a_longer_one_is_not() {
     };
     let (longest, too_long) = (of_length(MAX_TOKEN_BYTES), of_length(MAX_TOKEN_BYTES + 1));
     assert_eq!((longest.len(), too_long.len()), (8192, 8193));
-    assert_let_in(&forge, &longest);
+    assert_admitted(&forge, &longest);
     assert_refused(&forge, &too_long, TokenFault::TooLong);
     assert_refused(&forge, &"a".repeat(10_000_000), TokenFault::TooLong);
 }
 
 #[test]
-fn a_token_has_three_parts_and_nothing_around_them() {
+fn a_token_has_exactly_three_parts() {
     let forge = Forge::new();
     let ada = claims(&forge.issuer.as_user());
     let token = forge.token(&header(), &ada);
@@ -69,14 +69,14 @@ fn a_token_has_three_parts_and_nothing_around_them() {
     ] {
         assert_refused(&forge, &text, fault);
     }
-    assert_let_in(&forge, &token);
+    assert_admitted(&forge, &token);
 }
 
 #[test]
-fn a_token_has_one_spelling() {
+fn a_token_has_one_valid_encoding() {
     let forge = Forge::new();
     let ada = claims(&forge.issuer.as_user());
-    // Lengths of 3n + 1 bytes leave four bits of the last character, and two characters of padding, unused.
+    // With 3n + 1 bytes, four bits of the last character and two padding characters are unused.
     let pad_to = |mut text: String| {
         while text.len() % 3 != 1 {
             text.push(' ');
@@ -85,7 +85,7 @@ fn a_token_has_one_spelling() {
     };
     let (header, payload) = (pad_to(header().to_string()), pad_to(ada.to_string()));
     let token = forge.sign(&header, &payload);
-    assert_let_in(&forge, &token);
+    assert_admitted(&forge, &token);
 
     let (signed, s) = token.rsplit_once('.').unwrap();
     let (h, p) = signed.split_once('.').unwrap();
@@ -105,15 +105,15 @@ fn a_token_has_one_spelling() {
         assert_refused(&forge, &forge.seal(&other), TokenFault::Malformed);
     }
 
-    // `>` and `?` make the characters in which the two alphabets of base64 differ.
-    let odd = forge.sign(&header, with(ada, "name", json!("???>>>~~~")).to_string());
-    assert!(odd.contains(['-', '_']));
-    let (signed, _) = odd.rsplit_once('.').unwrap();
+    // `>` and `?` produce the characters in which base64 and base64url differ.
+    let url_safe = forge.sign(&header, with(ada, "name", json!("???>>>~~~")).to_string());
+    assert!(url_safe.contains(['-', '_']));
+    let (signed, _) = url_safe.rsplit_once('.').unwrap();
     let other_alphabet = signed.replace('-', "+").replace('_', "/");
     assert_refused(&forge, &forge.seal(&other_alphabet), TokenFault::Malformed);
 }
 
-/// The same bytes to a lenient decoder: the last character with a bit set that means nothing.
+/// Sets an unused bit of the last character. A lenient decoder reads the same bytes.
 fn stray_bits(part: &str) -> String {
     const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let (rest, last) = part.split_at(part.len() - 1);
@@ -130,7 +130,7 @@ fn stray_bits(part: &str) -> String {
 }
 
 #[test]
-fn header_and_payload_are_json_objects_and_say_nothing_twice() {
+fn header_and_payload_must_be_json_objects() {
     let forge = Forge::new();
     let ada = claims(&forge.issuer.as_user());
     let (header, payload) = (header().to_string(), ada.to_string());
@@ -151,7 +151,7 @@ fn header_and_payload_are_json_objects_and_say_nothing_twice() {
             TokenFault::Malformed,
         );
     }
-    // A list with the members' values in order is no object either (RFC 7519 §7.2).
+    // An array of the values in order is not an object (RFC 7519 §7.2).
     assert_refused(
         &forge,
         &forge.sign(format!(r#"["EdDSA","{KID}","at+jwt"]"#), &payload),
@@ -181,7 +181,7 @@ fn header_and_payload_are_json_objects_and_say_nothing_twice() {
 }
 
 #[test]
-fn nothing_that_decides_may_be_said_twice() {
+fn duplicate_members_are_refused() {
     let forge = Forge::new();
     let ada = with(claims(&forge.issuer.as_user().scope("a")), "nbf", json!(0));
     let payload = ada.to_string();
@@ -193,7 +193,7 @@ fn nothing_that_decides_may_be_said_twice() {
         );
     }
     let claims = ada.as_object().unwrap();
-    assert_eq!(claims.len(), 14, "each of them is tried");
+    assert_eq!(claims.len(), 14, "a claim is not covered");
     for claim in claims.keys() {
         assert_refused(
             &forge,
@@ -201,8 +201,8 @@ fn nothing_that_decides_may_be_said_twice() {
             TokenFault::Malformed,
         );
     }
-    // Also where one of the two is spelt with an escape.
-    let escaped = payload.replacen('{', r#"{"\u0073ub":"somebody else","#, 1);
+    // An escaped name is the same name.
+    let escaped = payload.replacen('{', r#"{"\u0073ub":"another user","#, 1);
     assert_refused(
         &forge,
         &forge.sign(header().to_string(), escaped),
@@ -211,11 +211,11 @@ fn nothing_that_decides_may_be_said_twice() {
 }
 
 #[test]
-fn what_is_not_utf_8_is_refused_wherever_it_stands() {
+fn invalid_utf_8_is_refused_everywhere() {
     let forge = Forge::new();
     let ada = with(claims(&forge.issuer.as_user()), "unread", json!("?"));
-    let odd_header = with(header(), "unread", json!("?")).to_string();
-    let garbled = |text: &str, place: &str| {
+    let unread_header = with(header(), "unread", json!("?")).to_string();
+    let with_invalid_byte = |text: &str, place: &str| {
         let at = text.find(place).unwrap() + place.len();
         let mut bytes = text.as_bytes().to_vec();
         bytes[at] = 0xff;
@@ -223,13 +223,13 @@ fn what_is_not_utf_8_is_refused_wherever_it_stands() {
     };
     let payload = ada.to_string();
     for place in [r#""name":""#, r#""jti":""#, r#""unread":""#, r#""na"#] {
-        let token = forge.sign(header().to_string(), garbled(&payload, place));
+        let token = forge.sign(header().to_string(), with_invalid_byte(&payload, place));
         assert_refused(&forge, &token, TokenFault::Malformed);
     }
     assert_refused(
         &forge,
-        &forge.sign(garbled(&odd_header, r#""unread":""#), &payload),
+        &forge.sign(with_invalid_byte(&unread_header, r#""unread":""#), &payload),
         TokenFault::Malformed,
     );
-    assert_let_in(&forge, &forge.sign(odd_header, payload));
+    assert_admitted(&forge, &forge.sign(unread_header, payload));
 }

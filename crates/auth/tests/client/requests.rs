@@ -1,4 +1,4 @@
-//! What a call says of who calls, and on whose behalf.
+//! Requests as they are sent.
 
 use std::process::Command;
 
@@ -6,42 +6,42 @@ use auth::{CallError, ServiceClient, ServiceClientError, ServiceCredentials, Tra
 use secrecy::SecretString;
 use serde_json::json;
 
-use crate::fake::Fake;
-use crate::heard::Heard;
-use crate::house::{House, SECRET, fine};
+use crate::fake_server::FakeServer;
+use crate::fixture::{Fixture, SECRET, ok};
+use crate::received::ReceivedRequest;
 
 const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
-fn context(heard: &Heard) -> (Option<&str>, Option<&str>) {
-    (heard.header("x-request-id"), heard.header("traceparent"))
+fn context(request: &ReceivedRequest) -> (Option<&str>, Option<&str>) {
+    (request.header("x-request-id"), request.header("traceparent"))
 }
 
 #[tokio::test]
-async fn a_call_says_who_calls_and_what_it_brings() {
-    let house = House::beside(fine);
-    house.get().await.unwrap();
-    house
+async fn a_call_names_its_service_and_carries_its_body() {
+    let fixture = Fixture::with_neighbour(ok);
+    fixture.get().await.unwrap();
+    fixture
         .client
         .put("/things/1?a=b")
         .json(&json!({"a": "ä"}))
         .send()
         .await
         .unwrap();
-    house.client.delete("/things/1").send().await.unwrap();
+    fixture.client.delete("/things/1").send().await.unwrap();
 
-    let heard = house.neighbour.heard();
+    let received = fixture.neighbour.received();
     assert!(
-        heard
+        received
             .iter()
-            .all(|heard| heard.header("x-service-name") == Some("order-service"))
+            .all(|request| request.header("x-service-name") == Some("order-service"))
     );
-    let said: Vec<_> = heard
+    let sent: Vec<_> = received
         .iter()
-        .map(|heard| {
+        .map(|request| {
             (
-                heard.what.as_str(),
-                heard.header("content-type"),
-                heard.body.as_str(),
+                request.line.as_str(),
+                request.header("content-type"),
+                request.body.as_str(),
             )
         })
         .collect();
@@ -51,23 +51,26 @@ async fn a_call_says_who_calls_and_what_it_brings() {
         ("PUT /things/1?a=b", json, "{\"a\":\"ä\"}"),
         ("DELETE /things/1", None, ""),
     ];
-    assert_eq!(said, expected);
+    assert_eq!(sent, expected);
 }
 
 #[tokio::test]
-async fn a_call_goes_on_behalf_of_the_request_that_it_is_made_for() {
-    let house = House::beside(fine);
-    house.get().await.unwrap();
+async fn a_call_carries_the_trace_context_of_its_request() {
+    let fixture = Fixture::with_neighbour(ok);
+    fixture.get().await.unwrap();
     TraceContext::new("an-id", Some(TRACE))
-        .scope(house.get())
+        .scope(fixture.get())
         .await
         .unwrap();
-    TraceContext::new("an-id", None).scope(house.get()).await.unwrap();
+    TraceContext::new("an-id", None)
+        .scope(fixture.get())
+        .await
+        .unwrap();
     TraceContext::new("an\nid", Some("nonsense"))
-        .scope(house.get())
+        .scope(fixture.get())
         .await
         .unwrap();
-    let client = house.client.clone();
+    let client = fixture.client.clone();
     let spawned = async { tokio::spawn(async move { client.get("/").send().await }).await };
     TraceContext::new("an-id", Some(TRACE))
         .scope(spawned)
@@ -75,20 +78,20 @@ async fn a_call_goes_on_behalf_of_the_request_that_it_is_made_for() {
         .unwrap()
         .unwrap();
 
-    let heard = house.neighbour.heard();
-    let contexts: Vec<_> = heard.iter().map(context).collect();
+    let received = fixture.neighbour.received();
+    let contexts: Vec<_> = received.iter().map(context).collect();
     let (id, trace) = (Some("an-id"), Some(TRACE));
     assert_eq!(
         contexts,
         [(None, None), (id, trace), (id, None), (None, None), (None, None)]
     );
-    // Whoever's call was the first: the token is for all.
-    assert_eq!(context(&house.tokens.heard()[0]), (None, None));
+    // The token is for all calls, so its request carries no trace context.
+    assert_eq!(context(&fixture.tokens.received()[0]), (None, None));
 }
 
 #[tokio::test]
-async fn no_path_leads_to_another_origin() {
-    let (house, elsewhere) = (House::beside(fine), Fake::that(fine));
+async fn no_path_reaches_another_origin() {
+    let (fixture, elsewhere) = (Fixture::with_neighbour(ok), FakeServer::start(ok));
     let address = elsewhere.address;
     for path in [
         "",
@@ -98,13 +101,13 @@ async fn no_path_leads_to_another_origin() {
         &elsewhere.url("/"),
         "/../..",
     ] {
-        house.client.get(path).send().await.unwrap();
+        fixture.client.get(path).send().await.unwrap();
     }
-    let what: Vec<_> = house
+    let lines: Vec<_> = fixture
         .neighbour
-        .heard()
+        .received()
         .into_iter()
-        .map(|heard| heard.what)
+        .map(|request| request.line)
         .collect();
     let expected = [
         "GET /",
@@ -114,25 +117,25 @@ async fn no_path_leads_to_another_origin() {
         &format!("GET /http://{address}/"),
         "GET /",
     ];
-    assert_eq!(what, expected);
+    assert_eq!(lines, expected);
     assert_eq!(elsewhere.count(), 0);
 }
 
 #[tokio::test]
-async fn what_is_no_json_is_not_sent() {
-    let house = House::beside(fine);
-    let outcome = house
+async fn a_body_that_is_not_json_is_not_sent() {
+    let fixture = Fixture::with_neighbour(ok);
+    let outcome = fixture
         .client
         .post("/")
         .json(&std::collections::HashMap::from([(vec![1], 1)]))
         .send()
         .await;
     assert!(matches!(outcome, Err(CallError::InvalidJson(_))));
-    assert_eq!((house.neighbour.count(), house.tokens.count()), (0, 0));
+    assert_eq!((fixture.neighbour.count(), fixture.tokens.count()), (0, 0));
 }
 
 #[test]
-fn there_is_no_client_of_what_can_not_be_called() {
+fn a_client_needs_valid_urls_and_a_valid_name() {
     let build = |name: &str, token_url: &str, origin: &str| {
         let credentials = ServiceCredentials::new(name, SecretString::from(SECRET), token_url);
         ServiceClient::builder(&credentials, "b", origin).build()
@@ -153,17 +156,20 @@ fn there_is_no_client_of_what_can_not_be_called() {
 }
 
 #[test]
-fn no_proxy_is_asked_that_the_environment_names() {
+fn proxy_variables_are_ignored() {
     let mut this = Command::new(std::env::current_exe().unwrap());
-    this.args(["--exact", "sends::a_call_says_who_calls_and_what_it_brings"]);
+    this.args([
+        "--exact",
+        "requests::a_call_names_its_service_and_carries_its_body",
+    ]);
     for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
         this.env(name, "http://127.0.0.1:9");
     }
-    let told = this
+    let output = this
         .env_remove("NO_PROXY")
         .env_remove("no_proxy")
         .output()
         .unwrap();
-    let told = String::from_utf8(told.stdout).unwrap();
-    assert!(told.contains("1 passed"), "{told}");
+    let output = String::from_utf8(output.stdout).unwrap();
+    assert!(output.contains("1 passed"), "{output}");
 }

@@ -1,31 +1,34 @@
-//! What a server of the tests hears.
+//! Requests as the fake server receives them.
 
 use std::collections::BTreeMap;
 
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 
-/// A request that came.
+/// A received request.
 #[derive(Clone, Debug)]
-pub(crate) struct Heard {
-    /// Counted from one.
+pub(crate) struct ReceivedRequest {
+    /// The position among all requests, from 1.
     pub(crate) number: usize,
-    /// On which connection it came, counted from one.
+    /// The number of its connection, from 1.
     pub(crate) connection: usize,
     /// `GET /path`.
-    pub(crate) what: String,
+    pub(crate) line: String,
     headers: BTreeMap<String, String>,
     pub(crate) body: String,
 }
 
-impl Heard {
+impl ReceivedRequest {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(String::as_str)
     }
 }
 
-/// The next request of this connection; what of another came with it is left in `rest`.
-pub(crate) async fn hear(connection: &mut TcpStream, rest: &mut Vec<u8>) -> std::io::Result<Option<Heard>> {
+/// Receives the next request of a connection, or `None` at its end. Bytes of a further request stay in `rest`.
+pub(crate) async fn receive(
+    connection: &mut TcpStream,
+    rest: &mut Vec<u8>,
+) -> std::io::Result<Option<ReceivedRequest>> {
     let end = loop {
         if let Some(at) = rest.windows(4).position(|window| window == b"\r\n\r\n") {
             break at + 4;
@@ -35,7 +38,7 @@ pub(crate) async fn hear(connection: &mut TcpStream, rest: &mut Vec<u8>) -> std:
         }
     };
     let head = String::from_utf8(rest.drain(..end).collect()).unwrap();
-    let (what, head) = head.split_once(" HTTP/1.1\r\n").unwrap();
+    let (line, head) = head.split_once(" HTTP/1.1\r\n").unwrap();
     let headers = head.lines().filter_map(|line| line.split_once(": "));
     let headers: BTreeMap<_, _> = headers
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -49,10 +52,10 @@ pub(crate) async fn hear(connection: &mut TcpStream, rest: &mut Vec<u8>) -> std:
         }
     }
     let body = String::from_utf8(rest.drain(..length).collect()).unwrap();
-    Ok(Some(Heard {
+    Ok(Some(ReceivedRequest {
         number: 0,
         connection: 0,
-        what: what.to_owned(),
+        line: line.to_owned(),
         headers,
         body,
     }))

@@ -1,4 +1,4 @@
-//! Whole scopes, whole requests, whole applications.
+//! Guarded scopes, several extractors in one request, and incomplete applications.
 
 use super::*;
 
@@ -16,21 +16,21 @@ fn administration(config: &mut ServiceConfig) {
         });
     config.service(scope);
     config.service(
-        web::scope("/nobody")
+        web::scope("/no-roles")
             .wrap(authorize([]))
             .route("", web::get().to(anyone)),
     );
 }
 
 #[actix_web::test]
-async fn a_whole_scope_can_be_guarded_and_its_handlers_rules_hold_too() {
+async fn a_guarded_scope_adds_to_the_rules_of_its_handlers() {
     let issuer = Issuer::new(SERVICE);
     let app = app!(issuer, administration);
     let user = issuer.as_user().token();
     let support = issuer.as_roles(&["user", "support"]).token();
     let admin = issuer.as_admin().name("Ada").token();
     let service = issuer.as_service("gateway").token();
-    for (path, to_support, to_admin) in [
+    for (path, support_gets, admin_gets) in [
         ("/plain", Some("plain"), "plain"),
         ("/admin", None, "Ada"),
         ("/listed", None, "Ada"),
@@ -42,19 +42,19 @@ async fn a_whole_scope_can_be_guarded_and_its_handlers_rules_hold_too() {
             .assert_bad_token("token_expired", "The access token has expired.");
         call!(app, get_as(&path, &user)).assert_forbidden(None);
         call!(app, get_as(&path, &service)).assert_forbidden(None);
-        call!(app, get_as(&path, &admin)).assert(200, to_admin);
-        let answer = call!(app, get_as(&path, &support));
-        match to_support {
-            Some(text) => answer.assert(200, text),
-            None => answer.assert_forbidden(None),
+        call!(app, get_as(&path, &admin)).assert(200, admin_gets);
+        let response = call!(app, get_as(&path, &support));
+        match support_gets {
+            Some(text) => response.assert(200, text),
+            None => response.assert_forbidden(None),
         }
     }
     call!(app, get("/administration/unknown")).assert_no_token();
     assert_eq!(call!(app, get_as("/administration/unknown", &admin)).status, 404);
-    call!(app, get_as("/nobody", &admin)).assert_forbidden(None);
+    call!(app, get_as("/no-roles", &admin)).assert_forbidden(None);
 }
 
-/// An argument that ends the session that is calling.
+/// An argument that revokes the session of the caller.
 struct EndsSession;
 
 impl FromRequest for EndsSession {
@@ -63,7 +63,7 @@ impl FromRequest for EndsSession {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
-        // Arguments are asked for all at once, and made in order.
+        // actix-web creates the futures of all arguments first and then polls them in order.
         Box::pin(async move {
             let id = request
                 .headers()
@@ -89,7 +89,7 @@ async fn end(VerifyToken(first): VerifyToken, _: EndsSession, CurrentUser(second
 }
 
 #[actix_web::test]
-async fn a_request_is_judged_once_however_many_ask() {
+async fn a_request_is_authenticated_once_for_all_its_extractors() {
     let issuer = Issuer::new(SERVICE);
     for configure in [
         |config: &mut ServiceConfig| Routes::new().get("/end", end).configure(config),
@@ -111,7 +111,7 @@ async fn a_request_is_judged_once_however_many_ask() {
 }
 
 #[actix_web::test]
-async fn a_verifier_that_can_not_judge_says_so_and_lets_nobody_in() {
+async fn a_verifier_without_keys_or_revocations_refuses_everyone_with_503() {
     let issuer = Issuer::new(SERVICE);
     let full = Revocations::new(issuer.clock().clone(), 0);
     full.apply(Revocation::Session {
@@ -150,7 +150,7 @@ async fn a_verifier_that_can_not_judge_says_so_and_lets_nobody_in() {
 }
 
 #[actix_web::test]
-async fn without_a_verifier_nobody_is_let_in() {
+async fn an_app_without_a_verifier_refuses_everyone_with_500() {
     let issuer = Issuer::new(SERVICE);
     let apps = [
         init_service(App::new().configure(listed)).await,
@@ -176,6 +176,6 @@ async fn without_a_verifier_nobody_is_let_in() {
         call!(app, get("/user")).assert_no_token();
     }
     let app = init_service(App::new().configure(administration)).await;
-    let answer = call!(app, get_as("/administration/plain", &issuer.as_admin().token()));
-    answer.assert_problem(500, "internal", "Something went wrong.", None);
+    let response = call!(app, get_as("/administration/plain", &issuer.as_admin().token()));
+    response.assert_problem(500, "internal", "Something went wrong.", None);
 }

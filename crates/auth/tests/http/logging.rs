@@ -1,11 +1,11 @@
-//! What the log tells of a refusal.
+//! Refusals in the log.
 
 use std::io;
 use std::sync::{Arc, Mutex};
 
 use super::*;
 
-/// The lines of this thread's log from now on.
+/// Captures the log of this thread.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -31,7 +31,7 @@ impl io::Write for Log {
 }
 
 #[actix_web::test]
-async fn a_refusal_is_in_the_log_with_its_reason_and_without_the_token() {
+async fn a_refusal_is_logged_with_its_reason_and_without_the_token() {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -44,7 +44,7 @@ async fn a_refusal_is_in_the_log_with_its_reason_and_without_the_token() {
     let issuer = Issuer::new(SERVICE);
     let app = app!(issuer, listed);
     let token = issuer.as_user().wrong_audience().token();
-    for (request, told) in [
+    for (request, logged) in [
         (get_as("/user", &issuer.as_user().token()), None),
         (get("/user"), Some(r#"refused code="no_token" route="/user""#)),
         (
@@ -62,15 +62,15 @@ async fn a_refusal_is_in_the_log_with_its_reason_and_without_the_token() {
             .into_iter()
             .filter(|line| line.contains("auth::authenticate"))
             .collect();
-        assert_eq!(lines.len(), usize::from(told.is_some()), "{lines:?}");
-        for (line, told) in lines.iter().zip(told) {
-            assert!(line.contains("INFO") && line.contains(told), "{line}");
+        assert_eq!(lines.len(), usize::from(logged.is_some()), "{lines:?}");
+        for (line, logged) in lines.iter().zip(logged) {
+            assert!(line.contains("INFO") && line.contains(logged), "{line}");
             assert!(!line.contains(&token), "{line}");
         }
     }
 
-    let nobody = init_service(App::new().configure(plain)).await;
-    call!(nobody, get_as("/user", &token));
+    let without_verifier = init_service(App::new().configure(plain)).await;
+    call!(without_verifier, get_as("/user", &token));
     let lines = log.lines().join("\n");
     assert!(
         lines.contains("ERROR") && lines.contains("no Data<Verifier>"),

@@ -1,9 +1,9 @@
-//! A token that was good once is judged anew each time.
+//! A token that was verified before is checked again each time.
 
 use super::*;
 
 #[test]
-fn a_token_seen_before_still_ends() {
+fn a_cached_token_still_expires() {
     let issuer = Issuer::new(SERVICE);
     let verifier = issuer.verifier();
     for token in [issuer.as_user().token(), issuer.as_service("gateway").token()] {
@@ -18,7 +18,7 @@ fn a_token_seen_before_still_ends() {
 }
 
 #[test]
-fn a_token_seen_before_is_refused_once_its_session_ended() {
+fn a_cached_token_is_refused_after_its_session_ends() {
     let issuer = Issuer::new(SERVICE);
     let verifier = issuer.verifier();
     let (ada, bob) = (issuer.as_user(), issuer.as_user());
@@ -39,7 +39,7 @@ fn a_token_seen_before_is_refused_once_its_session_ended() {
 }
 
 #[test]
-fn a_token_seen_before_is_refused_once_its_persons_rights_changed() {
+fn a_cached_token_is_refused_after_its_epoch_is_revoked() {
     let issuer = Issuer::new(SERVICE);
     let verifier = issuer.verifier();
     let id = Uuid::new_v4();
@@ -62,7 +62,7 @@ fn a_token_seen_before_is_refused_once_its_persons_rights_changed() {
 }
 
 #[test]
-fn a_token_seen_before_is_refused_once_its_key_left_the_set() {
+fn a_cached_token_is_refused_after_its_key_leaves_the_key_set() {
     let issuer = Issuer::new(SERVICE);
     let rotated = issuer.rotated();
     let keys = Keys::fixed(issuer.key_set());
@@ -82,7 +82,7 @@ fn a_token_seen_before_is_refused_once_its_key_left_the_set() {
 }
 
 #[test]
-fn a_purge_can_not_race_what_is_being_remembered() {
+fn a_replaced_key_set_wins_over_concurrent_caching() {
     let issuer = Issuer::new(SERVICE);
     let (old, new) = (issuer.key_set(), issuer.rotated().key_set());
     for _ in 0..200 {
@@ -112,7 +112,7 @@ fn a_purge_can_not_race_what_is_being_remembered() {
 }
 
 #[test]
-fn without_keys_nobody_can_be_judged() {
+fn a_verifier_without_keys_reports_keys_unavailable() {
     let issuer = Issuer::new(SERVICE);
     let verifier = issuer.verifier_with(Keys::default());
     assert!(!verifier.has_keys());
@@ -124,7 +124,7 @@ fn without_keys_nobody_can_be_judged() {
 }
 
 #[test]
-fn while_revocations_are_not_fully_known_people_are_refused_and_services_are_not() {
+fn with_incomplete_revocations_users_are_refused_and_services_are_not() {
     let issuer = Issuer::new(SERVICE);
     let revocations = Revocations::new(issuer.clock().clone(), 1);
     let verifier = Verifier::builder(SERVICE, issuer.issuer(), Keys::fixed(issuer.key_set()))
@@ -155,7 +155,7 @@ fn while_revocations_are_not_fully_known_people_are_refused_and_services_are_not
     assert_eq!(
         verifier.verify_with_held_keys(&bob.token()),
         Err(AuthError::Revoked),
-        "this much is known"
+        "this revocation is known"
     );
     assert!(verifier.verify_with_held_keys(&gateway).is_ok());
 
