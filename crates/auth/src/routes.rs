@@ -79,7 +79,7 @@ pub struct ListedRoute {
     pub method: Method,
     /// The path pattern, such as `/products/{id}`.
     pub path: &'static str,
-    /// Who may call.
+    /// The rule that says who may call.
     pub policy: Policy,
 }
 
