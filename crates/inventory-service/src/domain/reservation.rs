@@ -41,7 +41,7 @@ pub(crate) struct NewReservation {
     /// No product may stand here twice.
     #[garde(length(min = 1, max = MAX_LINES), dive)]
     #[schema(min_items = 1, max_items = 50)]
-    #[serde(deserialize_with = "service_kit::objects")]
+    #[serde(deserialize_with = "service_kit::object_list")]
     items: Vec<Line>,
 }
 

@@ -6,7 +6,7 @@ use auth::Anyone;
 use db::Db;
 use garde::Validate;
 use serde::{Deserialize, Deserializer};
-use service_kit::{Cursor, Limit, Page, Query, etag, text};
+use service_kit::{Cursor, Id, Limit, Page, Query, etag, text};
 use utoipa::IntoParams;
 use uuid::Uuid;
 
@@ -24,12 +24,13 @@ pub struct ListQuery {
     q: Option<String>,
     /// Only products of this person.
     #[garde(skip)]
-    owner_id: Option<Uuid>,
+    #[param(value_type = Option<Uuid>)]
+    owner_id: Option<Id>,
     /// Only these products: up to 100 ids with commas between them. Unknown ones are left out.
     #[garde(inner(length(max = MAX_IDS)))]
     #[serde(default, deserialize_with = "ids")]
     #[param(value_type = Option<String>)]
-    ids: Option<Vec<Uuid>>,
+    ids: Option<Vec<Id>>,
     /// How many items a page has: 1 to 100. By default 20, and as many as there are `ids`.
     #[garde(skip)]
     #[param(value_type = Option<u8>, minimum = 1, maximum = 100)]
@@ -63,8 +64,8 @@ pub async fn list(
     });
     let search = Search {
         text: query.q,
-        owner_id: query.owner_id,
-        ids: query.ids,
+        owner_id: query.owner_id.map(Uuid::from),
+        ids: query.ids.map(|ids| ids.into_iter().map(Uuid::from).collect()),
     };
 
     let products = Products(&mut db.read().await?)
@@ -75,7 +76,7 @@ pub async fn list(
     Ok(etag::respond(&request, etag::of_content(&page), &page))
 }
 
-fn ids<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Uuid>>, D::Error> {
+fn ids<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Id>>, D::Error> {
     let list = String::deserialize(deserializer)?;
     let ids = list
         .split(',')

@@ -24,16 +24,16 @@ pub struct ChangeOfUser {
     /// All the roles that they are to have. `user` is everyone's, named or not.
     #[garde(skip)]
     #[schema(nullable = false)]
-    #[serde(default, deserialize_with = "service_kit::given")]
+    #[serde(default, deserialize_with = "service_kit::non_null")]
     roles: Option<Vec<String>>,
     /// Whoever is disabled can't log in.
     #[garde(skip)]
     #[schema(nullable = false)]
-    #[serde(default, deserialize_with = "service_kit::given")]
+    #[serde(default, deserialize_with = "service_kit::non_null")]
     disabled: Option<bool>,
     #[garde(inner(custom(text::line(1, 100))))]
     #[schema(min_length = 1, max_length = 100, nullable = false)]
-    #[serde(default, deserialize_with = "service_kit::given")]
+    #[serde(default, deserialize_with = "service_kit::non_null")]
     name: Option<String>,
 }
 
