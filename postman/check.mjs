@@ -1,5 +1,6 @@
-// Holds the collection to the services that run: every operation of their OpenAPI documents is in it, and no other. And what is
-// easily lost when Postman saves it: each request's test and description, and that no secret is in any file.
+// Compares the collection with the running services: it must have every operation of their OpenAPI documents and no other.
+// Also checks what is easily lost when Postman saves a file: that each request has a test and a description, that folder names
+// are unique, and that no file contains a secret.
 
 import { readFile } from 'node:fs/promises';
 
@@ -11,9 +12,9 @@ if (!environmentFile) {
 
 const COLLECTION = 'countersign.postman_collection.json';
 const ENVIRONMENTS = ['stack.postman_environment.json', 'compose.postman_environment.json'];
-// A route of which only refusals are shown is not shown.
-const REFUSALS = 'Refused and why';
-// Here are the requests that call no route, on purpose.
+// Requests in this folder are refused, so they don't count as a use of their operation.
+const REFUSALS = 'Refused requests';
+// Requests in this folder call no route, on purpose.
 const NO_ROUTE = 'No such route';
 
 const problems = [];
@@ -33,21 +34,27 @@ for (const request of requests) {
   const operation = find(request);
   const isNoRoute = request.folders.includes(NO_ROUTE);
   if (!operation && !isNoRoute) problems.push(`${request.title}: no service documents ${request.method} ${request.path}`);
-  if (operation && isNoRoute) problems.push(`${request.title}: there is such a route`);
+  if (operation && isNoRoute) problems.push(`${request.title}: this route exists`);
   if (operation && !request.folders.includes(REFUSALS)) operation.isUsed = true;
 }
 for (const { service, method, path, isUsed } of operations) {
   if (!isUsed) problems.push(`${method} ${path} of ${service} is not in the collection`);
 }
 
+// newman runs the first folder or request that has the name given as `--folder`.
+const allNames = names(collection.item);
+for (const name of folderNames(collection.item)) {
+  if (allNames.filter((other) => other === name).length > 1) problems.push(`the name of the folder ${name} is not unique`);
+}
+
 for (const { key, value } of collection.variable) {
-  if (value) problems.push(`the collection's variable ${key} has a value: it is one person's`);
+  if (value) problems.push(`the collection variable ${key} has a value`);
 }
 for (const name of ENVIRONMENTS) {
   const { values } = await read(here(name));
   for (const { name: service, port } of services) {
     const url = values.find(({ key }) => key === service)?.value;
-    if (url !== `http://127.0.0.1:${port}`) problems.push(`${name} says that ${service} is at ${url}, and not at port ${port}`);
+    if (url !== `http://127.0.0.1:${port}`) problems.push(`${name} has ${url} for ${service}; its port is ${port}`);
   }
   for (const { key, value, type } of values) {
     const isSecret = type === 'secret' || /password|secret|token/.test(key);
@@ -59,25 +66,35 @@ problems.forEach((problem) => console.error(problem));
 console.log(`${requests.length} requests, ${operations.length} documented operations, ${problems.length} problems`);
 process.exitCode = problems.length === 0 ? 0 : 1;
 
-/** All requests of these folders, with where they stand and what they call. */
+/** All requests in these items, each with its folders and the operation that it calls. */
 function flatten(items, folders) {
   return items.flatMap((item) => {
     if (item.item) return flatten(item.item, [...folders, item.name]);
-    // Postman writes an address as an object as soon as it saves one.
+    // A URL is a string in this file; Postman turns it into an object when it saves.
     const url = item.request.url.raw ?? item.request.url;
     const [, service, path] = /^{{(\w+)}}([^?#]*)/.exec(url) ?? [];
     return { ...item, folders, title: [...folders, item.name].join(' / '), method: item.request.method, service, path };
   });
 }
 
-/** The registered services, by the names of the variables that say where they are, with the ports that they have by default. */
+/** The names of all folders and requests. */
+function names(items) {
+  return items.flatMap(({ name, item }) => [name, ...names(item ?? [])]);
+}
+
+/** The names of all folders. */
+function folderNames(items) {
+  return items.filter(({ item }) => item).flatMap(({ name, item }) => [name, ...folderNames(item)]);
+}
+
+/** The registered services: the names of their URL variables and their default ports. */
 async function registered() {
   const register = await readFile(here('../services.toml'), 'utf8');
   const rows = register.matchAll(/^name = "(.*)"\nport_offset = (\d+)$/gm);
   return [...rows].map(([, name, offset]) => ({ name: name.replaceAll('-', '_'), port: 8080 + Number(offset) }));
 }
 
-/** Every operation that the services document. */
+/** Every operation in the OpenAPI documents of the services. */
 async function documented(values) {
   const documents = values.filter(({ key }) => services.some(({ name }) => name === key)).map(async ({ key: service, value: url }) => {
     const { paths } = await (await fetch(`${url}/openapi.json`)).json();
@@ -87,7 +104,7 @@ async function documented(values) {
   return (await Promise.all(documents)).flat();
 }
 
-/** The operation that a request calls: `/users/me` before `/users/{id}`. */
+/** The operation that a request calls. An exact path wins: `/users/me` before `/users/{id}`. */
 function find({ service, method, path }) {
   const candidates = operations.filter((operation) => operation.service === service && operation.method === method);
   return candidates.find((operation) => operation.path === path) ?? candidates.find((operation) => fits(path, operation.path));

@@ -1,4 +1,4 @@
-//! The types that a handler's first argument can have, each of which says who may call.
+//! Extractors: the types of a handler's first argument, each of which says who may call.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -8,175 +8,119 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::future::{Either, LocalBoxFuture, Ready, ready};
 
+use crate::authenticate::{check, check_authenticated};
+use crate::error::AuthError;
+use crate::markers::{Admin, AnyOf, Role, Scope, ServiceName};
 use crate::policy::Policy;
 use crate::principal::{Principal, Service, User};
-use crate::refusal::AuthError;
-use crate::request;
 
-/// A type that says who may call. [`Routes`](crate::Routes) asks it before anything else is done with a request.
+/// An extractor that says who may call. [`Routes`](crate::Routes) applies its policy before the request is processed any
+/// further.
 pub trait Access: FromRequest {
-    /// The rule.
-    const POLICY: Policy<'static>;
+    /// Who may call.
+    const POLICY: Policy;
 }
 
-/// A role, as a type: what [`HasRole`] and [`AnyRole`] ask for. See [`roles!`](crate::roles).
-pub trait Role: 'static {
-    /// The role's name, as tokens carry it.
-    const NAME: &'static str;
-}
-
-/// Several roles: a tuple of up to four [`Role`]s.
-pub trait AnyOf: 'static {
-    /// Their names.
-    const NAMES: &'static [&'static str];
-}
-
-/// A scope, as a type: what [`HasScope`] asks for. See [`scopes!`](crate::scopes).
-pub trait Scope: 'static {
-    /// The scope, as tokens carry it.
-    const NAME: &'static str;
-}
-
-macro_rules! any_of {
-    ($($role:ident),+) => {
-        impl<$($role: Role),+> AnyOf for ($($role,)+) {
-            const NAMES: &'static [&'static str] = &[$($role::NAME),+];
-        }
-    };
-}
-any_of!(A);
-any_of!(A, B);
-any_of!(A, B, C);
-any_of!(A, B, C, D);
-
-/// Declares types that stand for roles.
-///
-/// ```
-/// auth::roles! {
-///     /// Answers people's questions.
-///     pub Support = "support";
-/// }
-/// # use auth::Role;
-/// assert_eq!(Support::NAME, "support");
-/// ```
-#[macro_export]
-macro_rules! roles {
-    ($($(#[$attribute:meta])* $visibility:vis $name:ident = $value:literal;)+) => {
-        $crate::marker_types!($crate::Role: $($(#[$attribute])* $visibility $name = $value;)+);
-    };
-}
-
-/// Declares types that stand for scopes.
-///
-/// ```
-/// auth::scopes! {
-///     /// May read everybody's orders.
-///     pub OrdersReadAll = "orders:read-all";
-/// }
-/// # use auth::Scope;
-/// assert_eq!(OrdersReadAll::NAME, "orders:read-all");
-/// ```
-#[macro_export]
-macro_rules! scopes {
-    ($($(#[$attribute:meta])* $visibility:vis $name:ident = $value:literal;)+) => {
-        $crate::marker_types!($crate::Scope: $($(#[$attribute])* $visibility $name = $value;)+);
-    };
-}
-
-#[doc(hidden)]
-#[macro_export]
-macro_rules! marker_types {
-    ($marker:path: $($(#[$attribute:meta])* $visibility:vis $name:ident = $value:literal;)+) => {$(
-        $(#[$attribute])*
-        #[derive(Clone, Copy, Debug)]
-        $visibility struct $name;
-        impl $marker for $name {
-            const NAME: &'static str = $value;
-        }
-    )+};
-}
-
-roles! {
-    /// May do everything.
-    pub Admin = "admin";
-    /// May look, to help people.
-    pub Support = "support";
-}
-
-/// Lets everyone in; no credential is looked at.
+/// Admits everyone, without checking a credential.
 #[derive(Clone, Copy, Debug)]
 pub struct Anyone;
 
-/// Lets everyone in, and says who it is where a good token tells: a bad one counts as none.
+/// Admits everyone, and holds the user if the request has a user's valid token.
 #[derive(Clone, Debug)]
 pub struct CurrentUser(pub Option<User>);
 
-/// Lets in any user with a valid token.
-#[derive(Clone, Debug)]
+/// Admits any user with a valid token.
+#[derive(Clone)]
 pub struct VerifyToken(pub User);
 
-/// Lets in users with the role `admin`.
-#[derive(Clone, Debug)]
+/// Admits users with the role `admin`.
+#[derive(Clone)]
 pub struct IsAdmin(pub User);
 
-/// Lets in services with a token for this audience. Which of them may, the handler says: `caller.is("order-service")`.
-#[derive(Clone, Debug)]
-pub struct IsService(pub Service);
-
-/// Lets in users with this role.
+/// Admits users with this role.
 pub struct HasRole<R>(User, PhantomData<R>);
 
-/// Lets in users with at least one of these roles: `AnyRole<(Support, Admin)>`.
+/// Admits users with at least one of these roles: `AnyRole<(Support, Admin)>`.
 pub struct AnyRole<R>(User, PhantomData<R>);
 
-/// Lets in users whose token carries this scope.
+/// Admits users whose token has this scope.
 pub struct HasScope<S>(User, PhantomData<S>);
 
-macro_rules! holds_a_user {
-    ($($name:ident),+) => {$(
-        impl<T> Deref for $name<T> {
-            type Target = User;
+/// Admits any service with a token for this audience. [`FromService`] admits only one service.
+#[derive(Clone)]
+pub struct IsService(pub Service);
 
-            fn deref(&self) -> &User {
+/// Admits one service, with a token for this audience; other services get 403.
+///
+/// ```
+/// use auth::FromService;
+///
+/// auth::services! {
+///     /// Reserves stock for orders.
+///     pub OrderService = "order-service";
+/// }
+///
+/// async fn reserve(caller: FromService<OrderService>) -> String {
+///     format!("reserved for {}", caller.name())
+/// }
+/// ```
+pub struct FromService<S>(Service, PhantomData<S>);
+
+/// Gives extractors the methods of the principal that they hold, and a way to take it out.
+macro_rules! holds {
+    ($principal:ident, $into_principal:ident: $($name:ident $(<$parameter:ident>)?),+) => {$(
+        impl $(<$parameter>)? $name $(<$parameter>)? {
+            #[doc = concat!("The [`", stringify!($principal), "`] that is calling.")]
+            #[must_use]
+            pub fn $into_principal(self) -> $principal {
+                self.0
+            }
+        }
+
+        impl $(<$parameter>)? Deref for $name $(<$parameter>)? {
+            type Target = $principal;
+
+            fn deref(&self) -> &$principal {
                 &self.0
             }
         }
 
-        impl<T> fmt::Debug for $name<T> {
+        impl $(<$parameter>)? fmt::Debug for $name $(<$parameter>)? {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.debug_tuple(stringify!($name)).field(&self.0).finish()
             }
         }
     )+};
 }
-holds_a_user!(HasRole, AnyRole, HasScope);
+holds!(User, into_user: VerifyToken, IsAdmin, HasRole<R>, AnyRole<R>, HasScope<S>);
+holds!(Service, into_service: IsService, FromService<S>);
 
-/// What a decision yields: at once where the route list or a middleware asked before, else after verifying.
-pub type Decision<T> = Either<Ready<Result<T, AuthError>>, LocalBoxFuture<'static, Result<T, AuthError>>>;
+/// The future of an extractor: ready if the request is authenticated already, else pending until its token is verified.
+pub type AccessFuture<T> = Either<Ready<Result<T, AuthError>>, LocalBoxFuture<'static, Result<T, AuthError>>>;
 
-/// Makes a type an extractor with a policy, given how it is made of the principal that the policy let in.
+/// Implements [`Access`] for a type, given its policy and how to make it from the principal that the policy admits.
 macro_rules! access {
     ($([$($generics:tt)*] $type:ty: $policy:expr, $make:expr;)+) => {$(
         impl<$($generics)*> FromRequest for $type {
             type Error = AuthError;
-            type Future = Decision<Self>;
+            type Future = AccessFuture<Self>;
 
             fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
                 let make: fn(Option<Principal>) -> Option<Self> = $make;
-                // A policy lets in only principals that its type can be made of.
-                let finish = move |let_in: Result<Option<Principal>, AuthError>| {
-                    let_in.and_then(|principal| make(principal).ok_or(AuthError::Forbidden { scope: None }))
+                // The policy admits only principals that `make` accepts; `Forbidden` is a safe default.
+                let finish = move |admitted: Result<Option<Principal>, AuthError>| {
+                    admitted.and_then(|principal| make(principal).ok_or(AuthError::Forbidden { scope: None }))
                 };
-                if let Some(decided) = request::admitted(Self::POLICY, request) {
-                    return Either::Left(ready(finish(decided)));
+                if let Some(admitted) = check_authenticated(Self::POLICY, request) {
+                    return Either::Left(ready(finish(admitted)));
                 }
                 let request = request.clone();
-                Either::Right(Box::pin(async move { finish(request::admit(Self::POLICY, &request).await) }))
+                Either::Right(Box::pin(async move { finish(check(Self::POLICY, &request).await) }))
             }
         }
 
         impl<$($generics)*> Access for $type {
-            const POLICY: Policy<'static> = $policy;
+            const POLICY: Policy = $policy;
         }
     )+};
 }
@@ -186,10 +130,13 @@ access! {
     [] CurrentUser: Policy::Optional, |principal| Some(Self(user(principal)));
     [] VerifyToken: Policy::User, |principal| user(principal).map(Self);
     [] IsAdmin: Policy::AnyRole(&[Admin::NAME]), |principal| user(principal).map(Self);
-    [] IsService: Policy::Service, |principal| service(principal).map(Self);
     [R: Role] HasRole<R>: Policy::AnyRole(&[R::NAME]), |principal| user(principal).map(|user| Self(user, PhantomData));
     [R: AnyOf] AnyRole<R>: Policy::AnyRole(R::NAMES), |principal| user(principal).map(|user| Self(user, PhantomData));
     [S: Scope] HasScope<S>: Policy::Scope(S::NAME), |principal| user(principal).map(|user| Self(user, PhantomData));
+    [] IsService: Policy::AnyService, |principal| service(principal).map(Self);
+    [S: ServiceName] FromService<S>: Policy::Service(S::NAME), |principal| {
+        service(principal).map(|service| Self(service, PhantomData))
+    };
 }
 
 fn user(principal: Option<Principal>) -> Option<User> {

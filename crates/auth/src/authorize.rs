@@ -1,4 +1,5 @@
-//! The same decision as middleware: for the route list, and for a whole scope of an application that is not ours.
+//! Authentication and authorization as actix-web middleware, for a whole [`web::scope`](actix_web::web::scope) of any
+//! application.
 
 use std::future::{Ready, ready};
 use std::rc::Rc;
@@ -8,56 +9,100 @@ use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use futures_util::future::LocalBoxFuture;
 
+use crate::authenticate::{check, forbid_storing};
+use crate::markers::{Admin, Role as _};
 use crate::policy::Policy;
-use crate::request::{admit, forbid_storing};
 
-/// Middleware that lets in users with at least one of these roles, for a whole [`web::scope`](actix_web::web::scope).
+/// Middleware that admits any user with a valid token: else 401, and 403 for services.
+///
+/// Handlers behind it can take [`VerifyToken`](crate::VerifyToken) to know the user; the token is not verified again.
+///
+/// ```
+/// use actix_web::http::StatusCode;
+/// use actix_web::{App, test, web, web::Data};
+/// use auth::testing::Issuer;
+/// use auth::{VerifyToken, verify_token};
+///
+/// async fn me(VerifyToken(user): VerifyToken) -> String {
+///     user.name().to_owned()
+/// }
+///
+/// # #[actix_web::main]
+/// # async fn main() {
+/// let issuer = Issuer::new("shop");
+/// let account = web::scope("/account").wrap(verify_token()).route("/me", web::get().to(me));
+/// let app = test::init_service(App::new().app_data(Data::new(issuer.verifier())).service(account)).await;
+///
+/// let request = test::TestRequest::get().uri("/account/me");
+/// let token = issuer.as_user().token();
+/// let with_token = test::TestRequest::get().uri("/account/me").insert_header(("authorization", format!("Bearer {token}")));
+/// assert_eq!(test::call_service(&app, request.to_request()).await.status(), StatusCode::UNAUTHORIZED);
+/// assert_eq!(test::call_service(&app, with_token.to_request()).await.status(), StatusCode::OK);
+/// # }
+/// ```
+///
+/// The application's data must hold a `Data<Verifier>`, as for the extractors.
+#[must_use]
+pub fn verify_token() -> Authorize {
+    require(Policy::User)
+}
+
+/// Middleware that admits users with the role `admin`: else 401 without a valid token, 403 with one.
+///
+/// ```
+/// use actix_web::{App, web};
+/// use auth::is_admin;
+///
+/// let app = App::new().service(
+///     web::scope("/admin").wrap(is_admin()).route("/users", web::get().to(|| async { "all users" })),
+/// );
+/// ```
+#[must_use]
+pub fn is_admin() -> Authorize {
+    require(Policy::AnyRole(&[Admin::NAME]))
+}
+
+/// Middleware that admits users with at least one of these roles.
 ///
 /// ```
 /// use actix_web::{App, web};
 /// use auth::authorize;
 ///
 /// let app = App::new().service(
-///     web::scope("/admin").wrap(authorize(["support", "admin"])).route("/", web::get().to(|| async { "hello" })),
+///     web::scope("/tickets").wrap(authorize(["support", "admin"])).route("", web::get().to(|| async { "all tickets" })),
 /// );
 /// ```
 ///
-/// The application's data must hold a `Data<Verifier>`, as for the extractors.
+/// The list of roles is never freed: call this once for each application or worker, not for each request.
 #[must_use]
-pub fn authorize(roles: impl IntoIterator<Item = &'static str>) -> Authorize {
-    Authorize {
-        rule: Rule::Roles(roles.into_iter().collect()),
-    }
+pub fn authorize<const N: usize>(roles: [&'static str; N]) -> Authorize {
+    // Leaked, so that a policy is `Copy` and can be a constant. An application has few such lists, each a few bytes long.
+    require(Policy::AnyRole(Box::leak(Box::new(roles))))
 }
 
-/// What [`authorize()`] makes.
-#[derive(Clone, Debug)]
+/// Middleware that applies any policy.
+///
+/// ```
+/// use actix_web::{App, web};
+/// use auth::{Policy, require};
+///
+/// let app = App::new().service(
+///     web::scope("/internal")
+///         .wrap(require(Policy::Service("order-service")))
+///         .route("/stock", web::get().to(|| async { "10" })),
+/// );
+/// ```
+///
+/// [`Policy::Custom`] can't be checked here: the middleware then refuses every request.
+#[must_use]
+pub fn require(policy: Policy) -> Authorize {
+    Authorize { policy }
+}
+
+/// The middleware of [`verify_token`], [`is_admin`], [`authorize()`] and [`require`].
+#[derive(Clone, Copy, Debug)]
 pub struct Authorize {
-    rule: Rule,
-}
-
-#[derive(Clone, Debug)]
-enum Rule {
-    Policy(Policy<'static>),
-    Roles(Rc<[&'static str]>),
-}
-
-impl Authorize {
-    /// Lets through who may, before the handler or any of its arguments looks at the request.
-    pub(crate) fn by(policy: Policy<'static>) -> Self {
-        Self {
-            rule: Rule::Policy(policy),
-        }
-    }
-}
-
-impl Rule {
-    fn policy(&self) -> Policy<'_> {
-        match self {
-            Self::Policy(policy) => *policy,
-            Self::Roles(roles) => Policy::AnyRole(roles),
-        }
-    }
+    policy: Policy,
 }
 
 impl<S, B> Transform<S, ServiceRequest> for Authorize
@@ -73,16 +118,16 @@ where
 
     fn new_transform(&self, service: S) -> Self::Future {
         ready(Ok(AuthorizeMiddleware {
-            rule: self.rule.clone(),
+            policy: self.policy,
             service: Rc::new(service),
         }))
     }
 }
 
-/// The service behind [`authorize()`].
+/// The wrapped service behind [`Authorize`].
 #[derive(Debug)]
 pub struct AuthorizeMiddleware<S> {
-    rule: Rule,
+    policy: Policy,
     service: Rc<S>,
 }
 
@@ -98,13 +143,16 @@ where
     forward_ready!(service);
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        let (rule, service) = (self.rule.clone(), Rc::clone(&self.service));
+        let policy = self.policy;
+        let service = Rc::clone(&self.service);
         Box::pin(async move {
-            if let Err(refusal) = admit(rule.policy(), request.request()).await {
-                return Ok(request.error_response(refusal));
+            if let Err(error) = check(policy, request.request()).await {
+                return Ok(request.error_response(error));
             }
             let mut response = service.call(request).await?.map_into_boxed_body();
-            forbid_storing(response.response_mut());
+            if policy != Policy::Anyone {
+                forbid_storing(response.response_mut());
+            }
             Ok(response)
         })
     }

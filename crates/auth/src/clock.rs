@@ -1,34 +1,34 @@
-//! The one place that reads the time, so that a test can set it.
+//! The only module that reads the system time, so that tests can control it.
 
 use chrono::{DateTime, SubsecRound, Utc};
 
-/// Tells the time: the system's, or, in tests, one that stands still until it is moved.
+/// The system clock or, in tests, a clock that moves only when the test moves it.
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
     #[cfg(feature = "testing")]
-    set_to: Option<std::sync::Arc<std::sync::atomic::AtomicI64>>,
+    fixed_micros: Option<std::sync::Arc<std::sync::atomic::AtomicI64>>,
 }
 
 impl Clock {
-    /// The system's clock.
+    /// The system clock.
     #[must_use]
     pub fn system() -> Self {
         Self::default()
     }
 
-    /// Now, cut to microseconds: what every database keeps of it, so that what was written compares equal to what is
-    /// read back.
+    /// The current time, truncated to microseconds. Databases store no more than that, so a stored time equals the
+    /// original when it is read back.
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
         #[cfg(feature = "testing")]
-        if let Some(micros) = &self.set_to {
+        if let Some(micros) = &self.fixed_micros {
             let micros = micros.load(std::sync::atomic::Ordering::Relaxed);
             return DateTime::from_timestamp_micros(micros).unwrap_or_default();
         }
         system_time().trunc_subsecs(6)
     }
 
-    /// Now, in whole seconds since the epoch, as a token's `NumericDate` counts them (RFC 7519 §2).
+    /// The current time in whole seconds since 1970 (`NumericDate`, RFC 7519 §2).
     #[must_use]
     pub fn unix(&self) -> i64 {
         self.now().timestamp()
@@ -42,27 +42,24 @@ fn system_time() -> DateTime<Utc> {
 
 #[cfg(feature = "testing")]
 impl Clock {
-    /// A clock that stands still until [`advance`](Self::advance) moves it; its clones move with it. It starts at the
-    /// system's time.
+    /// A clock that starts at the system time and stands still until [`advance`](Self::advance) moves it. Its clones move
+    /// with it.
     #[must_use]
     pub fn fixed() -> Self {
         let now = system_time().timestamp_micros();
         Self {
-            set_to: Some(std::sync::Arc::new(now.into())),
+            fixed_micros: Some(std::sync::Arc::new(now.into())),
         }
     }
 
-    /// Moves a standing clock on.
+    /// Moves a fixed clock forward.
     ///
     /// # Panics
-    /// On the system's clock, which nobody can move.
-    #[expect(
-        clippy::expect_used,
-        reason = "a test that moves the system's clock is mistaken"
-    )]
+    /// If this is the system clock.
+    #[expect(clippy::expect_used, reason = "a test that moves the system clock is wrong")]
     pub fn advance(&self, by: chrono::TimeDelta) {
         let micros = by.num_microseconds().expect("a step of fewer than 292,000 years");
-        let set_to = self.set_to.as_ref().expect("a clock made by Clock::fixed");
-        set_to.fetch_add(micros, std::sync::atomic::Ordering::Relaxed);
+        let clock = self.fixed_micros.as_ref().expect("a clock made by Clock::fixed");
+        clock.fetch_add(micros, std::sync::atomic::Ordering::Relaxed);
     }
 }

@@ -1,9 +1,11 @@
-//! The keys that signatures are checked with: a published set (JWKS) that follows its publisher's rotations, a fixed set, or
-//! one shared secret.
+//! Verification keys: a published key set (JWKS) that is refetched as its publisher rotates keys, a fixed key set, or one
+//! shared secret.
 
 mod jwk;
+mod jwk_set;
 mod remote;
 mod secret;
+mod small_order;
 
 #[cfg(test)]
 mod wycheproof;
@@ -15,21 +17,21 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use jsonwebtoken::{Algorithm, DecodingKey};
 
-pub use self::jwk::JwksError;
+pub use self::jwk_set::JwksError;
 pub use self::remote::{Refetch, RemoteKeys, RemoteKeysError};
 pub use self::secret::{SharedSecret, WeakSecret};
 
-/// One key and the one algorithm that it is for (RFC 8725 §3.1).
+/// A key and the only algorithm that it verifies (RFC 8725 §3.1).
 #[derive(Clone)]
 pub(crate) struct Key {
     pub algorithm: Algorithm,
     decoding: DecodingKey,
-    /// What the key is made of, to tell a changed set from one that was merely fetched again.
+    /// The key's bytes, to detect whether a refetched key set differs from the current one.
     material: Vec<u8>,
 }
 
 impl Key {
-    /// Whether `signature`, as it stands in the token, is this key's over `signed`.
+    /// Whether `signature`, in base64url, is a valid signature of `signed`.
     pub fn verifies(&self, signed: &[u8], signature: &str) -> bool {
         jsonwebtoken::crypto::verify(signature, signed, &self.decoding, self.algorithm).unwrap_or(false)
     }
@@ -49,29 +51,29 @@ impl fmt::Debug for Key {
     }
 }
 
-/// Verification keys, none of them private.
+/// The verification keys of an issuer: public keys by their ids, or one shared secret.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct KeySet {
     by_id: HashMap<String, Key>,
-    /// The key for tokens that name none: the shared secret, and nothing else.
-    unnamed: Option<Key>,
+    /// The shared secret. It verifies all tokens, with or without `kid`.
+    shared_secret: Option<Key>,
 }
 
 impl KeySet {
-    /// Reads a JWK Set (RFC 7517 §5). Private, symmetric, weak and ambiguous keys, and keys for other algorithms than
-    /// `algorithms`, are left out, each with a line in the log.
+    /// Reads a JWK Set (RFC 7517 §5). Private, symmetric, weak and ambiguous keys, and keys for algorithms other than
+    /// `algorithms`, are skipped; each is logged.
     ///
     /// # Errors
-    /// When it is not a JWK Set, has more than 32 keys, or no key is left.
+    /// If the document is not a JWK Set, has more than 32 keys, or has no usable key.
     pub fn from_jwks(document: &[u8], algorithms: &[Algorithm]) -> Result<Self, JwksError> {
         Ok(Self {
-            by_id: jwk::read_set(document, algorithms)?,
-            unnamed: None,
+            by_id: jwk_set::read(document, algorithms)?,
+            shared_secret: None,
         })
     }
 
     pub(crate) fn find(&self, kid: Option<&str>) -> Option<&Key> {
-        self.unnamed.as_ref().or_else(|| self.by_id.get(kid?))
+        self.shared_secret.as_ref().or_else(|| self.by_id.get(kid?))
     }
 
     /// The ids of the keys.
@@ -80,7 +82,7 @@ impl KeySet {
     }
 
     fn is_empty(&self) -> bool {
-        self.by_id.is_empty() && self.unnamed.is_none()
+        self.by_id.is_empty() && self.shared_secret.is_none()
     }
 }
 
@@ -88,12 +90,12 @@ impl From<SharedSecret> for KeySet {
     fn from(secret: SharedSecret) -> Self {
         Self {
             by_id: HashMap::new(),
-            unnamed: Some(secret.key()),
+            shared_secret: Some(secret.key()),
         }
     }
 }
 
-/// The current key set, which may be replaced while verifiers use it. Clones share it.
+/// The current key set. It can be replaced while verifiers use it. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Keys {
     shared: Arc<Shared>,
@@ -107,7 +109,7 @@ struct Shared {
 }
 
 impl Keys {
-    /// Keys that are replaced by hand, if ever.
+    /// A key set that changes only by [`replace`](Self::replace).
     #[must_use]
     pub fn fixed(set: KeySet) -> Self {
         let keys = Self::default();
@@ -115,8 +117,8 @@ impl Keys {
         keys
     }
 
-    /// Keys that are fetched from a JWKS URL, and followed: see [`RemoteKeys`]. Call it inside a tokio runtime that lives as
-    /// long as the program.
+    /// A key set that is fetched from a JWKS URL, now and repeatedly: see [`RemoteKeys`]. It spawns a task, so call it inside a
+    /// tokio runtime that lives as long as the keys.
     #[must_use]
     pub fn remote(remote: RemoteKeys) -> Self {
         let keys = Self {
@@ -125,11 +127,11 @@ impl Keys {
                 ..Shared::default()
             }),
         };
-        remote::follow(&keys);
+        remote::spawn_refresh(&keys);
         keys
     }
 
-    /// Puts another set in place of the current one. Tokens that were verified with a key that is gone are verified anew.
+    /// Replaces the current key set. If it differs, cached tokens are verified again with the new one.
     pub fn replace(&self, set: KeySet) {
         let mut current = self
             .shared
@@ -138,24 +140,24 @@ impl Keys {
             .unwrap_or_else(PoisonError::into_inner);
         if **current != set {
             *current = Arc::new(set);
-            // Under the write lock, so that no reader sees the new set with the old generation or the reverse.
+            // Under the write lock, so that no reader pairs a set with the generation of another.
             self.shared.generation.fetch_add(1, Ordering::Release);
         }
     }
 
-    /// Whether there is any key to verify with.
+    /// Whether there is a key to verify with.
     #[must_use]
     pub fn is_loaded(&self) -> bool {
         !self.current().1.is_empty()
     }
 
-    /// The ids of the keys that are held now.
+    /// The ids of the current keys.
     #[must_use]
     pub fn ids(&self) -> Vec<String> {
         self.current().1.ids().map(str::to_owned).collect()
     }
 
-    /// Counts the changes of the set.
+    /// The number of times that the key set has changed.
     pub(crate) fn generation(&self) -> u64 {
         self.shared.generation.load(Ordering::Acquire)
     }
@@ -165,11 +167,10 @@ impl Keys {
         (self.generation(), Arc::clone(&current))
     }
 
-    /// Asks the publisher again, because a token named a key that is not here, or because it announced a change. Comes back
-    /// when the answer is in; without a publisher, at once.
-    pub async fn refetch(&self, why: Refetch) {
+    /// Fetches the key set again, and returns when the fetch has ended. A fixed key set returns at once.
+    pub async fn refetch(&self, reason: Refetch) {
         if self.shared.remote.is_some() {
-            remote::refetch(self, why).await;
+            remote::refetch(self, reason).await;
         }
     }
 }
@@ -186,26 +187,29 @@ mod tests {
     }
 
     #[test]
-    fn a_set_that_was_fetched_again_is_the_same_and_another_key_of_the_same_name_is_not() {
-        let (ours, theirs) = (Issuer::new("a"), Issuer::new("a"));
-        let keys = Keys::fixed(set_of(&ours, "1"));
+    fn only_a_different_key_set_starts_a_new_generation() {
+        let (issuer, other) = (Issuer::new("a"), Issuer::new("a"));
+        let keys = Keys::fixed(set_of(&issuer, "1"));
         let generation = || keys.current().0;
+
         let first = generation();
-        keys.replace(set_of(&ours, "1"));
+        keys.replace(set_of(&issuer, "1"));
         assert_eq!(generation(), first);
 
         let mut seen = vec![first];
-        for other in [set_of(&theirs, "1"), set_of(&theirs, "2"), KeySet::default()] {
-            keys.replace(other);
+        for different in [set_of(&other, "1"), set_of(&other, "2"), KeySet::default()] {
+            keys.replace(different);
             assert!(!seen.contains(&generation()));
             seen.push(generation());
         }
     }
 
     #[test]
-    fn a_key_in_a_log_is_its_algorithm_and_nothing_it_is_made_of() {
-        let secret = SharedSecret::new("a long sentence which nobody keeps".into()).unwrap();
-        let shown = format!("{:?}", KeySet::from(secret));
-        assert!(shown.contains("Key { algorithm: HS256, .. }"), "{shown}");
+    fn debug_shows_a_keys_algorithm_and_not_its_bytes() {
+        let secret = SharedSecret::new("a long sentence that is in no list".into()).unwrap();
+
+        let debug = format!("{:?}", KeySet::from(secret));
+        assert!(debug.contains("Key { algorithm: HS256, .. }"), "{debug}");
+        assert!(!debug.contains("97"), "{debug}");
     }
 }

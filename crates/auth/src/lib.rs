@@ -1,101 +1,147 @@
-//! Who is calling, and may they: access tokens (RFC 9068) verified in the service that is called, by itself.
+//! Authentication and authorization for actix-web services. Each service verifies access tokens (JWT, RFC 9068) itself,
+//! identifies the caller, and decides whether they may call.
 //!
-//! A handler says who may call it by the type of its first argument, and says it nowhere else:
+//! The type of a handler's first argument says who may call it:
 //!
-//! | first argument | lets in |
+//! | first argument | admits |
 //! | --- | --- |
-//! | [`Anyone`] | everyone, no credential is looked at |
-//! | [`CurrentUser`] | everyone; holds an `Option<User>`, and a bad credential counts as none |
+//! | [`Anyone`] | everyone, without checking a credential |
+//! | [`CurrentUser`] | everyone; holds an `Option<User>`, and an invalid token counts as none |
 //! | [`VerifyToken`] | any user with a valid token |
 //! | [`IsAdmin`] | users with the role `admin` |
-//! | [`HasRole`], [`AnyRole`], [`HasScope`] | users with a role, one of several roles, a scope |
-//! | [`IsService`] | a service with a token for this audience |
+//! | [`HasRole`], [`AnyRole`], [`HasScope`] | users with a role, with one of several roles, with a scope |
+//! | [`IsService`], [`FromService`] | any service, or one service, with a token for this audience |
 //!
-//! [`Routes`] takes the policy from there: authentication runs before the body is read or any other argument is made, and
-//! documentation and tests can read who may call what. The same types work as plain extractors in any actix-web application
-//! that has a `Data<Verifier>`, and [`authorize()`] guards a whole scope.
+//! A request without a valid token gets 401, a known caller who is not admitted gets 403, both with a challenge
+//! (RFC 6750 §3) and problem details (RFC 9457).
+//!
+//! # In any actix-web application
+//!
+//! The types are extractors, and need only a `Data<Verifier>` in the application's data. [`verify_token`], [`is_admin`],
+//! [`authorize()`] and [`require`] are middleware for a whole [`web::scope`](actix_web::web::scope):
 //!
 //! ```
 //! use actix_web::http::StatusCode;
-//! use actix_web::{App, Responder, test, web::Data};
+//! use actix_web::{App, test, web, web::Data};
 //! use auth::testing::Issuer;
-//! use auth::{IsAdmin, Routes, VerifyToken};
+//! use auth::{VerifyToken, is_admin};
 //!
-//! async fn greet(VerifyToken(user): VerifyToken) -> impl Responder {
+//! async fn greet(VerifyToken(user): VerifyToken) -> String {
 //!     format!("Hello, {}!", user.name())
 //! }
 //!
-//! async fn administer(_: IsAdmin) -> impl Responder {
-//!     "At your service."
+//! async fn report() -> &'static str {
+//!     "All is well."
 //! }
 //!
 //! # #[actix_web::main]
 //! # async fn main() {
-//! // In production: Keys::remote(RemoteKeys::at("https://example.com/.well-known/jwks.json")?)
+//! // In production: Verifier::builder("greeter", "https://example.com", keys).build(), where keys is
+//! // Keys::remote(RemoteKeys::at("https://example.com/.well-known/jwks.json")?)
 //! let issuer = Issuer::new("greeter");
 //! let app = test::init_service(
 //!     App::new()
 //!         .app_data(Data::new(issuer.verifier()))
-//!         .configure(|config| Routes::new().get("/", greet).get("/admin", administer).configure(config)),
+//!         .route("/", web::get().to(greet))
+//!         .service(web::scope("/admin").wrap(is_admin()).route("/report", web::get().to(report))),
 //! )
 //! .await;
 //!
-//! let call = async |path: &str, token: String| {
+//! let status = async |path: &str, token: String| {
 //!     let request = test::TestRequest::get().uri(path).insert_header(("authorization", format!("Bearer {token}")));
 //!     test::call_service(&app, request.to_request()).await.status()
 //! };
-//! assert_eq!(call("/", issuer.as_user().token()).await, StatusCode::OK);
-//! assert_eq!(call("/admin", issuer.as_user().token()).await, StatusCode::FORBIDDEN);
-//! assert_eq!(call("/admin", issuer.as_admin().token()).await, StatusCode::OK);
-//! assert_eq!(call("/admin", issuer.as_admin().revoked().token()).await, StatusCode::UNAUTHORIZED);
+//! assert_eq!(status("/", issuer.as_user().token()).await, StatusCode::OK);
+//! assert_eq!(status("/", issuer.as_user().revoked().token()).await, StatusCode::UNAUTHORIZED);
+//! assert_eq!(status("/admin/report", issuer.as_user().token()).await, StatusCode::FORBIDDEN);
+//! assert_eq!(status("/admin/report", issuer.as_admin().token()).await, StatusCode::OK);
 //! # }
 //! ```
 //!
-//! This crate has no database, depends on no other crate of the platform, and can't sign a token, save with the feature
-//! `testing`, which holds an [`Issuer`](testing::Issuer) for tests.
+//! # With a route list
 //!
-//! To read it: [`Verifier`] is the decision, `token` the form of what it decides on, [`Keys`] and [`Revocations`] what it
-//! goes by, `access` and [`Routes`] how a handler asks for it.
+//! [`Routes`] does more: a handler that doesn't say who may call it does not compile, authentication runs before the body is
+//! read and before other extractors, and documentation and tests can read each route's [`Policy`]:
+//!
+//! ```
+//! use actix_web::App;
+//! use auth::{Anyone, IsAdmin, Policy, Routes};
+//!
+//! async fn list(_: Anyone) -> &'static str {
+//!     "all products"
+//! }
+//!
+//! async fn delete(IsAdmin(admin): IsAdmin) -> String {
+//!     format!("deleted by {}", admin.name())
+//! }
+//!
+//! let routes = || Routes::new().get("/products", list).delete("/products/{id}", delete);
+//! let policies: Vec<_> = routes().iter().map(|route| route.policy).collect();
+//! assert_eq!(policies, [Policy::Anyone, Policy::AnyRole(&["admin"])]);
+//!
+//! let app = App::new().configure(|config| routes().configure(config));
+//! ```
+//!
+//! # Calling other services
+//!
+//! [`ServiceClient`] calls another service with a service token of the OAuth client credentials grant (RFC 6749 §4.4), and
+//! retries where that is safe.
+//!
+//! # What this crate can't do
+//!
+//! It has no database, depends on no other crate of the platform, and can't sign tokens: only the feature `testing` can,
+//! with an [`Issuer`](testing::Issuer) for tests. Only tokens of this platform verify: they need the claims of [`Claims`].
+//!
+//! # Where to start reading
+//!
+//! A request passes `authorize` (middleware) or `access` (extractors), `authenticate` (the token of the request), `verifier`
+//! with `token`, `claims`, `keys` and `revocation`, and last `policy`.
 
 mod access;
+mod authenticate;
 mod authorize;
-mod bounded;
-mod call;
+mod backoff;
+mod bounded_body;
+mod claims;
+mod client;
 mod clock;
+mod error;
 mod keys;
+mod markers;
+mod numeric_date;
 mod policy;
 mod principal;
 mod problem;
-mod refusal;
-mod request;
 mod revocation;
 mod routes;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod token;
-mod verified;
+mod token_cache;
 mod verifier;
 
 pub use jsonwebtoken::Algorithm;
 
 pub use self::access::{
-    Access, Admin, AnyOf, AnyRole, Anyone, CurrentUser, Decision, HasRole, HasScope, IsAdmin, IsService,
-    Role, Scope, Support, VerifyToken,
+    Access, AccessFuture, AnyRole, Anyone, CurrentUser, FromService, HasRole, HasScope, IsAdmin, IsService,
+    VerifyToken,
 };
-pub use self::authorize::{Authorize, AuthorizeMiddleware, authorize};
-pub use self::call::{
+pub use self::authorize::{Authorize, AuthorizeMiddleware, authorize, is_admin, require, verify_token};
+pub use self::backoff::Backoff;
+pub use self::claims::Claims;
+pub use self::client::{
     CallError, ServiceClient, ServiceClientBuilder, ServiceClientError, ServiceCredentials, ServiceRequest,
     ServiceResponse, TokenError, TraceContext,
 };
 pub use self::clock::Clock;
+pub use self::error::{AuthError, TokenFault};
 pub use self::keys::{
     JwksError, KeySet, Keys, Refetch, RemoteKeys, RemoteKeysError, SharedSecret, WeakSecret,
 };
+pub use self::markers::{Admin, AnyOf, Role, Scope, ServiceName, Support};
 pub use self::policy::Policy;
 pub use self::principal::{Principal, Service, User};
 pub use self::problem::{FieldError, ProblemDetails, problem_json};
-pub use self::refusal::{AuthError, TokenFault};
 pub use self::revocation::{Revocation, Revocations};
 pub use self::routes::{Guarded, ListedRoute, Routes};
-pub use self::token::Claims;
-pub use self::verifier::{MAX_TOKEN_BYTES, Verifier, VerifierBuilder};
+pub use self::verifier::{MAX_LEEWAY, MAX_TOKEN_BYTES, Verifier, VerifierBuilder};

@@ -1,5 +1,5 @@
-//! Who is calling. A [`User`] or a [`Service`] comes out of a verified token and has no other maker: who holds one holds
-//! a proof.
+//! The verified caller. A [`User`] or [`Service`] can only be made from a verified token, so a value of these types proves
+//! that the caller was authenticated.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,12 +7,12 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-/// Whoever a valid token speaks for.
+/// The caller that a valid token identifies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Principal {
-    /// A person.
+    /// A person with an account.
     User(User),
-    /// A program of the platform.
+    /// A service of the platform.
     Service(Service),
 }
 
@@ -25,7 +25,7 @@ impl Principal {
     }
 }
 
-/// A person, as a verified access token describes them. Cheap to clone.
+/// A user, as described by a verified access token. Cheap to clone.
 #[derive(Clone, PartialEq, Eq)]
 pub struct User(pub(crate) Arc<UserFacts>);
 
@@ -43,67 +43,68 @@ pub(crate) struct UserFacts {
 }
 
 impl User {
-    /// The person's id (`sub`).
+    /// The user's id (`sub`).
     #[must_use]
     pub fn id(&self) -> Uuid {
         self.0.id
     }
 
-    /// The login that this token belongs to (`sid`).
+    /// The session that the token belongs to (`sid`).
     #[must_use]
     pub fn session_id(&self) -> Uuid {
         self.0.session
     }
 
-    /// How often this person's rights were changed or taken back, when the token was made (`epoch`).
+    /// The user's epoch when the token was issued (`epoch`). It is raised when the user's roles change or all sessions
+    /// end; tokens of an earlier epoch are revoked.
     #[must_use]
     pub fn epoch(&self) -> i64 {
         self.0.epoch
     }
 
-    /// The email address when the token was made.
+    /// The user's email address when the token was issued.
     #[must_use]
     pub fn email(&self) -> &str {
         &self.0.email
     }
 
-    /// The name when the token was made.
+    /// The user's name when the token was issued.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// The roles when the token was made. A role that changes since takes the token back.
+    /// The user's roles. A change of roles revokes the token.
     #[must_use]
     pub fn roles(&self) -> &[String] {
         &self.0.roles
     }
 
-    /// Whether the person has this role.
+    /// Whether the user has this role.
     #[must_use]
     pub fn has_role(&self, role: &str) -> bool {
         self.0.roles.iter().any(|held| held == role)
     }
 
-    /// Whether the person has the role `admin`.
+    /// Whether the user has the role `admin`.
     #[must_use]
     pub fn is_admin(&self) -> bool {
         self.has_role("admin")
     }
 
-    /// Whether the token carries this scope (RFC 6749 §3.3).
+    /// Whether the token has this scope (RFC 6749 §3.3).
     #[must_use]
     pub fn has_scope(&self, scope: &str) -> bool {
-        has_word(&self.0.scope, scope)
+        scope_includes(&self.0.scope, scope)
     }
 
-    /// The token's own id (`jti`).
+    /// The token's id (`jti`).
     #[must_use]
     pub fn token_id(&self) -> &str {
         &self.0.token_id
     }
 
-    /// When the token ends (`exp`).
+    /// When the token expires (`exp`), without leeway.
     #[must_use]
     pub fn expires_at(&self) -> DateTime<Utc> {
         DateTime::from_timestamp(self.0.expires_at, 0).unwrap_or(DateTime::<Utc>::MAX_UTC)
@@ -111,7 +112,7 @@ impl User {
 }
 
 impl fmt::Debug for User {
-    /// Without name and address, which have no place in a log.
+    /// Without name and email address, which must not appear in logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("User")
             .field("id", &self.0.id)
@@ -120,7 +121,7 @@ impl fmt::Debug for User {
     }
 }
 
-/// A program of the platform, as a verified service token names it. Cheap to clone.
+/// A service of the platform, as named by a verified service token. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service(pub(crate) Arc<ServiceFacts>);
 
@@ -133,33 +134,33 @@ pub(crate) struct ServiceFacts {
 }
 
 impl Service {
-    /// The service's name (`sub`, which is its `client_id` too).
+    /// The service's name (`sub`, equal to `client_id`).
     #[must_use]
     pub fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// Whether it is the service of this name.
+    /// Whether the service has this name.
     #[must_use]
     pub fn is(&self, name: &str) -> bool {
         self.0.name == name
     }
 
-    /// Whether the token carries this scope (RFC 6749 §3.3).
+    /// Whether the token has this scope (RFC 6749 §3.3).
     #[must_use]
     pub fn has_scope(&self, scope: &str) -> bool {
-        has_word(&self.0.scope, scope)
+        scope_includes(&self.0.scope, scope)
     }
 
-    /// The token's own id (`jti`).
+    /// The token's id (`jti`).
     #[must_use]
     pub fn token_id(&self) -> &str {
         &self.0.token_id
     }
 }
 
-fn has_word(words: &str, wanted: &str) -> bool {
-    !wanted.is_empty() && words.split(' ').any(|word| word == wanted)
+fn scope_includes(scope: &str, wanted: &str) -> bool {
+    !wanted.is_empty() && scope.split(' ').any(|word| word == wanted)
 }
 
 #[cfg(test)]
@@ -167,25 +168,24 @@ mod tests {
     use crate::testing::Issuer;
 
     #[test]
-    fn roles_are_those_of_the_token() {
+    fn a_user_has_the_roles_of_the_token() {
         let issuer = Issuer::new("a");
+
         let user = issuer.as_roles(&["user", "support"]).principal();
         assert_eq!(user.roles(), ["user", "support"]);
         assert!(user.has_role("support") && !user.has_role("admin") && !user.is_admin());
+
         assert!(issuer.as_admin().principal().is_admin());
     }
 
     #[test]
-    fn a_person_in_a_log_has_neither_name_nor_address() {
+    fn debug_shows_neither_name_nor_email_address() {
         let user = Issuer::new("a").as_user().name("Ada Lovelace").principal();
-        let shown = format!("{user:?}");
-        assert!(
-            shown.contains(&user.id().to_string()) && shown.contains("user"),
-            "{shown}"
-        );
-        assert!(
-            !shown.contains(user.name()) && !shown.contains(user.email()),
-            "{shown}"
-        );
+
+        let debug = format!("{user:?}");
+        assert!(debug.contains(&user.id().to_string()), "{debug}");
+        assert!(debug.contains("user"), "{debug}");
+        assert!(!debug.contains(user.name()), "{debug}");
+        assert!(!debug.contains(user.email()), "{debug}");
     }
 }

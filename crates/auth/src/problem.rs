@@ -1,23 +1,24 @@
-//! The one shape of every refusal (RFC 9457), public so that an application's own errors can have it too.
+//! Problem details (RFC 9457), the body of every error response. Public, so that an application's own errors can use it.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_TYPE, HeaderName};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// A problem details object (RFC 9457 §3), with the members that this platform adds: `code`, `request_id` and `errors`.
+/// A problem details object (RFC 9457 §3) with this platform's members `code`, `request_id` and `errors`.
 ///
 /// ```
 /// use actix_web::http::StatusCode;
 /// use auth::ProblemDetails;
 ///
-/// let answer = ProblemDetails::new(StatusCode::CONFLICT, "email_taken").detail("This address is taken.").respond();
-/// assert_eq!(answer.status(), 409);
-/// assert_eq!(answer.headers().get("content-type").unwrap(), "application/problem+json");
+/// let response = ProblemDetails::new(StatusCode::CONFLICT, "email_taken").detail("This address is taken.").respond();
+/// assert_eq!(response.status(), 409);
+/// assert_eq!(response.headers().get("content-type").unwrap(), "application/problem+json");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ProblemDetails {
-    /// Always `about:blank`: `code` says more than a URI that leads nowhere.
+    /// Always `about:blank` (RFC 9457 §4.2.1): `code` identifies the problem.
     #[serde(rename = "type")]
     kind: &'static str,
     title: &'static str,
@@ -33,17 +34,17 @@ pub struct ProblemDetails {
     members: Map<String, Value>,
 }
 
-/// What is wrong with one field of a body.
+/// An invalid field of a request body.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FieldError {
-    /// The field's path in the body: `name`, `items[0].quantity`. Empty where the whole body is meant.
+    /// The field's path in the body: `name`, `items[0].quantity`. Empty if the whole body is invalid.
     pub field: String,
-    /// What would be right, in words for the person who wrote the request.
+    /// What a valid value is, for the developer of the client.
     pub message: String,
 }
 
 impl ProblemDetails {
-    /// A problem of this status and with this code: stable, `snake_case`, what programs match on.
+    /// A problem with this status and error code. The code is stable and `snake_case`: clients match on it.
     #[must_use]
     pub fn new(status: StatusCode, code: &'static str) -> Self {
         Self {
@@ -58,42 +59,42 @@ impl ProblemDetails {
         }
     }
 
-    /// Adds a sentence for the person who reads the answer. Never internals.
+    /// Adds a sentence for the developer of the client. It must not reveal internals.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = Some(detail.into());
         self
     }
 
-    /// Adds the request's id, by which the logs are found.
+    /// Adds the request id, which also stands in the logs.
     #[must_use]
     pub fn request_id(mut self, id: impl Into<String>) -> Self {
         self.request_id = Some(id.into());
         self
     }
 
-    /// Adds what is wrong with which field.
+    /// Adds the invalid fields of the request body.
     #[must_use]
     pub fn errors(mut self, errors: Vec<FieldError>) -> Self {
         self.errors = errors;
         self
     }
 
-    /// Adds members of the problem's own (RFC 9457 §3.2): what a program needs to go on from there.
+    /// Adds extension members (RFC 9457 §3.2) that a client needs to handle this problem.
     #[must_use]
     pub fn members(mut self, members: Map<String, Value>) -> Self {
         self.members = members;
         self
     }
 
-    /// The problem's status.
+    /// The status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    /// The answer: `application/problem+json`. The object itself travels along in the response's extensions, where a
-    /// middleware that knows the request's id can find it and write the body anew.
+    /// The response, as `application/problem+json`. Its extensions hold this object, so that a middleware can add the request
+    /// id and write the body again.
     #[must_use]
     pub fn respond(self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status())
@@ -103,16 +104,16 @@ impl ProblemDetails {
         response
     }
 
-    /// The object as JSON.
+    /// The object as JSON text.
     #[must_use]
     pub fn body(&self) -> String {
-        // Strings, numbers and JSON itself: there is nothing in it that JSON could not say.
+        // Can't fail: every member is a string, a number or JSON already.
         serde_json::to_string(self).unwrap_or_default()
     }
 }
 
-/// `Content-Type: application/problem+json`.
+/// The header `Content-Type: application/problem+json`.
 #[must_use]
-pub fn problem_json() -> (actix_web::http::header::HeaderName, &'static str) {
-    (actix_web::http::header::CONTENT_TYPE, "application/problem+json")
+pub fn problem_json() -> (HeaderName, &'static str) {
+    (CONTENT_TYPE, "application/problem+json")
 }

@@ -1,4 +1,4 @@
-//! What was taken back. Every verification asks this set, whether its token was seen before or not.
+//! The revocation set. Every verification of a user's token checks it, also for cached tokens.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -7,26 +7,27 @@ use foldhash::fast::RandomState;
 use uuid::Uuid;
 
 use crate::clock::Clock;
+use crate::error::AuthError;
 use crate::principal::User;
-use crate::refusal::AuthError;
 
-/// One act of taking back.
+/// The record that some tokens are revoked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Revocation {
-    /// One session ended: its tokens are dead.
+    /// A session ended: all of its tokens are revoked.
     Session {
         /// The session's id (`sid`).
         id: Uuid,
-        /// Unix seconds at which the last of its tokens ends, leeway included; from then on nothing has to be remembered.
+        /// Unix seconds at which the session's last token can no longer be accepted: its `exp` plus
+        /// [`MAX_LEEWAY`](crate::MAX_LEEWAY). The entry is dropped then.
         expires_at: i64,
     },
-    /// A person's rights changed, or all their sessions ended: tokens of an earlier epoch are dead.
+    /// A user's roles changed, or all of the user's sessions ended: tokens of an earlier epoch are revoked.
     User {
-        /// The person's id (`sub`).
+        /// The user's id (`sub`).
         id: Uuid,
-        /// The first epoch whose tokens are good again.
+        /// The first epoch whose tokens are valid.
         epoch: i64,
-        /// As for a session.
+        /// Unix seconds at which the last token of an earlier epoch can no longer be accepted, as for a session.
         expires_at: i64,
     },
 }
@@ -39,10 +40,10 @@ impl Revocation {
     }
 }
 
-/// The revocations that still matter. Clones share one set.
+/// The revocation set. Clones share it.
 ///
-/// It never forgets early. Its bound reached, it takes nothing more in and says so by
-/// [`is_complete`](Self::is_complete), and a verifier that asks it then trusts no token of a person.
+/// An entry is never dropped before it expires. A full set takes no new entries and reports itself as
+/// [incomplete](Self::is_complete); a verifier then refuses all users' tokens.
 #[derive(Clone, Debug)]
 pub struct Revocations {
     shared: Arc<Shared>,
@@ -55,24 +56,24 @@ struct Shared {
     set: RwLock<Set>,
 }
 
-/// Looked at for each request, so by a quick hash. Its keys are ids that user-service made, and nobody else chooses.
+/// The hash is fast rather than resistant to chosen keys: all keys are random ids that user-service generated.
 #[derive(Debug, Default)]
 struct Set {
-    /// Session id to the time from which it may be forgotten.
+    /// Session id → when the entry expires.
     sessions: HashMap<Uuid, i64, RandomState>,
-    /// User id to the lowest good epoch and the time from which it may be forgotten.
+    /// User id → lowest valid epoch, and when the entry expires.
     users: HashMap<Uuid, (i64, i64), RandomState>,
-    /// The size at which ended entries are next looked for, so that sweeping costs a constant amount for each entry.
+    /// The size at which expired entries are next removed. It doubles, so that removal costs constant time per entry.
     sweep_at: usize,
-    /// Until when something is missing: the latest end of what did not fit.
-    missing_until: Option<i64>,
+    /// When the last entry that did not fit expires. Until then the set is incomplete.
+    incomplete_until: Option<i64>,
 }
 
 impl Revocations {
-    /// How many entries are kept at most, unless said otherwise: about 64 MB of them.
+    /// The default maximum number of entries, about 64 MB.
     pub const DEFAULT_CAPACITY: usize = 1_000_000;
 
-    /// An empty set that keeps at most `capacity` entries.
+    /// An empty set with at most `capacity` entries.
     #[must_use]
     pub fn new(clock: Clock, capacity: usize) -> Self {
         Self {
@@ -84,40 +85,42 @@ impl Revocations {
         }
     }
 
-    /// Takes one act in, at once for every verifier that shares the set. Acts may come twice and in any order.
+    /// Adds a revocation, with immediate effect for all verifiers that share the set. Revocations may arrive in any order
+    /// and more than once.
     pub fn apply(&self, revocation: Revocation) {
         let now = self.shared.clock.unix();
         let mut set = self.write();
+
         if set.len() >= set.sweep_at.min(self.shared.capacity) {
-            set.forget_ended(now);
+            set.remove_expired(now);
             set.sweep_at = set.len().saturating_mul(2).max(1_024);
         }
-        if set.len() >= self.shared.capacity && !set.knows(revocation) {
+        if set.len() >= self.shared.capacity && !set.contains(revocation) {
             tracing::error!(
                 capacity = self.shared.capacity,
-                "revocation set is full: people are refused"
+                "the revocation set is full: users' tokens are refused"
             );
-            set.missing_until = set.missing_until.max(Some(revocation.expires_at()));
+            set.incomplete_until = set.incomplete_until.max(Some(revocation.expires_at()));
             return;
         }
         set.insert(revocation);
     }
 
-    /// Starts over from a complete list, as after a gap in what was heard.
+    /// Replaces the set with a complete list, for example after some revocations were missed.
     pub fn replace_all(&self, revocations: impl IntoIterator<Item = Revocation>) {
-        let mut fresh = Set::default();
+        let mut set = Set::default();
         for revocation in revocations {
-            fresh.insert(revocation);
+            set.insert(revocation);
         }
-        fresh.forget_ended(self.shared.clock.unix());
-        if fresh.len() > self.shared.capacity {
-            fresh.missing_until = Some(i64::MAX);
+        set.remove_expired(self.shared.clock.unix());
+        if set.len() > self.shared.capacity {
+            set.incomplete_until = Some(i64::MAX);
         }
-        *self.write() = fresh;
+        *self.write() = set;
     }
 
-    /// Refuses a token of this person that was taken back, or of which that is not known.
-    pub(crate) fn judge(&self, user: &User, now: i64) -> Result<(), AuthError> {
+    /// Refuses a user's token if it is revoked, or if that is unknown because the set is incomplete.
+    pub(crate) fn check(&self, user: &User, now: i64) -> Result<(), AuthError> {
         let set = self.read();
         if set.revokes(user) {
             return Err(AuthError::Revoked);
@@ -129,31 +132,31 @@ impl Revocations {
         }
     }
 
-    /// Whether a token of this person was taken back.
+    /// Whether the set revokes the token that this user was made from.
     #[must_use]
     pub fn revokes(&self, user: &User) -> bool {
         self.read().revokes(user)
     }
 
-    /// Whether the set holds everything that it was told.
+    /// Whether the set holds all revocations that were applied and have not expired.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.read().is_complete(self.shared.clock.unix())
     }
 
-    /// How many entries are remembered.
+    /// The number of entries.
     #[must_use]
     pub fn len(&self) -> usize {
         self.read().len()
     }
 
-    /// Whether nothing is remembered.
+    /// Whether there are no entries.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    // A panic can't leave the maps half-written, so a poisoned lock is as good as any.
+    // A poisoned lock is safe to use: a panic can't leave the maps half-written.
     fn read(&self) -> RwLockReadGuard<'_, Set> {
         self.shared.set.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -173,14 +176,14 @@ impl Set {
             || self
                 .users
                 .get(&user.id())
-                .is_some_and(|(epoch, _)| user.epoch() < *epoch)
+                .is_some_and(|(valid_from, _)| user.epoch() < *valid_from)
     }
 
     fn is_complete(&self, now: i64) -> bool {
-        self.missing_until.is_none_or(|until| until <= now)
+        self.incomplete_until.is_none_or(|until| until <= now)
     }
 
-    fn knows(&self, revocation: Revocation) -> bool {
+    fn contains(&self, revocation: Revocation) -> bool {
         match revocation {
             Revocation::Session { id, .. } => self.sessions.contains_key(&id),
             Revocation::User { id, .. } => self.users.contains_key(&id),
@@ -190,21 +193,21 @@ impl Set {
     fn insert(&mut self, revocation: Revocation) {
         match revocation {
             Revocation::Session { id, expires_at } => {
-                let kept = self.sessions.entry(id).or_insert(expires_at);
-                *kept = expires_at.max(*kept);
+                let entry = self.sessions.entry(id).or_insert(expires_at);
+                *entry = expires_at.max(*entry);
             }
             Revocation::User {
                 id,
                 epoch,
                 expires_at,
             } => {
-                let kept = self.users.entry(id).or_insert((epoch, expires_at));
-                *kept = (epoch.max(kept.0), expires_at.max(kept.1));
+                let entry = self.users.entry(id).or_insert((epoch, expires_at));
+                *entry = (epoch.max(entry.0), expires_at.max(entry.1));
             }
         }
     }
 
-    fn forget_ended(&mut self, now: i64) {
+    fn remove_expired(&mut self, now: i64) {
         self.sessions.retain(|_, expires_at| *expires_at > now);
         self.users.retain(|_, (_, expires_at)| *expires_at > now);
     }
@@ -212,6 +215,8 @@ impl Set {
 
 #[cfg(test)]
 mod tests {
+    use chrono::TimeDelta;
+
     use super::*;
     use crate::testing::Issuer;
 
@@ -220,6 +225,7 @@ mod tests {
         (Revocations::new(clock.clone(), capacity), clock)
     }
 
+    /// The end of any session, which expires after these seconds.
     fn session(clock: &Clock, seconds: i64) -> Revocation {
         Revocation::Session {
             id: Uuid::new_v4(),
@@ -227,48 +233,52 @@ mod tests {
         }
     }
 
+    fn session_of(user: &User, expires_at: i64) -> Revocation {
+        Revocation::Session {
+            id: user.session_id(),
+            expires_at,
+        }
+    }
+
     #[test]
-    fn ending_a_session_takes_back_its_tokens_and_no_others() {
+    fn ending_a_session_revokes_its_tokens_and_no_others() {
         let (set, clock) = set(10);
         let user = Issuer::new("a").as_user().principal();
         let other = Issuer::new("a").as_user().principal();
-        set.apply(Revocation::Session {
-            id: user.session_id(),
-            expires_at: clock.unix() + 900,
-        });
+
+        set.apply(session_of(&user, clock.unix() + 900));
 
         assert!(set.revokes(&user));
         assert!(!set.revokes(&other));
     }
 
     #[test]
-    fn a_raised_epoch_takes_back_earlier_tokens_only() {
+    fn a_raised_epoch_revokes_only_earlier_tokens() {
         let (set, clock) = set(10);
         let issuer = Issuer::new("a");
         let id = Uuid::new_v4();
-        let of_epoch = |epoch| issuer.as_user().id(id).epoch(epoch).principal();
-        set.apply(Revocation::User {
-            id,
-            epoch: 2,
-            expires_at: clock.unix() + 900,
-        });
-        set.apply(Revocation::User {
-            id,
-            epoch: 1,
-            expires_at: clock.unix() + 900,
-        });
+        let user_with = |epoch| issuer.as_user().id(id).epoch(epoch).principal();
 
-        assert!(set.revokes(&of_epoch(1)));
-        assert!(!set.revokes(&of_epoch(2)));
-        assert!(!set.revokes(&of_epoch(3)));
+        // The older revocation arrives last and has no effect.
+        for epoch in [2, 1] {
+            set.apply(Revocation::User {
+                id,
+                epoch,
+                expires_at: clock.unix() + 900,
+            });
+        }
+
+        assert!(set.revokes(&user_with(1)));
+        assert!(!set.revokes(&user_with(2)));
+        assert!(!set.revokes(&user_with(3)));
     }
 
     #[test]
-    fn what_has_ended_makes_room() {
+    fn expired_entries_make_room() {
         let (set, clock) = set(2);
         set.apply(session(&clock, 10));
         set.apply(session(&clock, 10));
-        clock.advance(chrono::TimeDelta::seconds(11));
+        clock.advance(TimeDelta::seconds(11));
         set.apply(session(&clock, 10));
 
         assert_eq!((set.len(), set.is_empty()), (1, false));
@@ -280,72 +290,74 @@ mod tests {
             expires_at: clock.unix() + seconds,
         };
         set.replace_all([session(&clock, 0), user(0)]);
-        assert_eq!((set.len(), set.is_empty()), (0, true), "what ends now has ended");
+        assert_eq!((set.len(), set.is_empty()), (0, true), "expired at this moment");
         set.replace_all([session(&clock, 1), user(1)]);
         assert_eq!(set.len(), 2);
     }
 
     #[test]
-    fn a_full_set_says_so_rather_than_forget() {
+    fn a_full_set_becomes_incomplete_instead_of_dropping_entries() {
         let (set, clock) = set(2);
         let user = Issuer::new("a").as_user().principal();
-        set.apply(Revocation::Session {
-            id: user.session_id(),
-            expires_at: clock.unix() + 900,
-        });
-        let known = session(&clock, 900);
-        set.apply(known);
-        set.apply(known);
-        assert!(set.is_complete(), "what is known already needs no room");
+        set.apply(session_of(&user, clock.unix() + 900));
+        let second = session(&clock, 900);
+        set.apply(second);
+        set.apply(second);
+        assert!(
+            set.is_complete(),
+            "an entry that is already present needs no room"
+        );
 
         set.apply(session(&clock, 900));
         assert!(!set.is_complete());
         assert!(set.revokes(&user));
 
-        set.replace_all([known]);
+        set.replace_all([second]);
         assert!(set.is_complete());
         assert!(!set.revokes(&user));
         assert_eq!(set.len(), 1);
     }
 
     #[test]
-    fn a_set_that_was_full_is_complete_again_once_what_it_missed_has_ended() {
+    fn an_incomplete_set_becomes_complete_when_the_missing_entries_have_expired() {
         let (set, clock) = set(1);
         set.apply(session(&clock, 900));
         set.apply(session(&clock, 60));
         set.apply(session(&clock, 30));
-        clock.advance(chrono::TimeDelta::seconds(59));
+
+        clock.advance(TimeDelta::seconds(59));
         assert!(!set.is_complete());
-        clock.advance(chrono::TimeDelta::seconds(1));
+        clock.advance(TimeDelta::seconds(1));
         assert!(set.is_complete());
     }
 
     #[test]
-    fn a_snapshot_that_does_not_fit_is_not_complete() {
+    fn a_list_that_does_not_fit_makes_the_set_incomplete() {
         let (set, clock) = set(1);
         set.replace_all([session(&clock, 900), session(&clock, 900)]);
         assert!(!set.is_complete());
+
         set.replace_all([session(&clock, 900), session(&clock, -1)]);
         assert!(set.is_complete());
     }
 
     #[test]
-    fn an_entry_is_kept_for_as_long_as_any_act_asked() {
+    fn an_entry_keeps_its_latest_expiry_and_is_not_swept_early() {
         let (set, clock) = set(1_500);
         let id = Uuid::new_v4();
-        set.apply(Revocation::Session {
-            id,
-            expires_at: clock.unix() + 100,
-        });
-        set.apply(Revocation::Session {
-            id,
-            expires_at: clock.unix() + 1,
-        });
-        clock.advance(chrono::TimeDelta::seconds(50));
+        for seconds in [100, 1] {
+            set.apply(Revocation::Session {
+                id,
+                expires_at: clock.unix() + seconds,
+            });
+        }
+
+        clock.advance(TimeDelta::seconds(50));
         for _ in 0..1_400 {
             set.apply(session(&clock, -1));
         }
+
         assert!(set.read().sessions.contains_key(&id));
-        assert!(set.len() < 1_100, "ended entries are swept out: {}", set.len());
+        assert!(set.len() < 1_100, "expired entries are removed: {}", set.len());
     }
 }

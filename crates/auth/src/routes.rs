@@ -1,5 +1,5 @@
-//! A service's routes, each with the policy that its handler's first argument states. Authentication runs before the body is
-//! read or any other extractor runs, so a stranger's body is never parsed and 401 comes before 422.
+//! A service's route list. Each route takes its policy from its handler's first argument. Authentication runs before the body
+//! is read and before any other extractor, so the body of an unauthenticated request is never parsed.
 
 use actix_web::http::header::{ALLOW, HeaderValue};
 use actix_web::http::{Method, StatusCode};
@@ -7,25 +7,25 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{FromRequest, Handler, Resource, Responder, Route, guard};
 
 use crate::access::Access;
-use crate::authorize::Authorize;
+use crate::authorize::require;
 use crate::policy::Policy;
 use crate::problem::ProblemDetails;
 
-/// Argument lists that begin with a type that says who may call: only handlers that have one can be registered.
+/// Argument lists whose first argument is an [`Access`] type. [`Routes`] accepts only handlers with such arguments.
 #[diagnostic::on_unimplemented(
     message = "this handler does not say who may call it",
-    note = "its first argument must be `Anyone`, `CurrentUser`, `VerifyToken`, `IsAdmin`, `HasRole`, `AnyRole`, `HasScope` or \
-            `IsService`"
+    note = "its first argument must be `Anyone`, `CurrentUser`, `VerifyToken`, `IsAdmin`, `HasRole`, `AnyRole`, `HasScope`, \
+            `IsService` or `FromService`"
 )]
 pub trait Guarded {
-    /// The first argument's rule.
-    const POLICY: Policy<'static>;
+    /// The policy of the first argument.
+    const POLICY: Policy;
 }
 
 macro_rules! guarded {
     ($($rest:ident)*) => {
         impl<First: Access, $($rest),*> Guarded for (First, $($rest,)*) {
-            const POLICY: Policy<'static> = First::POLICY;
+            const POLICY: Policy = First::POLICY;
         }
     };
 }
@@ -39,7 +39,7 @@ guarded!(A B C D E F);
 guarded!(A B C D E F G);
 guarded!(A B C D E F G H);
 
-/// The routes of a service, at a glance.
+/// The route list of a service, with each route's policy.
 ///
 /// ```
 /// use actix_web::{HttpResponse, Responder};
@@ -72,15 +72,15 @@ pub struct Routes {
     listed: Vec<(ListedRoute, Route)>,
 }
 
-/// What one can know of a route without calling it.
+/// A route's method, path and policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedRoute {
-    /// The method. `GET` answers `HEAD` too (RFC 9110 §9.3.2).
+    /// The method. A `GET` route also serves `HEAD` (RFC 9110 §9.3.2).
     pub method: Method,
-    /// The path, with `{names}` where it varies.
+    /// The path pattern, such as `/products/{id}`.
     pub path: &'static str,
     /// Who may call.
-    pub policy: Policy<'static>,
+    pub policy: Policy,
 }
 
 macro_rules! methods {
@@ -99,14 +99,14 @@ macro_rules! methods {
 }
 
 impl Routes {
-    /// No routes yet.
+    /// An empty list.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
     methods! {
-        /// Adds a `GET` route, which answers `HEAD` too.
+        /// Adds a `GET` route, which also serves `HEAD`.
         get: GET;
         /// Adds a `POST` route.
         post: POST;
@@ -127,14 +127,15 @@ impl Routes {
         let policy = Args::POLICY;
         let route = web::route().to(handler);
         let route = match policy {
-            Policy::Anyone | Policy::Client => route,
-            _ => route.wrap(Authorize::by(policy)),
+            // A custom policy is enforced by the application's extractor alone.
+            Policy::Anyone | Policy::Custom(_) => route,
+            _ => route.wrap(require(policy)),
         };
         self.listed.push((ListedRoute { method, path, policy }, route));
         self
     }
 
-    /// Appends another list.
+    /// Appends the routes of another list.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         self.listed.extend(other.listed);
@@ -146,12 +147,12 @@ impl Routes {
         self.listed.iter().map(|(listed, _)| listed)
     }
 
-    /// Registers the routes. Those of one path become one resource, so that a method that none of them has is answered with
-    /// 405 and what would be allowed (RFC 9110 §15.5.6).
+    /// Registers the routes. Routes with the same path become one resource, so that other methods get 405 and an `Allow`
+    /// header (RFC 9110 §15.5.6) instead of 404.
     pub fn configure(self, config: &mut ServiceConfig) {
         let mut resources: Vec<(&'static str, Vec<(Method, Route)>)> = Vec::new();
         for (ListedRoute { method, path, .. }, route) in self.listed {
-            match resources.iter_mut().find(|(known, _)| *known == path) {
+            match resources.iter_mut().find(|(known_path, _)| *known_path == path) {
                 Some((_, routes)) => routes.push((method, route)),
                 None => resources.push((path, vec![(method, route)])),
             }
@@ -174,15 +175,19 @@ fn resource(path: &str, routes: Vec<(Method, Route)>) -> Resource {
         allowed.push("HEAD");
     }
     let allow = allowed.join(", ");
+
     let resource = web::resource(path).default_service(web::to(move || {
         let allow = HeaderValue::try_from(&allow);
         async move {
-            let mut refusal =
-                ProblemDetails::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed").respond();
+            let mut response = ProblemDetails::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed")
+                .detail(
+                    "This path does not support the method. The Allow header lists those that it supports.",
+                )
+                .respond();
             if let Ok(allow) = allow {
-                refusal.headers_mut().insert(ALLOW, allow);
+                response.headers_mut().insert(ALLOW, allow);
             }
-            refusal
+            response
         }
     }));
     routes.into_iter().fold(resource, |resource, (method, route)| {

@@ -1,8 +1,8 @@
-//! An issuer inside the test's own process: people and services to call as, and every way in which a token can be bad.
+//! An issuer inside the test's process: makes tokens of users and services, valid or invalid in each way.
 //!
 //! ```
 //! use auth::testing::Issuer;
-//! use auth::{Principal, AuthError};
+//! use auth::{AuthError, Principal};
 //!
 //! let issuer = Issuer::new("product-service");
 //! let verifier = issuer.verifier();
@@ -15,32 +15,31 @@
 //! assert_eq!(verifier.verify_with_held_keys(&issuer.as_admin().revoked().token()), Err(AuthError::Revoked));
 //! ```
 //!
-//! No switch in production code turns verification off: what a test calls with is a token that is really signed.
+//! Verification is never switched off: a test calls with a token that is really signed.
 #![expect(
     clippy::expect_used,
-    reason = "for tests, which want to stop at what can't be"
+    reason = "a test that uses this module wrongly should panic"
 )]
 
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use secrecy::SecretString;
+mod signing_key;
+
+use jsonwebtoken::Header;
 use uuid::Uuid;
 
+use self::signing_key::SigningKey;
+use crate::claims::Claims;
 use crate::clock::Clock;
-use crate::keys::{KeySet, Keys, SharedSecret};
+use crate::keys::{KeySet, Keys};
 use crate::principal::{Principal, User};
 use crate::revocation::{Revocation, Revocations};
-use crate::token::{Claims, Expected};
-use crate::verifier::Verifier;
+use crate::verifier::{DEFAULT_LEEWAY, MAX_LEEWAY, Verifier};
 
-/// How long a test token lives, in seconds: the 15 minutes of a real one.
-const LIFE: i64 = 900;
+/// The lifetime of a test token in seconds: 15 minutes, like that of a real one.
+const LIFETIME: i64 = 900;
 
 /// Signs tokens for the tests of one service.
 #[derive(Clone, Debug)]
-#[expect(clippy::struct_field_names, reason = "`iss` is called that everywhere")]
+#[expect(clippy::struct_field_names, reason = "the claim `iss` is the issuer")]
 pub struct Issuer {
     service: String,
     issuer: String,
@@ -50,34 +49,23 @@ pub struct Issuer {
     key: SigningKey,
 }
 
-#[derive(Clone)]
-struct SigningKey {
-    algorithm: Algorithm,
-    id: Option<String>,
-    encoding: EncodingKey,
-    verification: KeySet,
-    jwks: serde_json::Value,
-}
-
-impl std::fmt::Debug for SigningKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SigningKey")
-            .field("id", &self.id)
-            .finish_non_exhaustive()
-    }
-}
-
 impl Issuer {
-    /// An issuer `http://localhost:8080` with a fresh Ed25519 key, for tests of the service of this name.
+    /// The issuer `http://localhost:8080` with a random Ed25519 key, for tests of the service of this name.
     #[must_use]
     pub fn new(service: &str) -> Self {
         Self::with_key(service, SigningKey::ed25519())
     }
 
-    /// An issuer that signs with a shared secret, as services do that are given `JWT_SECRET`.
+    /// The same issuer with a random P-256 key, which signs by ES256.
+    #[must_use]
+    pub fn es256(service: &str) -> Self {
+        Self::with_key(service, SigningKey::p256())
+    }
+
+    /// The same issuer with a shared secret, as for services with `JWT_SECRET`.
     ///
     /// # Panics
-    /// On a secret that [`SharedSecret`] refuses.
+    /// If [`SharedSecret`](crate::SharedSecret) refuses the secret.
     #[must_use]
     pub fn with_secret(service: &str, secret: &str) -> Self {
         Self::with_key(service, SigningKey::hs256(secret))
@@ -95,52 +83,52 @@ impl Issuer {
         }
     }
 
-    /// Another key for the same issuer, as after a rotation.
+    /// The same issuer with another random key for the same algorithm, as after a rotation.
     #[must_use]
     pub fn rotated(&self) -> Self {
         Self {
-            key: SigningKey::ed25519(),
+            key: self.key.another(),
             ..self.clone()
         }
     }
 
-    /// The clock that this issuer and its verifiers go by. It stands still until the test moves it.
+    /// The clock of this issuer and its verifiers. It stands still until the test moves it.
     #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.clock
     }
 
-    /// What was taken back, shared with this issuer's verifiers.
+    /// The revocation set that this issuer's verifiers check.
     #[must_use]
     pub fn revocations(&self) -> &Revocations {
         &self.revocations
     }
 
-    /// `iss` of the tokens.
+    /// The `iss` of the tokens.
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
 
-    /// The public keys as a JWK Set, for a test that serves them over HTTP.
+    /// The public keys as a JWK Set, for a test that serves them by HTTP.
     #[must_use]
     pub fn jwks(&self) -> serde_json::Value {
         self.key.jwks.clone()
     }
 
-    /// The keys to verify with.
+    /// The verification keys.
     #[must_use]
     pub fn key_set(&self) -> KeySet {
-        self.key.verification.clone()
+        self.key.key_set.clone()
     }
 
-    /// A verifier that knows this issuer's key, clock and revocations.
+    /// A verifier with this issuer's key, clock and revocations.
     #[must_use]
     pub fn verifier(&self) -> Verifier {
         self.verifier_with(Keys::fixed(self.key_set()))
     }
 
-    /// A verifier with keys from elsewhere.
+    /// The same verifier with other keys.
     #[must_use]
     pub fn verifier_with(&self, keys: Keys) -> Verifier {
         Verifier::builder(&self.service, &self.issuer, keys)
@@ -150,143 +138,147 @@ impl Issuer {
             .build()
     }
 
-    /// Somebody with the role `user`, with a name, id and session of their own.
+    /// A new user with the role `user`.
     #[must_use]
     pub fn as_user(&self) -> TestToken {
         self.as_roles(&["user"])
     }
 
-    /// Somebody with the roles `user` and `admin`.
+    /// A new user with the roles `user` and `admin`.
     #[must_use]
     pub fn as_admin(&self) -> TestToken {
         self.as_roles(&["user", "admin"])
     }
 
-    /// Somebody with these roles.
+    /// A new user with these roles.
     #[must_use]
     pub fn as_roles(&self, roles: &[&str]) -> TestToken {
-        let now = self.clock.unix();
         let id = Uuid::new_v4();
-        self.bearer(Claims {
-            iss: self.issuer.clone(),
-            sub: id.to_string(),
-            aud: vec![self.audience.clone()],
-            exp: now + LIFE,
-            nbf: None,
-            iat: now,
-            jti: Uuid::new_v4().to_string(),
-            client_id: "countersign".to_owned(),
+        self.token_with(Claims {
             sid: Some(Uuid::new_v4()),
             epoch: Some(0),
             email: Some(format!("{id}@example.com")),
-            name: Some("Somebody".to_owned()),
+            name: Some("Test User".to_owned()),
             roles: Some(roles.iter().map(ToString::to_string).collect()),
-            scope: String::new(),
+            ..self.claims(&id.to_string(), "countersign", &self.audience)
         })
     }
 
-    /// A service that calls the one under test.
+    /// The service of this name, with a token for the service under test.
     #[must_use]
     pub fn as_service(&self, name: &str) -> TestToken {
+        self.token_with(self.claims(name, name, &self.service))
+    }
+
+    fn claims(&self, subject: &str, client: &str, audience: &str) -> Claims {
         let now = self.clock.unix();
-        self.bearer(Claims {
+        Claims {
             iss: self.issuer.clone(),
-            sub: name.to_owned(),
-            aud: vec![self.service.clone()],
-            exp: now + LIFE,
+            sub: subject.to_owned(),
+            aud: vec![audience.to_owned()],
+            exp: now + LIFETIME,
             nbf: None,
             iat: now,
             jti: Uuid::new_v4().to_string(),
-            client_id: name.to_owned(),
+            client_id: client.to_owned(),
             sid: None,
             epoch: None,
             email: None,
             name: None,
             roles: None,
             scope: String::new(),
-        })
+        }
     }
 
-    fn bearer(&self, claims: Claims) -> TestToken {
+    fn token_with(&self, claims: Claims) -> TestToken {
         TestToken {
-            issuer: self.clone(),
+            revocations: self.revocations.clone(),
+            clock: self.clock.clone(),
+            key: self.key.clone(),
             header: self.key.header(),
             claims,
-            is_revoked: false,
+            revoked_session: None,
         }
     }
 }
 
-/// Somebody to call as: a token that is good until told otherwise.
+/// A token of a user or service. It is valid unless a method makes it invalid.
 #[derive(Clone, Debug)]
 pub struct TestToken {
-    issuer: Issuer,
+    revocations: Revocations,
+    clock: Clock,
+    key: SigningKey,
     header: Header,
     claims: Claims,
-    is_revoked: bool,
+    revoked_session: Option<Uuid>,
 }
 
 impl TestToken {
-    /// With this id.
+    /// Sets the user's id.
     #[must_use]
     pub fn id(mut self, id: Uuid) -> Self {
         self.claims.sub = id.to_string();
         self
     }
 
-    /// With this name.
+    /// Sets the user's name.
     #[must_use]
     pub fn name(mut self, name: &str) -> Self {
         self.claims.name = Some(name.to_owned());
         self
     }
 
-    /// With this scope: words separated by one space.
+    /// Sets the scope: words separated by one space.
     #[must_use]
     pub fn scope(mut self, scope: &str) -> Self {
         scope.clone_into(&mut self.claims.scope);
         self
     }
 
-    /// With tokens of this epoch.
+    /// Sets the user's epoch.
     #[must_use]
     pub fn epoch(mut self, epoch: i64) -> Self {
         self.claims.epoch = Some(epoch);
         self
     }
 
-    /// With a token that has just ended, leeway included.
+    /// Makes the token expire just now, with the default leeway taken into account.
     #[must_use]
     pub fn expired(mut self) -> Self {
-        self.claims.exp = self.issuer.clock.unix() - 30;
+        self.claims.exp = self.clock.unix() - DEFAULT_LEEWAY.num_seconds();
         self
     }
 
-    /// With a session that was ended.
+    /// Revokes the user's session, when the token is signed.
+    ///
+    /// # Panics
+    /// If this is a service: its token has no session, so it can't be revoked.
     #[must_use]
+    #[track_caller]
     pub fn revoked(mut self) -> Self {
-        self.is_revoked = true;
+        let session = self
+            .claims
+            .sid
+            .expect("a user's token: a service token has no session, so it can't be revoked");
+        self.revoked_session = Some(session);
         self
     }
 
-    /// With a token for somebody else.
+    /// Issues the token for another audience.
     #[must_use]
     pub fn wrong_audience(mut self) -> Self {
-        self.claims.aud = vec!["somebody-else".to_owned()];
+        self.claims.aud = vec!["another-audience".to_owned()];
         self
     }
 
-    /// With a token that names the right key, but was signed with another.
+    /// Signs the token with another key than its header names.
     #[must_use]
     pub fn signed_by_a_stranger(mut self) -> Self {
-        self.issuer.key.encoding = match self.header.alg {
-            Algorithm::HS256 => EncodingKey::from_secret(Uuid::new_v4().as_bytes()),
-            _ => SigningKey::ed25519().encoding,
-        };
+        self.key = self.key.another();
         self
     }
 
-    /// With claims or header changed at will.
+    /// Changes header and claims.
     #[must_use]
     pub fn with(mut self, change: impl FnOnce(&mut Header, &mut Claims)) -> Self {
         change(&mut self.header, &mut self.claims);
@@ -296,87 +288,60 @@ impl TestToken {
     /// The signed token.
     ///
     /// # Panics
-    /// When a change made the header's algorithm one that the key is not for.
+    /// If the header's algorithm was changed to one that the key does not support.
     #[must_use]
     pub fn token(&self) -> String {
-        if let (true, Some(id)) = (self.is_revoked, self.claims.sid) {
-            self.issuer.revocations.apply(Revocation::Session {
-                id,
-                expires_at: self.claims.exp + 30,
-            });
+        if let Some(id) = self.revoked_session {
+            let expires_at = self.claims.exp.saturating_add(MAX_LEEWAY.num_seconds());
+            self.revocations.apply(Revocation::Session { id, expires_at });
         }
-        jsonwebtoken::encode(&self.header, &self.claims, &self.issuer.key.encoding)
-            .expect("a key for this algorithm")
+        self.key.sign(&self.header, &self.claims)
     }
 
-    /// The claims, for a test that encodes them in its own way.
+    /// The claims, for a test that encodes them itself.
     #[must_use]
     pub fn claims(&self) -> &Claims {
         &self.claims
     }
 
-    /// The person that a verifier would see.
+    /// The user that a verifier would return.
     ///
     /// # Panics
-    /// When this is a service, or claims were changed so that they are nobody's.
+    /// If this is a service, or the claims were changed so that they identify no user.
     #[must_use]
     pub fn principal(&self) -> User {
-        let issuer = &self.issuer;
-        let (people, service) = (issuer.audience.as_str(), issuer.service.as_str());
-        let expected = Expected {
-            issuer: &issuer.issuer,
-            people,
-            service,
-            now: issuer.clock.unix(),
-            leeway: 30,
-        };
-        match self
-            .claims
-            .clone()
-            .into_principal(&expected)
-            .expect("claims of somebody")
-        {
-            Principal::User(user) => user,
-            Principal::Service(service) => panic!("{service:?} is no person"),
+        match self.claims.clone().into_principal() {
+            Ok(Principal::User(user)) => user,
+            other => panic!("not a user's token: {other:?}"),
         }
     }
 }
 
-impl SigningKey {
-    fn ed25519() -> Self {
-        let pair = Ed25519KeyPair::generate().expect("a random key");
-        let document = pair.to_pkcs8().expect("a key can be encoded");
-        let id = Uuid::new_v4().to_string();
-        let x = URL_SAFE_NO_PAD.encode(pair.public_key().as_ref());
-        let jwks = serde_json::json!({"keys": [
-            {"kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": id, "x": x}
-        ]});
-        Self {
-            algorithm: Algorithm::EdDSA,
-            id: Some(id),
-            encoding: EncodingKey::from_ed_der(document.as_ref()),
-            verification: KeySet::from_jwks(jwks.to_string().as_bytes(), &[Algorithm::EdDSA])
-                .expect("a fit key"),
-            jwks,
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{AuthError, TokenFault};
+
+    #[test]
+    #[should_panic = "a service token has no session"]
+    fn a_service_token_can_not_be_revoked() {
+        drop(Issuer::new("a").as_service("b").revoked());
     }
 
-    fn hs256(secret: &str) -> Self {
-        let secret = SharedSecret::new(SecretString::from(secret)).expect("a strong secret");
-        Self {
-            algorithm: Algorithm::HS256,
-            id: None,
-            encoding: EncodingKey::from_secret(secret.expose()),
-            verification: secret.into(),
-            jwks: serde_json::json!({"keys": []}),
-        }
-    }
+    #[test]
+    fn an_es256_issuer_signs_tokens_that_its_verifier_accepts() {
+        let issuer = Issuer::es256("a");
+        let verifier = issuer.verifier();
+        let verify = |token: TestToken| verifier.verify_with_held_keys(&token.token()).map(drop);
 
-    fn header(&self) -> Header {
-        Header {
-            typ: Some("at+jwt".to_owned()),
-            kid: self.id.clone(),
-            ..Header::new(self.algorithm)
-        }
+        assert_eq!(verify(issuer.as_user()), Ok(()));
+        assert_eq!(verify(issuer.as_service("b")), Ok(()));
+        assert_eq!(
+            verify(issuer.as_user().signed_by_a_stranger()),
+            Err(AuthError::InvalidToken(TokenFault::Signature))
+        );
+        let unknown = Err(AuthError::InvalidToken(TokenFault::UnknownKey));
+        assert_eq!(verify(issuer.rotated().as_user()), unknown);
+        assert_eq!(issuer.rotated().jwks()["keys"][0]["alg"], "ES256");
     }
 }

@@ -1,25 +1,34 @@
-//! The decision itself: is this token good, now, here, and whom does it speak for.
+//! The verifier: decides whether a token is valid now, for this service, and which principal it identifies.
 
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use quick_cache::sync::Cache;
 
+use crate::claims::Claims;
 use crate::clock::Clock;
+use crate::error::{AuthError, TokenFault};
 use crate::keys::{Keys, Refetch};
 use crate::principal::Principal;
-use crate::refusal::{AuthError, TokenFault};
 use crate::revocation::Revocations;
-use crate::token::{Claims, Expected, Parts};
-use crate::verified::{ByBytes, Shown, Text, Verified};
+use crate::token::Parts;
+use crate::token_cache::TokenCache;
 
-/// The longest token that is looked at, in bytes.
+/// The length of the longest token that is accepted, in bytes.
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
-/// Verifies access tokens and service tokens. Built once at start-up; clones share keys, cache and revocations.
+/// The largest [leeway](VerifierBuilder::leeway) that a verifier can have: 60 seconds.
 ///
-/// The order of work is: cache of verified tokens, length, header, key, signature, claims; and on every call, whether the
-/// token was seen before or not, expiry and then revocation. A token that was seen before costs a comparison of its text.
+/// A [`Revocation`](crate::Revocation) that is kept until this long after the token's `exp` therefore never ends while a
+/// verifier still accepts the token.
+pub const MAX_LEEWAY: TimeDelta = TimeDelta::seconds(60);
+
+/// The leeway of a verifier whose builder sets none.
+pub(crate) const DEFAULT_LEEWAY: TimeDelta = TimeDelta::seconds(30);
+
+/// Verifies access tokens and service tokens. Build one at startup; clones share keys, cache and revocations.
+///
+/// A new token is checked in this order: length, header, key, signature, claims. A token that was verified before is found
+/// in a cache, which costs a comparison of its text. Expiry and revocation are checked on every call.
 #[derive(Clone, Debug)]
 pub struct Verifier {
     shared: Arc<Shared>,
@@ -28,21 +37,21 @@ pub struct Verifier {
 #[derive(Debug)]
 struct Shared {
     issuer: String,
-    people: String,
-    service: String,
+    user_audience: String,
+    service_audience: String,
     leeway: i64,
     clock: Clock,
     keys: Keys,
     revocations: Revocations,
-    verified: Cache<Text, Verified, ByBytes>,
+    cache: TokenCache,
 }
 
-/// What a [`Verifier`] is made of.
+/// Builds a [`Verifier`].
 #[derive(Debug)]
 pub struct VerifierBuilder {
     issuer: String,
-    people: String,
-    service: String,
+    user_audience: String,
+    service_audience: String,
     leeway: TimeDelta,
     clock: Clock,
     keys: Keys,
@@ -51,74 +60,74 @@ pub struct VerifierBuilder {
 }
 
 impl VerifierBuilder {
-    /// The audience of people's tokens. `platform`, unless said otherwise.
+    /// The audience of users' tokens. Defaults to `platform`.
     #[must_use]
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
-        self.people = audience.into();
+        self.user_audience = audience.into();
         self
     }
 
-    /// How far clocks may differ. 30 seconds, unless said otherwise.
+    /// How far the clocks of issuer and verifier may differ: a token is accepted until this long after its `exp`, and from
+    /// this long before its `nbf`. Defaults to 30 seconds. More than [`MAX_LEEWAY`] counts as [`MAX_LEEWAY`], less than zero as
+    /// zero, in whole seconds.
     #[must_use]
     pub fn leeway(mut self, leeway: TimeDelta) -> Self {
-        self.leeway = leeway;
+        self.leeway = leeway.clamp(TimeDelta::zero(), MAX_LEEWAY);
         self
     }
 
-    /// The clock to go by.
+    /// The clock. Defaults to the system clock.
     #[must_use]
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
     }
 
-    /// What was taken back. An empty set of its own, unless said otherwise.
+    /// The revocation set. Defaults to a new, empty one.
     #[must_use]
     pub fn revocations(mut self, revocations: Revocations) -> Self {
         self.revocations = Some(revocations);
         self
     }
 
-    /// How much memory verified tokens may take, in bytes. 24 MiB, unless said otherwise: some 15,000 tokens.
+    /// The maximum size of the cache of verified tokens, in bytes. Defaults to 24 MiB, about 15,000 tokens.
     #[must_use]
     pub fn cache_bytes(mut self, bytes: u64) -> Self {
         self.cache_bytes = bytes;
         self
     }
 
-    /// The verifier.
+    /// Builds the verifier.
     #[must_use]
     pub fn build(self) -> Verifier {
         let revocations = self
             .revocations
             .unwrap_or_else(|| Revocations::new(self.clock.clone(), Revocations::DEFAULT_CAPACITY));
-        let usual_weight = 1_500;
-        let estimated_items = usize::try_from(self.cache_bytes / usual_weight).unwrap_or(usize::MAX);
         Verifier {
             shared: Arc::new(Shared {
                 issuer: self.issuer,
-                people: self.people,
-                service: self.service,
+                user_audience: self.user_audience,
+                service_audience: self.service_audience,
                 leeway: self.leeway.num_seconds(),
                 clock: self.clock,
                 keys: self.keys,
                 revocations,
-                verified: Cache::with_weighter(estimated_items, self.cache_bytes, ByBytes),
+                cache: TokenCache::new(self.cache_bytes),
             }),
         }
     }
 }
 
 impl Verifier {
-    /// Begins a verifier for the service of this name, of tokens that `issuer` signed with one of `keys`. Services' tokens
-    /// must name `service` as their audience.
+    /// Starts to build a verifier for the service of this name. It accepts tokens that `issuer` signed with one of `keys`;
+    /// service tokens must have `service` as their audience.
     #[must_use]
     pub fn builder(service: impl Into<String>, issuer: impl Into<String>, keys: Keys) -> VerifierBuilder {
         VerifierBuilder {
             issuer: issuer.into(),
-            people: "platform".to_owned(),
-            service: service.into(),
-            leeway: TimeDelta::seconds(30),
+            user_audience: "platform".to_owned(),
+            service_audience: service.into(),
+            leeway: DEFAULT_LEEWAY,
             clock: Clock::system(),
             keys,
             revocations: None,
@@ -126,166 +135,184 @@ impl Verifier {
         }
     }
 
-    /// Verifies a token. Waits for nothing but, at most once in ten seconds, a key set that may hold an unknown key.
+    /// Verifies a token. Waits only for a refetch of the key set when the key is unknown, at most once per
+    /// [`RemoteKeys::unknown_key_pause`](crate::RemoteKeys::unknown_key_pause).
     ///
     /// # Errors
-    /// [`AuthError::InvalidToken`], [`Expired`](AuthError::Expired) and [`Revoked`](AuthError::Revoked) for a bad token;
-    /// [`KeysUnavailable`](AuthError::KeysUnavailable) and [`RevocationUnknown`](AuthError::RevocationUnknown) when this
-    /// verifier can't judge any.
+    /// [`AuthError::InvalidToken`], [`Expired`](AuthError::Expired) or [`Revoked`](AuthError::Revoked) for a bad token;
+    /// [`KeysUnavailable`](AuthError::KeysUnavailable) or [`RevocationUnknown`](AuthError::RevocationUnknown) if this verifier
+    /// can't judge it.
     pub async fn verify(&self, token: &str) -> Result<Principal, AuthError> {
         let generation = self.shared.keys.generation();
-        let verified = self.verify_with_held_keys(token);
-        if !matches!(
-            verified,
+        let outcome = self.verify_with_held_keys(token);
+
+        let lacks_key = matches!(
+            outcome,
             Err(AuthError::InvalidToken(TokenFault::UnknownKey) | AuthError::KeysUnavailable)
-        ) {
-            return verified;
+        );
+        if !lacks_key {
+            return outcome;
         }
+
         self.shared.keys.refetch(Refetch::UnknownKey).await;
         if self.shared.keys.generation() == generation {
-            verified
+            outcome
         } else {
             self.verify_with_held_keys(token)
         }
     }
 
-    /// Verifies a token with the keys that are held now, without waiting for anything.
+    /// Verifies a token with the current key set, without waiting.
     ///
     /// # Errors
-    /// As [`verify`](Self::verify).
+    /// The same as for [`verify`](Self::verify).
     pub fn verify_with_held_keys(&self, token: &str) -> Result<Principal, AuthError> {
         let shared = &*self.shared;
         let now = shared.clock.unix();
-        let principal = match shared.verified.get(&Shown(token)) {
-            Some(seen) if seen.generation == shared.keys.generation() => seen.principal,
-            _ => self.verify_unseen(token, now)?,
+        let principal = match shared.cache.get(token, shared.keys.generation()) {
+            Some(principal) => {
+                shared.check_expiry(principal.expires_at(), now)?;
+                principal
+            }
+            None => self.verify_uncached(token, now)?,
         };
-        if now >= principal.expires_at().saturating_add(shared.leeway) {
-            return Err(AuthError::Expired);
-        }
         if let Principal::User(user) = &principal {
-            shared.revocations.judge(user, now)?;
+            shared.revocations.check(user, now)?;
         }
         Ok(principal)
     }
 
-    /// What a good token says, a service's also where it is meant for another service: for the issuer itself, which is asked about
-    /// all of them (RFC 7662, RFC 7009). It lets nobody in: what was taken back is the issuer's to know.
+    /// Verifies form, signature, issuer and times of a token, and returns its claims. **Checks neither audience nor
+    /// revocation**, so the result doesn't authenticate a caller: it is for an authorization server that is asked about
+    /// tokens that it issued for others (RFC 7662, RFC 7009) and knows its revocations itself.
     ///
     /// # Errors
-    /// As [`verify`](Self::verify), but for revocation.
-    pub fn claims_for_any_audience(&self, token: &str) -> Result<Claims, AuthError> {
+    /// The same as for [`verify`](Self::verify), except for revocation.
+    pub fn verify_claims(&self, token: &str) -> Result<Claims, AuthError> {
         let shared = &*self.shared;
-        let (claims, _) = self.signed_claims(token)?;
         let now = shared.clock.unix();
-        let any = claims.aud.first().map_or("", String::as_str);
-        let expected = Expected {
-            issuer: &shared.issuer,
-            people: &shared.people,
-            service: any,
-            now,
-            leeway: shared.leeway,
-        };
-        claims
-            .clone()
-            .into_principal(&expected)
-            .map_err(AuthError::InvalidToken)?;
-        if now < claims.exp.saturating_add(shared.leeway) {
-            Ok(claims)
-        } else {
-            Err(AuthError::Expired)
-        }
+        let (claims, _) = self.signed_claims(token)?;
+
+        shared.check_issuer_and_start(&claims, now)?;
+        claims.clone().into_principal().map_err(AuthError::InvalidToken)?;
+        shared.check_expiry(claims.exp, now)?;
+        Ok(claims)
     }
 
-    /// Checks all that never changes about a token, and remembers it when it is good.
-    fn verify_unseen(&self, token: &str, now: i64) -> Result<Principal, AuthError> {
+    /// Verifies everything but revocation, and caches the token if it is valid.
+    fn verify_uncached(&self, token: &str, now: i64) -> Result<Principal, AuthError> {
         let shared = &*self.shared;
         let (claims, generation) = self.signed_claims(token)?;
-        let expected = Expected {
-            issuer: &shared.issuer,
-            people: &shared.people,
-            service: &shared.service,
-            now,
-            leeway: shared.leeway,
+
+        shared.check_issuer_and_start(&claims, now)?;
+        let audience = if claims.is_service() {
+            &shared.service_audience
+        } else {
+            &shared.user_audience
         };
-        let principal = claims
-            .into_principal(&expected)
-            .map_err(AuthError::InvalidToken)?;
-        if now < principal.expires_at().saturating_add(shared.leeway) {
-            let verified = Verified {
-                principal: principal.clone(),
-                generation,
-            };
-            shared.verified.insert(Text(token.into()), verified);
+        if !claims.is_for(audience) {
+            return Err(AuthError::InvalidToken(TokenFault::Audience));
         }
+        let principal = claims.into_principal().map_err(AuthError::InvalidToken)?;
+        shared.check_expiry(principal.expires_at(), now)?;
+
+        shared.cache.insert(token, principal.clone(), generation);
         Ok(principal)
     }
 
-    /// What a token says that was signed with one of the keys, and which generation of them.
+    /// Verifies form and signature. Returns the claims and the generation of the key set that verified them.
     fn signed_claims(&self, token: &str) -> Result<(Claims, u64), AuthError> {
-        let shared = &*self.shared;
         if token.len() > MAX_TOKEN_BYTES {
             return Err(AuthError::InvalidToken(TokenFault::TooLong));
         }
-        let parts = Parts::split(token).map_err(AuthError::InvalidToken)?;
+        let parts = Parts::parse(token).map_err(AuthError::InvalidToken)?;
         parts.header.check().map_err(AuthError::InvalidToken)?;
-        let (generation, keys) = shared.keys.current();
+
+        let (generation, keys) = self.shared.keys.current();
         let Some(key) = keys.find(parts.header.kid.as_deref()) else {
-            let loaded = shared.keys.is_loaded();
-            return Err(if loaded {
+            return Err(if self.has_keys() {
                 AuthError::InvalidToken(TokenFault::UnknownKey)
             } else {
                 AuthError::KeysUnavailable
             });
         };
-        if !parts.header.names(key.algorithm) {
+        if !parts.header.has_algorithm(key.algorithm) {
             return Err(AuthError::InvalidToken(TokenFault::Algorithm));
         }
         if !key.verifies(parts.signed, parts.signature) {
             return Err(AuthError::InvalidToken(TokenFault::Signature));
         }
-        Ok((parts.claims().map_err(AuthError::InvalidToken)?, generation))
+        let claims = parts.claims().map_err(AuthError::InvalidToken)?;
+        Ok((claims, generation))
     }
 
-    /// Whether there are keys to verify with, so that the service may call itself ready.
+    /// Whether there are keys to verify with. A service without keys is not ready.
     #[must_use]
     pub fn has_keys(&self) -> bool {
         self.shared.keys.is_loaded()
     }
 
-    /// What was taken back, as this verifier knows it.
+    /// The revocation set that this verifier checks.
     #[must_use]
     pub fn revocations(&self) -> &Revocations {
         &self.shared.revocations
     }
 }
 
+impl Shared {
+    fn check_expiry(&self, expires_at: i64, now: i64) -> Result<(), AuthError> {
+        if now < expires_at.saturating_add(self.leeway) {
+            Ok(())
+        } else {
+            Err(AuthError::Expired)
+        }
+    }
+
+    fn check_issuer_and_start(&self, claims: &Claims, now: i64) -> Result<(), AuthError> {
+        if claims.iss != self.issuer {
+            return Err(AuthError::InvalidToken(TokenFault::Issuer));
+        }
+        let latest_start = now.saturating_add(self.leeway);
+        if claims.nbf.is_some_and(|nbf| nbf > latest_start) {
+            return Err(AuthError::InvalidToken(TokenFault::NotYetValid));
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Issuer;
+    use crate::revocation::Revocation;
+    use crate::testing::{Issuer, TestToken};
 
-    fn remembering(issuer: &Issuer, bytes: u64) -> Verifier {
+    fn builder(issuer: &Issuer) -> VerifierBuilder {
         Verifier::builder("a", issuer.issuer(), Keys::fixed(issuer.key_set()))
             .clock(issuer.clock().clone())
-            .cache_bytes(bytes)
-            .build()
+            .revocations(issuer.revocations().clone())
+    }
+
+    fn with_expiry_in(token: TestToken, seconds: i64) -> TestToken {
+        token.with(|_, claims| claims.exp = claims.iat + seconds)
     }
 
     #[test]
-    fn a_good_token_is_remembered_and_a_bad_one_is_not() {
+    fn a_valid_token_is_cached_and_an_invalid_one_is_not() {
         let issuer = Issuer::new("a");
-        let verifier = remembering(&issuer, 1_000_000);
-        let cache = &verifier.shared.verified;
+        let verifier = builder(&issuer).build();
+        let cache = &verifier.shared.cache;
+
         for bad in [
             issuer.as_user().signed_by_a_stranger(),
             issuer.as_user().wrong_audience(),
             issuer.as_user().expired(),
             issuer.as_user().with(|_, claims| claims.nbf = Some(i64::MAX)),
+            issuer.as_user().with(|_, claims| claims.jti.clear()),
         ] {
             assert!(verifier.verify_with_held_keys(&bad.token()).is_err());
             assert_eq!(cache.len(), 0);
         }
+
         let good = issuer.as_user().token();
         for _ in 0..2 {
             assert!(verifier.verify_with_held_keys(&good).is_ok());
@@ -294,117 +321,141 @@ mod tests {
     }
 
     #[test]
-    fn an_issuer_reads_tokens_for_others_but_no_bad_ones() {
+    fn a_forged_token_with_the_signature_of_a_cached_one_is_refused() {
         let issuer = Issuer::new("a");
-        let verifier = remembering(&issuer, 1_000_000);
-        let read = |bearer: &crate::testing::TestToken| verifier.claims_for_any_audience(&bearer.token());
-        let invalid = |fault| Err(AuthError::InvalidToken(fault));
+        let verifier = builder(&issuer).build();
+        let token = issuer.as_user().token();
+        assert!(verifier.verify_with_held_keys(&token).is_ok());
+
+        let other = issuer.as_admin().token();
+        let (_, signature) = token.rsplit_once('.').unwrap();
+        let (other_head, _) = other.rsplit_once('.').unwrap();
+        let forged = format!("{other_head}.{signature}");
+
+        let refused = Err(AuthError::InvalidToken(TokenFault::Signature));
+        assert_eq!(verifier.verify_with_held_keys(&forged), refused);
+        assert_eq!(verifier.shared.cache.len(), 1);
+        assert!(verifier.verify_with_held_keys(&token).is_ok());
+    }
+
+    #[test]
+    fn claims_are_returned_for_any_audience_and_nothing_is_cached() {
+        let issuer = Issuer::new("a");
+        let verifier = builder(&issuer).build();
+        let claims = |token: &TestToken| verifier.verify_claims(&token.token());
+
         for good in [
             issuer.as_user(),
             issuer.as_service("b"),
+            issuer.as_user().wrong_audience(),
             issuer.as_service("b").wrong_audience(),
+            issuer.as_service("b").with(|_, claims| claims.aud.clear()),
+            issuer.as_user().revoked(),
         ] {
-            assert_eq!(read(&good).as_ref(), Ok(good.claims()));
+            assert_eq!(claims(&good).as_ref(), Ok(good.claims()));
         }
-        assert_eq!(verifier.shared.verified.len(), 0, "nobody comes in by it");
+        assert_eq!(verifier.shared.cache.len(), 0);
+    }
 
-        assert_eq!(
-            read(&issuer.as_user().wrong_audience()),
-            invalid(TokenFault::Audience)
-        );
-        let for_nobody = issuer.as_service("b").with(|_, claims| claims.aud.clear());
-        assert_eq!(read(&for_nobody), invalid(TokenFault::Audience));
-        assert_eq!(
-            read(&issuer.as_service("b").signed_by_a_stranger()),
-            invalid(TokenFault::Signature)
-        );
-        let elsewhere = issuer
-            .as_user()
-            .with(|_, claims| claims.iss = "http://elsewhere".to_owned());
-        assert_eq!(read(&elsewhere), invalid(TokenFault::Issuer));
-        let both = issuer
-            .as_service("b")
-            .with(|_, claims| claims.roles = Some(Vec::new()));
-        assert_eq!(read(&both), invalid(TokenFault::Claims));
-        // As long as verifiers take it.
-        let ends = |seconds| {
-            issuer
-                .as_user()
-                .with(|_, claims| claims.exp = issuer.clock().unix() + seconds)
-        };
-        assert!(read(&ends(-29)).is_ok());
-        assert_eq!(read(&ends(-30)), Err(AuthError::Expired));
+    #[test]
+    fn claims_of_an_invalid_token_are_not_returned() {
+        let issuer = Issuer::new("a");
+        let verifier = builder(&issuer).build();
+        let elsewhere = "http://elsewhere".to_owned();
+
+        for (bad, fault) in [
+            (
+                issuer.as_service("b").signed_by_a_stranger(),
+                TokenFault::Signature,
+            ),
+            (
+                issuer.as_user().with(|_, claims| claims.iss = elsewhere),
+                TokenFault::Issuer,
+            ),
+            (
+                issuer.as_user().with(|_, claims| claims.nbf = Some(i64::MAX)),
+                TokenFault::NotYetValid,
+            ),
+            (
+                issuer
+                    .as_service("b")
+                    .with(|_, claims| claims.roles = Some(Vec::new())),
+                TokenFault::Claims,
+            ),
+            (
+                issuer.as_service("b").with(|_, claims| claims.jti.clear()),
+                TokenFault::Claims,
+            ),
+        ] {
+            let refused = Err(AuthError::InvalidToken(fault));
+            assert_eq!(verifier.verify_claims(&bad.token()), refused);
+        }
+
         let long = "a".repeat(MAX_TOKEN_BYTES + 1);
+        let too_long = Err(AuthError::InvalidToken(TokenFault::TooLong));
+        assert_eq!(verifier.verify_claims(&long), too_long);
+
+        // The leeway is the same as for callers.
+        let claims = |token: TestToken| verifier.verify_claims(&token.token());
+        assert!(claims(with_expiry_in(issuer.as_user(), -29)).is_ok());
         assert_eq!(
-            verifier.claims_for_any_audience(&long),
-            invalid(TokenFault::TooLong)
+            claims(with_expiry_in(issuer.as_user(), -30)),
+            Err(AuthError::Expired)
         );
     }
 
     #[test]
-    fn a_token_that_was_seen_lends_its_end_to_no_other() {
+    fn a_leeway_outside_its_bounds_is_clamped() {
         let issuer = Issuer::new("a");
-        let verifier = remembering(&issuer, 1_000_000);
-        let token = issuer.as_user().token();
-        assert!(verifier.verify_with_held_keys(&token).is_ok());
-        let other = issuer.as_admin().token();
-        let [(head, _), (other_head, signature)] =
-            [&other, &token].map(|token| token.rsplit_once('.').unwrap());
-        assert_ne!(head, other_head);
-        let forged = format!("{head}.{signature}");
-        let refused = Err(AuthError::InvalidToken(TokenFault::Signature));
-        assert_eq!(verifier.verify_with_held_keys(&forged), refused);
-        assert_eq!(verifier.shared.verified.len(), 1);
-        assert!(verifier.verify_with_held_keys(&token).is_ok());
-    }
+        for (leeway, seconds) in [
+            (TimeDelta::MAX, 60),
+            (TimeDelta::seconds(61), 60),
+            (MAX_LEEWAY, 60),
+            (TimeDelta::seconds(5), 5),
+            (TimeDelta::zero(), 0),
+            (TimeDelta::seconds(-5), 0),
+            (TimeDelta::MIN, 0),
+        ] {
+            let verifier = builder(&issuer).leeway(leeway).build();
+            let verify = |token: TestToken| verifier.verify_with_held_keys(&token.token());
 
-    #[test]
-    fn what_is_remembered_counts_only_for_the_key_set_it_was_verified_with() {
-        let issuer = Issuer::new("a");
-        let verifier = remembering(&issuer, 1_000_000);
-        let remember = |generation| {
-            let principal = Principal::User(issuer.as_user().principal());
-            verifier.shared.verified.insert(
-                Text("a text".into()),
-                Verified {
-                    principal,
-                    generation,
-                },
+            assert!(
+                verify(with_expiry_in(issuer.as_user(), 1 - seconds)).is_ok(),
+                "{leeway}"
             );
-            verifier.verify_with_held_keys("a text").is_ok()
-        };
-        let generation = verifier.shared.keys.generation();
-        assert!(remember(generation));
-        assert!(!remember(generation - 1));
-        assert!(!remember(generation + 1));
+            assert_eq!(
+                verify(with_expiry_in(issuer.as_user(), -seconds)),
+                Err(AuthError::Expired),
+                "{leeway}"
+            );
+        }
     }
 
     #[test]
-    fn memory_stays_bounded_however_many_tokens_come() {
-        const BYTES: u64 = 64 * 1024;
-        let issuer = Issuer::new("a");
-        let verifier = remembering(&issuer, BYTES);
-        let cache = &verifier.shared.verified;
-        let tokens: Vec<String> = (0..300).map(|_| issuer.as_user().token()).collect();
-        for token in &tokens {
-            assert!(verifier.verify_with_held_keys(token).is_ok());
-            // Of what is remembered, text and claims are what its size depends on.
-            let held = cache.iter().map(|(text, _)| 2 * text.0.len() as u64).sum::<u64>();
-            assert!(held <= BYTES, "{held}");
+    fn a_revoked_token_is_refused_until_it_expires_at_any_leeway() {
+        for leeway in [DEFAULT_LEEWAY, MAX_LEEWAY, TimeDelta::hours(1)] {
+            let issuer = Issuer::new("a");
+            let verifier = builder(&issuer).leeway(leeway).build();
+            let ada = issuer.as_user();
+            let token = ada.token();
+            issuer.revocations().apply(Revocation::Session {
+                id: ada.claims().sid.unwrap(),
+                expires_at: ada.claims().exp + MAX_LEEWAY.num_seconds(),
+            });
+
+            let last_second = ada.claims().exp + leeway.min(MAX_LEEWAY).num_seconds() - 1;
+            issuer
+                .clock()
+                .advance(TimeDelta::seconds(last_second - issuer.clock().unix()));
+            // As on a replica that drops expired revocations.
+            issuer.revocations().replace_all([Revocation::Session {
+                id: ada.claims().sid.unwrap(),
+                expires_at: ada.claims().exp + MAX_LEEWAY.num_seconds(),
+            }]);
+            assert_eq!(verifier.verify_with_held_keys(&token), Err(AuthError::Revoked));
+
+            issuer.clock().advance(TimeDelta::seconds(1));
+            assert_eq!(verifier.verify_with_held_keys(&token), Err(AuthError::Expired));
         }
-        assert!(
-            cache.len() > 10,
-            "a cache that holds nothing is bounded too: {}",
-            cache.len()
-        );
-        assert!(
-            tokens.iter().map(String::len).sum::<usize>() as u64 > 2 * BYTES,
-            "more than fits"
-        );
-        assert!(
-            tokens
-                .iter()
-                .all(|token| verifier.verify_with_held_keys(token).is_ok())
-        );
     }
 }

@@ -55,16 +55,27 @@ fn assert_same(principal: &Principal, theirs: &Theirs) {
     match principal {
         Principal::User(user) => {
             assert_eq!(theirs.sub, user.id().to_string());
-            // A calendar ends sooner than 64 bits do.
-            let exp = theirs
-                .exp
-                .as_i64()
+            // chrono's last year is before the end of 64 bits.
+            let exp = whole_seconds(&theirs.exp)
                 .unwrap()
                 .min(DateTime::<Utc>::MAX_UTC.timestamp());
             assert_eq!(user.expires_at().timestamp(), exp);
         }
         Principal::Service(service) => assert_eq!(theirs.sub, service.name()),
     }
+}
+
+/// A `NumericDate` (RFC 7519 §2) without its fraction, if 64 bits can hold it.
+fn whole_seconds(date: &Value) -> Option<i64> {
+    const LIMIT: f64 = 9_223_372_036_854_775_808.0;
+    date.as_i64().or_else(|| {
+        let seconds = date.as_f64().filter(|_| date.is_f64())?.floor();
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a whole number within the range of i64"
+        )]
+        (-LIMIT..LIMIT).contains(&seconds).then_some(seconds as i64)
+    })
 }
 
 #[test]
@@ -461,7 +472,10 @@ fn claim_edits(now: i64) -> impl Strategy<Value = Vec<Edit>> {
     let mut values: Vec<String> = texts.map(str::to_owned).to_vec();
     // Clear of where one clock standing and the other going on makes a difference, save for the last second itself.
     values.extend([-3600, -31, -30, -20, 0, 20, 300].map(|offset| (now + offset).to_string()));
+    // The same times with fractions. `jsonwebtoken` rounds them to the nearest second.
+    values.extend([-31, -30, 300].map(|offset| format!("{}.25", now + offset)));
     values.push(format!("{}.0", now + 300));
+    values.push(format!("{}0e-1", now + 300));
     values.push("[".repeat(500) + &"]".repeat(500));
     values.push(format!("\"{}\"", "long".repeat(2_000)));
     let names = vec![
@@ -488,6 +502,7 @@ fn claim_edits(now: i64) -> impl Strategy<Value = Vec<Edit>> {
 enum Form {
     Text,
     Integer,
+    Date,
     Id,
     Texts,
 }
@@ -497,6 +512,7 @@ impl Form {
         match self {
             Self::Text => value.is_string(),
             Self::Integer => value.is_i64(),
+            Self::Date => whole_seconds(value).is_some(),
             Self::Id => value.as_str().is_some_and(|id| Uuid::parse_str(id).is_ok()),
             Self::Texts => value
                 .as_array()
@@ -540,10 +556,8 @@ fn is_well_formed(header: &Members, claims: &Members) -> bool {
             .into_iter()
             .all(|name| required(name, Form::Text))
         && (required("aud", Form::Text) || required("aud", Form::Texts))
-        && ["exp", "iat"]
-            .into_iter()
-            .all(|name| required(name, Form::Integer))
-        && optional("nbf", Form::Integer, false)
+        && ["exp", "iat"].into_iter().all(|name| required(name, Form::Date))
+        && optional("nbf", Form::Date, false)
         && optional("sid", Form::Id, true)
         && optional("epoch", Form::Integer, true)
         && ["email", "name"]
@@ -566,12 +580,13 @@ fn is_listed(refusal: AuthError, header: &Members, claims: &Members, now: i64) -
     let is_service = text(claims, "sub") == text(claims, "client_id");
     let AuthError::InvalidToken(fault) = refusal else {
         // One second: `exp` plus leeway is the first moment at which a token is no good, not the last at which it is.
-        return refusal == AuthError::Expired && only(claims, "exp") == Some(json!(now - 30));
+        let exp = only(claims, "exp").and_then(|exp| whole_seconds(&exp));
+        return refusal == AuthError::Expired && exp == Some(now - 30);
     };
     match fault {
         // Longer than 8 KiB.
         TokenFault::TooLong => written(header).len() + written(claims).len() > 6_000,
-        // A member twice, or of the wrong type, or a time that is no 64-bit integer.
+        // A member twice, or of the wrong type, or a time that does not fit into 64 bits.
         TokenFault::Malformed => !is_well_formed(header, claims),
         // RFC 9068 §4.
         TokenFault::Type => !text(header, "typ")
@@ -586,7 +601,9 @@ fn is_listed(refusal: AuthError, header: &Members, claims: &Members, now: i64) -
             let aud = only(claims, "aud").unwrap();
             aud != json!(named) && !aud.as_array().is_some_and(|aud| aud.contains(&json!(named)))
         }
-        // A person has a session and an epoch and a UUID; a service has a name, and neither session nor roles.
+        // Every token has an id.
+        TokenFault::Claims if text(claims, "jti").unwrap().is_empty() => true,
+        // A user has a session and an epoch and a UUID; a service has a name, and neither session nor roles.
         TokenFault::Claims if is_service => {
             text(claims, "sub").unwrap().is_empty() || has("roles") || has("sid")
         }
@@ -600,7 +617,8 @@ fn is_listed(refusal: AuthError, header: &Members, claims: &Members, now: i64) -
         | TokenFault::Algorithm
         | TokenFault::Signature
         | TokenFault::Issuer
-        | TokenFault::NotYet => false,
+        | TokenFault::NotYetValid
+        | _ => false,
     }
 }
 
@@ -638,7 +656,7 @@ fn signed_claims_are_read_alike_or_refused_for_a_listed_reason() {
                     (Ok(ours), Err(error)) => {
                         // A time before 1970 is a time all the same (RFC 7519 §2), which `jsonwebtoken` can't read.
                         let is_past = only(&claims, "nbf")
-                            .and_then(|nbf| nbf.as_i64())
+                            .and_then(|nbf| whole_seconds(&nbf))
                             .is_some_and(|nbf| nbf < 0);
                         prop_assert!(is_past, "{ours:?} is admitted in spite of {error}");
                     }

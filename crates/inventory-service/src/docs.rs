@@ -1,4 +1,4 @@
-//! What the handlers say of themselves, for the OpenAPI document. A test holds this list equal to the routes.
+//! The handlers' part of the OpenAPI document. A test checks that it lists exactly the routes of the service.
 
 use utoipa::OpenApi;
 
@@ -6,12 +6,12 @@ use crate::routes::{commit, release, reserve, set, show};
 
 #[derive(OpenApi)]
 #[openapi(
-    info(description = "What there is of each product, and what of it is promised to orders."),
+    info(description = "The stock of each product, and its reservations for orders."),
     paths(show::show, set::set, reserve::reserve, commit::commit, release::release)
 )]
 struct Handlers;
 
-/// The handlers' own description.
+/// The OpenAPI description of the handlers.
 #[must_use]
 pub fn handlers() -> utoipa::openapi::OpenApi {
     Handlers::openapi()

@@ -1,4 +1,4 @@
-//! What the handlers say of themselves, for the OpenAPI document. A test holds this list equal to the routes.
+//! The handlers' part of the OpenAPI document. A test checks that it lists exactly the routes of the service.
 
 use utoipa::OpenApi;
 
@@ -6,12 +6,12 @@ use crate::routes::{cancel, fulfil, list, place, show};
 
 #[derive(OpenApi)]
 #[openapi(
-    info(description = "Orders: made of products and their prices, backed by stock, and never lost."),
+    info(description = "Orders: priced by product-service, backed by reserved stock, never lost."),
     paths(place::place, list::list, show::show, cancel::cancel, fulfil::fulfil)
 )]
 struct Handlers;
 
-/// The handlers' own description.
+/// The OpenAPI description of the handlers.
 #[must_use]
 pub fn handlers() -> utoipa::openapi::OpenApi {
     Handlers::openapi()

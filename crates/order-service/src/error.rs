@@ -1,4 +1,4 @@
-//! What can go wrong, and how it is answered.
+//! The service's errors and their HTTP answers.
 
 use actix_web::http::StatusCode;
 use auth::FieldError;
@@ -12,35 +12,35 @@ use crate::products::ProductsUnavailable;
 pub(crate) enum OrderError {
     #[error("There is no such order.")]
     NotFound,
-    #[error("Only whoever ordered it or an admin may do this.")]
+    #[error("Only the user who placed this order or an admin may do this.")]
     NotYours,
-    #[error("Only whoever may read all orders may ask for somebody else's.")]
-    NotAll,
-    #[error("This can't be done with an order any more that was fulfilled, cancelled or rejected.")]
+    #[error("Only users who may read all orders may list another user's orders.")]
+    MayNotListOthers,
+    #[error("The order is already fulfilled, cancelled or rejected.")]
     AlreadyFinal(Box<Order>),
-    #[error("It is not known yet whether there is stock for this order.")]
+    #[error("The order is still pending: its stock is not reserved yet.")]
     NotConfirmed,
-    #[error("There is too little stock for this order.")]
+    #[error("There is not enough stock for this order.")]
     InsufficientStock(Box<Order>),
-    #[error("This Idempotency-Key was used for another order.")]
+    #[error("This Idempotency-Key was used for a different order.")]
     IdempotencyMismatch,
-    #[error("Prices can't be had at the moment. Nothing was ordered.")]
+    #[error("Prices are temporarily unavailable. Nothing was ordered.")]
     ProductsUnavailable(#[from] ProductsUnavailable),
-    #[error("The body does not say what is needed.")]
+    #[error("The request body is invalid.")]
     Basket(#[from] BasketError),
     #[error(transparent)]
     Request(#[from] RequestError),
-    #[error("The database can't be asked.")]
+    #[error("The database is unavailable.")]
     Database(#[from] sqlx::Error),
-    #[error("The work on an order was cut off.")]
-    CutOff(#[from] tokio::task::JoinError),
+    #[error("Placing the order was interrupted.")]
+    Interrupted(#[from] tokio::task::JoinError),
 }
 
 impl Problem for OrderError {
     fn parts(&self) -> (StatusCode, &'static str) {
         match self {
             Self::NotFound => (StatusCode::NOT_FOUND, "order_not_found"),
-            Self::NotYours | Self::NotAll => (StatusCode::FORBIDDEN, "forbidden"),
+            Self::NotYours | Self::MayNotListOthers => (StatusCode::FORBIDDEN, "forbidden"),
             Self::AlreadyFinal(_) => (StatusCode::CONFLICT, "order_already_final"),
             Self::NotConfirmed => (StatusCode::CONFLICT, "order_not_confirmed"),
             Self::InsufficientStock(_) => (StatusCode::CONFLICT, "insufficient_stock"),
@@ -51,7 +51,7 @@ impl Problem for OrderError {
             Self::Database(error) if db::is_unavailable(error) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable")
             }
-            Self::Database(_) | Self::CutOff(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+            Self::Database(_) | Self::Interrupted(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         }
     }
 
@@ -65,7 +65,7 @@ impl Problem for OrderError {
         }
     }
 
-    /// The order as it is, and what there was too little of.
+    /// The order in its current state and, if stock was short, the short products.
     fn members(&self) -> Map<String, Value> {
         let (Self::InsufficientStock(order) | Self::AlreadyFinal(order)) = self else {
             return Map::new();
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_database_that_is_away_is_so_for_a_time_and_what_is_wrong_here_is_not_told() {
+    fn an_unavailable_database_is_503_and_any_other_database_error_is_500() {
         let answered = |error: sqlx::Error| OrderError::from(error).parts();
         assert_eq!(
             answered(sqlx::Error::PoolTimedOut),

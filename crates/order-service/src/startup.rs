@@ -1,4 +1,4 @@
-//! Puts the service together and runs it.
+//! Assembles the service and runs it.
 
 use std::error::Error;
 
@@ -7,10 +7,12 @@ use db::{Db, Migrations};
 use service_kit::{Runtime, Server};
 
 use crate::checkout::Checkout;
+use crate::cleanup::KeyCleanup;
 use crate::config::Config;
+use crate::decisions::Decisions;
 use crate::inventory::Inventory;
 use crate::products::Products;
-use crate::stock::Stock;
+use crate::stock::StockSync;
 use crate::{NAME, docs, routes};
 
 static MIGRATIONS: Migrations = Migrations {
@@ -18,19 +20,18 @@ static MIGRATIONS: Migrations = Migrations {
     postgres: sqlx::migrate!("../../migrations/order-service/postgres"),
 };
 
-/// Runs the service with the verifier that its configuration asks for.
+/// Runs the service with the verifier that the configuration describes.
 pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>> {
     let verifier = config.auth.verifier(NAME, &runtime)?;
     run_with(config, verifier, runtime).await
 }
 
-/// Runs the service with this verifier, as tests do that sign their own tokens.
+/// Runs the service with the given verifier. Tests use it, which sign their own tokens.
 pub async fn run_with(config: Config, verifier: Verifier, runtime: Runtime) -> Result<(), Box<dyn Error>> {
     let db = Db::open(&config.database, &MIGRATIONS).await?;
-    let inventory = Inventory(config.inventory.client()?);
-    let stock = Stock {
+    let stock = StockSync {
         db: db.clone(),
-        inventory,
+        inventory: Inventory(config.inventory.client()?),
         clock: runtime.clock.clone(),
     };
     let checkout = Checkout {
@@ -39,24 +40,35 @@ pub async fn run_with(config: Config, verifier: Verifier, runtime: Runtime) -> R
         stock: stock.clone(),
         clock: runtime.clock.clone(),
     };
-    let mut worker = actix_web::rt::spawn(stock.clone().keep_working());
+    let decisions = Decisions {
+        db: db.clone(),
+        stock: stock.clone(),
+        clock: runtime.clock.clone(),
+    };
+    let cleanup = KeyCleanup {
+        db: db.clone(),
+        clock: runtime.clock.clone(),
+    };
+    let mut worker = actix_web::rt::spawn(stock.run_worker());
+    let cleanup = actix_web::rt::spawn(cleanup.run());
 
     let database = db.clone();
     let service = Server::new(NAME, routes::routes, docs::handlers())
         .verifier(verifier)
         .data(db.clone())
         .data(checkout)
-        .data(stock)
+        .data(decisions)
         .data(runtime.clock)
         .ready_when("database", move || database.clone().is_reachable())
         .run(runtime.listener, runtime.shutdown);
     let served = tokio::select! {
         served = service => served,
-        // Without it orders would be taken and never settled.
-        _ = &mut worker => Err(std::io::Error::other("the worker has ended")),
+        // Without the worker, orders would be accepted and never finished.
+        _ = &mut worker => Err(std::io::Error::other("the stock worker has stopped")),
     };
-    // What it is at in this moment is as unfinished as after a crash, and taken up as that.
+    // A task that is aborted here is repeated after the next start, as after a crash.
     worker.abort();
+    cleanup.abort();
     served?;
     db.close().await;
     Ok(())

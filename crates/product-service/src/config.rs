@@ -1,4 +1,4 @@
-//! What the service has to be told.
+//! The configuration of the service.
 
 use db::DatabaseUrl;
 use service_kit::{AuthSettings, Env, Settings};
@@ -6,14 +6,14 @@ use service_kit::{AuthSettings, Env, Settings};
 /// The service's configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where products are kept.
+    /// The database that stores products.
     pub database: DatabaseUrl,
-    /// Whose tokens to believe.
+    /// The issuer and keys that tokens are verified with.
     pub auth: AuthSettings,
 }
 
 impl Config {
-    /// Reads it.
+    /// Reads the configuration. Problems are collected in `env`, which reports all of them together.
     pub fn read(env: &mut Env, settings: Settings) -> Self {
         let file = DatabaseUrl::Sqlite(settings.data_dir.join("product-service.db"));
         Self {

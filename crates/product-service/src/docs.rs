@@ -1,4 +1,4 @@
-//! What the handlers say of themselves, for the OpenAPI document. A test holds this list equal to the routes.
+//! The handlers' part of the OpenAPI document. A test checks that it lists exactly the routes of the service.
 
 use utoipa::OpenApi;
 
@@ -6,12 +6,12 @@ use crate::routes::{change, create, delete, list, show};
 
 #[derive(OpenApi)]
 #[openapi(
-    info(description = "The catalogue: who sells what, and for how much."),
+    info(description = "The product catalogue: names, descriptions, prices and owners."),
     paths(list::list, show::show, create::create, change::change, delete::delete)
 )]
 struct Handlers;
 
-/// The handlers' own description.
+/// The OpenAPI description of the handlers.
 #[must_use]
 pub fn handlers() -> utoipa::openapi::OpenApi {
     Handlers::openapi()

@@ -1,4 +1,4 @@
-//! What a product is, and who may do what with it. No statements, no calls.
+//! Products and the rules that govern them. No SQL and no calls to other services.
 
 mod product;
 mod search;

@@ -1,8 +1,7 @@
 //! What can go wrong, and how it is answered.
 
 use actix_web::http::StatusCode;
-use auth::FieldError;
-use service_kit::{Problem, RequestError, problem};
+use service_kit::{CommonError, Problem, problem};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ProductError {
@@ -13,9 +12,7 @@ pub(crate) enum ProductError {
     #[error("The product is not the version that was asked for.")]
     ChangedMeanwhile,
     #[error(transparent)]
-    Request(#[from] RequestError),
-    #[error("The database can't be asked.")]
-    Database(#[from] sqlx::Error),
+    Common(#[from] CommonError),
 }
 
 impl Problem for ProductError {
@@ -24,19 +21,8 @@ impl Problem for ProductError {
             Self::NotFound => (StatusCode::NOT_FOUND, "product_not_found"),
             Self::NotYours => (StatusCode::FORBIDDEN, "forbidden"),
             Self::ChangedMeanwhile => (StatusCode::PRECONDITION_FAILED, "precondition_failed"),
-            Self::Request(error) => error.parts(),
-            Self::Database(error) if db::is_unavailable(error) => {
-                (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable")
-            }
-            Self::Database(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
-        }
-    }
-
-    fn fields(&self) -> Vec<FieldError> {
-        match self {
-            Self::Request(error) => error.fields(),
-            _ => Vec::new(),
+            Self::Common(error) => error.parts(),
         }
     }
 }
-problem!(ProductError);
+problem!(ProductError, Common);

@@ -1,7 +1,7 @@
-//! The catalogue. Anyone may look; whoever may sell owns what they put up; an admin may take it down.
+//! The product catalogue. Everyone may read it. A user with the scope `products:write` creates products and owns them; the
+//! owner and admins change them, and only admins delete them.
 //!
-//! To read it: `routes` lists every URL and its handler, `routes/…` has one use case a file, `domain` says what a product is
-//! and who may change it, `store` how it is kept.
+//! `routes` lists every URL and its handler, with one use case per file below it. `domain` holds the rules and `store` the SQL.
 
 mod config;
 mod docs;
@@ -19,10 +19,10 @@ pub use self::config::Config;
 pub use self::docs::handlers;
 pub use self::routes::routes;
 
-/// The service's name: its program's, its audience's, its row's in the register.
+/// The service's name: of its program, its tokens' audience and its entry in the register.
 pub const NAME: &str = "product-service";
 
-/// Runs the service, configured by the environment, until it is told to stop.
+/// Reads the configuration from the environment and runs the service until it is asked to stop.
 #[must_use]
 pub fn launch(input: StandardInput) -> ExitCode {
     service_kit::launch(NAME, Config::read, startup::run, input)

@@ -1,4 +1,4 @@
-//! Every method, URL and handler of the service. Who may call stands in the handler's first argument.
+//! Every route of the service. The type of a handler's first argument is its policy.
 
 pub(crate) mod change;
 pub(crate) mod create;
@@ -12,9 +12,9 @@ use auth::Routes;
 #[must_use]
 pub fn routes() -> Routes {
     Routes::new()
-        .get("/products", list::list) // Anyone
-        .get("/products/{id}", show::show) // Anyone
-        .post("/products", create::create) // HasScope<ProductsWrite>
-        .patch("/products/{id}", change::change) // VerifyToken: its owner, or an admin
-        .delete("/products/{id}", delete::delete) // IsAdmin
+        .get("/products", list::list)
+        .get("/products/{id}", show::show)
+        .post("/products", create::create)
+        .patch("/products/{id}", change::change)
+        .delete("/products/{id}", delete::delete)
 }

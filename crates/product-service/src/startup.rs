@@ -2,7 +2,6 @@
 
 use std::error::Error;
 
-use auth::Verifier;
 use db::{Db, Migrations};
 use service_kit::{Runtime, Server};
 
@@ -14,14 +13,12 @@ static MIGRATIONS: Migrations = Migrations {
     postgres: sqlx::migrate!("../../migrations/product-service/postgres"),
 };
 
-/// Runs the service with the verifier that its configuration asks for.
+/// Runs the service until shutdown is requested.
+///
+/// # Errors
+/// When the database or the listener can't be opened, or a migration fails.
 pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>> {
     let verifier = config.auth.verifier(NAME, &runtime)?;
-    run_with(config, verifier, runtime).await
-}
-
-/// Runs the service with this verifier, as tests do that sign their own tokens.
-pub async fn run_with(config: Config, verifier: Verifier, runtime: Runtime) -> Result<(), Box<dyn Error>> {
     let db = Db::open(&config.database, &MIGRATIONS).await?;
     let database = db.clone();
     Server::new(NAME, routes::routes, docs::handlers())

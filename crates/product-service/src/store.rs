@@ -1,4 +1,4 @@
-//! How products are kept.
+//! The database tables and their SQL.
 
 mod products;
 

@@ -1,13 +1,17 @@
-//! Configuration: read once at start from the environment and `.env`, typed, and with all its problems reported together.
+//! Configuration: read once at startup from the environment and `.env`, typed, with all problems reported together.
 
-mod calls;
 mod env;
+mod errors;
+mod neighbours;
 mod register;
 mod roles;
 mod settings;
+mod vars;
 
-pub use self::calls::{Neighbour, Neighbours};
-pub use self::env::{ConfigErrors, ConfigProblem, Env};
+pub use self::env::Env;
+pub use self::errors::{ConfigErrors, ConfigNotes, ConfigProblem};
+pub use self::neighbours::{Neighbour, Neighbours};
+pub(crate) use self::register::reachable_ip;
 pub use self::register::{Register, RegisteredService};
 pub use self::roles::{Role, Roles};
 pub use self::settings::{AuthSettings, KeySource, Settings};

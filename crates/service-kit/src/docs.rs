@@ -22,8 +22,10 @@ pub fn document(service: &str, handlers: &OpenApi, routes: &Routes) -> Value {
     }
     document["components"]["securitySchemes"]["bearer"] =
         json!({"type": "http", "scheme": "bearer", "bearerFormat": "JWT"});
-    if routes.iter().any(|route| route.policy == Policy::Client) {
-        document["components"]["securitySchemes"]["client"] = json!({"type": "http", "scheme": "basic"});
+    for route in routes.iter() {
+        if let Policy::Custom(scheme) = route.policy {
+            document["components"]["securitySchemes"][scheme] = json!({"type": "http", "scheme": "basic"});
+        }
     }
     document["components"]["schemas"]["Problem"] = problem_schema();
     for (path, summary, media_type) in OF_EVERY_SERVICE {
@@ -64,16 +66,17 @@ fn complete(operation: &mut Map<String, Value>, route: &ListedRoute) {
         Policy::User => (json!([{"bearer": []}]), "any user".to_owned()),
         Policy::AnyRole(roles) => (json!([{"bearer": []}]), format!("role {}", roles.join(" or "))),
         Policy::Scope(scope) => (json!([{"bearer": [scope]}]), format!("scope {scope}")),
-        Policy::Service => (json!([{"bearer": []}]), "services".to_owned()),
-        Policy::Client => (
-            json!([{"client": []}]),
-            "registered clients, by their secret".to_owned(),
-        ),
+        Policy::AnyService => (json!([{"bearer": []}]), "any service".to_owned()),
+        Policy::Service(name) => (json!([{"bearer": []}]), name.to_owned()),
+        Policy::Custom(scheme) => (json!([{scheme: []}]), format!("security scheme {scheme}")),
     };
     operation.insert("security".to_owned(), security);
     operation.insert("x-who-may-call".to_owned(), json!(who));
     let mut follow = Vec::new();
-    let needs_token = !matches!(route.policy, Policy::Anyone | Policy::Optional | Policy::Client);
+    let needs_token = !matches!(
+        route.policy,
+        Policy::Anyone | Policy::Optional | Policy::Custom(_)
+    );
     if needs_token {
         follow.push((
             "401",
@@ -84,7 +87,7 @@ fn complete(operation: &mut Map<String, Value>, route: &ListedRoute) {
         follow.push(("403", "a known caller who may not do this"));
     }
     // What is asked by form has shapes of its own, and describes them itself.
-    if operation.contains_key("requestBody") && route.policy != Policy::Client {
+    if operation.contains_key("requestBody") && !matches!(route.policy, Policy::Custom(_)) {
         follow.push(("400", "the body, or a header, can't be read"));
         follow.push(("413", "the body is too long"));
         follow.push(("415", "the body is not `application/json`"));

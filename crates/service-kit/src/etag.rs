@@ -1,4 +1,4 @@
-//! Conditional requests (RFC 9110 §13): a reader asks for what changed, a writer insists on what they have seen.
+//! Conditional requests (RFC 9110 §13): a client reads only what changed, and changes only the version that it has seen.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -8,17 +8,17 @@ use serde::Serialize;
 
 use crate::problem::RequestError;
 
-/// The strong validator of a row's version.
+/// The strong entity tag of a row's version.
 #[must_use]
 pub fn of_version(version: i64) -> EntityTag {
     EntityTag::new_strong(version.to_string())
 }
 
-/// Whether a change is meant for this version: so it is without `If-Match`, with `*`, or where the version is named
-/// (RFC 9110 §13.1.1, strong comparison). False is answered with 412.
+/// Whether a request may change this version: it has no `If-Match`, or one with `*` or with this version's tag (RFC 9110
+/// §13.1.1, strong comparison). The handler answers 412 if not.
 ///
 /// # Errors
-/// [`RequestError::InvalidHeader`] on what is no list of entity tags: a guard that can't be read must not be passed.
+/// [`RequestError::InvalidHeader`] if `If-Match` is not a list of entity tags: an invalid condition must not count as met.
 pub fn allows_change(request: &HttpRequest, current: &EntityTag) -> Result<bool, RequestError> {
     if !request.headers().contains_key(IF_MATCH) {
         return Ok(true);
@@ -30,7 +30,7 @@ pub fn allows_change(request: &HttpRequest, current: &EntityTag) -> Result<bool,
     }
 }
 
-/// The weak validator of what has no version of its own, such as a page of a list.
+/// The weak entity tag of a representation without a version, such as a page of a list.
 #[must_use]
 pub fn of_content(representation: &impl Serialize) -> EntityTag {
     let mut hasher = DefaultHasher::new();
@@ -40,8 +40,8 @@ pub fn of_content(representation: &impl Serialize) -> EntityTag {
     EntityTag::new_weak(format!("{:016x}", hasher.finish()))
 }
 
-/// The answer to a read: the representation with its tag, or 304 where the reader has it already (RFC 9110 §13.1.2, weak
-/// comparison). An `If-None-Match` that can't be read counts as none.
+/// The response to a read: the representation with its tag, or 304 if the client already has it (RFC 9110 §13.1.2, weak
+/// comparison). An invalid `If-None-Match` is ignored.
 #[must_use]
 pub fn respond(request: &HttpRequest, tag: EntityTag, representation: &impl Serialize) -> HttpResponse {
     let is_known = request.headers().contains_key(IF_NONE_MATCH)

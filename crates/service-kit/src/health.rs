@@ -1,4 +1,4 @@
-//! Whether the process runs, and whether it can do its work.
+//! Liveness and readiness: whether the process runs, and whether it can answer requests.
 
 use std::fmt;
 use std::future::Future;
@@ -13,7 +13,7 @@ use serde_json::json;
 
 type Check = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = bool>>> + Send + Sync>;
 
-/// What a service needs before it can work, each with a name and a way to ask.
+/// The readiness checks of a service, each with the name of what it requires.
 #[derive(Clone, Default)]
 pub(crate) struct Readiness(Vec<(&'static str, Check)>);
 
@@ -25,6 +25,7 @@ impl Readiness {
         self.0.push((name, Arc::new(move || Box::pin(check()))));
     }
 
+    /// The names of the checks that fail.
     async fn missing(&self) -> Vec<&'static str> {
         let mut missing = Vec::new();
         for (name, check) in &self.0 {
@@ -49,7 +50,7 @@ pub(crate) async fn live(_: Anyone) -> impl Responder {
     HttpResponse::Ok().json(json!({"status": "live"}))
 }
 
-/// `GET /health/ready`: 200, or 503 and what is missing.
+/// `GET /health/ready`: 200, or 503 with the names of the failing checks.
 pub(crate) async fn ready(_: Anyone, readiness: Data<Readiness>) -> impl Responder {
     let missing = readiness.missing().await;
     if missing.is_empty() {

@@ -1,14 +1,14 @@
-//! Ids: UUIDs of version 7 (RFC 9562 §5.7), so that newer rows have higher ids and indexes grow at one end.
+//! Ids: UUIDs of version 7 (RFC 9562 §5.7). Newer rows have higher ids, so indexes grow at one end and lists sort by id.
 
 use std::sync::Mutex;
 
 use chrono::{DateTime, Utc};
 use uuid::{ContextV7, Timestamp, Uuid};
 
-/// A counter beside the time, so that ids made in one millisecond by one process are in order too.
+/// A counter after the timestamp keeps the ids of one millisecond in order, within one process.
 static COUNTER: Mutex<ContextV7> = Mutex::new(ContextV7::new());
 
-/// A new id for something that is made `now`.
+/// A new id for a row that is created `now`.
 #[must_use]
 pub fn new(now: DateTime<Utc>) -> Uuid {
     let seconds = u64::try_from(now.timestamp()).unwrap_or_default();
@@ -22,7 +22,7 @@ pub fn new(now: DateTime<Utc>) -> Uuid {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn ids_made_at_one_moment_are_in_order_and_differ() {
+    fn ids_of_one_moment_are_distinct_and_in_order() {
         let now = auth::Clock::system().now();
         let ids: Vec<_> = (0..1_000).map(|_| super::new(now)).collect();
         assert!(ids.is_sorted_by(|a, b| a < b));

@@ -1,4 +1,4 @@
-//! From `main` to a running service, and to an exit code that says what went wrong.
+//! From `main` to a running service, and to an exit code that says why it ended.
 
 use std::future::Future;
 use std::net::TcpListener;
@@ -7,27 +7,27 @@ use std::process::ExitCode;
 use auth::{Clock, Revocations};
 
 use crate::config::{Env, Settings};
-use crate::healthy;
-use crate::service::Runtime;
+use crate::probe;
+use crate::runtime::Runtime;
 use crate::shutdown::Shutdown;
 use crate::telemetry::Telemetry;
 
-/// `EX_CONFIG` of sysexits.h: the configuration is wrong, and starting again won't help.
+/// `EX_CONFIG` of sysexits.h: the configuration is invalid, so a restart won't help.
 const EX_CONFIG: u8 = 78;
 
-/// Whether the program ends with its standard input, besides on signals.
+/// Whether the program stops when its standard input closes. It always stops on SIGINT and SIGTERM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StandardInput {
-    /// It does not matter.
+    /// Standard input is not read.
     Ignored,
-    /// When it closes, whoever started this program is gone.
+    /// The parent process holds the other end, so a closed input means that the parent has ended.
     EndsWithParent,
 }
 
-/// Runs the service of this name: reads its configuration, starts the log, listens, and serves until told to stop.
+/// Runs the service of this name: reads its configuration, starts the log, listens, and serves until shutdown is requested.
 ///
-/// Called as `<program> healthy`, it asks the service that runs where this one would whether it is ready, and exits with 0 or 1:
-/// for container engines, whose health checks are commands within the container.
+/// Called as `<program> healthy`, it asks the service that listens at the configured address whether it is ready, and exits
+/// with 0 or 1. Container engines need that: their health checks are commands inside the container.
 pub fn launch<C, F>(
     name: &str,
     configure: impl FnOnce(&mut Env, Settings) -> C,
@@ -40,41 +40,50 @@ where
     let mut env = Env::load(name);
     let settings = Settings::read(&mut env, name);
     if std::env::args().nth(1).as_deref() == Some("healthy") {
-        return healthy::ask(settings.listen);
+        return probe::ask(settings.listen);
     }
+
     let telemetry = Telemetry::read(&mut env);
     let listen = settings.listen;
     let config = configure(&mut env, settings);
+    let notes = env.notes();
     let config = match env.finish(config) {
         Ok(config) => config,
         Err(problems) => {
-            eprintln!("{name}: the configuration is not valid:\n{problems}");
+            eprintln!("{name}: the configuration is invalid:\n{problems}");
             return ExitCode::from(EX_CONFIG);
         }
     };
     telemetry.start();
+    notes.log();
+
     let system = actix_web::rt::System::new();
-    let served = system.block_on(async {
+    let outcome = system.block_on(async {
         let listener =
             TcpListener::bind(listen).map_err(|error| format!("can't listen on {listen}: {error}"))?;
         let shutdown = match input {
             StandardInput::Ignored => Shutdown::on_signal()?,
             StandardInput::EndsWithParent => Shutdown::on_signal()?.or_on_closed_input(),
         };
-        let (shutdown, broken_off) = shutdown.while_starting();
         let clock = Clock::system();
-        let revocations = Revocations::new(clock.clone(), Revocations::DEFAULT_CAPACITY);
+        let runtime = Runtime {
+            listener,
+            shutdown: shutdown.clone(),
+            revocations: Revocations::new(clock.clone(), Revocations::DEFAULT_CAPACITY),
+            clock,
+        };
         tokio::select! {
-            served = run(config, Runtime { listener, shutdown, clock, revocations }) => served,
-            () = broken_off => {
-                tracing::info!("stopping before the start has ended");
+            outcome = run(config, runtime) => outcome,
+            () = shutdown.requested_during_startup() => {
+                tracing::info!("stopping during startup");
                 Ok(())
             }
         }
     });
-    // A start that was broken off may have left a thread behind that waits for a lock. The program ends without it.
+    // A cancelled startup may leave a thread that waits for a lock. Dropping the system would wait for that thread.
     std::mem::forget(system);
-    match served {
+
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error, "{name} failed");

@@ -1,4 +1,4 @@
-//! How a service's own errors become answers.
+//! Errors as responses: every error of a service becomes problem details (RFC 9457).
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -6,7 +6,7 @@ use actix_web::http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use auth::{AuthError, FieldError, ProblemDetails};
 use serde_json::{Map, Value};
 
-/// An error with an answer. `Display` is for the caller, `Debug` for the log.
+/// An error with a response. `Display` is for the caller, `Debug` for the log.
 ///
 /// ```
 /// use actix_web::http::StatusCode;
@@ -28,26 +28,33 @@ use serde_json::{Map, Value};
 /// problem!(OrderError);
 /// ```
 pub trait Problem: std::error::Error {
-    /// Status and stable code.
+    /// The status and the stable code.
     fn parts(&self) -> (StatusCode, &'static str);
 
-    /// What is wrong with which field, for 422.
+    /// The invalid fields of the request's body, for 422.
     fn fields(&self) -> Vec<FieldError> {
         Vec::new()
     }
 
-    /// Members of the problem's own (RFC 9457 §3.2): what a program needs to go on from there.
+    /// Extension members (RFC 9457 §3.2): data with which a client can continue.
     fn members(&self) -> Map<String, Value> {
         Map::new()
     }
 
-    /// After how many seconds to try again (RFC 9110 §10.2.3). Soon, where the service is not available for a moment.
+    /// The challenge of a 401 that has nothing to do with access tokens (RFC 9110 §11.6.1).
+    fn challenge(&self) -> Option<HeaderValue> {
+        None
+    }
+
+    /// Seconds after which the client may try again (RFC 9110 §10.2.3). A response with 503 says 1 second if this is `None`.
     fn retry_after(&self) -> Option<u32> {
-        (self.parts().0 == StatusCode::SERVICE_UNAVAILABLE).then_some(1)
+        None
     }
 }
 
-/// Makes a [`Problem`] something that a handler can fail with.
+/// Lets a handler return a [`Problem`] as its error. With the name of the variant that holds a
+/// [`CommonError`](crate::CommonError), `?` also converts `sqlx::Error` and [`RequestError`], and the response to that variant
+/// is `CommonError`'s own: the service's `fields`, `members` and `retry_after` concern only its other variants.
 #[macro_export]
 macro_rules! problem {
     ($error:ty) => {
@@ -57,31 +64,64 @@ macro_rules! problem {
             }
 
             fn error_response(&self) -> $crate::__private::HttpResponse {
-                $crate::__private::answer(self)
+                $crate::__private::respond(self)
+            }
+        }
+    };
+    ($error:ty, $common:ident) => {
+        impl $crate::__private::ResponseError for $error {
+            fn status_code(&self) -> $crate::__private::StatusCode {
+                $crate::Problem::parts(self).0
+            }
+
+            fn error_response(&self) -> $crate::__private::HttpResponse {
+                match self {
+                    Self::$common(error) => $crate::__private::respond(error),
+                    error => $crate::__private::respond(error),
+                }
+            }
+        }
+
+        impl From<$crate::RequestError> for $error {
+            fn from(error: $crate::RequestError) -> Self {
+                Self::$common(error.into())
+            }
+        }
+
+        impl From<$crate::__private::SqlxError> for $error {
+            fn from(error: $crate::__private::SqlxError) -> Self {
+                Self::$common(error.into())
             }
         }
     };
 }
 
-/// The answer to a problem. An internal error says nothing but that it is one.
-pub fn answer(problem: &impl Problem) -> HttpResponse {
+/// The response to a problem. An internal error does not say more than that.
+pub fn respond(problem: &impl Problem) -> HttpResponse {
     let (status, code) = problem.parts();
     let detail = match status {
-        StatusCode::INTERNAL_SERVER_ERROR => "Something went wrong here.".to_owned(),
+        StatusCode::INTERNAL_SERVER_ERROR => "An internal error occurred.".to_owned(),
         _ => problem.to_string(),
     };
-    let details = ProblemDetails::new(status, code).detail(detail);
-    let mut response = details
+    let mut response = ProblemDetails::new(status, code)
+        .detail(detail)
         .errors(problem.fields())
         .members(problem.members())
         .respond();
-    // RFC 6750 §3.1: a token that is good, but not good enough.
+
+    // RFC 6750 §3.1: the token is valid, but does not permit this.
     if code == "forbidden"
         && let Some(challenge) = (AuthError::Forbidden { scope: None }).challenge()
     {
         response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     }
-    if let Some(seconds) = problem.retry_after() {
+
+    if let Some(challenge) = problem.challenge() {
+        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    }
+
+    let is_unavailable = status == StatusCode::SERVICE_UNAVAILABLE;
+    if let Some(seconds) = problem.retry_after().or(is_unavailable.then_some(1)) {
         response
             .headers_mut()
             .insert(RETRY_AFTER, HeaderValue::from(seconds));
@@ -89,13 +129,13 @@ pub fn answer(problem: &impl Problem) -> HttpResponse {
     response
 }
 
-/// What is wrong with a request's form, on any route of any service.
+/// An invalid request, on any route of any service.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
-    /// 400: not JSON, or a member twice.
+    /// 400: the body is not JSON, or an object in it has a duplicate member.
     #[error("The body is not well-formed JSON: {0}.")]
     MalformedJson(String),
-    /// 400: not a form, or a parameter twice.
+    /// 400: the body is not a form, or has a duplicate parameter.
     #[error("The body is not a well-formed form: {0}.")]
     MalformedForm(&'static str),
     /// 413.
@@ -104,25 +144,25 @@ pub enum RequestError {
     /// 415.
     #[error("Send the body as {0}, in UTF-8 and without a content coding.")]
     UnsupportedMediaType(&'static str),
-    /// 422: JSON, but not what is wanted.
-    #[error("The body does not say what is needed.")]
+    /// 422: the body is well-formed, but its fields are invalid.
+    #[error("The request body is invalid.")]
     Invalid(Vec<FieldError>),
-    /// 400: a query that can't be read.
-    #[error("The query is not valid: {0}.")]
+    /// 400: the URL's query is invalid.
+    #[error("The query is invalid: {0}.")]
     InvalidQuery(String),
-    /// 400: a header that can't be read.
-    #[error("The header {0} is not valid.")]
+    /// 400: a header is invalid.
+    #[error("The header {0} is invalid.")]
     InvalidHeader(&'static str),
-    /// 408: the body stopped coming.
+    /// 408: the client stopped sending the body.
     #[error("The body did not arrive in time.")]
     BodyTimeout,
-    /// 400: the connection broke, or the framing of the body is wrong.
-    #[error("The body did not arrive whole.")]
+    /// 400: the connection broke, or the body's framing is invalid.
+    #[error("The body is incomplete.")]
     BodyIncomplete,
 }
 
 impl RequestError {
-    /// One field is wrong.
+    /// One field of the body is invalid.
     #[must_use]
     pub fn field(field: &str, message: impl Into<String>) -> Self {
         Self::Invalid(vec![FieldError {

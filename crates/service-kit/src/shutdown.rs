@@ -1,24 +1,24 @@
-//! When to stop.
+//! The request to stop, from a signal, a closed standard input or a test.
 
-use std::future::Future;
+use std::future::{Future, IntoFuture};
 use std::io::Read as _;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
 
-use futures_util::FutureExt as _;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::oneshot;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-/// Comes true when the service should stop.
-pub struct Shutdown(Pin<Box<dyn Future<Output = ()> + Send>>);
+/// A request to stop the service. Clones share it, and awaiting it waits until the service should stop.
+#[derive(Clone, Debug, Default)]
+pub struct Shutdown {
+    requested: CancellationToken,
+    /// Cancelled once a server accepts requests. From then on the server itself reacts to the request.
+    serving: CancellationToken,
+}
 
 impl Shutdown {
-    /// On SIGINT or SIGTERM.
+    /// Stops on SIGINT or SIGTERM. Call it inside a tokio runtime.
     ///
     /// # Errors
-    /// When the signals can't be listened to.
+    /// When the signal handlers can't be installed.
     pub fn on_signal() -> std::io::Result<Self> {
         let (mut interrupt, mut terminate) =
             (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
@@ -27,76 +27,86 @@ impl Shutdown {
         }))
     }
 
-    /// Also when standard input closes: whoever holds its other end is gone, however they died.
+    /// Stops when this future ends. Call it inside a tokio runtime.
+    #[must_use]
+    pub fn when(request: impl Future<Output = ()> + Send + 'static) -> Self {
+        let shutdown = Self::default();
+        let requested = shutdown.requested.clone();
+        tokio::spawn(async move {
+            request.await;
+            requested.cancel();
+        });
+        shutdown
+    }
+
+    /// Also stops when standard input closes: then the parent process has ended, however it ended.
     #[must_use]
     pub fn or_on_closed_input(self) -> Self {
-        let (closed, on_closed) = oneshot::channel::<()>();
+        let requested = self.requested.clone();
         std::thread::spawn(move || {
             let mut ignored = [0; 256];
             while std::io::stdin().read(&mut ignored).is_ok_and(|read| read > 0) {}
-            drop(closed);
+            requested.cancel();
         });
-        Self::when(async move {
-            tokio::select! { () = self => (), _ = on_closed => () }
-        })
+        self
     }
 
-    /// The same, and what comes true with it as long as nobody waits for it: a start that hangs can be broken off, while whoever
-    /// serves already ends in their own way.
-    pub(crate) fn while_starting(self) -> (Self, impl Future<Output = ()>) {
-        let told = self.shared();
-        let is_awaited = Arc::new(AtomicBool::new(false));
-        let (flag, wait) = (Arc::clone(&is_awaited), told.clone());
-        let awaited = Self::when(async move {
-            flag.store(true, Ordering::Relaxed);
-            wait.await;
-        });
-        let unawaited = async move {
-            told.await;
-            if is_awaited.load(Ordering::Relaxed) {
-                std::future::pending::<()>().await;
-            }
-        };
-        (awaited, unawaited)
+    /// Waits until the service should stop.
+    pub async fn requested(&self) {
+        self.requested.cancelled().await;
     }
 
-    /// When this future ends.
-    #[must_use]
-    pub fn when(ends: impl Future<Output = ()> + Send + 'static) -> Self {
-        Self(Box::pin(ends))
+    /// Reports that a server accepts requests and will stop by itself.
+    pub(crate) fn serving(&self) {
+        self.serving.cancel();
+    }
+
+    /// Waits for a request to stop that comes before [`serving`](Self::serving). It ends a startup that hangs.
+    pub(crate) async fn requested_during_startup(&self) {
+        tokio::select! {
+            biased;
+            () = self.serving.cancelled() => std::future::pending().await,
+            () = self.requested.cancelled() => (),
+        }
     }
 }
 
-impl Future for Shutdown {
+impl IntoFuture for Shutdown {
     type Output = ();
+    type IntoFuture = WaitForCancellationFutureOwned;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.0.as_mut().poll(cx)
-    }
-}
-
-impl std::fmt::Debug for Shutdown {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Shutdown")
+    fn into_future(self) -> Self::IntoFuture {
+        self.requested.cancelled_owned()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::future::ready;
+    use std::future::pending;
+
+    use futures_util::FutureExt as _;
+    use tokio::sync::oneshot;
 
     use super::*;
 
-    #[test]
-    fn a_start_is_broken_off_and_a_service_that_waits_for_its_end_is_not() {
-        let (_unheard, broken_off) = Shutdown::when(ready(())).while_starting();
-        assert!(broken_off.now_or_never().is_some());
+    #[tokio::test]
+    async fn a_shutdown_is_requested_when_its_future_ends_and_for_all_clones() {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let shutdown = Shutdown::when(async { drop(stopped.await) });
+        assert!(shutdown.requested().now_or_never().is_none());
+        drop(stop);
+        shutdown.clone().await;
+        assert!(shutdown.requested().now_or_never().is_some());
+    }
 
-        let (mut serving, broken_off) = Shutdown::when(ready(())).while_starting();
-        assert!((&mut serving).now_or_never().is_some());
-        assert!(broken_off.now_or_never().is_none());
-
-        let (serving, broken_off) = Shutdown::when(std::future::pending()).while_starting();
-        assert!(serving.now_or_never().is_none() && broken_off.now_or_never().is_none());
+    #[tokio::test]
+    async fn a_startup_is_cancelled_and_a_server_is_not() {
+        let shutdown = Shutdown::when(pending());
+        assert!(shutdown.requested_during_startup().now_or_never().is_none());
+        shutdown.requested.cancel();
+        assert!(shutdown.requested_during_startup().now_or_never().is_some());
+        shutdown.serving();
+        assert!(shutdown.requested_during_startup().now_or_never().is_none());
+        assert!(shutdown.requested().now_or_never().is_some());
     }
 }

@@ -1,14 +1,14 @@
-//! Text that people write: rules for it, for [`garde`]'s `custom`, and how searches compare it. Everything that is not refused
-//! round-trips byte for byte.
+//! Text that users write: validation rules for [`garde`]'s `custom`, and how searches compare it. Valid text is stored and
+//! returned unchanged, byte for byte.
 
 use unicode_normalization::UnicodeNormalization as _;
 
-/// One line: `min` to `max` characters, none of them a control character.
+/// One line: `min` to `max` characters (Unicode scalar values) without control characters.
 pub fn line<T: AsRef<str>>(min: usize, max: usize) -> impl FnOnce(&T, &()) -> garde::Result {
     move |text, ()| check(text.as_ref(), min, max, char::is_control)
 }
 
-/// Several lines: as [`line()`], but line feeds and tabs may stand in it.
+/// Several lines: as [`line()`], but line feeds and tabs are allowed.
 pub fn lines<T: AsRef<str>>(min: usize, max: usize) -> impl FnOnce(&T, &()) -> garde::Result {
     move |text, ()| {
         check(text.as_ref(), min, max, |c| {
@@ -17,22 +17,23 @@ pub fn lines<T: AsRef<str>>(min: usize, max: usize) -> impl FnOnce(&T, &()) -> g
     }
 }
 
-/// A text as searches compare it: capitals and the many spellings of an accent folded away. Done here and not in the database,
-/// because the two engines would do it differently. In normal form C, which makes no text much longer, as KC would: a search
-/// costs up to length times length.
+/// A text as searches compare it: in lower case, with one encoding of each accented letter. The database does not do this,
+/// because the two engines differ.
+///
+/// The normal form is C. KC would make some texts much longer, and a search costs up to the product of both lengths.
 #[must_use]
 pub fn fold(text: &str) -> String {
     text.nfc().collect::<String>().to_lowercase().nfc().collect()
 }
 
-/// The pattern of whatever contains this text, for `like … escape '\'` over folded columns. `%` and `_` mean themselves, and
-/// everything contains an empty text.
+/// The pattern for `like … escape '\'` that matches folded columns which contain this text. `%` and `_` match themselves, and
+/// an empty text matches every column.
 #[must_use]
 pub fn containing(text: &str) -> String {
     format!("%{}%", literal(&fold(text)))
 }
 
-/// A text that means itself in a pattern for `like … escape '\'`.
+/// A pattern for `like … escape '\'` that matches exactly this text.
 #[must_use]
 pub fn literal(text: &str) -> String {
     text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_")
@@ -56,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn length_counts_characters_not_bytes() {
+    fn a_length_counts_characters_not_bytes() {
         assert!(line(1, 3)(&"äöü", &()).is_ok());
         assert_eq!(
             line(1, 3)(&"äöüß", &()).unwrap_err().message(),
@@ -71,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn control_characters_are_refused_and_lines_may_break() {
+    fn control_characters_are_refused_except_line_feeds_and_tabs_in_lines() {
         for refused in ["a\0", "\u{7f}", "\u{85}", "a\rb", "\u{1b}[31m"] {
             assert!(line(0, 9)(&refused, &()).is_err(), "{refused:?}");
             assert!(lines(0, 9)(&refused, &()).is_err(), "{refused:?}");
@@ -82,13 +83,13 @@ mod tests {
     }
 
     #[test]
-    fn wildcards_mean_themselves() {
+    fn wildcards_match_themselves() {
         assert_eq!(containing(r"100%_\"), r"%100\%\_\\%");
         assert_eq!(containing(""), "%%");
     }
 
     #[test]
-    fn spellings_of_one_text_are_one() {
+    fn encodings_and_cases_of_one_text_are_equal() {
         assert_eq!(fold("CAFÉ"), fold("cafe\u{301}"));
         assert_eq!(fold("ΑΒΓ"), "αβγ");
     }

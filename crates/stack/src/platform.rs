@@ -94,21 +94,21 @@ async fn serve(mut config: Config) -> Result<(), Failure> {
     if let Some(server) = &config.server {
         databases::make(server, &mut config.services).await?;
     }
-    let mut shutdown = Shutdown::on_signal()?;
+    let shutdown = Shutdown::on_signal()?;
     let (phase, watched) = watch::channel(Phase::Starting);
     let mut children = JoinSet::new();
     for service in &config.services {
         children.spawn(keep_running(service.clone(), watched.clone()));
     }
     let outcome = tokio::select! {
-        () = &mut shutdown => Ok(()),
+        () = shutdown.requested() => Ok(()),
         failed = first_failure(&mut children) => Err(Failure::Service(failed)),
         ready = all_ready(&config.services) => match ready {
             Ok(()) => {
                 phase.send_replace(Phase::Running);
                 print_how_to_use(&config);
                 tracing::info!("everything is ready");
-                shutdown.await;
+                shutdown.requested().await;
                 Ok(())
             }
             Err(error) => Err(Failure::Other(error.into())),

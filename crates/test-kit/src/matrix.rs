@@ -44,7 +44,8 @@ pub async fn check(service: &TestService, routes: Routes) {
         valid("another user", service.person("bob", &["user"])),
         valid("support", service.person("support", &["user", "support"])),
         valid("an admin", service.person("admin", &["user", "admin"])),
-        valid("a service", service.issuer().as_service("order-service")),
+        valid("order-service", service.issuer().as_service("order-service")),
+        valid("another service", service.issuer().as_service("unknown-service")),
         bad("expired", ada().expired()),
         bad("wrong audience", ada().wrong_audience()),
         bad("revoked", ada().revoked()),
@@ -76,7 +77,7 @@ pub async fn check(service: &TestService, routes: Routes) {
             );
             checked += 1;
         }
-        if route.policy == Policy::Client {
+        if let Policy::Custom(_) = route.policy {
             let answer = call(service.client(), route).await;
             assert_eq!(
                 Verdict::of(&answer),
@@ -126,7 +127,7 @@ impl Verdict {
 }
 
 impl Caller {
-    fn verdict(&self, policy: Policy<'_>) -> Verdict {
+    fn verdict(&self, policy: Policy) -> Verdict {
         let open = matches!(policy, Policy::Anyone | Policy::Optional);
         let Some(bearer) = self.bearer.as_ref().filter(|_| self.is_valid) else {
             return if open {
@@ -143,9 +144,10 @@ impl Caller {
             Policy::User => !is_service,
             Policy::AnyRole(roles) => roles.iter().any(|role| holds(role)),
             Policy::Scope(scope) => !is_service && claims.scope.split(' ').any(|held| held == scope),
-            Policy::Service => is_service,
-            // A token is no secret.
-            Policy::Client => return Verdict::Unauthenticated,
+            Policy::AnyService => is_service,
+            Policy::Service(name) => is_service && claims.sub == name,
+            // A token is no credential of another scheme.
+            Policy::Custom(_) => return Verdict::Unauthenticated,
         };
         if admitted {
             Verdict::Admitted

@@ -1,5 +1,5 @@
-//! `JWT_SECRET`: one secret that signs and verifies, the tutorials' way. Whoever can verify can sign, so it is for one team
-//! that trusts all of its services; anything longer-lived wants a published key set.
+//! The shared secret (`JWT_SECRET`), which both signs and verifies. Every service that can verify a token with it can also
+//! forge one, so it suits only services that trust one another; otherwise use a published key set.
 
 use std::fmt;
 
@@ -8,29 +8,30 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::Key;
 
-/// A secret for HS256, long enough and not copied from a tutorial.
+/// A secret for HS256. Short secrets and placeholders are refused.
 #[derive(Clone)]
 pub struct SharedSecret(SecretString);
 
-/// Why a secret is not good enough.
+/// Why a secret is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum WeakSecret {
-    /// RFC 7518 §3.2: a key of the same size as the hash output or larger.
+    /// Shorter than 32 bytes: RFC 7518 §3.2 requires a key at least as long as the hash.
     #[error("must have at least 32 bytes; `openssl rand -base64 48` makes a good one")]
     TooShort,
-    /// A placeholder, or a few characters over and over.
+    /// Contains a word that examples use, or fewer than 10 different characters.
     #[error("looks like a placeholder; `openssl rand -base64 48` makes a good one")]
     Placeholder,
 }
 
 impl SharedSecret {
-    /// The least length, in bytes (RFC 7518 §3.2).
+    /// The minimum length in bytes (RFC 7518 §3.2).
     pub const MIN_BYTES: usize = 32;
 
-    /// Takes the secret as it stands: its UTF-8 bytes are the key.
+    /// Uses the UTF-8 bytes of the text as the key.
     ///
     /// # Errors
-    /// When it is shorter than 32 bytes, has fewer than 10 different characters, or contains a word that examples use.
+    /// If it is shorter than 32 bytes, has fewer than 10 different characters, or contains a word that examples use.
     pub fn new(secret: SecretString) -> Result<Self, WeakSecret> {
         const EXAMPLES: [&str; 8] = [
             "secret",
@@ -54,7 +55,7 @@ impl SharedSecret {
         Ok(Self(secret))
     }
 
-    /// The key's bytes, for the one service that signs.
+    /// The key's bytes, for the service that signs tokens.
     #[must_use]
     pub fn expose(&self) -> &[u8] {
         self.0.expose_secret().as_bytes()
@@ -103,14 +104,14 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_never_printed() {
+    fn debug_does_not_show_the_secret() {
         let text = "abcdefghijklmnopqrstuvwxyz012345";
         let secret = SharedSecret::new(SecretString::from(text)).unwrap();
         assert_eq!(format!("{secret:?}"), "SharedSecret([redacted])");
         assert_eq!(
             secret.expose(),
             text.as_bytes(),
-            "but the one who signs has to have it"
+            "the signing service needs the bytes"
         );
     }
 }

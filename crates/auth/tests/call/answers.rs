@@ -45,13 +45,13 @@ async fn a_body_that_is_not_the_json_that_was_expected_is_told_so() {
         let answer = house.get().await.unwrap();
         assert!(matches!(
             answer.json::<std::collections::HashMap<String, String>>(),
-            Err(CallError::Garbled(_))
+            Err(CallError::InvalidJson(_))
         ));
     }
     let house = House::beside(|_| sends(b"HTTP/1.1 200 X\r\ncontent-length: 3\r\n\r\n\"\xff\""));
     assert!(matches!(
         house.get().await.unwrap().json::<String>(),
-        Err(CallError::Garbled(_))
+        Err(CallError::InvalidJson(_))
     ));
 }
 
@@ -72,7 +72,7 @@ async fn what_is_no_answer_at_all_is_told_so() {
         let house = House::beside(script([sends(bytes).and_hangs_up()]));
         let outcome = at_once(house.post()).await;
         assert!(
-            matches!(outcome, Err(CallError::NoAnswer(_))),
+            matches!(outcome, Err(CallError::NoResponse(_))),
             "{bytes:?} became {outcome:?}"
         );
     }

@@ -107,7 +107,7 @@ async fn what_is_no_bearer_token_is_not_taken_for_one() {
         says(200, "[]"),
         says(204, ""),
     ] {
-        assert_eq!(refused_for(wrong).await, TokenError::Garbled);
+        assert_eq!(refused_for(wrong).await, TokenError::InvalidResponse);
     }
     for right in [
         says(200, &good.to_string()),
@@ -161,7 +161,7 @@ async fn no_answer_is_told_with_its_cause() {
     ] {
         let told = refused_for(does).await;
         assert!(
-            matches!(&told, TokenError::NoAnswer(cause) if !cause.is_empty()),
+            matches!(&told, TokenError::NoResponse(cause) if !cause.is_empty()),
             "{told:?}"
         );
     }
@@ -177,7 +177,7 @@ async fn an_endpoint_that_hangs_is_waited_for_once() {
     let first = tokio::spawn(async move { client.get("/things").send().await });
     house.tokens.until_heard(1).await;
     pass(3.0).await;
-    let is_no_answer = |outcome| matches!(outcome, Err(CallError::NoToken(TokenError::NoAnswer(_))));
+    let is_no_answer = |outcome| matches!(outcome, Err(CallError::NoToken(TokenError::NoResponse(_))));
     assert!(is_no_answer(at_once(first).await.unwrap()));
     for _ in 0..3 {
         assert!(is_no_answer(

@@ -67,7 +67,7 @@ async fn what_went_wrong_before_a_token_came_is_forgotten() {
     pass(3.0).await;
     let outcome = at_once(call).await.unwrap();
     assert!(
-        matches!(outcome, Err(CallError::NoToken(TokenError::NoAnswer(_)))),
+        matches!(outcome, Err(CallError::NoToken(TokenError::NoResponse(_)))),
         "{outcome:?}"
     );
 }

@@ -85,7 +85,7 @@ async fn the_third_answer_is_the_last() {
     assert_eq!((answer.status(), answer.json::<u32>().unwrap()), (503, 3));
 
     house.neighbour.now(|_| hangs_up());
-    assert!(matches!(house.get().await, Err(CallError::NoAnswer(_))));
+    assert!(matches!(house.get().await, Err(CallError::NoResponse(_))));
     assert_eq!(house.neighbour.count(), 6);
 }
 
@@ -94,7 +94,7 @@ async fn what_was_never_sent_is_tried_again_whatever_it_is() {
     let house = House::of(Fake::that(issues(900)), Fake::asleep(fine));
     let begun = Instant::now();
     for _ in 0..3 {
-        assert!(matches!(house.post().await, Err(CallError::NoAnswer(_))));
+        assert!(matches!(house.post().await, Err(CallError::NoResponse(_))));
     }
     // 25 and 50 ms at the least.
     assert!(begun.elapsed() >= Duration::from_millis(3 * 75));

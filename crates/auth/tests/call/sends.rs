@@ -127,7 +127,7 @@ async fn what_is_no_json_is_not_sent() {
         .json(&std::collections::HashMap::from([(vec![1], 1)]))
         .send()
         .await;
-    assert!(matches!(outcome, Err(CallError::Garbled(_))));
+    assert!(matches!(outcome, Err(CallError::InvalidJson(_))));
     assert_eq!((house.neighbour.count(), house.tokens.count()), (0, 0));
 }
 

@@ -107,7 +107,7 @@ async fn a_connection_that_does_not_come_about_was_never_sent_anything() {
     let begun = Instant::now();
     // Three attempts of a second each, where the first alone might have taken three.
     let outcome = client.post("/").send().await;
-    assert!(matches!(outcome, Err(CallError::NoAnswer(_))), "{outcome:?}");
+    assert!(matches!(outcome, Err(CallError::NoResponse(_))), "{outcome:?}");
     assert!(
         (3.0..5.0).contains(&begun.elapsed().as_secs_f64()),
         "{:?}",

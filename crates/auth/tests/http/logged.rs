@@ -60,7 +60,7 @@ async fn a_refusal_is_in_the_log_with_its_reason_and_without_the_token() {
         let lines: Vec<_> = log
             .lines()
             .into_iter()
-            .filter(|line| line.contains("auth::request"))
+            .filter(|line| line.contains("auth::authenticate"))
             .collect();
         assert_eq!(lines.len(), usize::from(told.is_some()), "{lines:?}");
         for (line, told) in lines.iter().zip(told) {

@@ -16,8 +16,8 @@ use actix_web::web::{self, Data, Json, ServiceConfig};
 use actix_web::{App, FromRequest, HttpRequest, HttpResponse, HttpServer};
 use auth::testing::Issuer;
 use auth::{
-    Admin, AnyRole, Anyone, CurrentUser, HasRole, HasScope, IsAdmin, IsService, Keys, ProblemDetails,
-    Revocation, Revocations, Routes, Support, Verifier, VerifyToken, authorize,
+    Admin, AnyRole, Anyone, CurrentUser, FromService, HasRole, HasScope, IsAdmin, IsService, Keys,
+    ProblemDetails, Revocation, Revocations, Routes, Support, Verifier, VerifyToken, authorize,
 };
 use futures_util::future::LocalBoxFuture;
 use serde_json::{Value, json};
@@ -28,8 +28,21 @@ auth::scopes! {
     ReadThings = "things:read";
 }
 
+auth::services! {
+    /// Orders things.
+    OrderService = "order-service";
+}
+
 const SERVICE: &str = "thing-service";
-const GUARDED: [&str; 6] = ["/user", "/admin", "/support", "/either", "/scope", "/service"];
+const GUARDED: [&str; 7] = [
+    "/user",
+    "/admin",
+    "/support",
+    "/either",
+    "/scope",
+    "/service",
+    "/order-service",
+];
 
 async fn anyone(_: Anyone) -> &'static str {
     "anyone"
@@ -55,6 +68,9 @@ async fn scope(user: HasScope<ReadThings>) -> String {
 async fn service(IsService(caller): IsService) -> String {
     caller.name().to_owned()
 }
+async fn order_service(caller: FromService<OrderService>) -> String {
+    caller.name().to_owned()
+}
 
 /// One route for each type that says who may call.
 fn listed(config: &mut ServiceConfig) {
@@ -67,6 +83,7 @@ fn listed(config: &mut ServiceConfig) {
         .get("/either", either)
         .get("/scope", scope)
         .get("/service", service)
+        .get("/order-service", order_service)
         .configure(config);
 }
 
@@ -80,7 +97,8 @@ fn plain(config: &mut ServiceConfig) {
         .route("/support", web::get().to(support))
         .route("/either", web::get().to(either))
         .route("/scope", web::get().to(scope))
-        .route("/service", web::get().to(service));
+        .route("/service", web::get().to(service))
+        .route("/order-service", web::get().to(order_service));
 }
 
 fn challenge(error: &str, description: &str) -> String {
@@ -130,7 +148,7 @@ impl Answer {
     #[track_caller]
     fn assert_no_token(&self) {
         let challenge = r#"Bearer realm="countersign""#;
-        self.assert_problem(401, "no_token", "This needs an access token.", Some(challenge));
+        self.assert_problem(401, "no_token", "An access token is required.", Some(challenge));
     }
 
     #[track_caller]
@@ -145,7 +163,7 @@ impl Answer {
 
     #[track_caller]
     fn assert_forbidden(&self, scope: Option<&str>) {
-        let detail = "You may not do this.";
+        let detail = "You are not allowed to do this.";
         let scope = scope
             .map(|scope| format!(r#", scope="{scope}""#))
             .unwrap_or_default();
@@ -210,9 +228,14 @@ macro_rules! assert_let_in {
             (issuer.as_roles(&["administrator"]).name(name), &["/user"]),
             (issuer.as_roles(&[]).name(name), &["/user"]),
             (issuer.as_service(name).scope("things:read"), &["/service"]),
+            (
+                issuer.as_service("order-service"),
+                &["/service", "/order-service"],
+            ),
         ];
         for (caller, may) in callers {
             let is_service = caller.claims().sid.is_none();
+            let name = if is_service { &caller.claims().sub } else { name };
             let token = caller.token();
             for path in GUARDED {
                 let answer = call!(app, get_as(path, &token));
@@ -233,5 +256,6 @@ macro_rules! assert_let_in {
 mod before_the_handler;
 mod connections;
 mod logged;
+mod middleware;
 mod who_comes_in;
 mod whole_apps;

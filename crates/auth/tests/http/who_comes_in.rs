@@ -36,7 +36,7 @@ macro_rules! assert_refused {
             let token = bearer.token();
             let detail = match code {
                 "token_expired" => "The access token has expired.",
-                "token_revoked" => "The access token was taken back.",
+                "token_revoked" => "The access token was revoked.",
                 _ => "The access token is not valid.",
             };
             for path in GUARDED {

@@ -106,7 +106,7 @@ async fn a_request_is_judged_once_however_many_ask() {
             get_as("/end", &ada.token()).insert_header(("x-session", ada.claims().sid.unwrap().to_string()))
         };
         call!(app, end()).assert(200, "ended");
-        call!(app, end()).assert_bad_token("token_revoked", "The access token was taken back.");
+        call!(app, end()).assert_bad_token("token_revoked", "The access token was revoked.");
     }
 }
 
@@ -123,12 +123,12 @@ async fn a_verifier_that_can_not_judge_says_so_and_lets_nobody_in() {
         (
             builder(Keys::default()).build(),
             "keys_unavailable",
-            "Tokens can't be checked yet.",
+            "Access tokens can't be verified yet.",
         ),
         (
             builder(Keys::fixed(issuer.key_set())).revocations(full).build(),
             "revocation_unknown",
-            "It is not known whether the access token was taken back.",
+            "It is not known whether the access token was revoked.",
         ),
     ] {
         let app = init_service(App::new().app_data(Data::new(verifier)).configure(listed)).await;

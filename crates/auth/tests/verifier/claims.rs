@@ -187,8 +187,8 @@ fn hs512(issuer: &Issuer) -> String {
 fn claims_may_be_written_in_several_ways() {
     let forge = Forge::new();
     let (ada, gateway) = (
-        claims(&forge.issuer.as_user()),
-        claims(&forge.issuer.as_service("gateway")),
+        claims(&forge.issuer.as_user().scope("a")),
+        claims(&forge.issuer.as_service("gateway").scope("a")),
     );
     for good in [
         with(ada.clone(), "aud", json!("platform")),
@@ -196,6 +196,9 @@ fn claims_may_be_written_in_several_ways() {
         with(ada.clone(), "unknown", json!({"a": [1.5, null]})),
         with(ada.clone(), "unknown", nested(100)),
         with(ada.clone(), "exp", json!(i64::MAX)),
+        with(ada.clone(), "exp", json!(4_102_444_800.5)),
+        with(ada.clone(), "exp", json!(4.1e9)),
+        with(ada.clone(), "iat", json!(1_700_000_000.5)),
         with(ada.clone(), "nbf", json!(0)),
         without(ada.clone(), "email"),
         without(ada.clone(), "name"),
@@ -248,11 +251,14 @@ fn a_person_needs_each_claim_in_its_own_type() {
         ("aud", json!([SERVICE]), TokenFault::Audience),
         ("aud", json!(["platform", 5]), TokenFault::Malformed),
         ("exp", json!(forge.now().to_string()), TokenFault::Malformed),
-        ("exp", json!(4_102_444_800.5), TokenFault::Malformed),
         ("exp", json!(u64::MAX), TokenFault::Malformed),
+        ("exp", json!(1e19), TokenFault::Malformed),
+        ("iat", json!(1e19), TokenFault::Malformed),
+        ("nbf", json!(-1e19), TokenFault::Malformed),
         ("nbf", Value::Null, TokenFault::Malformed),
         ("nbf", json!("0"), TokenFault::Malformed),
         ("iat", json!("0"), TokenFault::Malformed),
+        ("jti", json!(""), TokenFault::Claims),
         ("sub", json!("ada"), TokenFault::Claims),
         ("sub", json!(""), TokenFault::Claims),
         (
@@ -303,6 +309,7 @@ fn a_service_is_no_person_and_calls_only_whom_its_token_is_for() {
         ("aud", json!("platform"), TokenFault::Audience),
         ("roles", json!(["admin"]), TokenFault::Claims),
         ("roles", json!([]), TokenFault::Claims),
+        ("jti", json!(""), TokenFault::Claims),
         ("sid", json!(Uuid::new_v4()), TokenFault::Claims),
         // Whom it speaks for and who asked for it differ: that is a person's token, for another audience.
         ("client_id", json!("product-service"), TokenFault::Audience),
@@ -330,8 +337,55 @@ fn a_token_ends_thirty_seconds_after_its_time() {
 
         let from = |nbf: i64| forge.verify(&forge.token(&header(), &with(claims(&of), "nbf", json!(nbf))));
         assert!(from(now + 30).is_ok());
-        assert_eq!(from(now + 31), Err(AuthError::InvalidToken(TokenFault::NotYet)));
-        assert_eq!(from(i64::MAX), Err(AuthError::InvalidToken(TokenFault::NotYet)));
+        assert_eq!(
+            from(now + 31),
+            Err(AuthError::InvalidToken(TokenFault::NotYetValid))
+        );
+        assert_eq!(
+            from(i64::MAX),
+            Err(AuthError::InvalidToken(TokenFault::NotYetValid))
+        );
         assert!(from(i64::MIN).is_ok());
     }
+}
+
+#[test]
+fn a_fraction_of_a_second_never_lengthens_a_tokens_life() {
+    let forge = Forge::new();
+    let now = forge.now();
+    let verify = |claim: &str, time: String| {
+        let mut ada = claims(&forge.issuer.as_user()).to_string();
+        let time = format!("\"{claim}\":{time}");
+        if claim == "nbf" {
+            ada.insert_str(1, &format!("{time},"));
+        } else {
+            let exp = claims_exp(&ada);
+            ada = ada.replace(&exp, &time);
+        }
+        forge.verify(&forge.sign(header().to_string(), ada))
+    };
+
+    assert!(verify("exp", format!("{}.0", now - 29)).is_ok());
+    assert!(verify("exp", format!("{}.9", now - 29)).is_ok());
+    assert_eq!(verify("exp", format!("{}.9", now - 30)), Err(AuthError::Expired));
+    assert!(verify("exp", format!("{}9e-1", now - 29)).is_ok());
+    assert_eq!(
+        verify("exp", format!("{}9e-1", now - 30)),
+        Err(AuthError::Expired)
+    );
+    assert_eq!(verify("exp", "-1e18".to_owned()), Err(AuthError::Expired));
+
+    let too_early = Err(AuthError::InvalidToken(TokenFault::NotYetValid));
+    assert!(verify("nbf", format!("{}.9", now + 29)).is_ok());
+    assert!(verify("nbf", format!("{}.0", now + 30)).is_ok());
+    assert_eq!(verify("nbf", format!("{}.1", now + 30)), too_early);
+    assert_eq!(verify("nbf", "9e18".to_owned()), too_early);
+    assert!(verify("nbf", "-0.5".to_owned()).is_ok());
+}
+
+/// The member `exp` as it is written.
+fn claims_exp(claims: &str) -> String {
+    let begin = claims.find("\"exp\":").unwrap();
+    let length = claims[begin..].find(',').unwrap();
+    claims[begin..begin + length].to_owned()
 }

@@ -183,7 +183,7 @@ fn header_and_payload_are_json_objects_and_say_nothing_twice() {
 #[test]
 fn nothing_that_decides_may_be_said_twice() {
     let forge = Forge::new();
-    let ada = with(claims(&forge.issuer.as_user()), "nbf", json!(0));
+    let ada = with(claims(&forge.issuer.as_user().scope("a")), "nbf", json!(0));
     let payload = ada.to_string();
     for member in ["alg", "kid", "typ"] {
         assert_refused(

@@ -1,4 +1,4 @@
-//! What holds on every route.
+//! Checks that run on every route.
 
 use inventory_service::{NAME, routes};
 use test_kit::{documented, hostile, matrix};
@@ -6,17 +6,17 @@ use test_kit::{documented, hostile, matrix};
 use crate::shop;
 
 #[actix_web::test]
-async fn every_route_lets_in_whom_its_policy_says() {
+async fn every_route_enforces_its_policy() {
     matrix::check(&shop().await.service, routes()).await;
 }
 
 #[actix_web::test]
-async fn every_route_has_an_answer_to_hostile_input() {
+async fn every_route_survives_hostile_input() {
     hostile::check(&shop().await.service, routes()).await;
 }
 
 #[actix_web::test]
-async fn the_openapi_document_is_the_routes() {
+async fn the_openapi_document_lists_exactly_the_routes() {
     let shop = shop().await;
     documented::check(shop.service.anonymous(), routes()).await;
     let document = shop.service.anonymous().get("/openapi.json").await.json();
@@ -28,7 +28,7 @@ async fn the_openapi_document_is_the_routes() {
 }
 
 #[actix_web::test]
-async fn a_service_says_how_it_is() {
+async fn health_and_metrics_are_served() {
     let shop = shop().await;
     shop.service
         .anonymous()

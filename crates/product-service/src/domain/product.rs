@@ -1,4 +1,4 @@
-//! A product.
+//! A product, and what a client may say about one.
 
 use actix_web::http::header::EntityTag;
 use auth::User;
@@ -10,14 +10,14 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 auth::scopes! {
-    /// May sell.
+    /// The right to sell products.
     pub(crate) ProductsWrite = "products:write";
 }
 
-/// The highest price, in minor units.
+/// The highest price, in minor units of the currency.
 const MAX_PRICE_CENTS: i64 = 1_000_000_000_000;
 
-/// Something that is for sale.
+/// A product that is for sale.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::FromRow)]
 pub(crate) struct Product {
     pub id: Uuid,
@@ -25,11 +25,12 @@ pub(crate) struct Product {
     pub description: String,
     /// In minor units of the currency.
     pub price_cents: i64,
-    /// ISO 4217.
+    /// An ISO 4217 code, such as `EUR`.
     pub currency: String,
     pub owner_id: Uuid,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
+    /// Counts the changes. Clients see it as the entity tag.
     #[serde(skip)]
     pub version: i64,
 }
@@ -44,7 +45,7 @@ impl Product {
     }
 }
 
-/// A product to put up.
+/// The body of a request that creates a product.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewProduct {
@@ -64,7 +65,7 @@ pub(crate) struct NewProduct {
 }
 
 impl NewProduct {
-    pub(crate) fn put_up(self, id: Uuid, owner_id: Uuid, now: DateTime<Utc>) -> Product {
+    pub(crate) fn into_product(self, id: Uuid, owner_id: Uuid, now: DateTime<Utc>) -> Product {
         Product {
             id,
             name: self.name,
@@ -79,7 +80,7 @@ impl NewProduct {
     }
 }
 
-/// What to change of a product. What is not named stays.
+/// The body of a request that changes a product. Fields that are absent keep their value.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ProductChange {
@@ -101,18 +102,20 @@ pub(crate) struct ProductChange {
     pub currency: Option<String>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that garde calls")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "garde expects this signature")]
 fn price(cents: &i64, _: &()) -> garde::Result {
     if (0..=MAX_PRICE_CENTS).contains(cents) {
         return Ok(());
     }
-    Err(garde::Error::new(format!("must be from 0 to {MAX_PRICE_CENTS}")))
+    Err(garde::Error::new(format!(
+        "must be between 0 and {MAX_PRICE_CENTS}"
+    )))
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that garde calls")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "garde expects this signature")]
 fn currency_code(code: &str, _: &()) -> garde::Result {
     if code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase()) {
         return Ok(());
     }
-    Err(garde::Error::new("must be three capitals, as in ISO 4217"))
+    Err(garde::Error::new("must be three capital letters (ISO 4217)"))
 }

@@ -4,22 +4,23 @@ use actix_web::http::header::{ETAG, IF_MATCH};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use auth::{Clock, VerifyToken};
-use db::Db;
+use chrono::{DateTime, Utc};
+use db::{Conn, Db};
 use service_kit::{Body, Id, etag};
 
 use crate::domain::{Product, ProductChange};
 use crate::error::ProductError;
 use crate::store::Products;
 
-/// `PATCH /products/{id}`: changes what is named in the body.
+/// `PATCH /products/{id}`: changes the fields that the body contains.
 #[utoipa::path(
     patch, path = "/products/{id}", tag = "products", request_body = ProductChange,
     params(("id" = Uuid, Path), ("if-match" = Option<String>, Header, description = "change only this version")),
     responses(
         (status = 200, body = Product, headers(("etag" = String))),
-        (status = 403, description = "neither its owner nor an admin"),
+        (status = 403, description = "the caller is neither the owner nor an admin"),
         (status = 404, description = "no such product"),
-        (status = 412, description = "not the version that `If-Match` names"),
+        (status = 412, description = "`If-Match` names another version"),
         (status = 422, description = "a field is not valid"),
     ),
 )]
@@ -45,22 +46,31 @@ pub async fn change(
         return Err(ProductError::ChangedMeanwhile);
     }
 
-    // Somebody else may change it between the reading and the writing. Whoever named a version is told; whoever did not
-    // changes what they named and leaves the rest as it is by then.
-    let version = request
-        .headers()
-        .contains_key(IF_MATCH)
-        .then_some(product.version);
-    let changed = Products(&mut tx)
-        .change(product.id, version, &change, clock.now())
-        .await?;
-    let product = changed.ok_or(match version {
-        Some(_) => ProductError::ChangedMeanwhile,
-        None => ProductError::NotFound,
-    })?;
+    let is_conditional = request.headers().contains_key(IF_MATCH);
+    let product = apply(&mut tx, &product, &change, is_conditional, clock.now()).await?;
     tx.commit().await?;
 
     Ok(HttpResponse::Ok()
         .insert_header((ETAG, product.tag()))
         .json(product))
+}
+
+/// Writes the change.
+///
+/// On PostgreSQL another request can change the product after it was read. A conditional change then fails. Any other change
+/// writes only the given fields, so that concurrent changes of different fields are all kept.
+async fn apply(
+    tx: &mut Conn,
+    product: &Product,
+    change: &ProductChange,
+    is_conditional: bool,
+    now: DateTime<Utc>,
+) -> Result<Product, ProductError> {
+    let version = is_conditional.then_some(product.version);
+    let changed = Products(tx).change(product.id, version, change, now).await?;
+    changed.ok_or(if is_conditional {
+        ProductError::ChangedMeanwhile
+    } else {
+        ProductError::NotFound
+    })
 }

@@ -1,4 +1,4 @@
-//! Putting a product up.
+//! Creating a product.
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{ETAG, LOCATION};
@@ -11,7 +11,7 @@ use crate::domain::{NewProduct, Product, ProductsWrite};
 use crate::error::ProductError;
 use crate::store::Products;
 
-/// `POST /products`: puts a product up. It belongs to whoever did.
+/// `POST /products`: creates a product. The caller owns it.
 #[utoipa::path(
     post, path = "/products", tag = "products", request_body = NewProduct,
     responses(
@@ -27,13 +27,13 @@ pub async fn create(
     clock: Data<Clock>,
 ) -> Result<HttpResponse, ProductError> {
     let now = clock.now();
-    let product = new.put_up(id::new(now), user.id(), now);
+    let product = new.into_product(id::new(now), user.id(), now);
 
     let mut tx = db.begin().await?;
     Products(&mut tx).add(&product).await?;
     tx.commit().await?;
 
-    tracing::info!(product.id = %product.id, "put up");
+    tracing::info!(product.id = %product.id, "product created");
     Ok(HttpResponse::Created()
         .insert_header((LOCATION, format!("/products/{}", product.id)))
         .insert_header((ETAG, product.tag()))

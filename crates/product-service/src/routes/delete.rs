@@ -1,4 +1,4 @@
-//! Taking a product down.
+//! Deleting a product.
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
@@ -9,14 +9,14 @@ use service_kit::{Id, etag};
 use crate::error::ProductError;
 use crate::store::Products;
 
-/// `DELETE /products/{id}`: takes a product down. Orders keep what was bought.
+/// `DELETE /products/{id}`: deletes a product. Orders keep their own copy of its name and price.
 #[utoipa::path(
     delete, path = "/products/{id}", tag = "products",
     params(("id" = Uuid, Path), ("if-match" = Option<String>, Header, description = "delete only this version")),
     responses(
-        (status = 204, description = "it is gone"),
+        (status = 204, description = "the product is deleted"),
         (status = 404, description = "no such product"),
-        (status = 412, description = "not the version that `If-Match` names"),
+        (status = 412, description = "`If-Match` names another version"),
     ),
 )]
 #[tracing::instrument(skip_all, fields(product.id = %id, admin.id = %admin.id()))]
@@ -36,12 +36,12 @@ pub async fn delete(
         return Err(ProductError::ChangedMeanwhile);
     }
 
-    // A change since then makes it another version, which nobody asked to delete.
+    // On PostgreSQL another request can change the product after the read above. The admin has not seen that version.
     if !Products(&mut tx).delete(product.id, product.version).await? {
         return Err(ProductError::ChangedMeanwhile);
     }
     tx.commit().await?;
 
-    tracing::info!("taken down");
+    tracing::info!("product deleted");
     Ok(HttpResponse::NoContent().finish())
 }

@@ -6,7 +6,7 @@ use auth::Anyone;
 use db::Db;
 use garde::Validate;
 use serde::{Deserialize, Deserializer};
-use service_kit::{Cursor, Id, Limit, Page, Query, etag, text};
+use service_kit::{Id, Limit, Page, Paging, Query, etag, text};
 use utoipa::IntoParams;
 use uuid::Uuid;
 
@@ -26,25 +26,16 @@ pub struct ListQuery {
     #[garde(skip)]
     #[param(value_type = Option<Uuid>)]
     owner_id: Option<Id>,
-    /// Only these products: up to 100 ids with commas between them. Unknown ones are left out.
+    /// Only these products: up to 100 ids, separated by commas. Unknown ids are ignored. With `ids`, `limit` defaults to 100.
     #[garde(inner(length(max = MAX_IDS)))]
     #[serde(default, deserialize_with = "ids")]
     #[param(value_type = Option<String>)]
     ids: Option<Vec<Id>>,
-    /// How many items a page has: 1 to 100. By default 20, and as many as there are `ids`.
-    #[garde(skip)]
-    #[param(value_type = Option<u8>, minimum = 1, maximum = 100)]
-    limit: Option<Limit>,
-    /// The `next_cursor` of the page before.
-    #[garde(skip)]
-    #[serde(default)]
-    #[param(value_type = Option<String>)]
-    cursor: Cursor,
 }
 
 /// `GET /products`: the catalogue, newest first.
 #[utoipa::path(
-    get, path = "/products", tag = "products", params(ListQuery),
+    get, path = "/products", tag = "products", params(ListQuery, Paging),
     responses(
         (status = 200, body = Page<Product>, headers(("etag" = String))),
         (status = 304, description = "what `If-None-Match` names is still so"),
@@ -54,14 +45,14 @@ pub struct ListQuery {
 pub async fn list(
     _: Anyone,
     Query(query): Query<ListQuery>,
+    paging: Paging,
     request: HttpRequest,
     db: Data<Db>,
 ) -> Result<HttpResponse, ProductError> {
-    let limit = query.limit.unwrap_or(if query.ids.is_some() {
-        Limit::MAX
-    } else {
-        Limit::default()
-    });
+    let limit = match query.ids {
+        Some(_) => paging.limit_or(Limit::MAX),
+        None => paging.limit(),
+    };
     let search = Search {
         text: query.q,
         owner_id: query.owner_id.map(Uuid::from),
@@ -69,7 +60,7 @@ pub async fn list(
     };
 
     let products = Products(&mut db.read().await?)
-        .list(&search, query.cursor, limit)
+        .list(&search, paging.cursor, limit)
         .await?;
 
     let page = Page::of(products, limit, |product| product.id);

@@ -1,4 +1,4 @@
-//! Looking at one product.
+//! Reading one product.
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
@@ -10,12 +10,12 @@ use crate::domain::Product;
 use crate::error::ProductError;
 use crate::store::Products;
 
-/// `GET /products/{id}`: one product.
+/// `GET /products/{id}`: returns one product.
 #[utoipa::path(
     get, path = "/products/{id}", tag = "products", params(("id" = Uuid, Path)),
     responses(
         (status = 200, body = Product, headers(("etag" = String))),
-        (status = 304, description = "what `If-None-Match` names is still so"),
+        (status = 304, description = "the product has not changed since the version in `If-None-Match`"),
         (status = 404, description = "no such product"),
     ),
 )]

@@ -4,14 +4,16 @@ use chrono::{DateTime, Utc};
 use db::{Conn, on};
 use service_kit::text::fold;
 use service_kit::{Cursor, Limit};
-use sqlx::AssertSqlSafe;
+use sqlx::QueryBuilder;
 use uuid::Uuid;
 
 use crate::domain::{Product, ProductChange, Search};
 
+/// The table, seen through one connection or transaction.
 pub(crate) struct Products<'c>(pub &'c mut Conn);
 
 impl Products<'_> {
+    /// The product with this id.
     pub(crate) async fn find(&mut self, id: Uuid) -> Result<Option<Product>, sqlx::Error> {
         const SQL: &str = "
             select id, name, description, price_cents, currency, owner_id, created_at, updated_at, version
@@ -19,42 +21,44 @@ impl Products<'_> {
         on!(self.0, conn => sqlx::query_as(SQL).bind(id).fetch_optional(conn).await)
     }
 
+    /// The products that match the search, newest first: ids are UUIDs of version 7, which sort by time.
     pub(crate) async fn list(
         &mut self,
         search: &Search,
         cursor: Cursor,
         limit: Limit,
     ) -> Result<Vec<Product>, sqlx::Error> {
-        const SQL: &str = r"
+        const SQL: &str = "
             select id, name, description, price_cents, currency, owner_id, created_at, updated_at, version
-            from products
-            where id < $1
-              and ($2 is null or owner_id = $2)
-              and (name_folded like $3 escape '\' or description_folded like $3 escape '\')";
-        let ids = search.ids.as_deref().unwrap_or_default();
-        if search.ids.is_some() && ids.is_empty() {
+            from products where id < ";
+        // `in ()` is not valid SQL on PostgreSQL.
+        if search.ids.as_ref().is_some_and(Vec::is_empty) {
             return Ok(Vec::new());
         }
-        let among = if ids.is_empty() {
-            String::new()
-        } else {
-            format!("and id in ({})", placeholders(5, ids.len()))
-        };
-        let sql = format!("{SQL} {among} order by id desc limit $4");
+
+        let pattern = search.pattern();
         on!(self.0, conn => {
-            // Safe: besides the constant there is nothing in it but numbered placeholders.
-            let mut query = sqlx::query_as(AssertSqlSafe(sql))
-                .bind(cursor.below())
-                .bind(search.owner_id)
-                .bind(search.pattern())
-                .bind(limit.rows());
-            for id in ids {
-                query = query.bind(id);
+            let mut query = QueryBuilder::new(SQL);
+            query.push_bind(cursor.below());
+            query.push(" and (name_folded like ").push_bind(&pattern).push(r" escape '\'");
+            query.push(" or description_folded like ").push_bind(&pattern).push(r" escape '\')");
+            if let Some(owner_id) = search.owner_id {
+                query.push(" and owner_id = ").push_bind(owner_id);
             }
-            query.fetch_all(conn).await
+            if let Some(ids) = &search.ids {
+                query.push(" and id in (");
+                let mut list = query.separated(", ");
+                for id in ids {
+                    list.push_bind(*id);
+                }
+                query.push(")");
+            }
+            query.push(" order by id desc limit ").push_bind(limit.rows());
+            query.build_query_as().fetch_all(conn).await
         })
     }
 
+    /// Inserts a product.
     pub(crate) async fn add(&mut self, product: &Product) -> Result<(), sqlx::Error> {
         const SQL: &str = "
             insert into products (id, name, description, name_folded, description_folded, price_cents, currency,
@@ -77,7 +81,8 @@ impl Products<'_> {
             .map(drop))
     }
 
-    /// Changes what is named, and returns the product as it is then; `None` where it is gone, or not of this version.
+    /// Changes the given fields and returns the product after the change. Returns `None` if the product does not exist, or if
+    /// `version` is given and is not the current one.
     pub(crate) async fn change(
         &mut self,
         id: Uuid,
@@ -107,17 +112,9 @@ impl Products<'_> {
             .await)
     }
 
-    /// Deletes this version, and says whether it was there.
+    /// Deletes the product if this is still its version. Returns whether it was deleted.
     pub(crate) async fn delete(&mut self, id: Uuid, version: i64) -> Result<bool, sqlx::Error> {
         const SQL: &str = "delete from products where id = $1 and version = $2";
         on!(self.0, conn => Ok(sqlx::query(SQL).bind(id).bind(version).execute(conn).await?.rows_affected() == 1))
     }
-}
-
-/// `$5, $6, $7` for `first` 5 and `count` 3.
-fn placeholders(first: usize, count: usize) -> String {
-    (first..first + count)
-        .map(|number| format!("${number}"))
-        .collect::<Vec<_>>()
-        .join(", ")
 }

@@ -1,11 +1,11 @@
-//! Looking through the catalogue.
+//! Creating, reading, listing and searching products.
 
 use serde_json::json;
 
 use crate::{lamp, put_up, shop};
 
 #[actix_web::test]
-async fn what_is_put_up_is_there_for_everyone() {
+async fn a_created_product_is_visible_to_everyone() {
     let shop = shop().await;
     let answer = shop.user("ada").post("/products", lamp()).await;
     answer.assert(201, lamp());
@@ -45,7 +45,7 @@ async fn text_round_trips_byte_for_byte() {
 }
 
 #[actix_web::test]
-async fn a_product_that_breaks_a_rule_is_refused_by_name_of_its_field() {
+async fn an_invalid_field_is_refused_and_named() {
     let shop = shop().await;
     let ada = shop.user("ada");
     for (field, value) in [
@@ -80,7 +80,7 @@ async fn a_product_that_breaks_a_rule_is_refused_by_name_of_its_field() {
 }
 
 #[actix_web::test]
-async fn the_bounds_themselves_are_allowed() {
+async fn the_largest_allowed_values_are_accepted() {
     let shop = shop().await;
     let most = json!({
         "name": "ä".repeat(200), "description": "ö".repeat(5_000), "price_cents": 1_000_000_000_000_i64, "currency": "ABC",
@@ -90,7 +90,7 @@ async fn the_bounds_themselves_are_allowed() {
 }
 
 #[actix_web::test]
-async fn pages_go_through_all_products_once_newest_first() {
+async fn pages_list_every_product_once_newest_first() {
     let shop = shop().await;
     let ada = shop.user("ada");
     for number in 0..7 {
@@ -114,7 +114,7 @@ async fn pages_go_through_all_products_once_newest_first() {
         let Some(cursor) = page["next_cursor"].as_str() else {
             break;
         };
-        // What is put up meanwhile moves nothing.
+        // A product that is created meanwhile does not shift the following pages.
         put_up(&ada, json!({"name": "late", "price_cents": 1, "currency": "EUR"})).await;
         path = format!("/products?limit=3&cursor={cursor}");
     }
@@ -122,7 +122,7 @@ async fn pages_go_through_all_products_once_newest_first() {
 }
 
 #[actix_web::test]
-async fn a_search_looks_in_names_and_descriptions_whatever_the_capitals() {
+async fn a_search_covers_names_and_descriptions_and_ignores_case() {
     let shop = shop().await;
     let ada = shop.user("ada");
     for (name, description) in [
@@ -170,7 +170,7 @@ async fn a_search_looks_in_names_and_descriptions_whatever_the_capitals() {
 }
 
 #[actix_web::test]
-async fn a_list_can_be_of_one_owner_or_of_given_products() {
+async fn a_list_can_be_limited_to_one_owner_or_to_given_ids() {
     let shop = shop().await;
     let (ada, bob) = (shop.user("ada"), shop.user("bob"));
     let lamps = [put_up(&ada, lamp()).await, put_up(&ada, lamp()).await];
@@ -218,6 +218,8 @@ async fn a_list_can_be_of_one_owner_or_of_given_products() {
     for wrong in [
         format!("ids={many},{}", ids[0]),
         "ids=1".to_owned(),
+        format!("ids={}", ids[0].to_uppercase()),
+        format!("owner_id={}", owner.to_uppercase()),
         "owner_id=1".to_owned(),
     ] {
         shop.anonymous()
@@ -228,7 +230,7 @@ async fn a_list_can_be_of_one_owner_or_of_given_products() {
 }
 
 #[actix_web::test]
-async fn given_products_come_on_one_page_unless_a_limit_is_named() {
+async fn a_list_of_ids_fits_on_one_page_unless_a_limit_is_given() {
     let shop = shop().await;
     let ada = shop.user("ada");
     let mut ids = Vec::new();
@@ -258,7 +260,7 @@ async fn given_products_come_on_one_page_unless_a_limit_is_named() {
 }
 
 #[actix_web::test]
-async fn a_reader_who_has_it_already_is_told_so() {
+async fn an_unchanged_product_or_page_is_answered_with_304() {
     let shop = shop().await;
     let ada = shop.user("ada");
     let url = put_up(&ada, lamp()).await;

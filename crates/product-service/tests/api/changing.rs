@@ -1,11 +1,11 @@
-//! Changing a product and taking it down.
+//! Changing and deleting a product.
 
 use serde_json::json;
 
 use crate::{lamp, put_up, shop};
 
 #[actix_web::test]
-async fn its_owner_and_an_admin_may_change_a_product_and_nobody_else() {
+async fn only_the_owner_and_admins_may_change_a_product() {
     let shop = shop().await;
     let url = put_up(&shop.user("ada"), lamp()).await;
 
@@ -38,7 +38,7 @@ async fn its_owner_and_an_admin_may_change_a_product_and_nobody_else() {
 }
 
 #[actix_web::test]
-async fn a_change_keeps_who_owns_it_and_when_it_was_put_up() {
+async fn a_change_keeps_the_owner_and_the_creation_time() {
     let shop = shop().await;
     let url = put_up(&shop.user("ada"), lamp()).await;
     let before = shop.anonymous().get(&url).await.json();
@@ -57,7 +57,7 @@ async fn a_change_keeps_who_owns_it_and_when_it_was_put_up() {
 }
 
 #[actix_web::test]
-async fn a_changed_product_is_found_by_its_new_words_only() {
+async fn a_search_finds_a_changed_product_by_its_new_name_only() {
     let shop = shop().await;
     let url = put_up(&shop.user("ada"), lamp()).await;
     shop.user("ada")
@@ -77,7 +77,7 @@ async fn a_changed_product_is_found_by_its_new_words_only() {
 }
 
 #[actix_web::test]
-async fn a_change_that_breaks_a_rule_changes_nothing() {
+async fn an_invalid_change_changes_nothing() {
     let shop = shop().await;
     let ada = shop.user("ada");
     let url = put_up(&ada, lamp()).await;
@@ -99,7 +99,7 @@ async fn a_change_that_breaks_a_rule_changes_nothing() {
 }
 
 #[actix_web::test]
-async fn whoever_names_a_version_changes_no_other() {
+async fn if_match_guards_against_changing_another_version() {
     let shop = shop().await;
     let ada = shop.user("ada");
     let url = put_up(&ada, lamp()).await;
@@ -146,7 +146,7 @@ async fn whoever_names_a_version_changes_no_other() {
 }
 
 #[actix_web::test]
-async fn of_many_who_change_one_version_at_once_one_does() {
+async fn one_of_many_concurrent_changes_of_a_version_succeeds() {
     let shop = shop().await;
     let ada = shop.user("ada");
     let url = put_up(&ada, lamp()).await;
@@ -168,7 +168,7 @@ async fn of_many_who_change_one_version_at_once_one_does() {
 }
 
 #[actix_web::test]
-async fn changes_of_different_fields_at_once_are_all_kept() {
+async fn concurrent_changes_of_different_fields_are_all_kept() {
     let shop = shop().await;
     let ada = shop.user("ada");
     let url = put_up(&ada, lamp()).await;
@@ -190,7 +190,7 @@ async fn changes_of_different_fields_at_once_are_all_kept() {
 }
 
 #[actix_web::test]
-async fn an_admin_takes_a_product_down_once() {
+async fn an_admin_deletes_a_product_once() {
     let shop = shop().await;
     let url = put_up(&shop.user("ada"), lamp()).await;
     shop.user("ada")
@@ -217,7 +217,7 @@ async fn an_admin_takes_a_product_down_once() {
 }
 
 #[actix_web::test]
-async fn what_was_acknowledged_survives_a_restart() {
+async fn a_product_survives_a_restart() {
     let first = shop().await;
     let url = put_up(&first.user("ada"), lamp()).await;
     let again = crate::restart(first).await;

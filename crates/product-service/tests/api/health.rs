@@ -1,5 +1,5 @@
-//! The program, asked whether the service that runs is ready.
-#![expect(clippy::unwrap_used, reason = "a test stops at what can't be")]
+//! `product-service healthy`: the subcommand that asks a running service whether it is ready.
+#![expect(clippy::unwrap_used, reason = "a test panics when its setup fails")]
 
 use std::net::TcpListener;
 use std::process::{Command, Output};
@@ -12,21 +12,24 @@ use test_kit::{TestRuntime, TestService};
 use crate::shop;
 
 #[actix_web::test]
-async fn the_program_tells_that_the_service_is_ready() {
+async fn a_ready_service_is_reported_as_healthy() {
     let shop = shop().await;
     let asked = healthy(shop.address().port()).await;
     assert!(asked.status.success(), "{asked:?}");
 }
 
 #[actix_web::test]
-async fn it_tells_what_a_service_lacks_that_is_not() {
-    let nobody = nobody_listens();
+async fn the_reason_why_a_service_is_not_ready_is_reported() {
+    let closed_port = closed_port();
     let without_keys = TestService::spawn(
         Issuer::new(NAME),
         move |TestRuntime { database, runtime }| async move {
             let mut env = Env::from_vars(
                 NAME,
-                [("USER_SERVICE_URL", format!("http://127.0.0.1:{nobody}").as_str())],
+                [(
+                    "USER_SERVICE_URL",
+                    format!("http://127.0.0.1:{closed_port}").as_str(),
+                )],
             );
             let auth = Settings::read(&mut env, NAME).auth;
             startup::run(Config { database, auth }, runtime).await
@@ -41,8 +44,8 @@ async fn it_tells_what_a_service_lacks_that_is_not() {
 }
 
 #[actix_web::test]
-async fn it_tells_that_nobody_answers() {
-    let asked = healthy(nobody_listens()).await;
+async fn a_service_that_does_not_answer_is_reported() {
+    let asked = healthy(closed_port()).await;
     assert_eq!(asked.status.code(), Some(1), "{asked:?}");
     assert!(
         String::from_utf8_lossy(&asked.stderr).contains("does not answer"),
@@ -50,7 +53,8 @@ async fn it_tells_that_nobody_answers() {
     );
 }
 
-fn nobody_listens() -> u16 {
+/// A port on which no program listens.
+fn closed_port() -> u16 {
     TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()

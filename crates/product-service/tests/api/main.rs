@@ -8,7 +8,7 @@ mod health;
 use auth::testing::Issuer;
 use product_service::{Config, NAME, startup};
 use serde_json::{Value, json};
-use service_kit::{Env, Settings};
+use service_kit::{AuthSettings, Env, KeySource, Settings};
 use test_kit::{Client, Running, TestRuntime, TestService};
 
 /// A shop that runs.
@@ -26,11 +26,14 @@ async fn restart(shop: TestService) -> TestService {
 }
 
 fn run(issuer: &Issuer) -> impl FnOnce(TestRuntime) -> Running + use<> {
-    let verifier = issuer.verifier();
+    let keys = KeySource::Fixed(issuer.key_set());
     move |TestRuntime { database, runtime }| {
         let mut env = Env::from_vars(NAME, []);
-        let auth = Settings::read(&mut env, NAME).auth;
-        Box::pin(startup::run_with(Config { database, auth }, verifier, runtime))
+        let auth = AuthSettings {
+            keys,
+            ..Settings::read(&mut env, NAME).auth
+        };
+        Box::pin(startup::run(Config { database, auth }, runtime))
     }
 }
 

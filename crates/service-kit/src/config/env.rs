@@ -1,124 +1,98 @@
-//! Reading variables. The form with the service's name in front wins, a secret may be given as a file, and nothing is found
-//! wrong alone: all problems are told together.
+//! Reading variables. One that begins with the service's name wins over the plain one, a secret may be in a file, and all
+//! problems are reported together.
 
 use std::collections::HashMap;
-use std::ffi::{OsStr, OsString};
-use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
+
+use super::errors::{ConfigErrors, ConfigNotes, ConfigProblem};
+use super::vars::{NotUtf8, Vars};
 
 /// The variables that a service reads its configuration from.
 ///
 /// ```
 /// use service_kit::Env;
 ///
-/// let vars = [("PORT", "80"), ("ORDER_SERVICE_PORT", "8083"), ("TTL", "soon")];
+/// let vars = [("PORT", "80"), ("ORDER_SERVICE_PORT", "8083"), ("ORDER_SERVICE_TTL", "soon")];
 /// let mut env = Env::from_vars("order-service", vars);
 /// assert_eq!(env.parse("PORT", 8080_u16, "a port"), 8083);
 /// env.duration("TTL", std::time::Duration::from_secs(900));
-/// assert_eq!(env.finish(()).unwrap_err().to_string(), "TTL must be a time such as `15m` or `7d`");
+/// let problems = env.finish(()).unwrap_err().to_string();
+/// assert_eq!(problems, "ORDER_SERVICE_TTL must be a duration such as `15m` or `7d`");
 /// ```
 #[derive(Debug)]
 pub struct Env {
     prefix: String,
     vars: Vars,
+    /// The variable that was set, by the name that it was read by: `ORDER_SERVICE_PORT` by `PORT`.
+    sources: HashMap<String, String>,
     problems: Vec<ConfigProblem>,
-}
-
-/// Never printed: it holds whatever secrets the environment has. Nor is all of it UTF-8, which matters where it is asked for.
-struct Vars(HashMap<OsString, OsString>);
-
-impl fmt::Debug for Vars {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} variables", self.0.len())
-    }
-}
-
-/// One thing that is wrong with the configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigProblem {
-    /// The variable.
-    pub variable: String,
-    /// What would be right, as the end of a sentence that begins with the variable.
-    pub message: String,
-}
-
-/// All that is wrong with the configuration, one problem a line.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub struct ConfigErrors(pub Vec<ConfigProblem>);
-
-impl fmt::Display for ConfigErrors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, problem) in self.0.iter().enumerate() {
-            let separator = if index == 0 { "" } else { "\n" };
-            write!(f, "{separator}{} {}", problem.variable, problem.message)?;
-        }
-        Ok(())
-    }
+    notes: ConfigNotes,
 }
 
 impl Env {
-    /// The process's environment, and below it the file `.env` of the working directory where there is one.
+    /// The environment of the process. The file `.env` of the working directory, if there is one, adds variables that the
+    /// environment does not set.
     #[must_use]
     pub fn load(service: &str) -> Self {
-        let mut vars = HashMap::new();
-        let mut problems = Vec::new();
-        match dotenvy::from_path_iter(".env") {
-            Err(error) if error.not_found() => {}
-            Err(error) => problems.push(problem(".env", format!("can't be read: {error}"))),
-            Ok(lines) => {
-                for line in lines {
-                    match line {
-                        Ok((name, value)) => drop(vars.insert(name.into(), value.into())),
-                        // dotenvy's own words quote the line, and with it whatever secret stands there.
-                        Err(_) => problems.push(problem(".env", "has a line that is not `NAME=value`")),
-                    }
-                }
-            }
-        }
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "this module is where the environment is read"
-        )]
-        vars.extend(std::env::vars_os());
-        Self {
-            prefix: prefix(service),
-            vars: Vars(vars),
-            problems,
-        }
+        let (vars, problems) = Vars::load();
+        Self::new(service, vars, problems)
     }
 
     /// These variables and no others, for tests.
     #[must_use]
     pub fn from_vars<'v>(service: &str, vars: impl IntoIterator<Item = (&'v str, &'v str)>) -> Self {
-        let vars = vars
-            .into_iter()
-            .map(|(name, value)| (name.into(), value.into()))
-            .collect();
-        Self {
-            prefix: prefix(service),
-            vars: Vars(vars),
-            problems: Vec::new(),
+        Self::new(service, vars.into_iter().collect(), Vec::new())
+    }
+
+    fn new(service: &str, vars: Vars, problems: Vec<ConfigProblem>) -> Self {
+        let mut env = Self {
+            prefix: variable_prefix(service),
+            vars,
+            sources: HashMap::new(),
+            problems,
+            notes: ConfigNotes::default(),
+        };
+        env.ignore_service_link();
+        env
+    }
+
+    /// Kubernetes describes each Service to the containers beside it. For one that is named as this program it sets
+    /// `USER_SERVICE_PORT=tcp://10.0.0.11:8081`, which is not the port to listen on.
+    fn ignore_service_link(&mut self) {
+        let variable = self.prefixed("PORT");
+        let value = self.vars.get(&variable).unwrap_or_default();
+        if let Some(link) = value.filter(|value| value.starts_with("tcp://")) {
+            self.notes.0.push(format!(
+                "{variable}={link} is ignored: Kubernetes sets it for a Service of that name"
+            ));
+            self.vars.remove(&variable);
         }
     }
 
-    /// A variable's value. An empty one counts as absent.
+    /// A variable's value. An empty value counts as absent.
     pub fn text(&mut self, name: &str) -> Option<String> {
-        let prefixed = format!("{}{name}", self.prefix);
-        self.plain(&prefixed).or_else(|| self.plain(name))
+        let variables = [self.prefixed(name), name.to_owned()];
+        variables.into_iter().find_map(|variable| {
+            let value = self.plain(&variable)?;
+            self.sources.insert(name.to_owned(), variable);
+            Some(value)
+        })
     }
 
-    /// A secret: a variable, or the file that the variable with `_FILE` behind its name points to.
+    /// A secret: the value of a variable, or the content of the file that the variable with the suffix `_FILE` names.
     pub fn secret(&mut self, name: &str) -> Option<SecretString> {
-        let prefixed = format!("{}{name}", self.prefix);
-        self.plain_or_file(&prefixed)
-            .or_else(|| self.plain_or_file(name))
-            .map(SecretString::from)
+        let variables = [self.prefixed(name), name.to_owned()];
+        variables.into_iter().find_map(|variable| {
+            let (variable, value) = self.plain_or_file(variable)?;
+            self.sources.insert(name.to_owned(), variable);
+            Some(value.into())
+        })
     }
 
-    /// A variable that has a form, or what stands in for it. `form` says what would be right: "a port".
+    /// A variable of a certain form, or the default. `form` is the end of "must be …": "a port".
     pub fn parse<T: FromStr>(&mut self, name: &str, default: T, form: &str) -> T {
         let Some(text) = self.text(name) else {
             return default;
@@ -129,7 +103,7 @@ impl Env {
         })
     }
 
-    /// As [`parse`](Self::parse), of a variable with a secret in it, such as a URL with a password.
+    /// As [`parse`](Self::parse), of a variable that contains a secret, such as a URL with a password.
     pub fn parse_secret<T: FromStr>(&mut self, name: &str, default: T, form: &str) -> T {
         let Some(secret) = self.secret(name) else {
             return default;
@@ -140,23 +114,37 @@ impl Env {
         })
     }
 
-    /// A stretch of time, such as `15m`, or what stands in for it.
+    /// A duration, such as `15m`, or the default.
     pub fn duration(&mut self, name: &str, default: Duration) -> Duration {
         let Some(text) = self.text(name) else {
             return default;
         };
         humantime::parse_duration(&text).unwrap_or_else(|_| {
-            self.problem(name, "must be a time such as `15m` or `7d`");
+            self.problem(name, "must be a duration such as `15m` or `7d`");
             default
         })
     }
 
-    /// Notes what is wrong with a variable, as the end of a sentence that begins with its name.
-    pub fn problem(&mut self, name: &str, message: impl Into<String>) {
-        self.problems.push(problem(name, message));
+    /// The variable that this name was read from: `ORDER_SERVICE_PORT`, `PORT` or `PORT_FILE`. The name itself if the
+    /// variable is not set.
+    #[must_use]
+    pub fn variable<'n>(&'n self, name: &'n str) -> &'n str {
+        self.sources.get(name).map_or(name, String::as_str)
     }
 
-    /// The configuration, unless anything was wrong.
+    /// Adds a problem with a variable. The message is the rest of a sentence that begins with the variable.
+    pub fn problem(&mut self, name: &str, message: impl Into<String>) {
+        self.problems
+            .push(ConfigProblem::new(self.variable(name), message));
+    }
+
+    /// Remarks that should be logged once the log has started.
+    #[must_use]
+    pub fn notes(&self) -> ConfigNotes {
+        self.notes.clone()
+    }
+
+    /// The configuration, if there was no problem.
     ///
     /// # Errors
     /// All problems together.
@@ -168,33 +156,37 @@ impl Env {
         }
     }
 
-    fn plain(&mut self, name: &str) -> Option<String> {
-        let value = self
-            .vars
-            .0
-            .get(OsStr::new(name))
-            .filter(|value| !value.is_empty())?;
-        let text = value.to_str().map(str::to_owned);
-        if text.is_none() {
-            self.problem(name, "is not UTF-8");
-        }
-        text
+    fn prefixed(&self, name: &str) -> String {
+        format!("{}_{name}", self.prefix)
     }
 
-    fn plain_or_file(&mut self, name: &str) -> Option<String> {
-        let file_name = format!("{name}_FILE");
-        match (self.plain(name), self.plain(&file_name)) {
+    fn plain(&mut self, variable: &str) -> Option<String> {
+        let value = self.vars.get(variable).map(|value| value.map(str::to_owned));
+        value.unwrap_or_else(|NotUtf8| {
+            self.problem(variable, "is not UTF-8");
+            None
+        })
+    }
+
+    /// The variable that is set, of this one and the one with `_FILE`, and the value.
+    fn plain_or_file(&mut self, variable: String) -> Option<(String, String)> {
+        let file_variable = format!("{variable}_FILE");
+        match (self.plain(&variable), self.plain(&file_variable)) {
             (Some(_), Some(_)) => {
-                self.problem(name, format!("and {file_name} are both set: keep one"));
+                self.problem(&variable, format!("and {file_variable} are both set: keep one"));
                 None
             }
-            (Some(value), None) => Some(value),
+            (Some(value), None) => Some((variable, value)),
             (None, Some(path)) => match std::fs::read_to_string(path) {
                 Ok(text) => {
-                    Some(text.trim_end_matches(['\r', '\n']).to_owned()).filter(|text| !text.is_empty())
+                    let text = text.trim_end_matches(['\r', '\n']);
+                    (!text.is_empty()).then(|| (file_variable, text.to_owned()))
                 }
                 Err(error) => {
-                    self.problem(&file_name, format!("names a file that can't be read: {error}"));
+                    self.problem(
+                        &file_variable,
+                        format!("names a file that can't be read: {error}"),
+                    );
                     None
                 }
             },
@@ -203,15 +195,9 @@ impl Env {
     }
 }
 
-fn prefix(service: &str) -> String {
-    format!("{}_", service.to_uppercase().replace('-', "_"))
-}
-
-fn problem(variable: &str, message: impl Into<String>) -> ConfigProblem {
-    ConfigProblem {
-        variable: variable.to_owned(),
-        message: message.into(),
-    }
+/// The beginning of a service's own variables: `ORDER_SERVICE`.
+pub(super) fn variable_prefix(service: &str) -> String {
+    service.to_uppercase().replace('-', "_")
 }
 
 #[cfg(test)]
@@ -226,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn the_form_with_the_services_name_wins_and_an_empty_value_counts_as_none() {
+    fn a_prefixed_variable_wins_and_an_empty_value_counts_as_absent() {
         let vars = [
             ("PORT", "1"),
             ("USER_SERVICE_PORT", "2"),
@@ -241,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn all_problems_are_told_together() {
+    fn all_problems_are_reported_together() {
         let mut env = Env::from_vars("user-service", [("PORT", "http"), ("TTL", "-1s")]);
         assert_eq!(env.parse("PORT", 8081_u16, "a port"), 8081);
         assert_eq!(
@@ -253,14 +239,71 @@ mod tests {
             problems(env),
             [
                 "PORT must be a port",
-                "TTL must be a time such as `15m` or `7d`",
+                "TTL must be a duration such as `15m` or `7d`",
                 "OTHER is missing"
             ]
         );
     }
 
     #[test]
-    fn a_secret_may_come_from_a_file_without_its_last_line_feed() {
+    fn a_problem_names_the_variable_as_it_was_set() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "weak").unwrap();
+        let path = file.path().to_str().unwrap();
+        let vars = [
+            ("ORDER_SERVICE_PORT", "http"),
+            ("PORT", "8083"),
+            ("TTL", "soon"),
+            ("ORDER_SERVICE_DATABASE_URL", "mysql:"),
+            ("KEY_FILE", path),
+            ("ORDER_SERVICE_SECRET_FILE", path),
+        ];
+        let mut env = Env::from_vars("order-service", vars);
+        env.parse("PORT", 0_u16, "a port");
+        env.duration("TTL", Duration::ZERO);
+        env.parse_secret("DATABASE_URL", 0_u16, "a database");
+        for name in ["KEY", "SECRET", "ABSENT"] {
+            env.secret(name);
+            env.problem(name, "is wrong");
+        }
+        assert_eq!(env.variable("PORT"), "ORDER_SERVICE_PORT");
+        assert_eq!(
+            problems(env),
+            [
+                "ORDER_SERVICE_PORT must be a port",
+                "TTL must be a duration such as `15m` or `7d`",
+                "ORDER_SERVICE_DATABASE_URL must be a database",
+                "KEY_FILE is wrong",
+                "ORDER_SERVICE_SECRET_FILE is wrong",
+                "ABSENT is wrong",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_port_that_kubernetes_describes_is_ignored_and_noted() {
+        let link = ("USER_SERVICE_PORT", "tcp://10.0.0.11:8081");
+        for (vars, port) in [(&[link][..], 8081), (&[link, ("PORT", "80")], 80)] {
+            let mut env = Env::from_vars("user-service", vars.iter().copied());
+            assert_eq!(env.parse("PORT", 8081_u16, "a port"), port);
+            let ConfigNotes(notes) = env.notes();
+            assert_eq!(notes.len(), 1);
+            assert!(
+                notes[0].starts_with("USER_SERVICE_PORT=tcp://10.0.0.11:8081 is ignored"),
+                "{notes:?}"
+            );
+            assert!(problems(env).is_empty());
+        }
+
+        // Another service's link is not read, and this program's own variables must be right.
+        let mut env = Env::from_vars("order-service", [link, ("PORT", "tcp://10.0.0.11:8081")]);
+        env.parse("PORT", 0_u16, "a port");
+        assert_eq!(env.notes(), ConfigNotes::default());
+        assert_eq!(problems(env), ["PORT must be a port"]);
+    }
+
+    #[test]
+    fn a_secret_may_be_in_a_file_without_its_last_line_feed() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), " s3cret \n").unwrap();
         let path = file.path().to_str().unwrap();
@@ -271,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_a_form_and_a_secret_in_it_may_come_from_a_file_too() {
+    fn a_value_that_contains_a_secret_may_be_in_a_file_too() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "8083\n").unwrap();
         let vars = [
@@ -288,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_given_twice_or_in_a_file_that_is_not_there_is_a_problem() {
+    fn a_secret_that_is_set_twice_or_whose_file_is_missing_is_a_problem() {
         let mut env = Env::from_vars(
             "user-service",
             [("A", "x"), ("A_FILE", "/nowhere"), ("B_FILE", "/nowhere/b")],
@@ -305,18 +348,14 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_value_that_is_not_utf8_is_a_problem_where_it_is_asked_for() {
+    fn a_value_that_is_not_utf8_is_a_problem_only_when_it_is_read() {
+        use std::ffi::OsStr;
         use std::os::unix::ffi::OsStrExt as _;
 
-        let mut env = Env::from_vars("user-service", [("PORT", "1")]);
-        for name in ["ODD", "USER_SERVICE_PORT", "KEY_FILE"] {
-            env.vars
-                .0
-                .insert(name.into(), OsStr::from_bytes(b"\xff").to_owned());
-        }
-        env.vars
-            .0
-            .insert(OsStr::from_bytes(b"\xff").to_owned(), "odd".into());
+        let invalid = OsStr::from_bytes(b"\xff");
+        let names = ["ODD", "USER_SERVICE_PORT", "KEY_FILE"].map(OsStr::new);
+        let vars = names.into_iter().chain([invalid]).map(|name| (name, invalid));
+        let mut env = Env::new("user-service", vars.collect(), Vec::new());
         assert_eq!(env.text("BIND"), None);
         assert!(env.problems.is_empty(), "{:?}", env.problems);
         env.text("PORT");
@@ -328,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_is_never_printed() {
+    fn debug_does_not_show_the_environment() {
         let env = Env::from_vars("user-service", [("JWT_SECRET", "hunter2")]);
         assert!(!format!("{env:?}").contains("hunter2"));
     }

@@ -1,8 +1,12 @@
 //! The services of the platform, from `services.toml`.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
 use serde::Deserialize;
 
-/// The first port of the platform, unless `PORT_BASE` says otherwise.
+use super::env::variable_prefix;
+
+/// The default of `PORT_BASE`, the first port of the platform.
 pub(crate) const DEFAULT_PORT_BASE: u16 = 8080;
 
 /// The services of the platform.
@@ -13,14 +17,14 @@ pub struct Register {
     services: Vec<RegisteredService>,
 }
 
-/// One row of the register.
+/// One service of the register.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RegisteredService {
-    /// The crate, the program, and the audience of service tokens for it.
+    /// The name of its crate and its program, and the audience of service tokens for it.
     pub name: String,
     port_offset: u16,
-    /// The audiences that it may have service tokens for.
+    /// The services that it may call: the audiences for which it gets service tokens.
     pub calls: Vec<String>,
 }
 
@@ -31,10 +35,18 @@ impl RegisteredService {
         port_base.saturating_add(self.port_offset)
     }
 
-    /// Its name as the environment's variables have it in front: `ORDER_SERVICE`.
+    /// Its origin on this machine, with its default port, when it listens on the address `bind`: `http://127.0.0.1:8081`, or
+    /// `http://[::1]:8081`.
+    #[must_use]
+    pub fn local_url(&self, bind: IpAddr, port_base: u16) -> String {
+        let address = SocketAddr::new(reachable_ip(bind), self.port(port_base));
+        format!("http://{address}")
+    }
+
+    /// The beginning of its own variables: `ORDER_SERVICE`.
     #[must_use]
     pub fn variable_prefix(&self) -> String {
-        self.name.to_uppercase().replace('-', "_")
+        variable_prefix(&self.name)
     }
 
     /// Whether it may call the service of this name.
@@ -52,13 +64,13 @@ impl Register {
     #[must_use]
     #[expect(
         clippy::expect_used,
-        reason = "a file of this repository, held right by a test"
+        reason = "a file of this repository, which a test parses"
     )]
     pub fn built_in() -> Self {
         toml::from_str(include_str!("../../../../services.toml")).expect("services.toml is a register")
     }
 
-    /// The services, in the order in which they are written down.
+    /// The services, in the order of the file.
     pub fn iter(&self) -> impl Iterator<Item = &RegisteredService> {
         self.services.iter()
     }
@@ -70,12 +82,21 @@ impl Register {
     }
 }
 
+/// The address at which a program on this machine reaches a listener: loopback if it listens on all addresses.
+pub(crate) fn reachable_ip(bind: IpAddr) -> IpAddr {
+    match bind {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_built_in_register_has_every_service_once_and_a_port_for_each() {
+    fn each_service_of_the_built_in_register_has_a_port() {
         let register = Register::built_in();
         let ports: std::collections::HashSet<_> = register.iter().map(|service| service.port(8080)).collect();
         assert_eq!(ports.len(), register.services.len());
@@ -90,24 +111,24 @@ mod tests {
                 .as_deref(),
             Some("PRODUCT_SERVICE")
         );
-        assert!(register.find("nobody").is_none());
+        assert!(register.find("no-such-service").is_none());
     }
 
     #[test]
-    fn a_service_calls_only_registered_ones_each_named_once_and_never_itself() {
+    fn a_service_calls_other_registered_services_each_listed_once() {
         let register = Register::built_in();
         for service in register.iter() {
             let called: std::collections::HashSet<_> = service.calls.iter().collect();
             assert_eq!(
                 called.len(),
                 service.calls.len(),
-                "{} names one twice",
+                "{} lists a service twice",
                 service.name
             );
             for called in called {
                 assert!(
                     register.find(called).is_some(),
-                    "{} calls {called}, which there is not",
+                    "{} calls {called}, which is not registered",
                     service.name
                 );
             }
@@ -115,5 +136,19 @@ mod tests {
         }
         let orders = register.find("order-service").unwrap();
         assert!(orders.may_call("inventory-service") && !orders.may_call("gateway"));
+    }
+    #[test]
+    fn a_local_url_has_the_address_that_the_service_is_reachable_at() {
+        let register = Register::built_in();
+        let user_service = register.find("user-service").unwrap();
+        for (bind, url) in [
+            ("127.0.0.1", "http://127.0.0.1:8081"),
+            ("0.0.0.0", "http://127.0.0.1:8081"),
+            ("192.0.2.7", "http://192.0.2.7:8081"),
+            ("::", "http://[::1]:8081"),
+            ("2001:db8::7", "http://[2001:db8::7]:8081"),
+        ] {
+            assert_eq!(user_service.local_url(bind.parse().unwrap(), 8080), url);
+        }
     }
 }

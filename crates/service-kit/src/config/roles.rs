@@ -1,11 +1,11 @@
-//! The roles and what each may do, from `roles.toml`.
+//! The roles and the scopes that each gives, from `roles.toml`.
 
 use serde::Deserialize;
 
-/// Everyone's role.
+/// The role that every user has.
 const USER: &str = "user";
 
-/// The roles of the platform, from the humblest to the highest.
+/// The roles of the platform, in ascending order.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Roles {
@@ -31,7 +31,7 @@ impl Roles {
     #[must_use]
     #[expect(
         clippy::expect_used,
-        reason = "a file of this repository, held right by a test"
+        reason = "a file of this repository, which a test parses"
     )]
     pub fn built_in() -> Self {
         toml::from_str(include_str!("../../../../roles.toml")).expect("roles.toml is a list of roles")
@@ -43,10 +43,10 @@ impl Roles {
         self.roles.iter().any(|role| role.name == name)
     }
 
-    /// These roles as people hold them: `user`, which is everyone's, among them, each once, from the humblest to the highest.
+    /// The roles that a user has who is granted these: without duplicates, in ascending order, and always with `user`.
     ///
     /// # Errors
-    /// The first that is not known.
+    /// The first unknown role.
     pub fn held<'r>(&self, named: &'r [String]) -> Result<Vec<&str>, &'r str> {
         if let Some(unknown) = named.iter().find(|name| !self.have(name)) {
             return Err(unknown);
@@ -57,8 +57,8 @@ impl Roles {
             .collect())
     }
 
-    /// All the scopes that these roles give together, each once, separated by one space (RFC 6749 §3.3). A role that is not
-    /// known gives none.
+    /// The scopes that these roles give together, without duplicates, separated by one space (RFC 6749 §3.3). An unknown role
+    /// gives none.
     #[must_use]
     pub fn scope_of<R: AsRef<str>>(&self, held: &[R]) -> String {
         let mut scopes: Vec<&str> = Vec::new();
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn roles_give_their_scopes_together_and_each_once() {
+    fn scopes_of_several_roles_are_merged_without_duplicates() {
         let roles = Roles::built_in();
         assert_eq!(roles.scope_of(&["user"]), "products:write orders:write");
         assert_eq!(
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn roles_are_held_in_order_each_once_and_user_by_everyone() {
+    fn held_roles_are_ordered_without_duplicates_and_include_user() {
         let held = |named: &[&str]| {
             let named: Vec<_> = named.iter().map(|name| (*name).to_owned()).collect();
             Roles::built_in()
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn an_admin_has_every_scope_that_any_role_gives() {
+    fn an_admin_has_every_scope() {
         let roles = Roles::built_in();
         let names: Vec<_> = roles.roles.iter().map(|role| role.name.as_str()).collect();
         assert_eq!(roles.scope_of(&["admin"]), roles.scope_of(&names));

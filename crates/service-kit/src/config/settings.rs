@@ -1,70 +1,73 @@
-//! What every service has to know: where it listens, whom it trusts to sign, how it logs.
+//! The settings that all services share: addresses, directories, and whose tokens are valid.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use auth::{Keys, RemoteKeys, RemoteKeysError, SharedSecret, Verifier};
+use auth::{KeySet, Keys, RemoteKeys, RemoteKeysError, SharedSecret, Verifier};
 use secrecy::ExposeSecret as _;
 use url::{Position, Url};
 
 use super::env::Env;
 use super::register::{DEFAULT_PORT_BASE, Register, RegisteredService};
 use crate::client_address::TrustedProxies;
-use crate::service::Runtime;
+use crate::runtime::Runtime;
 
 /// The settings that all services share.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where to listen (`BIND`, `PORT`).
+    /// The address on which to listen (`BIND`, `PORT`).
     pub listen: SocketAddr,
-    /// Where embedded databases and generated secrets live (`DATA_DIR`).
+    /// The directory of embedded databases and generated secrets (`DATA_DIR`).
     pub data_dir: PathBuf,
-    /// The platform's own origin, without a slash at its end (`PUBLIC_URL`).
+    /// The platform's public origin, without a trailing slash (`PUBLIC_URL`).
     pub public_url: String,
     /// The first port of the platform (`PORT_BASE`).
     pub port_base: u16,
-    /// Where user-service is (`USER_SERVICE_URL`), without a slash at its end.
+    /// The origin of user-service, without a trailing slash (`USER_SERVICE_URL`).
     pub user_service_url: String,
-    /// Whose word on where a request comes from to take (`TRUSTED_PROXIES`).
+    /// The proxies whose `X-Forwarded-For` is trusted (`TRUSTED_PROXIES`).
     pub trusted_proxies: TrustedProxies,
-    /// Whose tokens to believe.
+    /// Which tokens are valid.
     pub auth: AuthSettings,
 }
 
-/// Whose tokens a service believes.
+/// Which tokens are valid for a service.
 #[derive(Clone, Debug)]
 pub struct AuthSettings {
-    /// `iss` of every token (`AUTH_ISSUER`).
+    /// The issuer (`iss`) of all tokens (`AUTH_ISSUER`).
     pub issuer: String,
-    /// `aud` of people's tokens (`AUTH_AUDIENCE`).
+    /// The audience (`aud`) of users' tokens (`AUTH_AUDIENCE`).
     pub audience: String,
-    /// The keys that tokens are verified with.
+    /// The verification keys.
     pub keys: KeySource,
 }
 
-/// Where a service has its verification keys from.
+/// The source of the verification keys.
 #[derive(Clone, Debug)]
 pub enum KeySource {
-    /// A JWK Set at this URL (`AUTH_JWKS_URL`).
+    /// The key set at this URL (`AUTH_JWKS_URL`).
     Jwks(String),
     /// One shared secret (`JWT_SECRET`).
     Secret(SharedSecret),
+    /// These keys. Only tests use them, because they sign their own tokens.
+    Fixed(KeySet),
 }
 
 impl AuthSettings {
-    /// The verifier for the service of this name. It may begin to follow a JWKS URL, so call it inside a tokio runtime.
+    /// The verifier of the service of this name. It may start to fetch a key set, so call it inside a tokio runtime.
     ///
     /// # Errors
-    /// When the TLS library can't be started.
+    /// When the TLS library can't be initialised.
     pub fn verifier(&self, service: &str, runtime: &Runtime) -> Result<Verifier, RemoteKeysError> {
         let keys = match &self.keys {
             KeySource::Jwks(url) => Keys::remote(RemoteKeys::at(url)?),
             KeySource::Secret(secret) => Keys::fixed(secret.clone().into()),
+            KeySource::Fixed(keys) => Keys::fixed(keys.clone()),
         };
         Ok(self.verifier_with(service, runtime, keys))
     }
 
-    /// The verifier for the service of this name, with keys from elsewhere.
+    /// The verifier of the service of this name, with these keys instead of the configured ones.
     #[must_use]
     pub fn verifier_with(&self, service: &str, runtime: &Runtime, keys: Keys) -> Verifier {
         Verifier::builder(service, &self.issuer, keys)
@@ -78,20 +81,20 @@ impl AuthSettings {
 impl Settings {
     /// Reads the settings of the service of this name.
     pub fn read(env: &mut Env, service: &str) -> Self {
-        let port_base = env.parse("PORT_BASE", DEFAULT_PORT_BASE, "a port");
         let register = Register::built_in();
-        let port_of = |name: &str| {
-            register
-                .find(name)
-                .map_or(port_base, |service| service.port(port_base))
-        };
+        let port_base = env.parse("PORT_BASE", DEFAULT_PORT_BASE, "a port");
+        let default_port = register
+            .find(service)
+            .map_or(port_base, |service| service.port(port_base));
         let bind = env.parse("BIND", IpAddr::V4(Ipv4Addr::LOCALHOST), "an IP address");
-        let port = env.parse("PORT", port_of(service), "a port");
+        let port = env.parse("PORT", default_port, "a port");
+
         let public_url = origin(env, "PUBLIC_URL", &format!("http://localhost:{port_base}"));
-        let user_service = register.find("user-service");
-        let user_service_url = user_service
-            .map(|service| url_of(env, service, port_base))
+        let user_service_url = register
+            .find("user-service")
+            .map(|service| url_of(env, service, bind, port_base))
             .unwrap_or_default();
+
         Self {
             listen: SocketAddr::new(bind, port),
             data_dir: env.text("DATA_DIR").unwrap_or_else(|| "./data".to_owned()).into(),
@@ -108,14 +111,15 @@ impl Settings {
     }
 }
 
-/// Where a service is, without a slash at its end: `<NAME>_URL`, or its own port on this machine.
-pub(super) fn url_of(env: &mut Env, service: &RegisteredService, port_base: u16) -> String {
-    // Not `localhost`: on [::1], where this platform does not listen, anybody on the machine may.
-    let default = format!("http://127.0.0.1:{}", service.port(port_base));
+/// The origin of a service, without a trailing slash: `<NAME>_URL`. By default the service runs on this machine, listens on the
+/// same address as this one, and has its own port.
+pub(super) fn url_of(env: &mut Env, service: &RegisteredService, bind: IpAddr, port_base: u16) -> String {
+    // Not `localhost`: that may resolve to another address than the service's, where any local program can listen.
+    let default = service.local_url(bind, port_base);
     origin(env, &format!("{}_URL", service.variable_prefix()), &default)
 }
 
-/// Reads a URL that is an origin alone (RFC 6454 §4): a scheme, a host, perhaps a port.
+/// Reads a URL that is only an origin (RFC 6454 §4): a scheme, a host and optionally a port.
 fn origin(env: &mut Env, name: &str, default: &str) -> String {
     let text = env.text(name).unwrap_or_else(|| default.to_owned());
     match Url::parse(&text) {
@@ -166,14 +170,14 @@ mod tests {
     }
 
     #[test]
-    fn everything_has_a_default_that_runs_on_one_machine() {
+    fn all_settings_have_defaults_for_one_machine() {
         let settings = read(&[]).unwrap();
         assert_eq!(settings.listen.to_string(), "127.0.0.1:8082");
         assert_eq!(settings.public_url, "http://localhost:8080");
         assert_eq!(settings.auth.issuer, "http://localhost:8080");
         assert_eq!(settings.auth.audience, "platform");
         let KeySource::Jwks(url) = settings.auth.keys else {
-            panic!("a secret out of nowhere")
+            panic!("not a key set")
         };
         assert_eq!(url, "http://127.0.0.1:8081/.well-known/jwks.json");
     }
@@ -184,19 +188,19 @@ mod tests {
         assert_eq!(settings.listen.port(), 9002);
         assert_eq!(settings.auth.issuer, "https://shop.example");
         let KeySource::Jwks(url) = settings.auth.keys else {
-            panic!("a secret out of nowhere")
+            panic!("not a key set")
         };
         assert_eq!(url, "http://127.0.0.1:9001/.well-known/jwks.json");
     }
 
     #[test]
-    fn a_shared_secret_takes_the_place_of_the_key_set() {
+    fn a_shared_secret_replaces_the_key_set() {
         let settings = read(&[("JWT_SECRET", "abcdefghijklmnopqrstuvwxyz012345")]).unwrap();
         assert!(matches!(settings.auth.keys, KeySource::Secret(_)));
     }
 
     #[test]
-    fn what_is_wrong_is_told_by_name_and_without_the_secret() {
+    fn problems_name_their_variables_and_show_no_secret() {
         let problems = read(&[
             ("PORT", "99999"),
             ("BIND", "localhost"),
@@ -205,12 +209,12 @@ mod tests {
             ("AUTH_JWKS_URL", "file:///keys"),
         ])
         .unwrap_err();
-        let named: Vec<_> = problems
+        let variables: Vec<_> = problems
             .lines()
             .filter_map(|line| line.split(' ').next())
             .collect();
         assert_eq!(
-            named,
+            variables,
             ["BIND", "PORT", "PUBLIC_URL", "USER_SERVICE_URL", "AUTH_JWKS_URL"]
         );
 
@@ -220,5 +224,60 @@ mod tests {
             "{problems}"
         );
         assert!(!problems.contains("changeme"));
+    }
+    #[test]
+    fn problems_name_prefixed_variables_and_files_as_they_were_set() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "changeme").unwrap();
+        let problems = read(&[
+            ("PRODUCT_SERVICE_PORT", "99999"),
+            ("PRODUCT_SERVICE_PUBLIC_URL", "shop.example/path"),
+            ("JWT_SECRET_FILE", file.path().to_str().unwrap()),
+        ])
+        .unwrap_err();
+        let variables: Vec<_> = problems
+            .lines()
+            .filter_map(|line| line.split(' ').next())
+            .collect();
+        assert_eq!(
+            variables,
+            [
+                "PRODUCT_SERVICE_PORT",
+                "PRODUCT_SERVICE_PUBLIC_URL",
+                "JWT_SECRET_FILE"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_service_may_listen_on_ipv6() {
+        let settings = read(&[("BIND", "::1")]).unwrap();
+        assert_eq!(settings.listen.to_string(), "[::1]:8082");
+        assert_eq!(settings.user_service_url, "http://[::1]:8081");
+        let KeySource::Jwks(url) = settings.auth.keys else {
+            panic!("not a key set")
+        };
+        assert_eq!(url, "http://[::1]:8081/.well-known/jwks.json");
+
+        let elsewhere = read(&[("BIND", "::"), ("USER_SERVICE_URL", "http://[2001:db8::7]:80/")]).unwrap();
+        assert_eq!(elsewhere.listen.to_string(), "[::]:8082");
+        assert_eq!(elsewhere.user_service_url, "http://[2001:db8::7]");
+    }
+
+    #[test]
+    fn kubernetes_service_links_do_not_change_the_port() {
+        let links = [
+            ("PRODUCT_SERVICE_PORT", "tcp://10.0.0.12:8082"),
+            ("PRODUCT_SERVICE_SERVICE_HOST", "10.0.0.12"),
+            ("PRODUCT_SERVICE_SERVICE_PORT", "8082"),
+            ("PRODUCT_SERVICE_PORT_8082_TCP", "tcp://10.0.0.12:8082"),
+            ("PRODUCT_SERVICE_PORT_8082_TCP_PROTO", "tcp"),
+            ("PRODUCT_SERVICE_PORT_8082_TCP_PORT", "8082"),
+            ("PRODUCT_SERVICE_PORT_8082_TCP_ADDR", "10.0.0.12"),
+            ("USER_SERVICE_PORT", "tcp://10.0.0.11:8081"),
+        ];
+        assert_eq!(read(&links).unwrap().listen.port(), 8082);
+        let with_port = [&links[..], &[("PORT", "80")]].concat();
+        assert_eq!(read(&with_port).unwrap().listen.port(), 80);
     }
 }

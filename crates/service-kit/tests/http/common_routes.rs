@@ -215,7 +215,7 @@ async fn the_description_states_the_policy_of_each_route() {
             "/service",
             "get",
             json!([{"bearer": []}]),
-            "services",
+            "any service",
             vec!["401", "403"],
         ),
         (

@@ -4,6 +4,7 @@
     reason = "a test fails where an expectation does not hold"
 )]
 
+mod background;
 mod bodies;
 mod common_routes;
 mod conditional;

@@ -1,0 +1,95 @@
+//! Authenticates a request: finds its bearer token and verifies it, once per request however many extractors and
+//! middlewares ask.
+
+use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderValue};
+use actix_web::web::Data;
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
+
+use crate::error::{AuthError, TokenFault};
+use crate::policy::Policy;
+use crate::principal::Principal;
+use crate::verifier::Verifier;
+
+/// The outcome of authentication, kept in the request's extensions.
+#[derive(Clone)]
+struct Credential(Result<Principal, AuthError>);
+
+/// Authenticates the caller and applies the policy. `Ok(None)` admits an anonymous caller.
+pub(crate) async fn check(policy: Policy, request: &HttpRequest) -> Result<Option<Principal>, AuthError> {
+    if policy == Policy::Anyone {
+        return Ok(None);
+    }
+    let credential = authenticate(request).await;
+    policy.decide(credential).inspect_err(|error| log(request, error))
+}
+
+/// The same as [`check`], without waiting: `None` if the request is not authenticated yet.
+pub(crate) fn check_authenticated(
+    policy: Policy,
+    request: &HttpRequest,
+) -> Option<Result<Option<Principal>, AuthError>> {
+    if policy == Policy::Anyone {
+        return Some(Ok(None));
+    }
+    let Credential(outcome) = request.extensions().get::<Credential>().cloned()?;
+    Some(policy.decide(outcome))
+}
+
+async fn authenticate(request: &HttpRequest) -> Result<Principal, AuthError> {
+    if let Some(Credential(outcome)) = request.extensions().get::<Credential>() {
+        return outcome.clone();
+    }
+    let outcome = match bearer_token(request) {
+        Ok(token) => match request.app_data::<Data<Verifier>>() {
+            Some(verifier) => verifier.verify(token).await,
+            None => Err(AuthError::NoVerifier),
+        },
+        Err(error) => Err(error),
+    };
+    request.extensions_mut().insert(Credential(outcome.clone()));
+    outcome
+}
+
+/// The token of `Authorization: Bearer` (RFC 6750 §2.1). Tokens in a body or query are not accepted.
+fn bearer_token(request: &HttpRequest) -> Result<&str, AuthError> {
+    let mut headers = request.headers().get_all(AUTHORIZATION);
+    let header = headers.next().ok_or(AuthError::NoToken)?;
+    if headers.next().is_some() {
+        return Err(AuthError::AmbiguousCredentials);
+    }
+
+    let value =
+        std::str::from_utf8(header.as_bytes()).map_err(|_| AuthError::InvalidToken(TokenFault::Header))?;
+    let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(AuthError::NoToken);
+    }
+    // The verifier checks the token's characters: a cached token is compared, any other is decoded.
+    if token.is_empty() {
+        Err(AuthError::InvalidToken(TokenFault::Header))
+    } else {
+        Ok(token)
+    }
+}
+
+fn log(request: &HttpRequest, error: &AuthError) {
+    let code = error.code();
+    let route = request.match_pattern();
+    match error {
+        AuthError::NoVerifier => {
+            tracing::error!("the application has no Data<Verifier>: all authenticated routes fail");
+        }
+        AuthError::InvalidToken(fault) => tracing::info!(code, %fault, route, "refused"),
+        _ => tracing::info!(code, route, "refused"),
+    }
+}
+
+/// Forbids caches to store a response to an authenticated request (RFC 9111 §5.2.2.5), unless the handler set
+/// `Cache-Control`.
+pub(crate) fn forbid_storing<B>(response: &mut HttpResponse<B>) {
+    if !response.headers().contains_key(CACHE_CONTROL) {
+        response
+            .headers_mut()
+            .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+}

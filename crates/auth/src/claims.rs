@@ -1,0 +1,161 @@
+//! The claims of a token, and which principal they identify.
+
+use std::sync::Arc;
+
+use serde::de::Deserializer;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::error::TokenFault;
+use crate::numeric_date;
+use crate::principal::{Principal, Service, ServiceFacts, User, UserFacts};
+
+/// The claims of an access token or a service token (RFC 9068 §2.2); `sid` and `epoch` are this platform's own.
+///
+/// user-service fills them in to sign a token. A verifier returns a [`Principal`] instead.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claims {
+    /// The issuer: the platform's URL.
+    pub iss: String,
+    /// The subject: a user's id, or a service's name.
+    pub sub: String,
+    /// The audiences. A single string is read as a list of one (RFC 7519 §4.1.3).
+    #[serde(deserialize_with = "one_or_many")]
+    pub aud: Vec<String>,
+    /// When the token expires, in Unix seconds. A fraction is rounded down.
+    #[serde(deserialize_with = "numeric_date::rounded_down")]
+    pub exp: i64,
+    /// When the token becomes valid, in Unix seconds. A fraction is rounded up.
+    #[serde(
+        default,
+        deserialize_with = "numeric_date::rounded_up",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub nbf: Option<i64>,
+    /// When the token was issued, in Unix seconds. A fraction is rounded down.
+    #[serde(deserialize_with = "numeric_date::rounded_down")]
+    pub iat: i64,
+    /// The token's id. Never empty.
+    pub jti: String,
+    /// The client that the token was issued to. For a service its own name, as in `sub`.
+    pub client_id: String,
+    /// A user's session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sid: Option<Uuid>,
+    /// A user's epoch: see [`User::epoch`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<i64>,
+    /// A user's email address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// A user's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// A user's roles.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roles: Option<Vec<String>>,
+    /// What the token permits: words separated by one space. Omitted from the token if empty, since RFC 6749 §3.3 requires at
+    /// least one word.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub scope: String,
+}
+
+impl Claims {
+    /// Whether these are the claims of a service. A user's `sub` is an id and never equals a `client_id`.
+    #[must_use]
+    pub fn is_service(&self) -> bool {
+        self.sub == self.client_id
+    }
+
+    /// Whether `aud` includes this audience.
+    #[must_use]
+    pub fn is_for(&self, audience: &str) -> bool {
+        self.aud.iter().any(|aud| aud == audience)
+    }
+
+    /// The principal that the claims identify. The caller has checked signature, issuer, audience and times.
+    pub(crate) fn into_principal(self) -> Result<Principal, TokenFault> {
+        if self.jti.is_empty() {
+            return Err(TokenFault::Claims);
+        }
+        if self.is_service() {
+            self.into_service().map(Principal::Service)
+        } else {
+            self.into_user().map(Principal::User)
+        }
+    }
+
+    fn into_user(self) -> Result<User, TokenFault> {
+        let (Some(session), Some(epoch), Ok(id)) = (self.sid, self.epoch, Uuid::parse_str(&self.sub)) else {
+            return Err(TokenFault::Claims);
+        };
+        // Refuse other spellings of an id, so that `sub` can be compared as text.
+        if id.to_string() != self.sub {
+            return Err(TokenFault::Claims);
+        }
+        Ok(User(Arc::new(UserFacts {
+            id,
+            session,
+            epoch,
+            email: self.email.unwrap_or_default(),
+            name: self.name.unwrap_or_default(),
+            roles: self.roles.unwrap_or_default(),
+            scope: self.scope,
+            token_id: self.jti,
+            expires_at: self.exp,
+        })))
+    }
+
+    fn into_service(self) -> Result<Service, TokenFault> {
+        if self.sub.is_empty() || self.roles.is_some() || self.sid.is_some() {
+            return Err(TokenFault::Claims);
+        }
+        Ok(Service(Arc::new(ServiceFacts {
+            name: self.sub,
+            scope: self.scope,
+            token_id: self.jti,
+            expires_at: self.exp,
+        })))
+    }
+}
+
+fn one_or_many<'de, D: Deserializer<'de>>(value: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Audience {
+        One(String),
+        Many(Vec<String>),
+    }
+    Ok(match Audience::deserialize(value)? {
+        Audience::One(one) => vec![one],
+        Audience::Many(many) => many,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Issuer;
+
+    #[test]
+    fn an_empty_scope_is_omitted_and_an_absent_one_is_read_as_empty() {
+        let issuer = Issuer::new("a");
+        let without = serde_json::to_value(issuer.as_user().claims()).unwrap();
+        let with = serde_json::to_value(issuer.as_user().scope("a b").claims()).unwrap();
+
+        assert_eq!(without.get("scope"), None);
+        assert_eq!(with["scope"], "a b");
+        let claims: Claims = serde_json::from_value(without).unwrap();
+        assert_eq!(claims.scope, "");
+    }
+
+    #[test]
+    fn a_token_without_an_id_identifies_neither_user_nor_service() {
+        let issuer = Issuer::new("a");
+        for token in [issuer.as_user(), issuer.as_service("b")] {
+            let token = token.with(|_, claims| claims.jti.clear());
+
+            assert_eq!(token.claims().clone().into_principal(), Err(TokenFault::Claims));
+        }
+    }
+}

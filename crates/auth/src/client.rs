@@ -1,0 +1,19 @@
+//! Calls to other services, with a service token, retries and a circuit breaker: [`ServiceClient`].
+
+mod circuit;
+mod client_builder;
+mod neighbour;
+mod request;
+mod response;
+mod retry_budget;
+mod service_client;
+mod service_token;
+mod token_endpoint;
+mod trace;
+
+pub use self::client_builder::{ServiceClientBuilder, ServiceClientError};
+pub use self::request::ServiceRequest;
+pub use self::response::{CallError, ServiceResponse};
+pub use self::service_client::ServiceClient;
+pub use self::token_endpoint::{ServiceCredentials, TokenError};
+pub use self::trace::TraceContext;

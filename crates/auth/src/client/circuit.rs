@@ -1,0 +1,126 @@
+//! A circuit breaker: spares a failing neighbour, and spares callers the wait for it.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Consecutive failures after which the circuit opens.
+const MAX_FAILURES: u32 = 10;
+/// How long the circuit stays open. After that, one probe is allowed per period.
+const OPEN_FOR: Duration = Duration::from_secs(5);
+
+/// Decides whether the neighbour is called at all.
+#[derive(Debug, Default)]
+pub(super) struct Circuit(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    failures: u32,
+    open_until: Option<Instant>,
+}
+
+impl Circuit {
+    /// Admits a call, or returns how long the circuit stays open.
+    pub fn admit(&self, now: Instant) -> Result<(), Duration> {
+        let mut state = self.state();
+        match state.open_until {
+            Some(until) if now < until => Err(until - now),
+            // This call is the probe. If its outcome is never recorded, the next period allows another one.
+            Some(_) => {
+                state.open_until = Some(now + OPEN_FOR);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// How long the circuit stays open, if it is open.
+    pub fn open_for(&self, now: Instant) -> Option<Duration> {
+        self.state().open_until?.checked_duration_since(now)
+    }
+
+    /// Records a success. Returns whether it closed the circuit.
+    pub fn record_success(&self) -> bool {
+        let mut state = self.state();
+        state.failures = 0;
+        state.open_until.take().is_some()
+    }
+
+    /// Records a failure. Returns whether it opened the circuit.
+    pub fn record_failure(&self, now: Instant) -> bool {
+        let mut state = self.state();
+        state.failures = state.failures.saturating_add(1);
+        if state.failures < MAX_FAILURES {
+            return false;
+        }
+        state.open_until.replace(now + OPEN_FOR).is_none()
+    }
+
+    // A poisoned lock is safe to use: a panic can't leave the state half-written.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOMENT: Duration = Duration::from_millis(1);
+
+    fn open_circuit(now: Instant) -> Circuit {
+        let circuit = Circuit::default();
+        for _ in 1..MAX_FAILURES {
+            assert!(!circuit.record_failure(now));
+            assert!(circuit.admit(now).is_ok());
+        }
+        assert!(circuit.record_failure(now));
+        circuit
+    }
+
+    #[test]
+    fn only_consecutive_failures_open_the_circuit() {
+        let now = Instant::now();
+        let circuit = Circuit::default();
+        for _ in 0..3 {
+            for _ in 1..MAX_FAILURES {
+                circuit.record_failure(now);
+            }
+            assert!(!circuit.record_success());
+        }
+        assert!(circuit.admit(now).is_ok());
+        assert_eq!(circuit.open_for(now), None);
+
+        let circuit = open_circuit(now);
+        assert_eq!(circuit.admit(now), Err(OPEN_FOR));
+        assert_eq!(circuit.open_for(now), Some(OPEN_FOR));
+        assert_eq!(circuit.open_for(now + OPEN_FOR * 2), None);
+    }
+
+    #[test]
+    fn an_open_circuit_allows_one_probe_per_period() {
+        let now = Instant::now();
+        let circuit = open_circuit(now);
+        let later = now + OPEN_FOR;
+
+        assert!(circuit.admit(later - MOMENT).is_err());
+        assert!(circuit.admit(later).is_ok());
+        assert!(circuit.admit(later).is_err(), "a probe is in flight");
+
+        assert!(!circuit.record_failure(later), "the circuit was already open");
+        assert!(circuit.admit(later + OPEN_FOR - MOMENT).is_err());
+        assert!(circuit.admit(later + OPEN_FOR).is_ok());
+
+        assert!(circuit.record_success());
+        assert!(circuit.admit(later + OPEN_FOR).is_ok());
+    }
+
+    #[test]
+    fn a_probe_without_an_outcome_is_followed_by_another() {
+        let now = Instant::now();
+        let circuit = open_circuit(now);
+        assert!(circuit.admit(now + OPEN_FOR).is_ok());
+        assert!(circuit.admit(now + OPEN_FOR * 2).is_ok());
+    }
+}

@@ -1,0 +1,244 @@
+//! One call: its token, its attempts and its response.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::Method;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use serde::Serialize;
+use tokio::time::{Instant, timeout};
+
+use super::neighbour::Neighbour;
+use super::response::{CallError, ServiceResponse};
+use super::service_token::ServiceToken;
+use super::trace::TraceContext;
+use crate::backoff::Backoff;
+use crate::bounded_body;
+
+const MAX_RESPONSE_BYTES: usize = 4 * 1024 * 1024;
+/// Attempts of a call, the first included.
+const MAX_ATTEMPTS: u32 = 3;
+/// The delay before a retry.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
+/// With less than a tenth of its timeout left, an attempt is not made: its failure would count against a neighbour that
+/// had no chance to respond.
+const MIN_ATTEMPT_FRACTION: u32 = 10;
+
+const X_SERVICE_NAME: HeaderName = HeaderName::from_static("x-service-name");
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// A request to a neighbour, to be sent by [`send`](Self::send).
+#[must_use = "a request does nothing until `send`"]
+#[derive(Debug)]
+pub struct ServiceRequest {
+    neighbour: Arc<Neighbour>,
+    method: Method,
+    url: String,
+    body: Result<Option<Vec<u8>>, serde_json::Error>,
+    is_idempotent: bool,
+    with_token: bool,
+}
+
+impl ServiceRequest {
+    pub(super) fn new(neighbour: Arc<Neighbour>, method: Method, url: String) -> Self {
+        let is_idempotent = method.is_idempotent();
+        Self {
+            neighbour,
+            method,
+            url,
+            body: Ok(None),
+            is_idempotent,
+            with_token: true,
+        }
+    }
+
+    /// Sets a JSON body.
+    pub fn json(mut self, body: &impl Serialize) -> Self {
+        self.body = serde_json::to_vec(body).map(Some);
+        self
+    }
+
+    /// Marks the request as idempotent, so that it may be retried even if the neighbour may have processed it.
+    pub fn idempotent(mut self) -> Self {
+        self.is_idempotent = true;
+        self
+    }
+
+    /// Sends no token. For public routes, which then work even if the token endpoint is down.
+    pub fn without_token(mut self) -> Self {
+        self.with_token = false;
+        self
+    }
+
+    /// Sends the request. Responses of any status are returned.
+    ///
+    /// # Errors
+    /// If there is no response.
+    pub async fn send(self) -> Result<ServiceResponse, CallError> {
+        let body = self.body.map_err(CallError::InvalidJson)?;
+        let call = Call {
+            began: Instant::now(),
+            neighbour: &self.neighbour,
+            method: self.method,
+            url: self.url,
+            body,
+            is_idempotent: self.is_idempotent,
+            with_token: self.with_token,
+        };
+        call.send().await
+    }
+}
+
+struct Call<'c> {
+    began: Instant,
+    neighbour: &'c Neighbour,
+    method: Method,
+    url: String,
+    body: Option<Vec<u8>>,
+    is_idempotent: bool,
+    with_token: bool,
+}
+
+impl Call<'_> {
+    async fn send(&self) -> Result<ServiceResponse, CallError> {
+        let mut token = self.token().await?;
+        let mut attempts = 1;
+        let mut was_token_replaced = false;
+        loop {
+            let outcome = self.attempt(token.as_ref()).await;
+
+            let is_unauthorized = outcome.as_ref().is_ok_and(ServiceResponse::is_unauthorized);
+            if is_unauthorized && !was_token_replaced {
+                // Safe for all methods: a neighbour checks the token before it does anything else.
+                let Some(replacement) = self.replace_token(token).await else {
+                    return outcome;
+                };
+                token = Some(replacement);
+                was_token_replaced = true;
+                continue;
+            }
+
+            if attempts == MAX_ATTEMPTS || !self.is_retriable(&outcome) || !self.wait(attempts).await {
+                return outcome;
+            }
+            attempts += 1;
+        }
+    }
+
+    fn is_retriable(&self, outcome: &Result<ServiceResponse, CallError>) -> bool {
+        match outcome {
+            Ok(response) => self.is_idempotent && response.is_temporary_failure(),
+            // A request that could not connect was never sent.
+            Err(CallError::NoResponse(error)) => self.is_idempotent || error.is_connect(),
+            Err(CallError::Timeout) => self.is_idempotent,
+            Err(_) => false,
+        }
+    }
+
+    /// Waits before a retry. Returns `false` at once if time or retry budget do not suffice for one.
+    async fn wait(&self, attempts: u32) -> bool {
+        let delay = BACKOFF.delay(attempts);
+        if delay >= self.remaining() || !self.neighbour.retry_budget.spend() {
+            return false;
+        }
+        tokio::time::sleep(delay).await;
+        true
+    }
+
+    fn remaining(&self) -> Duration {
+        self.neighbour.timeout.saturating_sub(self.began.elapsed())
+    }
+
+    async fn token(&self) -> Result<Option<ServiceToken>, CallError> {
+        if !self.with_token {
+            return Ok(None);
+        }
+        let token = timeout(self.remaining(), self.neighbour.tokens.current()).await;
+        Ok(Some(token.map_err(|_| CallError::Timeout)??))
+    }
+
+    async fn replace_token(&self, refused: Option<ServiceToken>) -> Option<ServiceToken> {
+        let refused = refused?;
+        tracing::warn!(audience = self.neighbour.audience, "a service token was refused");
+        let replacement = self.neighbour.tokens.replace(&refused);
+        timeout(self.remaining(), replacement).await.ok()?.ok()
+    }
+
+    async fn attempt(&self, token: Option<&ServiceToken>) -> Result<ServiceResponse, CallError> {
+        let usual_timeout = self.neighbour.attempt_timeout.min(self.neighbour.timeout);
+        let attempt_timeout = usual_timeout.min(self.remaining());
+        if attempt_timeout < usual_timeout / MIN_ATTEMPT_FRACTION {
+            return Err(CallError::Timeout);
+        }
+        self.neighbour
+            .circuit
+            .admit(Instant::now())
+            .map_err(CallError::CircuitOpen)?;
+
+        let outcome = timeout(attempt_timeout, self.exchange(token))
+            .await
+            .unwrap_or(Err(CallError::Timeout));
+        self.record(&outcome);
+        outcome
+    }
+
+    /// Updates circuit and retry budget.
+    fn record(&self, outcome: &Result<ServiceResponse, CallError>) {
+        let neighbour = self.neighbour;
+        let is_success = match outcome {
+            Ok(response) => !response.status.is_server_error(),
+            // Counts as a success: otherwise one caller who can cause a long response could open the circuit for all.
+            Err(error) => matches!(error, CallError::TooLong),
+        };
+        if is_success {
+            neighbour.retry_budget.earn();
+            if neighbour.circuit.record_success() {
+                tracing::info!(
+                    audience = neighbour.audience,
+                    "circuit closed: the neighbour responds again"
+                );
+            }
+        } else if neighbour.circuit.record_failure(Instant::now()) {
+            tracing::error!(
+                audience = neighbour.audience,
+                "circuit opened: too many consecutive failures"
+            );
+        }
+    }
+
+    async fn exchange(&self, token: Option<&ServiceToken>) -> Result<ServiceResponse, CallError> {
+        let mut request = self
+            .neighbour
+            .http
+            .request(self.method.clone(), &self.url)
+            .headers(self.headers(token));
+        if let Some(body) = &self.body {
+            request = request.body(body.clone());
+        }
+
+        let response = request.send().await.map_err(CallError::NoResponse)?;
+        let status = response.status();
+        let body = bounded_body::read(response, MAX_RESPONSE_BYTES)
+            .await
+            .map_err(CallError::NoResponse)?
+            .ok_or(CallError::TooLong)?;
+        Ok(ServiceResponse { status, body })
+    }
+
+    fn headers(&self, token: Option<&ServiceToken>) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(X_SERVICE_NAME, self.neighbour.caller.clone());
+        if self.body.is_some() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        if let Some(token) = token {
+            headers.insert(AUTHORIZATION, token.authorization.clone());
+        }
+        if let Some(context) = TraceContext::current() {
+            headers.extend(context.request_id.map(|id| (X_REQUEST_ID, id)));
+            headers.extend(context.trace_parent.map(|parent| (TRACEPARENT, parent)));
+        }
+        headers
+    }
+}

@@ -1,0 +1,71 @@
+//! The client of one neighbour.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::Method;
+use tokio::time::Instant;
+
+use super::neighbour::Neighbour;
+use super::request::ServiceRequest;
+
+/// Calls one other service. Cheap to clone; clones share connections, token, circuit and retry budget.
+///
+/// - A request carries a service token for the neighbour, this service's name, and the id and trace of the request that
+///   caused it ([`TraceContext`](super::TraceContext)). The token is fetched on first use and renewed before it expires.
+/// - A failed attempt is retried at most twice, and only if that is safe: the request was never sent, or it is idempotent
+///   (RFC 9110 §9.2.2). Retries are limited to a tenth of the successful calls.
+/// - Ten consecutive failures open the circuit: for five seconds all calls fail at once.
+/// - [`send`](ServiceRequest::send) always returns within the timeout.
+///
+/// ```no_run
+/// use auth::{ServiceClient, ServiceCredentials};
+///
+/// # async fn example(secret: secrecy::SecretString) -> Result<(), Box<dyn std::error::Error>> {
+/// let credentials = ServiceCredentials::new("order-service", secret, "http://127.0.0.1:8081/oauth/token");
+/// let inventory = ServiceClient::builder(&credentials, "inventory-service", "http://127.0.0.1:8084").build()?;
+/// let response = inventory.post("/reservations").json(&["…"]).idempotent().send().await?;
+/// assert_eq!(response.status(), 201);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct ServiceClient {
+    pub(super) neighbour: Arc<Neighbour>,
+}
+
+impl ServiceClient {
+    /// A `GET` request. The path begins with a slash and may have a query.
+    pub fn get(&self, path: &str) -> ServiceRequest {
+        self.request(Method::GET, path)
+    }
+
+    /// A `POST` request. It is retried only if it was never sent, unless it is marked as
+    /// [`idempotent`](ServiceRequest::idempotent).
+    pub fn post(&self, path: &str) -> ServiceRequest {
+        self.request(Method::POST, path)
+    }
+
+    /// A `PUT` request.
+    pub fn put(&self, path: &str) -> ServiceRequest {
+        self.request(Method::PUT, path)
+    }
+
+    /// A `DELETE` request.
+    pub fn delete(&self, path: &str) -> ServiceRequest {
+        self.request(Method::DELETE, path)
+    }
+
+    /// How long the circuit stays open, if it is open. Until then every call fails at once.
+    #[must_use]
+    pub fn circuit_open_for(&self) -> Option<Duration> {
+        self.neighbour.circuit.open_for(Instant::now())
+    }
+
+    fn request(&self, method: Method, path: &str) -> ServiceRequest {
+        // The slash ends the origin, so that no path can send the token to another host.
+        let path = path.strip_prefix('/').unwrap_or(path);
+        let url = format!("{}/{path}", self.neighbour.origin);
+        ServiceRequest::new(Arc::clone(&self.neighbour), method, url)
+    }
+}

@@ -1,0 +1,163 @@
+//! Why a request is refused, and the response to it (RFC 6750 §3).
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::{HttpResponse, ResponseError};
+
+use crate::problem::ProblemDetails;
+
+/// The protection space that challenges name (RFC 9110 §11.5).
+const REALM: &str = "countersign";
+
+/// Why a request is refused. As a [`ResponseError`] it responds with the status, the challenge that RFC 6750 §3 requires,
+/// and problem details. The [`TokenFault`] goes to the log only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AuthError {
+    /// 401 `no_token`: the request has no bearer token.
+    #[error("An access token is required.")]
+    NoToken,
+    /// 401 `invalid_token`: the verifier does not accept the token. The reason is for logs and tests.
+    #[error("The access token is not valid.")]
+    InvalidToken(TokenFault),
+    /// 401 `token_expired`: the token's `exp` has passed.
+    #[error("The access token has expired.")]
+    Expired,
+    /// 401 `token_revoked`: the token's session ended, or its user's rights changed.
+    #[error("The access token was revoked.")]
+    Revoked,
+    /// 403 `forbidden`: the caller is known, but the policy does not admit them.
+    #[error("You are not allowed to do this.")]
+    Forbidden {
+        /// The scope that the route requires, if it requires one.
+        scope: Option<&'static str>,
+    },
+    /// 400 `invalid_request`: more than one `Authorization` header.
+    #[error("Send one Authorization header.")]
+    AmbiguousCredentials,
+    /// 503 `keys_unavailable`: no key set has been loaded yet, so no token can be verified.
+    #[error("Access tokens can't be verified yet.")]
+    KeysUnavailable,
+    /// 503 `revocation_unknown`: the revocation set is incomplete, so no user's token can be trusted.
+    #[error("It is not known whether the access token was revoked.")]
+    RevocationUnknown,
+    /// 500 `internal`: the application has no `Data<Verifier>`. A programming error.
+    #[error("Something went wrong.")]
+    NoVerifier,
+}
+
+/// What is wrong with a token. Logged, never sent to the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TokenFault {
+    /// Longer than [`MAX_TOKEN_BYTES`](crate::MAX_TOKEN_BYTES).
+    #[error("too long")]
+    TooLong,
+    /// The `Authorization` header has the scheme `Bearer`, but not exactly one token.
+    #[error("malformed Authorization header")]
+    Header,
+    /// Not three parts of canonical base64url, not JSON, or a member that is duplicate or has the wrong type.
+    #[error("malformed")]
+    Malformed,
+    /// `typ` is not `at+jwt` (RFC 9068 §4).
+    #[error("wrong typ")]
+    Type,
+    /// `alg` is not the algorithm of the key (RFC 8725 §3.1).
+    #[error("wrong alg")]
+    Algorithm,
+    /// `crit` is present; no extension is supported (RFC 7515 §4.1.11).
+    #[error("crit present")]
+    Critical,
+    /// `kid` is missing or not in the key set.
+    #[error("unknown key")]
+    UnknownKey,
+    /// The signature does not match.
+    #[error("bad signature")]
+    Signature,
+    /// `iss` is another issuer.
+    #[error("wrong issuer")]
+    Issuer,
+    /// `aud` does not include this verifier's audience.
+    #[error("wrong audience")]
+    Audience,
+    /// `nbf` is in the future.
+    #[error("not valid yet")]
+    NotYetValid,
+    /// `jti` is empty, a claim that a user's token needs is missing or malformed, or the token has claims of both a user
+    /// and a service.
+    #[error("claims of neither a user nor a service")]
+    Claims,
+}
+
+impl AuthError {
+    /// The stable error code in the response body.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoToken => "no_token",
+            Self::InvalidToken(_) => "invalid_token",
+            Self::Expired => "token_expired",
+            Self::Revoked => "token_revoked",
+            Self::Forbidden { .. } => "forbidden",
+            Self::AmbiguousCredentials => "invalid_request",
+            Self::KeysUnavailable => "keys_unavailable",
+            Self::RevocationUnknown => "revocation_unknown",
+            Self::NoVerifier => "internal",
+        }
+    }
+
+    /// Whether the credential is missing or invalid (401), as opposed to a known caller who is not allowed or a verifier
+    /// that can't decide.
+    #[must_use]
+    pub fn is_unauthenticated(&self) -> bool {
+        self.status_code() == StatusCode::UNAUTHORIZED
+    }
+
+    /// The value of `WWW-Authenticate` (RFC 6750 §3): without `error` if the request had no token, else with it. `None` for
+    /// server errors.
+    #[must_use]
+    pub fn challenge(&self) -> Option<HeaderValue> {
+        let error = match self {
+            Self::NoToken => return HeaderValue::try_from(format!(r#"Bearer realm="{REALM}""#)).ok(),
+            Self::InvalidToken(_) | Self::Expired | Self::Revoked => "invalid_token",
+            Self::Forbidden { .. } => "insufficient_scope",
+            Self::AmbiguousCredentials => "invalid_request",
+            Self::KeysUnavailable | Self::RevocationUnknown | Self::NoVerifier => return None,
+        };
+        let scope = match self {
+            Self::Forbidden { scope: Some(scope) } => format!(r#", scope="{scope}""#),
+            _ => String::new(),
+        };
+        let challenge =
+            format!(r#"Bearer realm="{REALM}", error="{error}", error_description="{self}"{scope}"#);
+        HeaderValue::try_from(challenge).ok()
+    }
+}
+
+impl ResponseError for AuthError {
+    fn status_code(&self) -> StatusCode {
+        match self {
+            Self::NoToken | Self::InvalidToken(_) | Self::Expired | Self::Revoked => StatusCode::UNAUTHORIZED,
+            Self::Forbidden { .. } => StatusCode::FORBIDDEN,
+            Self::AmbiguousCredentials => StatusCode::BAD_REQUEST,
+            Self::KeysUnavailable | Self::RevocationUnknown => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoVerifier => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = ProblemDetails::new(self.status_code(), self.code())
+            .detail(self.to_string())
+            .respond();
+
+        let headers = response.headers_mut();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(challenge) = self.challenge() {
+            headers.insert(WWW_AUTHENTICATE, challenge);
+        }
+        if self.status_code() == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}

@@ -1,0 +1,159 @@
+//! Reads a JWK Set (RFC 7517 §5) and skips the keys that a verifier must not use.
+
+use std::collections::HashMap;
+
+use jsonwebtoken::Algorithm;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::Key;
+use super::jwk::{self, Unusable};
+
+const MAX_KEYS: usize = 32;
+
+/// Why a key set can't be used at all.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum JwksError {
+    /// Not a JSON object with an array `keys`.
+    #[error("not a JWK Set")]
+    Malformed,
+    /// More than 32 keys.
+    #[error("more than {MAX_KEYS} keys")]
+    TooMany,
+    /// No usable key.
+    #[error("no usable key")]
+    Empty,
+}
+
+#[derive(Deserialize)]
+struct JwkSet {
+    keys: Vec<Value>,
+}
+
+/// Reads the usable keys for these algorithms, by id.
+pub(super) fn read(document: &[u8], algorithms: &[Algorithm]) -> Result<HashMap<String, Key>, JwksError> {
+    // Serde would accept an array for a struct.
+    if document.trim_ascii_start().first() != Some(&b'{') {
+        return Err(JwksError::Malformed);
+    }
+    let set: JwkSet = serde_json::from_slice(document).map_err(|_| JwksError::Malformed)?;
+    if set.keys.len() > MAX_KEYS {
+        return Err(JwksError::TooMany);
+    }
+
+    let mut usable = HashMap::new();
+    for jwk in &set.keys {
+        // A duplicate `kid` is ambiguous, so all keys that have it are skipped.
+        let is_duplicate = set
+            .keys
+            .iter()
+            .filter(|other| other.get("kid") == jwk.get("kid"))
+            .count()
+            > 1;
+        match jwk::read(jwk, algorithms) {
+            Ok((kid, key)) if !is_duplicate => drop(usable.insert(kid, key)),
+            Ok(_) => log_skipped(jwk, &Unusable::Duplicate),
+            Err(reason) => log_skipped(jwk, &reason),
+        }
+    }
+    if usable.is_empty() {
+        Err(JwksError::Empty)
+    } else {
+        Ok(usable)
+    }
+}
+
+fn log_skipped(jwk: &Value, reason: &Unusable) {
+    tracing::warn!(kid = ?jwk.get("kid"), %reason, "skipped a key of the JWK Set");
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const ALGORITHMS: [Algorithm; 1] = [Algorithm::EdDSA];
+
+    /// The public key of RFC 8037 appendix A.2.
+    fn good_key() -> Value {
+        json!({"kty": "OKP", "crv": "Ed25519", "kid": "k", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"})
+    }
+
+    fn with(member: &str, value: Value) -> Value {
+        let mut jwk = good_key();
+        jwk[member] = value;
+        jwk
+    }
+
+    fn read_keys(keys: &Value) -> Result<HashMap<String, Key>, JwksError> {
+        read(json!({"keys": keys}).to_string().as_bytes(), &ALGORITHMS)
+    }
+
+    #[test]
+    fn keys_with_a_duplicate_kid_are_skipped() {
+        let other = with("kid", json!("other"));
+        let private = with("d", json!("AAAA"));
+
+        for keys in [
+            json!([good_key(), with("use", json!("sig")), other]),
+            json!([good_key(), private, other]),
+            json!([good_key(), good_key(), good_key(), other]),
+        ] {
+            let usable = read_keys(&keys).unwrap();
+            assert_eq!(usable.keys().collect::<Vec<_>>(), ["other"]);
+        }
+    }
+
+    #[test]
+    fn a_document_that_is_not_a_jwk_set_is_malformed() {
+        for document in [
+            "",
+            "[]",
+            "{}",
+            "null",
+            r#"{"keys":{}}"#,
+            &format!("[[{}]]", good_key()),
+        ] {
+            assert_eq!(
+                read(document.as_bytes(), &ALGORITHMS),
+                Err(JwksError::Malformed),
+                "{document}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_set_without_a_usable_key_is_an_error() {
+        assert_eq!(read_keys(&json!([])), Err(JwksError::Empty));
+
+        let array = json!([
+            "OKP",
+            "k",
+            null,
+            null,
+            null,
+            "Ed25519",
+            good_key()["x"],
+            null,
+            null,
+            null
+        ]);
+        for unusable in [Value::Null, json!("k"), json!({}), array] {
+            assert_eq!(read_keys(&json!([unusable])), Err(JwksError::Empty));
+            assert_eq!(read_keys(&json!([unusable, good_key()])).unwrap().len(), 1);
+        }
+    }
+
+    #[test]
+    fn a_set_has_at_most_32_keys() {
+        let keys = |count: usize| {
+            let keys: Vec<_> = (0..count).map(|i| with("kid", json!(i.to_string()))).collect();
+            read_keys(&json!(keys))
+        };
+
+        assert_eq!(keys(MAX_KEYS).unwrap().len(), MAX_KEYS);
+        assert_eq!(keys(MAX_KEYS + 1), Err(JwksError::TooMany));
+    }
+}
