@@ -1,13 +1,13 @@
-//! Which core a program runs on, so that what is measured and what loads it don't share one. Linux only: elsewhere they may.
+//! Pins programs to cores, so that a measured program and its load don't share one. Linux only.
 
 #[cfg(target_os = "linux")]
 use rustix::thread::CpuSet;
 
 use crate::Failure;
 
-/// The core for what is measured, and the one for its load. Where this program may use one only, they are the same.
+/// The core for the measured program and the core for its load. They are the same if this program may use only one.
 #[cfg(target_os = "linux")]
-pub(crate) fn two() -> Result<[usize; 2], Failure> {
+pub(crate) fn pair() -> Result<[usize; 2], Failure> {
     let allowed = rustix::thread::sched_getaffinity(None)?;
     let mut cores = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core));
     let first = cores.next().ok_or("no core to run on")?;
@@ -15,20 +15,20 @@ pub(crate) fn two() -> Result<[usize; 2], Failure> {
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn two() -> Result<[usize; 2], Failure> {
+pub(crate) fn pair() -> Result<[usize; 2], Failure> {
     Ok([0, 1])
 }
 
-/// While this is held, this thread is on one core, and so is all that it starts.
+/// Pins this thread and the processes that it starts to one core, until this is dropped.
 #[derive(Debug)]
 #[must_use]
-pub(crate) struct OnCore {
+pub(crate) struct PinnedToCore {
     #[cfg(target_os = "linux")]
     before: CpuSet,
 }
 
 #[cfg(target_os = "linux")]
-impl OnCore {
+impl PinnedToCore {
     pub(crate) fn new(core: usize) -> Result<Self, Failure> {
         let before = rustix::thread::sched_getaffinity(None)?;
         let mut only = CpuSet::new();
@@ -39,15 +39,15 @@ impl OnCore {
 }
 
 #[cfg(target_os = "linux")]
-impl Drop for OnCore {
+impl Drop for PinnedToCore {
     fn drop(&mut self) {
-        // It was allowed before.
+        // Restoring the previous set can't fail.
         let _ = rustix::thread::sched_setaffinity(None, &self.before);
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-impl OnCore {
+impl PinnedToCore {
     pub(crate) fn new(_: usize) -> Result<Self, Failure> {
         Ok(Self {})
     }

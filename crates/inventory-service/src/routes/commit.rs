@@ -1,37 +1,35 @@
 //! Committing the reservation of an order.
 
 use actix_web::web::{Data, Json};
-use auth::{Clock, IsService};
+use auth::{Clock, FromService};
 use db::{Conn, Db};
 use service_kit::{EmptyObject, Id, OptionalBody};
 use uuid::Uuid;
 
-use crate::domain::{Movement, Origin, Reservation, State, require_order_service};
+use crate::domain::{Movement, OrderService, Origin, Reservation, State};
 use crate::error::InventoryError;
 use crate::store::{Reservations, Stocks};
 
 /// `POST /reservations/{id}/commit`: takes the reserved stock of an order out of the warehouse. Repeated calls get the same
 /// answer and have no further effect.
 #[utoipa::path(
-    post, path = "/reservations/{id}/commit", tag = "reservations",
+    post, path = "/reservations/{id}/commit", tag = "reservations", operation_id = "commit_reservation",
     params(("id" = Uuid, Path, description = "the order's id")),
     request_body = Option<EmptyObject>,
     responses(
         (status = 200, body = Reservation),
-        (status = 403, description = "the caller is not order-service"),
         (status = 404, description = "no such reservation"),
         (status = 409, description = "`released`; or `not_reserved`: the reservation was refused"),
     ),
 )]
 #[tracing::instrument(skip_all, fields(order.id = %id))]
 pub async fn commit(
-    IsService(caller): IsService,
+    caller: FromService<OrderService>,
     id: Id,
     _: OptionalBody<EmptyObject>,
     db: Data<Db>,
     clock: Data<Clock>,
 ) -> Result<Json<Reservation>, InventoryError> {
-    require_order_service(&caller)?;
     let origin = Origin {
         actor: caller.name(),
         at: clock.now(),

@@ -2,34 +2,32 @@
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
-use auth::{Clock, IsService};
+use auth::{Clock, FromService};
 use db::{Conn, Db};
 use service_kit::Id;
 use uuid::Uuid;
 
-use crate::domain::{Movement, Origin, State, require_order_service};
+use crate::domain::{Movement, OrderService, Origin, State};
 use crate::error::InventoryError;
 use crate::store::{Reservations, Stocks};
 
 /// `DELETE /reservations/{id}`: makes the reserved stock of an order available again, if there is any. Afterwards the order can
 /// never be reserved, even if it had no reservation yet.
 #[utoipa::path(
-    delete, path = "/reservations/{id}", tag = "reservations",
+    delete, path = "/reservations/{id}", tag = "reservations", operation_id = "release_reservation",
     params(("id" = Uuid, Path, description = "the order's id")),
     responses(
         (status = 204, description = "nothing is reserved for the order"),
-        (status = 403, description = "the caller is not order-service"),
         (status = 409, description = "`committed`: the stock has left the warehouse"),
     ),
 )]
 #[tracing::instrument(skip_all, fields(order.id = %id))]
 pub async fn release(
-    IsService(caller): IsService,
+    caller: FromService<OrderService>,
     id: Id,
     db: Data<Db>,
     clock: Data<Clock>,
 ) -> Result<HttpResponse, InventoryError> {
-    require_order_service(&caller)?;
     // The id in the path is malformed. No reservation has such an id.
     if id.0.is_nil() {
         return Ok(HttpResponse::NoContent().finish());

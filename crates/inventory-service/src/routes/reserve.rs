@@ -2,40 +2,36 @@
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
-use auth::{Clock, IsService};
+use auth::{Clock, FromService};
 use db::{Conn, Db};
 use service_kit::Body;
 
-use crate::domain::{
-    Movement, NewReservation, Origin, Reservation, ReservationRequest, State, require_order_service,
-};
+use crate::domain::{Movement, NewReservation, OrderService, Origin, Reservation, ReservationRequest, State};
 use crate::error::InventoryError;
 use crate::store::{Reservations, Stocks};
 
 /// `POST /reservations`: reserves all items for an order, or none.
 ///
-/// The answer is stored. The same order with the same items, in any sequence, gets the same answer again, even a refusal after a
-/// restock. After a commit, `state` is `committed`.
+/// The answer is stored. The same order with the same items, in any sequence, gets the same answer again, even a refusal after
+/// a restock. After a commit, `state` is `committed`.
 #[utoipa::path(
-    post, path = "/reservations", tag = "reservations", request_body = NewReservation,
+    post, path = "/reservations", tag = "reservations", operation_id = "reserve", request_body = NewReservation,
     responses(
         (status = 201, body = Reservation),
-        (status = 403, description = "the caller is not order-service"),
-        (status = 409, description = "`insufficient_stock`: not enough stock of the products in \
+        (status = 409, body = crate::docs::ReservationConflict, content_type = "application/problem+json", description = "`insufficient_stock`: not enough stock of the products in \
             `short: [{product_id, requested, available}]`, where an unknown product counts as 0; `reservation_mismatch`: the \
             order already has a reservation with different items; `released`: the order was released, before or after it was \
             reserved"),
-        (status = 422, description = "a field is not valid, or a product appears twice"),
+        (status = 422, description = "a product appears twice"),
     ),
 )]
 #[tracing::instrument(skip_all, fields(order.id = %new.order_id))]
 pub async fn reserve(
-    IsService(caller): IsService,
+    caller: FromService<OrderService>,
     Body(new): Body<NewReservation>,
     db: Data<Db>,
     clock: Data<Clock>,
 ) -> Result<HttpResponse, InventoryError> {
-    require_order_service(&caller)?;
     let request = ReservationRequest::try_from(new)?;
     let origin = Origin {
         actor: caller.name(),

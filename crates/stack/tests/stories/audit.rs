@@ -1,4 +1,4 @@
-//! What stands in the services' databases, read from outside.
+//! Reads the services' databases directly, to check them.
 
 use db::DatabaseUrl;
 use sqlx::postgres::PgConnection;
@@ -7,17 +7,17 @@ use sqlx::{Connection as _, Executor as _};
 use uuid::Uuid;
 
 use crate::eventually;
-use crate::place::Place;
+use crate::sandbox::Sandbox;
 
-/// A connection to a service's database, past the service.
-pub enum Books {
+/// A direct connection to a service's database.
+pub enum Audit {
     Sqlite(SqliteConnection),
     Postgres(PgConnection),
 }
 
-impl Books {
-    pub async fn of(place: &Place, service: &str) -> Self {
-        match place.database(service) {
+impl Audit {
+    pub async fn of(sandbox: &Sandbox, service: &str) -> Self {
+        match sandbox.database(service) {
             DatabaseUrl::Sqlite(file) => {
                 let options = SqliteConnectOptions::new().filename(file);
                 Self::Sqlite(SqliteConnection::connect_with(&options).await.unwrap())
@@ -28,7 +28,7 @@ impl Books {
         }
     }
 
-    /// The one number that this asks for.
+    /// Runs a query that returns one number.
     pub async fn number(&mut self, sql: &'static str) -> i64 {
         match self {
             Self::Sqlite(conn) => sqlx::query_scalar(sql).fetch_one(conn).await.unwrap(),
@@ -36,7 +36,7 @@ impl Books {
         }
     }
 
-    /// The ids that this lists for a state, in order.
+    /// Runs a query that lists ids by a state. Returns them sorted.
     pub async fn listed(&mut self, sql: &'static str, state: &str) -> Vec<Uuid> {
         let ids = match self {
             Self::Sqlite(conn) => sqlx::query_scalar(sql).bind(state).fetch_all(conn).await,
@@ -47,10 +47,10 @@ impl Books {
         ids
     }
 
-    /// Keeps everybody from writing into these tables, until this is dropped.
+    /// Locks these tables against writes until this is dropped.
     pub async fn lock(mut self, tables: &str) -> Self {
         match &mut self {
-            // SQLite knows one lock for all.
+            // SQLite has one lock for the whole database.
             Self::Sqlite(conn) => conn.execute("begin immediate").await.map(drop).unwrap(),
             Self::Postgres(conn) => {
                 let sql = format!("begin; lock table {tables} in exclusive mode");
@@ -63,17 +63,20 @@ impl Books {
         self
     }
 
-    /// Waits until somebody waits for a lock. SQLite does not tell: there it may be that somebody is only about to, who has written
-    /// just as little.
-    pub async fn wait_until_somebody_waits(&mut self) {
+    /// Waits until a statement waits for a lock. SQLite does not report that: there the statement may not have started, but it has
+    /// not written anything either.
+    pub async fn wait_for_lock_wait(&mut self) {
         const SQL: &str = "
             select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
         if let Self::Postgres(_) = self {
-            eventually("somebody waits for a lock", async || self.number(SQL).await > 0).await;
+            eventually("a statement waits for a lock", async || {
+                self.number(SQL).await > 0
+            })
+            .await;
         }
     }
 
-    /// The lines that this lists, each with an order, a product and a quantity, in order.
+    /// Runs a query that lists lines: order, product and quantity. Returns them sorted.
     pub async fn lines(&mut self, sql: &'static str) -> Vec<(Uuid, Uuid, i64)> {
         let lines = match self {
             Self::Sqlite(conn) => sqlx::query_as(sql).fetch_all(conn).await,
@@ -84,12 +87,12 @@ impl Books {
         lines
     }
 
-    /// Requires that the journal of inventory-service sums to its stock, that what is reserved is reserved for orders, and that
-    /// of each order the journal says what its state says: kept, kept and given back, kept and gone, or nothing.
+    /// Checks that the stock journal adds up to the stock, that reserved stock belongs to reservations, and that the journal of each
+    /// order matches the state of its reservation.
     pub async fn assert_stock_is_accounted_for(&mut self) {
-        const WRONG: [(&str, &str); 4] = [
+        const VIOLATIONS: [(&str, &str); 4] = [
             (
-                "stock that its journal does not sum to",
+                "stock that differs from its journal",
                 "
                 select count(*) from stock where
                     on_hand <> (select coalesce(sum(on_hand_change), 0) from stock_journal as entry
@@ -98,7 +101,7 @@ impl Books {
                                     where entry.product_id = stock.product_id)",
             ),
             (
-                "stock that is reserved for no order, or not for what was ordered",
+                "reserved stock that differs from the reservations",
                 "
                 select count(*) from stock where reserved <> (
                     select coalesce(sum(line.quantity), 0) from reservation_lines as line
@@ -106,9 +109,9 @@ impl Books {
                     where reservations.state = 'reserved' and line.product_id = stock.product_id)",
             ),
             (
-                "lines of orders of which the journal says something else than their state",
+                "reservation lines whose journal does not match their state",
                 "
-                with told as (
+                with journaled as (
                     select line.order_id, line.product_id, line.quantity, reservations.state,
                            count(entry.id) as entries,
                            coalesce(sum(entry.on_hand_change), 0) as on_hand,
@@ -118,22 +121,22 @@ impl Books {
                     left join stock_journal as entry
                         on entry.order_id = line.order_id and entry.product_id = line.product_id
                     group by line.order_id, line.product_id, line.quantity, reservations.state)
-                select count(*) from told where not (case state
+                select count(*) from journaled where not (case state
                     when 'reserved' then entries = 1 and on_hand = 0 and reserved = quantity
                     when 'committed' then entries = 2 and on_hand = -quantity and reserved = 0
                     when 'released' then entries in (0, 2) and on_hand = 0 and reserved = 0
                     else entries = 0 end)",
             ),
             (
-                "changes for an order of what it has no line of",
+                "journal rows of an order without a reservation line",
                 "
                 select count(*) from stock_journal as entry where order_id is not null and not exists (
                     select 1 from reservation_lines as line
                     where line.order_id = entry.order_id and line.product_id = entry.product_id)",
             ),
         ];
-        for (what, sql) in WRONG {
-            assert_eq!(self.number(sql).await, 0, "{what}");
+        for (violation, sql) in VIOLATIONS {
+            assert_eq!(self.number(sql).await, 0, "{violation}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Where a platform under test runs.
+//! A sandbox in which a platform under test runs.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -26,15 +26,15 @@ pub const SERVICES: [&str; 4] = [
     "inventory-service",
 ];
 
-/// Where a platform lives: a working directory, ports, and databases. It outlives the platforms that run in it.
-pub struct Place {
+/// A working directory, ports, and databases. Several platforms can run in it, one after the other.
+pub struct Sandbox {
     directory: TempDir,
     pub port_base: u16,
-    /// One for each service.
+    /// One per service.
     databases: Vec<TestDatabase>,
 }
 
-impl Place {
+impl Sandbox {
     pub async fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let databases = join_all(SERVICES.map(|_| TestDatabase::new())).await;
@@ -45,39 +45,38 @@ impl Place {
         }
     }
 
-    /// Starts the platform, and waits until it says that it is ready.
+    /// Starts the platform, and waits until it reports that it is ready.
     pub async fn platform(&self) -> Platform {
         self.platform_with(&[]).await
     }
 
-    /// The same with more variables.
+    /// Like [`platform`](Self::platform), with additional variables.
     pub async fn platform_with(&self, variables: &[(&str, &str)]) -> Platform {
         let mut platform = self.start(variables);
         platform.wait_until_ready().await;
         platform
     }
 
-    /// Starts the platform, whatever becomes of it.
+    /// Starts the platform, and does not wait.
     pub fn start(&self, variables: &[(&str, &str)]) -> Platform {
         let mut command = self.command(STACK);
         command.envs(variables.iter().copied());
         Platform::spawn(command, self.port_base)
     }
 
-    /// Starts it by a script that has the program as `$0`.
+    /// Starts the platform with a shell script, whose `$0` is the program.
     pub fn start_by_shell(&self, script: &str) -> Platform {
         let mut command = self.command("/bin/sh");
         command.args(["-c", script, STACK]);
         Platform::spawn(command, self.port_base)
     }
 
-    /// Starts it from another path.
+    /// Starts the platform from another path.
     pub fn start_program(&self, program: &Path) -> Platform {
         Platform::spawn(self.command(program), self.port_base)
     }
 
-    /// A program in this place: in a process group of its own, as a shell does it, and with nothing of the
-    /// environment that the tests run in.
+    /// A command in this sandbox: in its own process group, as a shell starts it, and without the environment of the tests.
     fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command
@@ -96,32 +95,32 @@ impl Place {
         command
     }
 
-    /// Where a service keeps its data.
+    /// The database of a service.
     pub fn database(&self, service: &str) -> DatabaseUrl {
         let index = SERVICES.iter().position(|known| *known == service).unwrap();
         match self.databases[index].url() {
-            // SQLite has its place in DATA_DIR.
+            // SQLite files are in DATA_DIR.
             DatabaseUrl::Sqlite(_) => DatabaseUrl::Sqlite(self.data(&format!("{service}.db"))),
             postgres @ DatabaseUrl::Postgres(_) => postgres,
         }
     }
 
-    /// A file of the working directory.
+    /// A file in the working directory.
     pub fn file(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
-    /// A file of `DATA_DIR`.
+    /// A file in `DATA_DIR`.
     pub fn data(&self, name: &str) -> PathBuf {
         self.file("data").join(name)
     }
 
-    /// A secret that the platform made up.
+    /// A secret that the platform generated.
     pub fn secret(&self, name: &str) -> String {
         fs::read_to_string(self.data(name)).unwrap().trim_end().to_owned()
     }
 
-    /// The server that PostgreSQL's databases are on, if that is what this run of the tests is for.
+    /// The PostgreSQL server of the databases, if the tests run on PostgreSQL.
     pub fn server(&self) -> Option<url::Url> {
         let DatabaseUrl::Postgres(options) = self.databases[0].url() else {
             return None;
@@ -143,14 +142,14 @@ pub fn is_free(port: u16) -> bool {
     TcpListener::bind(("127.0.0.1", port)).is_ok()
 }
 
-/// Below the ports that the system hands out by itself, and not given to another test of this run.
+/// A port base below the system's ephemeral ports, used by no other test of this run.
 fn free_port_base() -> u16 {
-    static GIVEN: LazyLock<Mutex<HashSet<u16>>> = LazyLock::new(Mutex::default);
+    static USED: LazyLock<Mutex<HashSet<u16>>> = LazyLock::new(Mutex::default);
     loop {
         let mut random = [0; 2];
         aws_lc_rs::rand::fill(&mut random).unwrap();
         let base = 20_000 + u16::from_le_bytes(random) % 800 * 10;
-        if SERVICES.iter().all(|service| is_free(port(base, service))) && GIVEN.lock().unwrap().insert(base) {
+        if SERVICES.iter().all(|service| is_free(port(base, service))) && USED.lock().unwrap().insert(base) {
             return base;
         }
     }

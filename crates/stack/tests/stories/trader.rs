@@ -1,43 +1,43 @@
-//! A platform with people who trade on it.
+//! Users who sell and buy on the platform.
 
 use serde_json::{Value, json};
 use test_kit::{Client, TestResponse};
 
-use crate::SOON;
-use crate::gate::Gate;
-use crate::place::Place;
+use crate::DEADLINE;
+use crate::fault_proxy::FaultProxy;
 use crate::platform::Platform;
+use crate::sandbox::Sandbox;
 use crate::shop::lamp;
 
-/// What to send to order so many of a product.
-pub fn of(product: &str, quantity: i64) -> Value {
+/// The body of an order of one product.
+pub fn order_of(product: &str, quantity: i64) -> Value {
     json!({"items": [{"product_id": product, "quantity": quantity}]})
 }
 
-/// Somebody with a token, at every service.
+/// A logged-in user, as a client of every service.
 pub struct Trader<'p> {
     platform: &'p Platform,
     token: String,
     http: reqwest::Client,
-    /// Where they find order-service when they try something.
+    /// The URL that [`try_post`](Self::try_post) uses.
     order_service: String,
 }
 
 impl<'p> Trader<'p> {
-    /// Somebody of this address, who registers if they have not yet.
+    /// The user with this email address, who registers if necessary.
     pub async fn named(platform: &'p Platform, email: &str) -> Self {
         platform.register(email).await;
         Self::logged_in(platform, email, crate::platform::PASSWORD).await
     }
 
-    pub async fn admin(platform: &'p Platform, place: &Place) -> Self {
-        Self::logged_in(platform, "admin@example.com", &place.secret("admin-password")).await
+    pub async fn admin(platform: &'p Platform, sandbox: &Sandbox) -> Self {
+        Self::logged_in(platform, "admin@example.com", &sandbox.secret("admin-password")).await
     }
 
     async fn logged_in(platform: &'p Platform, email: &str, password: &str) -> Self {
         let pair = platform.login(email, password).await.assert_status(200).json();
         let token = pair["access_token"].as_str().unwrap().to_owned();
-        let http = reqwest::Client::builder().timeout(SOON).build().unwrap();
+        let http = reqwest::Client::builder().timeout(DEADLINE).build().unwrap();
         Self {
             platform,
             token,
@@ -46,20 +46,20 @@ impl<'p> Trader<'p> {
         }
     }
 
-    /// Whatever they try at order-service goes through this gate.
-    pub fn through(self, gate: &Gate) -> Self {
+    /// Sends [`try_post`](Self::try_post) through a proxy.
+    pub fn via(self, proxy: &FaultProxy) -> Self {
         Self {
-            order_service: gate.url.clone(),
+            order_service: proxy.url.clone(),
             ..self
         }
     }
 
     pub fn at(&self, service: &str) -> Client {
-        self.platform.nobody_at(service).with_token(&self.token)
+        self.platform.anonymous_at(service).with_token(&self.token)
     }
 
-    /// Puts a product up, with so many of it, and returns its id.
-    pub async fn sells(&self, on_hand: i64) -> String {
+    /// Creates a product with this stock, and returns its id.
+    pub async fn create_product(&self, on_hand: i64) -> String {
         let product = self
             .at("product-service")
             .post("/products", lamp())
@@ -67,19 +67,19 @@ impl<'p> Trader<'p> {
             .assert_status(201)
             .json();
         let id = product["id"].as_str().unwrap().to_owned();
-        self.stocks(&id, on_hand).await.assert_status(200);
+        self.set_stock(&id, on_hand).await.assert_status(200);
         id
     }
 
-    /// Says how many there are.
-    pub async fn stocks(&self, product: &str, on_hand: i64) -> TestResponse {
+    /// Sets the stock of a product.
+    pub async fn set_stock(&self, product: &str, on_hand: i64) -> TestResponse {
         self.at("inventory-service")
             .put(&format!("/inventory/{product}"), json!({"on_hand": on_hand}))
             .await
     }
 
-    /// Asks order-service, which may die meanwhile: then there is no answer.
-    pub async fn tries(&self, key: &str, path: &str, body: &Value) -> Option<(u16, Value)> {
+    /// Posts to order-service. Returns `None` without a response, because the service may die.
+    pub async fn try_post(&self, key: &str, path: &str, body: &Value) -> Option<(u16, Value)> {
         let url = format!("{}{path}", self.order_service);
         let request = self
             .http
@@ -87,18 +87,18 @@ impl<'p> Trader<'p> {
             .bearer_auth(&self.token)
             .header("idempotency-key", key)
             .json(body);
-        let answer = request.send().await.ok()?;
-        Some((answer.status().as_u16(), answer.json().await.ok()?))
+        let response = request.send().await.ok()?;
+        Some((response.status().as_u16(), response.json().await.ok()?))
     }
 
-    /// As [`stock_of`](Self::stock_of), of a service that may be dead.
-    pub async fn looks_at_stock(&self, product: &str) -> Option<Value> {
+    /// Like [`stock_of`](Self::stock_of), for a service that may be dead.
+    pub async fn try_stock_of(&self, product: &str) -> Option<Value> {
         let url = format!("{}/inventory/{product}", self.platform.url("inventory-service"));
         self.http.get(url).send().await.ok()?.json().await.ok()
     }
 
-    /// As [`stocks`](Self::stocks), at a service that may be dead.
-    pub async fn tries_to_stock(&self, product: &str, on_hand: i64) {
+    /// Like [`set_stock`](Self::set_stock), for a service that may be dead.
+    pub async fn try_set_stock(&self, product: &str, on_hand: i64) {
         let url = format!("{}/inventory/{product}", self.platform.url("inventory-service"));
         drop(
             self.http
@@ -110,10 +110,10 @@ impl<'p> Trader<'p> {
         );
     }
 
-    pub async fn orders(&self, key: &str, product: &str, quantity: i64) -> TestResponse {
+    pub async fn place_order(&self, key: &str, product: &str, quantity: i64) -> TestResponse {
         self.at("order-service")
             .with("idempotency-key", key)
-            .post("/orders", of(product, quantity))
+            .post("/orders", order_of(product, quantity))
             .await
     }
 
@@ -125,10 +125,10 @@ impl<'p> Trader<'p> {
             .json()
     }
 
-    /// `cancel` or `fulfil`.
-    pub async fn does(&self, what: &str, id: &str) -> TestResponse {
+    /// Cancels or fulfils an order.
+    pub async fn act(&self, action: &str, id: &str) -> TestResponse {
         self.at("order-service")
-            .post(&format!("/orders/{id}/{what}"), json!({}))
+            .post(&format!("/orders/{id}/{action}"), json!({}))
             .await
     }
 

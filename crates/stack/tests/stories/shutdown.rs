@@ -1,4 +1,4 @@
-//! How the platform stops.
+//! Stopping the platform.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -6,17 +6,17 @@ use std::net::TcpStream;
 use rustix::process::{Pid, Signal, getpgid, kill_process_group};
 use serde_json::json;
 
-use crate::place::{Place, SERVICES, is_free};
 use crate::platform::PASSWORD;
-use crate::{SOON, eventually};
+use crate::sandbox::{SERVICES, Sandbox, is_free};
+use crate::{DEADLINE, eventually};
 
 #[tokio::test]
-async fn it_stops_when_it_is_told_to_and_takes_everything_along() {
+async fn a_signal_stops_stack_and_all_services() {
     for signal in [Signal::TERM, Signal::INT] {
-        let place = Place::new().await;
-        let mut platform = place.platform().await;
-        // Somebody's connection is still open.
-        let client = platform.nobody_at("user-service");
+        let sandbox = Sandbox::new().await;
+        let mut platform = sandbox.platform().await;
+        // A client's connection is still open.
+        let client = platform.anonymous_at("user-service");
         client.get("/health/live").await.assert_status(200);
         platform.send(signal);
         let status = platform.end().await;
@@ -30,21 +30,21 @@ async fn it_stops_when_it_is_told_to_and_takes_everything_along() {
             assert!(is_free(platform.port(service)), "{service}'s port");
         }
         for event in platform.log.events() {
-            assert_eq!(event["level"], "INFO", "nothing went wrong: {event}");
+            assert_eq!(event["level"], "INFO", "an unexpected event: {event}");
         }
     }
 }
 
 #[tokio::test]
-async fn an_interrupt_from_the_terminal_is_the_stacks_alone_to_handle() {
-    let place = Place::new().await;
-    let mut platform = place.platform().await;
+async fn an_interrupt_from_the_terminal_reaches_only_stack() {
+    let sandbox = Sandbox::new().await;
+    let mut platform = sandbox.platform().await;
     for child in platform.children() {
         let pid = Pid::from_raw(child.pid.try_into().unwrap());
         assert_eq!(
             getpgid(pid).unwrap(),
             pid.unwrap(),
-            "{child:?} is in another's process group"
+            "{child:?} is in the process group of another process"
         );
     }
     kill_process_group(
@@ -57,9 +57,9 @@ async fn an_interrupt_from_the_terminal_is_the_stacks_alone_to_handle() {
 }
 
 #[tokio::test]
-async fn it_stops_while_it_starts() {
-    let place = Place::new().await;
-    let mut platform = place.start(&[]);
+async fn stack_can_be_stopped_during_its_start() {
+    let sandbox = Sandbox::new().await;
+    let mut platform = sandbox.start(&[]);
     eventually("a service runs", async || !platform.children().is_empty()).await;
     platform.send(Signal::TERM);
     let status = platform.end().await;
@@ -67,12 +67,12 @@ async fn it_stops_while_it_starts() {
 }
 
 #[tokio::test]
-async fn what_is_under_way_is_answered_before_it_stops() {
-    let place = Place::new().await;
-    let mut platform = place.platform().await;
+async fn running_requests_are_answered_before_a_service_stops() {
+    let sandbox = Sandbox::new().await;
+    let mut platform = sandbox.platform().await;
     let body = json!({"email": "ada@example.com", "password": PASSWORD, "name": "Ada"}).to_string();
     let mut connection = TcpStream::connect(("127.0.0.1", platform.port("user-service"))).unwrap();
-    connection.set_read_timeout(Some(SOON)).unwrap();
+    connection.set_read_timeout(Some(DEADLINE)).unwrap();
     write!(
         connection,
         "POST /auth/register HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
@@ -80,10 +80,10 @@ async fn what_is_under_way_is_answered_before_it_stops() {
         body.len()
     )
     .unwrap();
-    // The service has the request in hand.
-    let mut begun = [0; 25];
-    connection.read_exact(&mut begun).unwrap();
-    assert_eq!(&begun, b"HTTP/1.1 100 Continue\r\n\r\n");
+    // Now the service processes the request.
+    let mut started = [0; 25];
+    connection.read_exact(&mut started).unwrap();
+    assert_eq!(&started, b"HTTP/1.1 100 Continue\r\n\r\n");
 
     platform.send(Signal::TERM);
     eventually("the other service has stopped", async || {
@@ -92,7 +92,7 @@ async fn what_is_under_way_is_answered_before_it_stops() {
     .await;
     assert!(
         platform.is_running(),
-        "it left a service behind that has something to do"
+        "stack did not wait for a service with a running request"
     );
     connection.write_all(body.as_bytes()).unwrap();
     let mut answer = String::new();
@@ -100,7 +100,7 @@ async fn what_is_under_way_is_answered_before_it_stops() {
     assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
     assert_eq!(platform.end().await.code(), Some(0), "{}", platform.log.text());
 
-    let platform = place.platform().await;
+    let platform = sandbox.platform().await;
     platform
         .login("ada@example.com", PASSWORD)
         .await
@@ -108,15 +108,15 @@ async fn what_is_under_way_is_answered_before_it_stops() {
 }
 
 #[tokio::test]
-async fn it_runs_although_what_it_prints_has_nowhere_to_go() {
-    let place = Place::new().await;
-    let mut platform = place.start_by_shell(r#"exec "$0" > /dev/full"#);
-    eventually("it is ready", async || {
+async fn stack_runs_when_standard_output_is_full() {
+    let sandbox = Sandbox::new().await;
+    let mut platform = sandbox.start_by_shell(r#"exec "$0" > /dev/full"#);
+    eventually("the platform is ready", async || {
         platform.log.text().contains("everything is ready")
     })
     .await;
     let killed = platform.kill("product-service");
-    platform.wait_for_another("product-service", killed).await;
+    platform.wait_for_restart("product-service", killed).await;
     platform.send(Signal::TERM);
     assert_eq!(platform.end().await.code(), Some(0), "{}", platform.log.text());
 }

@@ -1,10 +1,10 @@
-//! What holds of the repository as a whole, and no compiler checks: who may depend on whom, who can sign, and that
-//! what is written down in two places is the same in both.
+//! Checks the repository as a whole, beyond what the compiler checks: the direction of dependencies, the crates that can sign, and the
+//! consistency of facts that are written in two places.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
-    reason = "a test stops at what can't be"
+    reason = "a failed expectation fails the test"
 )]
 
 use std::collections::BTreeSet;
@@ -21,7 +21,7 @@ fn dependencies_run_one_way() {
         let Dependency { from, to, .. } = dependency;
         assert!(
             !["auth", "db"].contains(&from.as_str()),
-            "{from} stands alone, and depends on {to}"
+            "{from} must depend on no other crate, and depends on {to}"
         );
         assert_ne!(to, "stack", "{from} depends on the program that runs everything");
         assert!(
@@ -32,7 +32,7 @@ fn dependencies_run_one_way() {
 }
 
 #[test]
-fn services_share_http_and_no_code_not_even_in_their_tests() {
+fn services_do_not_depend_on_each_other_even_in_tests() {
     for Dependency { from, to, .. } in dependencies() {
         assert!(
             !(from.ends_with("-service") && to.ends_with("-service")),
@@ -42,16 +42,19 @@ fn services_share_http_and_no_code_not_even_in_their_tests() {
 }
 
 #[test]
-fn what_is_for_tests_is_in_no_program() {
+fn test_code_is_in_no_program() {
     let dependencies = dependencies();
     assert!(dependencies.iter().any(|dependency| dependency.to == "test-kit"));
     assert!(dependencies.iter().any(Dependency::can_forge));
     for dependency in dependencies.iter().filter(|dependency| !dependency.is_dev) {
         let from = &dependency.from;
-        assert_ne!(dependency.to, "test-kit", "{from} has test-kit in its program");
+        assert_ne!(
+            dependency.to, "test-kit",
+            "{from} depends on test-kit outside tests"
+        );
         assert!(
             from == "test-kit" || !dependency.can_forge(),
-            "{from} has auth's test issuer in its program"
+            "{from} has auth's test issuer outside tests"
         );
     }
 }
@@ -64,17 +67,12 @@ fn only_user_service_can_sign() {
         .filter(|file| signs.iter().any(|sign| code_of(file).contains(sign)))
         .map(|file| file.strip_prefix(root()).unwrap().to_str().unwrap().to_owned())
         .collect();
-    // Besides it, the issuer that only tests can have, and benchmarks, whose keys nobody else believes.
-    let others = [
-        "crates/auth/src/testing/signing_key.rs",
-        "crates/bench/src/tokens.rs",
-    ];
+    // The only others are the issuer for tests, and benchmarks, whose keys no service trusts.
+    let test_issuer = "crates/auth/src/testing/signing_key.rs";
+    let others = [test_issuer, "crates/bench/src/tokens.rs"];
+    assert!(signing.contains(test_issuer), "{signing:?}");
     assert!(
-        signing.contains("crates/auth/src/testing/signing_key.rs"),
-        "{signing:?}"
-    );
-    assert!(
-        signing.contains("crates/user-service/src/keys/signing.rs"),
+        signing.contains("crates/user-service/src/tokens/signing.rs"),
         "{signing:?}"
     );
     for file in signing {
@@ -84,7 +82,7 @@ fn only_user_service_can_sign() {
 }
 
 #[test]
-fn each_migration_is_written_for_both_engines() {
+fn each_migration_exists_for_both_engines() {
     let mut services = BTreeSet::new();
     for service in entries(&root().join("migrations")) {
         let numbers = |engine: &str| -> BTreeSet<String> {
@@ -94,7 +92,7 @@ fn each_migration_is_written_for_both_engines() {
                 .collect()
         };
         let (sqlite, postgres) = (numbers("sqlite"), numbers("postgres"));
-        assert!(!sqlite.is_empty(), "{} has none", service.display());
+        assert!(!sqlite.is_empty(), "{} has no migrations", service.display());
         assert_eq!(
             sqlite,
             postgres,
@@ -102,7 +100,7 @@ fn each_migration_is_written_for_both_engines() {
             service.display()
         );
         let distinct: BTreeSet<_> = sqlite.iter().filter_map(|name| name.split('_').next()).collect();
-        assert_eq!(distinct.len(), sqlite.len(), "a number twice: {sqlite:?}");
+        assert_eq!(distinct.len(), sqlite.len(), "a duplicate number: {sqlite:?}");
         services.insert(name_of(&service).to_owned());
     }
     let crates: BTreeSet<_> = packages().iter().map(|package| text(&package["name"])).collect();
@@ -113,21 +111,21 @@ fn each_migration_is_written_for_both_engines() {
 }
 
 #[test]
-fn every_variable_is_explained_and_every_explained_one_is_read() {
+fn env_example_lists_exactly_the_variables_that_are_read() {
     let example = fs::read_to_string(root().join(".env.example")).expect(".env.example");
     let explained: BTreeSet<String> = example
         .lines()
         .filter_map(|line| {
             let line = line.strip_prefix('#').unwrap_or(line);
             let (name, _) = line.strip_prefix(' ').unwrap_or(line).split_once('=')?;
-            is_a_variable(name).then(|| name.to_owned())
+            is_variable_name(name).then(|| name.to_owned())
         })
         .collect();
     let mut read: BTreeSet<String> = sources()
         .iter()
         .flat_map(|file| variables_in(&code_of(file)))
         .collect();
-    // Where a neighbour is, and as whom it is called: these are put together from the register.
+    // The names of URLs and client secrets are built from the register.
     for caller in Register::built_in()
         .iter()
         .filter(|service| !service.calls.is_empty())
@@ -138,17 +136,17 @@ fn every_variable_is_explained_and_every_explained_one_is_read() {
             .map(|called| format!("{}_URL", called.to_uppercase().replace('-', "_")));
         read.extend(urls.chain([format!("{}_SECRET", caller.variable_prefix())]));
     }
-    assert!(read.len() > 10, "the variables can't be found any more: {read:?}");
+    assert!(read.len() > 10, "the search finds too few variables: {read:?}");
     let missing: Vec<_> = read.difference(&explained).collect();
     let dead: Vec<_> = explained.difference(&read).collect();
     assert!(
         missing.is_empty() && dead.is_empty(),
-        ".env.example lacks {missing:?} and explains {dead:?} for nothing"
+        ".env.example lacks {missing:?}; no program reads {dead:?}"
     );
 }
 
 #[test]
-fn whatever_a_page_links_to_is_there() {
+fn links_between_pages_are_valid() {
     let mut links = 0;
     for page in pages() {
         let text = fs::read_to_string(&page).unwrap();
@@ -168,7 +166,7 @@ fn whatever_a_page_links_to_is_there() {
             let root = root().canonicalize().unwrap();
             assert!(
                 file.starts_with(root),
-                "{}: {target} is somewhere else",
+                "{}: {target} is outside the repository",
                 page.display()
             );
         }
@@ -176,7 +174,25 @@ fn whatever_a_page_links_to_is_there() {
     assert!(links > 20, "{links} links");
 }
 
-/// The pages that people read.
+#[test]
+fn all_crates_but_bench_are_default_members() {
+    let metadata = metadata();
+    let (mut members, mut default_members) = (BTreeSet::new(), BTreeSet::new());
+    for (key, names) in [
+        ("workspace_members", &mut members),
+        ("workspace_default_members", &mut default_members),
+    ] {
+        for id in metadata[key].as_array().unwrap() {
+            let mut packages = metadata["packages"].as_array().unwrap().iter();
+            let package = packages.find(|package| package["id"] == *id).unwrap();
+            names.insert(text(&package["name"]));
+        }
+    }
+    let left_out: Vec<_> = members.difference(&default_members).collect();
+    assert_eq!(left_out, ["bench"]);
+}
+
+/// The documents.
 fn pages() -> Vec<PathBuf> {
     let mut pages = Vec::new();
     for directory in ["", "docs", "docs/decisions"] {
@@ -186,7 +202,7 @@ fn pages() -> Vec<PathBuf> {
     pages
 }
 
-/// One crate of ours that another depends on.
+/// A dependency between two crates of this workspace.
 struct Dependency {
     from: String,
     to: String,
@@ -195,7 +211,7 @@ struct Dependency {
 }
 
 impl Dependency {
-    /// Whether it brings an issuer that signs whatever it is asked to.
+    /// Whether it includes the issuer that signs any claims for tests.
     fn can_forge(&self) -> bool {
         self.to == "auth" && self.features.iter().any(|feature| feature == "testing")
     }
@@ -219,11 +235,15 @@ fn dependencies() -> Vec<Dependency> {
         })
     });
     let all: Vec<_> = all.filter(|dependency| ours.contains(&dependency.to)).collect();
-    assert!(all.len() > 5, "the crates depend on each other");
+    assert!(all.len() > 5, "the search finds too few dependencies");
     all
 }
 
 fn packages() -> Vec<Value> {
+    metadata()["packages"].as_array().unwrap().clone()
+}
+
+fn metadata() -> Value {
     let metadata = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
         .current_dir(root())
@@ -234,8 +254,7 @@ fn packages() -> Vec<Value> {
         "{}",
         String::from_utf8_lossy(&metadata.stderr)
     );
-    let metadata: Value = serde_json::from_slice(&metadata.stdout).unwrap();
-    metadata["packages"].as_array().unwrap().clone()
+    serde_json::from_slice(&metadata.stdout).unwrap()
 }
 
 fn text(value: &Value) -> String {
@@ -257,7 +276,7 @@ fn name_of(path: &Path) -> &str {
     path.file_name().unwrap().to_str().unwrap()
 }
 
-/// All that is compiled into programs and libraries.
+/// The source files of all programs and libraries.
 fn sources() -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut directories: Vec<_> = entries(&root().join("crates"))
@@ -286,8 +305,7 @@ fn code_of(file: &Path) -> String {
         .join("\n")
 }
 
-/// The variables that this code reads: what it calls `env.text` and the like with, or a function that it hands `env`
-/// to, or one that reads for it.
+/// The variables that this code reads: the names passed to `env.text` and similar methods, or to functions that take `env`.
 fn variables_in(code: &str) -> BTreeSet<String> {
     let code: String = code.chars().filter(|char| !char.is_whitespace()).collect();
     let calls = [
@@ -304,12 +322,12 @@ fn variables_in(code: &str) -> BTreeSet<String> {
         .flat_map(|call| code.match_indices(call).map(|(at, call)| at + call.len()));
     let names = calls.filter_map(|from| code.get(from..)?.split('"').next());
     names
-        .filter(|name| is_a_variable(name))
+        .filter(|name| is_variable_name(name))
         .map(str::to_owned)
         .collect()
 }
 
-fn is_a_variable(name: &str) -> bool {
+fn is_variable_name(name: &str) -> bool {
     name.starts_with(|first: char| first.is_ascii_uppercase())
         && name
             .chars()

@@ -1,14 +1,14 @@
-//! An answer, and what a test says of it.
+//! A response, and what a test requires of it.
 
 use actix_web::http::StatusCode;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
-/// What came back.
+/// A response that was read to its end.
 #[derive(Clone, Debug)]
 pub struct TestResponse {
-    /// What was asked, for the message of a failing test.
-    pub(crate) asked: String,
+    /// Method and path of the request, for the message of a failing test.
+    pub(crate) request: String,
     /// The status.
     pub status: u16,
     /// The headers.
@@ -18,11 +18,11 @@ pub struct TestResponse {
 }
 
 impl TestResponse {
-    pub(crate) async fn of(asked: String, response: reqwest::Response) -> Self {
+    pub(crate) async fn read(request: String, response: reqwest::Response) -> Self {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let body = response.text().await.expect("a body that arrives whole");
+        let body = response.text().await.expect("a complete body");
         Self {
-            asked,
+            request,
             status,
             headers,
             body,
@@ -31,24 +31,25 @@ impl TestResponse {
 
     /// The body as JSON.
     pub fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("{}: no JSON: {}", self.asked, self.body))
+        serde_json::from_str(&self.body)
+            .unwrap_or_else(|_| panic!("{}: not JSON: {}", self.request, self.body))
     }
 
-    /// A header's value, or nothing.
+    /// A header's value, or an empty string without that header.
     pub fn header(&self, name: &str) -> &str {
         self.headers
             .get(name)
-            .map_or("", |value| value.to_str().expect("a header of plain characters"))
+            .map_or("", |value| value.to_str().expect("a header of visible ASCII"))
     }
 
     /// Requires a status.
     #[track_caller]
     pub fn assert_status(&self, status: u16) -> &Self {
-        assert_eq!(self.status, status, "{}: {}", self.asked, self.body);
+        assert_eq!(self.status, status, "{}: {}", self.request, self.body);
         self
     }
 
-    /// Requires a status and a body that has at least these members with these values.
+    /// Requires a status, and a body that has at least these members with these values.
     #[track_caller]
     #[expect(clippy::needless_pass_by_value, reason = "tests write json!({…}) here")]
     pub fn assert(&self, status: u16, members: Value) -> &Self {
@@ -56,14 +57,13 @@ impl TestResponse {
         let body = self.json();
         assert!(
             contains(&body, &members),
-            "{}: {body} lacks {members}",
-            self.asked
+            "{}: {body} does not contain {members}",
+            self.request
         );
         self
     }
 
-    /// Requires a refusal in the one shape that all refusals have (RFC 9457), with this status and code, and with the request's
-    /// id in header and body.
+    /// Requires problem details (RFC 9457) with this status and code, and with the request id of the header.
     #[track_caller]
     pub fn assert_problem(&self, status: u16, code: &str) -> &Self {
         self.assert_status(status);
@@ -71,49 +71,59 @@ impl TestResponse {
             self.header("content-type"),
             "application/problem+json",
             "{}",
-            self.asked
+            self.request
         );
         let body = self.json();
-        assert_eq!(body["code"], code, "{}: {body}", self.asked);
-        assert_eq!(body["type"], "about:blank", "{}", self.asked);
-        assert_eq!(body["status"], status, "{}", self.asked);
+        assert_eq!(body["code"], code, "{}: {body}", self.request);
+        assert_eq!(body["type"], "about:blank", "{}", self.request);
+        assert_eq!(body["status"], status, "{}", self.request);
         let title = StatusCode::from_u16(status)
             .ok()
             .and_then(|status| status.canonical_reason());
-        assert_eq!(body["title"].as_str(), title, "{}", self.asked);
-        assert_eq!(body["request_id"], self.header("x-request-id"), "{}", self.asked);
+        assert_eq!(body["title"].as_str(), title, "{}", self.request);
+        assert_eq!(
+            body["request_id"],
+            self.header("x-request-id"),
+            "{}",
+            self.request
+        );
         self
     }
 
-    /// Requires a refusal as OAuth's endpoints give it (RFC 6749 §5.2), with this status and code.
+    /// Requires an OAuth error (RFC 6749 §5.2) with this status and code.
     #[track_caller]
     pub fn assert_oauth_error(&self, status: u16, code: &str) -> &Self {
         self.assert_status(status);
-        assert_eq!(self.header("content-type"), "application/json", "{}", self.asked);
+        assert_eq!(
+            self.header("content-type"),
+            "application/json",
+            "{}",
+            self.request
+        );
         assert_eq!(
             (self.header("cache-control"), self.header("pragma")),
             ("no-store", "no-cache")
         );
         let body = self.json();
-        assert_eq!(body["error"], code, "{}: {body}", self.asked);
+        assert_eq!(body["error"], code, "{}: {body}", self.request);
         let description = body["error_description"].as_str().unwrap_or_default();
         let is_allowed = |char| matches!(char, ' '..='~') && !matches!(char, '"' | '\\');
         assert!(
             !description.is_empty() && description.chars().all(is_allowed),
             "{}: {body}",
-            self.asked
+            self.request
         );
         let challenge = self.header("www-authenticate");
         assert_eq!(
             challenge.starts_with("Basic realm="),
             status == 401,
             "{}: {challenge}",
-            self.asked
+            self.request
         );
         self
     }
 
-    /// Requires a 422 that names this field among the wrong ones.
+    /// Requires a 422 whose `errors` name this field.
     #[track_caller]
     pub fn assert_invalid(&self, field: &str) -> &Self {
         self.assert_problem(422, "invalid_body");
@@ -126,8 +136,8 @@ impl TestResponse {
             .collect();
         assert!(
             fields.iter().any(|named| *named == field),
-            "{}: {field} is not among {body}",
-            self.asked
+            "{}: {body} does not name {field}",
+            self.request
         );
         self
     }

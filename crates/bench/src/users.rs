@@ -1,48 +1,48 @@
-//! People of a platform, and what they ask of user-service.
+//! Users of a platform, and their requests to user-service.
 
 use serde_json::{Value, json};
 
 use crate::Failure;
 use crate::platform::Platform;
-use crate::wire::{Answer, Wire, post_json};
+use crate::wire::{Response, Wire, post_json};
 
 const PASSWORD: &str = "correct horse battery";
 
-/// Somebody who is registered.
+/// A registered user.
 #[derive(Debug)]
-pub(crate) struct Person {
+pub(crate) struct User {
     email: String,
 }
 
-/// What somebody was given who logged in.
+/// A token pair.
 #[derive(Debug)]
 pub(crate) struct Pair {
     pub access_token: String,
     pub refresh_token: String,
 }
 
-impl Person {
-    /// Registers so many.
+impl User {
+    /// Registers this number of users.
     pub(crate) async fn register(platform: &Platform, count: usize) -> Result<Vec<Self>, Failure> {
         let mut wire = Wire::open(platform.port("user-service")?).await?;
-        let mut people = Vec::new();
+        let mut users = Vec::new();
         for number in 0..count {
-            let email = format!("person-{number}@example.com");
+            let email = format!("user-{number}@example.com");
             let body = json!({"email": email, "password": PASSWORD, "name": "Ada"});
-            expect(201, &wire.ask(&post_json("/auth/register", &body)).await?)?;
-            people.push(Self { email });
+            expect(201, &wire.send(&post_json("/auth/register", &body)).await?)?;
+            users.push(Self { email });
         }
-        Ok(people)
+        Ok(users)
     }
 
-    /// The request with which they log in.
+    /// The login request.
     pub(crate) fn login(&self) -> String {
         post_json("/auth/login", &json!({"email": self.email, "password": PASSWORD}))
     }
 
-    /// Logs them in.
+    /// Logs the user in.
     pub(crate) async fn log_in(&self, wire: &mut Wire) -> Result<Pair, Failure> {
-        let answer = wire.ask(&self.login()).await?;
+        let answer = wire.send(&self.login()).await?;
         expect(200, &answer)?;
         Pair::read(answer.body)
     }
@@ -54,7 +54,7 @@ impl Pair {
         let text = |field: &str| {
             let text = body.get(field).and_then(Value::as_str);
             text.map(str::to_owned)
-                .ok_or_else(|| format!("an answer without {field}"))
+                .ok_or_else(|| format!("a response without {field}"))
         };
         Ok(Self {
             access_token: text("access_token")?,
@@ -62,16 +62,16 @@ impl Pair {
         })
     }
 
-    /// The request with which the next pair is had.
+    /// The refresh request.
     pub(crate) fn refresh(&self) -> String {
         post_json("/auth/refresh", &json!({"refresh_token": self.refresh_token}))
     }
 }
 
-fn expect(status: u16, answer: &Answer<'_>) -> Result<(), Failure> {
+fn expect(status: u16, answer: &Response<'_>) -> Result<(), Failure> {
     if answer.status == status {
         return Ok(());
     }
     let body = String::from_utf8_lossy(answer.body);
-    Err(format!("{} was answered where {status} was due: {body}", answer.status).into())
+    Err(format!("status {} instead of {status}: {body}", answer.status).into())
 }
