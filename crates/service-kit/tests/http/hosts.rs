@@ -47,7 +47,7 @@ async fn an_invalid_host_is_refused_on_every_path() {
             let refused = wire.hear().await;
             refused.assert_problem(400, "invalid_header");
             let body: Value = serde_json::from_str(&refused.body).expect("JSON");
-            assert_eq!(body["detail"], "The header Host is not valid.");
+            assert_eq!(body["detail"], "The header Host is invalid.");
         }
     }
     wire.assert_works().await;
