@@ -208,7 +208,7 @@ async fn the_description_states_the_policy_of_each_route() {
             "get",
             json!([{"bearer": []}]),
             "any user",
-            vec!["400", "401"],
+            vec!["400", "401", "403"],
         ),
         (
             "/scope",
