@@ -1,67 +1,22 @@
 //! Ignores the `Upgrade` header, as RFC 9110 §7.8 permits, and keeps the connection usable.
 //!
 //! actix-http treats `Connection: upgrade` as the end of HTTP on the connection: it repeats the header in the response and
-//! closes afterwards without notice. Clients that offer HTTP/2 with every request, such as the JDK's, then lose the
-//! requests that they send meanwhile. The decision is made while the request is parsed, so the only place to change it
-//! from outside is the stream of bytes.
+//! closes the connection afterwards without notice. Some clients offer HTTP/2 with every request, such as the JDK's. They
+//! lose the requests that they send at that moment. actix-http decides this while it parses the request, so the only place
+//! to intervene from outside is the stream of bytes.
 
-use std::io;
-use std::pin::Pin;
 use std::sync::LazyLock;
-use std::task::{Context, Poll, ready};
 
 use memchr::memmem::Finder;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Found in `Upgrade` and `upgrade`, which clients send. Other spellings reach the middleware, which closes the
 /// connection with notice.
-static UPGRADE: LazyLock<Finder> = LazyLock::new(|| Finder::new("pgrade"));
+static UPGRADE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("pgrade"));
 
-/// A stream that hides the `Upgrade` headers of the requests that it carries.
-///
-/// It changes bytes in place and never their number, so it can't affect where a request ends.
-pub(crate) struct WithoutUpgrade<T>(pub T);
-
-impl<T: AsyncRead + Unpin> AsyncRead for WithoutUpgrade<T> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let start = buf.filled().len();
-        ready!(Pin::new(&mut self.0).poll_read(cx, buf))?;
-        if let Some(received) = buf.filled_mut().get_mut(start..)
-            && UPGRADE.find(received).is_some()
-        {
-            hide_upgrade(received);
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<T: AsyncWrite + Unpin> AsyncWrite for WithoutUpgrade<T> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.0.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
+/// Hides the `Upgrade` headers in bytes that a client sent. It changes no lengths, so a request ends where it did before.
+pub(super) fn hide_upgrade(received: &mut [u8]) {
+    if UPGRADE.find(received).is_some() {
+        rename_headers(received);
     }
 }
 
@@ -69,7 +24,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for WithoutUpgrade<T> {
 ///
 /// Only between a request line and the next line that is no header. No body that this platform accepts has a line that
 /// ends as a request line does: neither JSON nor a form can contain a bare line break within a string.
-fn hide_upgrade(received: &mut [u8]) {
+fn rename_headers(received: &mut [u8]) {
     let mut in_head = false;
     for line in received.split_inclusive_mut(|byte| *byte == b'\n') {
         if is_request_line(line) {
@@ -113,7 +68,7 @@ mod tests {
 
     fn received(bytes: &str) -> String {
         let mut bytes = bytes.as_bytes().to_vec();
-        hide_upgrade(&mut bytes);
+        rename_headers(&mut bytes);
         String::from_utf8(bytes).unwrap()
     }
 

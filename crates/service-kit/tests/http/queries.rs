@@ -1,13 +1,13 @@
-//! Lists in pages, and what a query may say.
+//! Pages of lists, and queries.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use test_kit::hostile;
 use uuid::Uuid;
 
-use crate::things::Things;
+use crate::test_service::Things;
 
 #[actix_web::test]
-async fn the_pages_of_a_list_make_the_whole_list() {
+async fn the_pages_of_a_list_add_up_to_the_whole_list() {
     let things = Things::spawn().await;
     for (query, sizes) in [
         ("", vec![20; 12]),
@@ -55,7 +55,7 @@ async fn the_pages_of_a_list_make_the_whole_list() {
 }
 
 #[actix_web::test]
-async fn a_query_that_breaks_a_rule_is_refused_and_what_is_unknown_is_left_alone() {
+async fn an_invalid_query_is_refused_and_unknown_parameters_are_ignored() {
     let things = Things::spawn().await;
     hostile::paging(things.anonymous(), "/things").await;
     things
@@ -73,17 +73,24 @@ async fn a_query_that_breaks_a_rule_is_refused_and_what_is_unknown_is_left_alone
         .get("/fails")
         .await
         .assert_problem(400, "invalid_query");
-    for fine in ["?", "?utm_source=x", "?q=%F0%9F%99%82", "?q=", "?limit=1&x=1&x=2"] {
+    for malformed in ["q=%ff", "q=%zz", "q=%", "q=%4", "unknown=%c3%28", "%ff=1"] {
         things
             .anonymous()
-            .get(&format!("/things{fine}"))
+            .get(&format!("/things?{malformed}"))
+            .await
+            .assert_problem(400, "invalid_query");
+    }
+    for valid in ["?", "?utm_source=x", "?q=%F0%9F%99%82", "?q=", "?limit=1&x=1&x=2"] {
+        things
+            .anonymous()
+            .get(&format!("/things{valid}"))
             .await
             .assert_status(200);
     }
 }
 
 #[actix_web::test]
-async fn a_malformed_id_is_answered_as_an_unknown_one_is() {
+async fn a_malformed_id_is_answered_as_an_unknown_one() {
     let things = Things::spawn().await;
     let id = "01890a5d-ac96-774b-bcce-b302099a8057";
     things
@@ -91,7 +98,7 @@ async fn a_malformed_id_is_answered_as_an_unknown_one_is() {
         .get(&format!("/things/{id}"))
         .await
         .assert_status(200);
-    for wrong in [
+    for malformed in [
         "1",
         "01890A5D-AC96-774B-BCCE-B302099A8057",
         "%00",
@@ -101,8 +108,35 @@ async fn a_malformed_id_is_answered_as_an_unknown_one_is() {
     ] {
         things
             .anonymous()
-            .get(&format!("/things/{wrong}"))
+            .get(&format!("/things/{malformed}"))
             .await
             .assert_problem(404, "thing_not_found");
+    }
+}
+
+#[actix_web::test]
+async fn an_id_has_the_same_spelling_in_queries_and_bodies_as_in_paths() {
+    let things = Things::spawn().await;
+    let client = things.anonymous();
+    let id = "01890a5d-ac96-774b-bcce-b302099a8057";
+    client.get(&format!("/ids?id={id}")).await.assert_status(200);
+    client.post("/ids", json!({"id": id})).await.assert_status(200);
+    for malformed in [
+        "1",
+        "01890A5D-AC96-774B-BCCE-B302099A8057",
+        "01890a5dac96774bbcceb302099a8057",
+        "{01890a5d-ac96-774b-bcce-b302099a8057}",
+        "urn:uuid:01890a5d-ac96-774b-bcce-b302099a8057",
+    ] {
+        client
+            .get(&format!("/ids?id={malformed}"))
+            .await
+            .assert_problem(400, "invalid_query");
+        let refused = client.post("/ids", json!({"id": malformed})).await;
+        refused.assert_invalid("id");
+        assert_eq!(
+            refused.json()["errors"][0]["message"],
+            "must be a UUID in lowercase with hyphens"
+        );
     }
 }

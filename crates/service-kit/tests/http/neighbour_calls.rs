@@ -1,4 +1,4 @@
-//! What a handler calls, it calls on behalf of the request that it answers.
+//! Calls to neighbours carry the id and the trace of the request that caused them.
 
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Json};
@@ -6,23 +6,25 @@ use auth::{Anyone, ServiceClient, ServiceCredentials};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use crate::things::Things;
+use crate::test_service::Things;
 
 const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
-/// Asks a neighbour what it hears.
+/// Calls a neighbour and returns the headers that arrived there.
 pub(crate) async fn call(_: Anyone, neighbour: Data<ServiceClient>) -> Json<Value> {
-    let answer = neighbour.get("/heard").without_token().send().await;
+    let answer = neighbour.get("/received").without_token().send().await;
     Json(answer.and_then(|answer| answer.json()).expect("an answer"))
 }
 
-/// Says what it hears.
-pub(crate) async fn hear(_: Anyone, request: HttpRequest) -> Json<Value> {
-    let heard = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
-    Json(json!({"id": heard("x-request-id"), "trace": heard("traceparent"), "from": heard("x-service-name")}))
+/// Returns the headers that arrived.
+pub(crate) async fn receive(_: Anyone, request: HttpRequest) -> Json<Value> {
+    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    Json(
+        json!({"id": header("x-request-id"), "trace": header("traceparent"), "from": header("x-service-name")}),
+    )
 }
 
-/// A service, and one that it calls.
+/// A service and the neighbour that it calls.
 async fn neighbours() -> (Things, Things) {
     let called = Things::spawn().await;
     let credentials = ServiceCredentials::new("caller", SecretString::default(), "http://127.0.0.1/none");
@@ -36,25 +38,25 @@ async fn neighbours() -> (Things, Things) {
 }
 
 #[actix_web::test]
-async fn the_id_and_the_trace_of_a_request_go_along_with_the_calls_that_are_made_for_it() {
+async fn calls_carry_the_id_and_the_trace_of_their_request() {
     let (things, _called) = neighbours().await;
-    let told = things
+    let traced = things
         .anonymous()
         .with("x-request-id", "from-the-gateway")
         .with("traceparent", TRACE);
-    let told = told.get("/calls").await;
-    told.assert(
+    let answer = traced.get("/calls").await;
+    answer.assert(
         200,
         json!({"id": "from-the-gateway", "trace": TRACE, "from": "caller"}),
     );
-    // The next request on this connection has no part in it.
-    let untold = things.anonymous().get("/calls").await;
-    let id = untold.header("x-request-id").to_owned();
-    untold.assert(200, json!({"id": id, "trace": null, "from": "caller"}));
+    // The next request on the same connection has no trace.
+    let untraced = things.anonymous().get("/calls").await;
+    let id = untraced.header("x-request-id").to_owned();
+    untraced.assert(200, json!({"id": id, "trace": null, "from": "caller"}));
 }
 
 #[actix_web::test]
-async fn what_may_not_be_taken_from_a_stranger_is_not_handed_on() {
+async fn an_invalid_id_or_trace_is_not_passed_on() {
     let (things, _called) = neighbours().await;
     let answer = things
         .anonymous()

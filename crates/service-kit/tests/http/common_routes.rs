@@ -1,4 +1,4 @@
-//! What every service offers besides its own routes: health, metrics, its description.
+//! The routes that every service has: health, metrics, OpenAPI.
 
 use std::sync::atomic::Ordering;
 
@@ -7,10 +7,10 @@ use auth::testing::Issuer;
 use auth::{Keys, RemoteKeys};
 use serde_json::{Value, json};
 
-use crate::things::Things;
+use crate::test_service::Things;
 
 #[actix_web::test]
-async fn a_service_is_ready_when_it_has_what_it_needs_and_says_what_is_missing() {
+async fn an_unready_service_reports_which_check_fails() {
     let things = Things::spawn().await;
     things
         .anonymous()
@@ -22,7 +22,7 @@ async fn a_service_is_ready_when_it_has_what_it_needs_and_says_what_is_missing()
     answer
         .assert_problem(503, "not_ready")
         .assert(503, json!({"detail": "Not ready: database."}));
-    // It is alive all the same, and needs no token to say so.
+    // It is still alive.
     things
         .anonymous()
         .get("/health/live")
@@ -37,7 +37,7 @@ async fn a_service_is_ready_when_it_has_what_it_needs_and_says_what_is_missing()
 }
 
 #[actix_web::test]
-async fn a_service_without_keys_is_not_ready_and_lets_nobody_in() {
+async fn a_service_without_signing_keys_is_not_ready() {
     let things = Things::spawn_as(|service| {
         let keys = RemoteKeys::at("http://127.0.0.1:1/jwks.json").unwrap();
         service.verifier(Issuer::new("thing-service").verifier_with(Keys::remote(keys)))
@@ -51,7 +51,7 @@ async fn a_service_without_keys_is_not_ready_and_lets_nobody_in() {
 }
 
 #[actix_web::test]
-async fn requests_are_counted_by_route_and_never_by_path() {
+async fn requests_are_counted_by_route_and_not_by_path() {
     let things = Things::spawn().await;
     let id = "01890a5d-ac96-774b-bcce-b302099a8057";
     for path in [
@@ -114,7 +114,7 @@ async fn requests_are_counted_by_route_and_never_by_path() {
     }
 }
 
-/// Where in a page something else is referred to.
+/// The URLs that a page refers to.
 fn references(page: &str) -> Vec<String> {
     let quoted = |after: &str| after.split(['"', '\'']).next().map(str::to_owned);
     let after = |attribute: &str| {
@@ -130,7 +130,7 @@ fn references(page: &str) -> Vec<String> {
 }
 
 #[actix_web::test]
-async fn the_page_to_try_the_calls_has_all_its_parts() {
+async fn the_page_of_the_api_has_all_its_parts() {
     let things = Things::spawn().await;
     let answer = things.anonymous().get("/docs").await;
     assert_eq!(answer.assert_status(308).header("location"), "/docs/");
@@ -145,7 +145,7 @@ async fn the_page_to_try_the_calls_has_all_its_parts() {
     assert!(parts.iter().any(|part| part.contains(".js")), "{parts:?}");
     assert!(parts.iter().any(|part| part.contains(".css")), "{parts:?}");
     for part in &parts {
-        assert!(!part.contains("//"), "{part} is somewhere else");
+        assert!(!part.contains("//"), "{part} is on another host");
         let answer = things
             .anonymous()
             .get(&format!("/docs/{}", part.trim_start_matches("./")))
@@ -162,7 +162,7 @@ async fn the_page_to_try_the_calls_has_all_its_parts() {
     }
     assert!(
         sources.contains("/openapi.json"),
-        "the page knows no document: {parts:?}"
+        "the page does not load the document: {parts:?}"
     );
     things
         .anonymous()
@@ -183,7 +183,7 @@ async fn the_page_to_try_the_calls_has_all_its_parts() {
 }
 
 #[actix_web::test]
-async fn the_description_takes_from_the_routes_who_may_call() {
+async fn the_description_states_the_policy_of_each_route() {
     let things = Things::spawn().await;
     let document = things
         .anonymous()
@@ -193,7 +193,7 @@ async fn the_description_takes_from_the_routes_who_may_call() {
         .json();
     assert_eq!(document["info"]["title"], "thing-service");
     let of = |path: &str, method: &str| document["paths"][path][method].clone();
-    for (path, method, security, who, refusals) in [
+    for (path, method, security, callers, refusals) in [
         ("/things", "get", json!([]), "anyone", vec!["400"]),
         ("/things", "post", json!([]), "anyone", vec!["422"]),
         (
@@ -234,15 +234,15 @@ async fn the_description_takes_from_the_routes_who_may_call() {
     ] {
         let operation = of(path, method);
         assert_eq!(operation["security"], security, "{method} {path}");
-        assert_eq!(operation["x-policy"], who, "{method} {path}");
-        let mut told: Vec<&String> = operation["responses"]
+        assert_eq!(operation["x-policy"], callers, "{method} {path}");
+        let mut described: Vec<&String> = operation["responses"]
             .as_object()
             .unwrap()
             .keys()
             .filter(|status| status.starts_with('4'))
             .collect();
-        told.sort();
-        assert_eq!(told, refusals, "{method} {path}");
+        described.sort();
+        assert_eq!(described, refusals, "{method} {path}");
         for status in refusals {
             let schema = &operation["responses"][status]["content"]["application/problem+json"]["schema"];
             assert_eq!(
@@ -264,7 +264,7 @@ async fn the_description_takes_from_the_routes_who_may_call() {
     ] {
         assert!(of(path, "get")["summary"].is_string(), "{path}");
     }
-    // What a refusal looks like is what the schema says.
+    // A refusal matches the schema.
     let schema = &document["components"]["schemas"]["Problem"];
     let refusal = things
         .anonymous()

@@ -1,4 +1,4 @@
-//! A small service, with a route for each thing that can be done or go wrong.
+//! A small service with a route for each behaviour under test.
 
 use std::net::SocketAddr;
 use std::ops::Deref;
@@ -24,12 +24,12 @@ use tokio::sync::Semaphore;
 use utoipa::OpenApi;
 use uuid::Uuid;
 
-use crate::calls;
+use crate::neighbour_calls;
 use crate::wire::Wire;
 
 const NAME: &str = "thing-service";
 
-/// What must never be told.
+/// Must not appear in any answer.
 pub(crate) const SECRET: &str = "hunter2";
 
 /// The version that every thing has.
@@ -48,7 +48,7 @@ pub(crate) struct Things {
     pub(crate) database_is_there: Arc<AtomicBool>,
 }
 
-/// Where a request waits until the test lets it go on.
+/// Where a request waits until the test releases it.
 #[derive(Clone)]
 pub(crate) struct Gate {
     pub(crate) entered: Arc<Semaphore>,
@@ -60,8 +60,8 @@ impl Things {
         Self::spawn_as(|service| service).await
     }
 
-    /// With a deadline that a test can wait for.
-    pub(crate) async fn spawn_hasty() -> Self {
+    /// With a deadline of 300 ms.
+    pub(crate) async fn spawn_with_short_deadline() -> Self {
         Self::spawn_as(|service| service.deadline(Duration::from_millis(300))).await
     }
 
@@ -95,12 +95,12 @@ impl Things {
         }
     }
 
-    /// A connection of one's own.
+    /// A new connection.
     pub(crate) async fn connect(&self) -> Wire {
         Wire::to(self.address).await
     }
 
-    /// Tells it to stop.
+    /// Stops the service.
     pub(crate) async fn stop(self) {
         drop(self.service.stop().await);
     }
@@ -118,20 +118,22 @@ fn routes() -> Routes {
     Routes::new()
         .get("/things", list)
         .post("/things", create)
-        .post("/things/maybe", create_perhaps)
+        .post("/things/maybe", create_optional)
         .post("/echo", echo)
         .post("/form", fill_in)
         .get("/things/{id}", show)
         .put("/things/{id}", change)
         .get("/counted/{id}", show)
         .get("/fails", fail)
-        .get("/answers", answer_oneself)
+        .get("/answers", answer)
         .get("/hangs", hang)
         .get("/panics", panic)
         .get("/waits", wait)
         .get("/id", request_id)
-        .get("/calls", calls::call)
-        .get("/heard", calls::hear)
+        .get("/calls", neighbour_calls::call)
+        .get("/received", neighbour_calls::receive)
+        .get("/ids", find_by_id)
+        .post("/ids", post_id)
         .get("/optional", optional)
         .get("/user", user)
         .get("/scope", scope)
@@ -194,8 +196,23 @@ async fn echo(_: Anyone, Body(thing): Body<NewThing>) -> Json<Value> {
     Json(json!({"text": thing.text}))
 }
 
-async fn create_perhaps(_: Anyone, OptionalBody(thing): OptionalBody<NewThing>) -> Json<Value> {
+async fn create_optional(_: Anyone, OptionalBody(thing): OptionalBody<NewThing>) -> Json<Value> {
     Json(json!({"length": thing.map(|thing| thing.text.len())}))
+}
+
+#[derive(Debug, Deserialize, Validate)]
+#[serde(deny_unknown_fields)]
+struct WithId {
+    #[garde(skip)]
+    id: Id,
+}
+
+async fn find_by_id(_: Anyone, Query(query): Query<WithId>) -> Json<Thing> {
+    Json(Thing { id: query.id.into() })
+}
+
+async fn post_id(_: Anyone, Body(body): Body<WithId>) -> Json<Thing> {
+    Json(Thing { id: body.id.into() })
 }
 
 #[derive(Debug, Deserialize)]
@@ -246,8 +263,8 @@ async fn fail(_: Anyone, Query(How { how }): Query<How>) -> Result<HttpResponse,
     })
 }
 
-/// Refusals that a handler writes by itself.
-async fn answer_oneself(_: Anyone, Query(How { how }): Query<How>) -> HttpResponse {
+/// Answers that a handler builds itself.
+async fn answer(_: Anyone, Query(How { how }): Query<How>) -> HttpResponse {
     match how.as_str() {
         // RFC 6749 §5.2
         "oauth" => HttpResponse::BadRequest().json(json!({"error": "invalid_grant"})),
@@ -271,7 +288,7 @@ async fn hang_as_admin(_: IsAdmin) -> HttpResponse {
     std::future::pending().await
 }
 
-#[expect(clippy::panic, reason = "what the test is about")]
+#[expect(clippy::panic, reason = "tests how the service handles a panic")]
 async fn panic(_: Anyone) -> HttpResponse {
     panic!("{SECRET}, on purpose")
 }
@@ -290,7 +307,7 @@ async fn request_id(_: Anyone, request: HttpRequest) -> Json<Value> {
     Json(json!({"id": id}))
 }
 
-#[utoipa::path(get, path = "/optional", summary = "Perhaps", responses((status = 200)))]
+#[utoipa::path(get, path = "/optional", summary = "Optional", responses((status = 200)))]
 async fn optional(CurrentUser(user): CurrentUser) -> Json<Value> {
     Json(json!({"name": user.map(|user| user.name().to_owned())}))
 }
