@@ -1,4 +1,4 @@
-//! A new migration has to be built in.
+//! Rebuilds the crate when a migration is added: `sqlx::migrate!` embeds the files at compile time.
 
 fn main() {
     println!("cargo:rerun-if-changed=../../migrations/order-service");

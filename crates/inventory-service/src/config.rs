@@ -1,4 +1,4 @@
-//! What the service has to be told.
+//! The configuration of the service.
 
 use db::DatabaseUrl;
 use service_kit::{AuthSettings, Env, Neighbour, Neighbours, Settings};
@@ -8,16 +8,16 @@ use crate::NAME;
 /// The service's configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where stock is kept.
+    /// The database that stores stock and reservations.
     pub database: DatabaseUrl,
-    /// Whose tokens to believe.
+    /// The issuer and keys that tokens are verified with.
     pub auth: AuthSettings,
-    /// Where product-service is.
+    /// product-service, for the owners of products.
     pub products: Neighbour,
 }
 
 impl Config {
-    /// Reads it.
+    /// Reads the configuration. Problems are collected in `env`, which reports all of them together.
     pub fn read(env: &mut Env, settings: Settings) -> Self {
         let file = DatabaseUrl::Sqlite(settings.data_dir.join("inventory-service.db"));
         let products = Neighbours::read(env, &settings, NAME).to(env, "product-service");

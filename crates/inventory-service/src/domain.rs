@@ -1,11 +1,11 @@
-//! What stock and a reservation are, and what follows from their state. No statements, no calls.
+//! Stock, reservations and the rules that govern them. No SQL and no calls to other services.
 
 mod movement;
 mod reservation;
 mod stock;
 
-pub(crate) use self::movement::{Act, Movement};
+pub(crate) use self::movement::{Movement, Origin};
 pub(crate) use self::reservation::{
-    Line, NewReservation, Reservation, Short, State, Wanted, require_order_service,
+    Line, NewReservation, OrderService, Reservation, ReservationRequest, Shortage, State,
 };
 pub(crate) use self::stock::{Stock, StockCount};

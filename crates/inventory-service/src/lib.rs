@@ -1,8 +1,8 @@
-//! What there is of each product, and what of it is promised to orders. Anyone may look; a product's owner says how much there
-//! is; order-service reserves, and commits or releases what it reserved. Nothing is ever promised twice.
+//! The stock of each product, and its reservations for orders. Everyone may read stock, a product's owner and admins set it,
+//! and order-service reserves, commits and releases it. No item is ever reserved for two orders.
 //!
-//! To read it: `routes` lists every URL and its handler, `routes/…` has one use case a file, `domain` says what stock and a
-//! reservation are, `store` how they are kept, `products` what is asked of product-service.
+//! `routes` lists every URL and its handler, with one use case per file below it. `stocktaking` sets stock, `products` calls
+//! product-service, `domain` holds the rules and `store` the SQL.
 
 mod config;
 mod docs;
@@ -11,6 +11,7 @@ mod error;
 mod products;
 mod routes;
 pub mod startup;
+mod stocktaking;
 mod store;
 
 use std::process::ExitCode;
@@ -21,10 +22,10 @@ pub use self::config::Config;
 pub use self::docs::handlers;
 pub use self::routes::routes;
 
-/// The service's name: its program's, its audience's, its row's in the register.
+/// The service's name: of its program, its tokens' audience and its entry in the register.
 pub const NAME: &str = "inventory-service";
 
-/// Runs the service, configured by the environment, until it is told to stop.
+/// Reads the configuration from the environment and runs the service until it is asked to stop.
 #[must_use]
 pub fn launch(input: StandardInput) -> ExitCode {
     service_kit::launch(NAME, Config::read, startup::run, input)

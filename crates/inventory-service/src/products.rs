@@ -1,39 +1,36 @@
-//! What product-service is asked: whose a product is, if there is one.
+//! The client of product-service, which knows the owner of each product.
 
 use auth::{CallError, ServiceClient};
 use serde::Deserialize;
 use uuid::Uuid;
 
-/// The catalogue.
+/// Looks up products.
 #[derive(Clone, Debug)]
 pub(crate) struct Products(pub ServiceClient);
 
-/// Why product-service could not say.
+/// Why a product can't be looked up.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ProductsError {
     #[error(transparent)]
     Call(#[from] CallError),
-    #[error("an answer of status {0}")]
+    #[error("unexpected status {0}")]
     Status(u16),
 }
 
-/// What of a product matters here.
+/// The members of a product that matter here.
 #[derive(Debug, Deserialize)]
 struct Product {
     owner_id: Uuid,
 }
 
 impl Products {
-    /// The product's owner, or `None` where there is no such product.
+    /// The owner of a product, or `None` if there is no such product.
     pub(crate) async fn owner_of(&self, id: Uuid) -> Result<Option<Uuid>, ProductsError> {
-        let answer = self
-            .0
-            .get(&format!("/products/{id}"))
-            .without_token()
-            .send()
-            .await?;
-        match answer.status() {
-            200 => Ok(Some(answer.json::<Product>()?.owner_id)),
+        let path = format!("/products/{id}");
+        // The catalogue is public. Without a token, the call works even while user-service is down.
+        let response = self.0.get(&path).without_token().send().await?;
+        match response.status() {
+            200 => Ok(Some(response.json::<Product>()?.owner_id)),
             404 => Ok(None),
             status => Err(ProductsError::Status(status)),
         }

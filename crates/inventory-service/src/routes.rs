@@ -1,4 +1,4 @@
-//! Every method, URL and handler of the service. Who may call stands in the handler's first argument.
+//! Every route of the service. The type of a handler's first argument is its policy.
 
 pub(crate) mod commit;
 pub(crate) mod release;
@@ -12,9 +12,9 @@ use auth::Routes;
 #[must_use]
 pub fn routes() -> Routes {
     Routes::new()
-        .get("/inventory/{id}", show::show) // Anyone
-        .put("/inventory/{id}", set::set) // VerifyToken: the product's owner, or an admin
-        .post("/reservations", reserve::reserve) // IsService: order-service
-        .post("/reservations/{id}/commit", commit::commit) // IsService: order-service
-        .delete("/reservations/{id}", release::release) // IsService: order-service
+        .get("/inventory/{id}", show::show)
+        .put("/inventory/{id}", set::set)
+        .post("/reservations", reserve::reserve)
+        .post("/reservations/{id}/commit", commit::commit)
+        .delete("/reservations/{id}", release::release)
 }

@@ -1,13 +1,13 @@
-//! Puts the service together and runs it.
+//! Assembles the service and runs it.
 
 use std::error::Error;
 
-use auth::Verifier;
 use db::{Db, Migrations};
 use service_kit::{Runtime, Server};
 
 use crate::config::Config;
 use crate::products::Products;
+use crate::stocktaking::Stocktaking;
 use crate::{NAME, docs, routes};
 
 static MIGRATIONS: Migrations = Migrations {
@@ -15,21 +15,26 @@ static MIGRATIONS: Migrations = Migrations {
     postgres: sqlx::migrate!("../../migrations/inventory-service/postgres"),
 };
 
-/// Runs the service with the verifier that its configuration asks for.
+/// Runs the service until shutdown is requested.
+///
+/// # Errors
+/// When the database or the listener can't be opened, or a migration fails.
 pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>> {
     let verifier = config.auth.verifier(NAME, &runtime)?;
-    run_with(config, verifier, runtime).await
-}
-
-/// Runs the service with this verifier, as tests do that sign their own tokens.
-pub async fn run_with(config: Config, verifier: Verifier, runtime: Runtime) -> Result<(), Box<dyn Error>> {
     let products = Products(config.products.client()?);
     let db = Db::open(&config.database, &MIGRATIONS).await?;
+    let stocktaking = Stocktaking {
+        db: db.clone(),
+        products: products.clone(),
+        clock: runtime.clock.clone(),
+    };
+
     let database = db.clone();
     Server::new(NAME, routes::routes, docs::handlers())
         .verifier(verifier)
         .data(db.clone())
         .data(products)
+        .data(stocktaking)
         .data(runtime.clock)
         .ready_when("database", move || database.clone().is_reachable())
         .run(runtime.listener, runtime.shutdown)

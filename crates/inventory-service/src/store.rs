@@ -1,4 +1,4 @@
-//! How stock and reservations are kept.
+//! The database tables and their SQL.
 
 mod journal;
 mod reservations;

@@ -1,4 +1,4 @@
-//! Making an order: prices first, then the order with its stock task in one transaction, then the stock.
+//! Placing an order: look up prices, write the order together with its stock task in one transaction, then reserve the stock.
 
 use std::time::Duration;
 
@@ -9,91 +9,91 @@ use service_kit::id;
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
-use crate::domain::{Basket, IdempotencyKey, LEASE, Order, OrderStatus, Priced, StockTask, StockTaskKind};
+use crate::domain::{
+    Basket, IdempotencyKey, LEASE, Order, OrderStatus, PricedBasket, StockTask, StockTaskKind,
+};
 use crate::error::OrderError;
 use crate::products::Products;
-use crate::stock::Stock;
+use crate::stock::StockSync;
 use crate::store::{IdempotencyKeys, Orders, StockTasks};
 
-/// Within this an order has an answer, and be it that it is pending: whoever waits at the gateway waits for 10 seconds.
-const PATIENCE: Duration = Duration::from_secs(8);
-/// How often a twin looks whether the first is through.
-const LOOK_EVERY: Duration = Duration::from_millis(25);
+/// Deadline for answering; after it the order is returned as `pending`. Shorter than the gateway's timeout of 10 seconds.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(8);
+/// How often a repeated request checks whether the first one has finished.
+const POLL_INTERVAL: Duration = Duration::from_millis(25);
 
-/// Makes orders.
+/// Places orders.
 #[derive(Clone, Debug)]
 pub(crate) struct Checkout {
     pub db: Db,
     pub products: Products,
-    pub stock: Stock,
+    pub stock: StockSync,
     pub clock: Clock,
 }
 
-/// What somebody asks for.
+/// A user's request to place an order.
 #[derive(Debug)]
-pub(crate) struct Request {
+pub(crate) struct OrderRequest {
     pub user_id: Uuid,
     pub key: Option<IdempotencyKey>,
     pub basket: Basket,
 }
 
-/// An order in its present state, and whether it had been made before.
-pub(crate) struct Placed {
+/// An order in its current state.
+pub(crate) struct PlacedOrder {
     pub order: Order,
+    /// Whether an earlier request with the same idempotency key placed it.
     pub is_replayed: bool,
 }
 
 impl Checkout {
-    /// Makes the order, or finds the one that was made with the same key.
-    pub(crate) async fn place(&self, request: &Request) -> Result<Placed, OrderError> {
-        let deadline = Instant::now() + PATIENCE;
-        if let Some(known) = self.find_known(request).await? {
-            return self.replay(known, deadline).await;
+    /// Places the order, or returns the one that was placed earlier with the same idempotency key.
+    pub(crate) async fn place(&self, request: &OrderRequest) -> Result<PlacedOrder, OrderError> {
+        let deadline = Instant::now() + ANSWER_TIMEOUT;
+        if let Some(id) = self.find_earlier(request).await? {
+            return self.replay(id, deadline).await;
         }
+
         let products = self.products.find(request.basket.product_ids()).await?;
         let priced = request.basket.priced(&products)?;
 
-        let Some((order, task)) = self.write_down(request, priced).await? else {
-            // A twin was quicker.
-            let known = self.find_known(request).await?.ok_or(OrderError::NotFound)?;
-            return self.replay(known, deadline).await;
+        let Some((order, task)) = self.persist(request, priced).await? else {
+            // A concurrent request with the same key was faster.
+            let id = self.find_earlier(request).await?.ok_or(OrderError::NotFound)?;
+            return self.replay(id, deadline).await;
         };
-        tracing::info!(order.id = %order.id, user.id = %order.user_id, "written down");
-        // The order stands: whatever goes wrong from here on, the worker carries on, and it is pending at the least.
-        let stock = self.stock.clone();
-        let told = rt::spawn(TraceContext::inherit(
-            async move { stock.try_to_work_off(task).await },
-        ));
-        drop(timeout_at(deadline, told).await);
+        tracing::info!(order.id = %order.id, user.id = %order.user_id, "order placed");
+
+        // From here on the order is never lost. Errors leave it `pending`, and the worker finishes it.
+        self.reserve_until(deadline, task).await;
         let order = self.find(order.id).await.unwrap_or(order);
-        Ok(Placed {
+        Ok(PlacedOrder {
             order,
             is_replayed: false,
         })
     }
 
-    /// The order and its task, unless the key was used meanwhile.
-    async fn write_down(
+    /// Writes the order, its idempotency key and its stock task, which is leased to this request. Returns `None`, and writes
+    /// nothing, if the key is taken.
+    async fn persist(
         &self,
-        request: &Request,
-        Priced {
-            lines,
-            total_cents,
-            currency,
-        }: Priced,
+        request: &OrderRequest,
+        priced: PricedBasket,
     ) -> Result<Option<(Order, StockTask)>, OrderError> {
         let now = self.clock.now();
         let order = Order {
             id: id::new(now),
             user_id: request.user_id,
             status: OrderStatus::Pending,
-            items: lines,
-            total_cents,
-            currency,
+            items: priced.lines,
+            total_cents: priced.total_cents,
+            currency: priced.currency,
             created_at: now,
             updated_at: now,
         };
+
         let mut tx = self.db.begin().await?;
+        // The order first: the key's row refers to it. A taken key rolls both back.
         Orders(&mut tx).add(&order).await?;
         if let Some(key) = &request.key
             && !IdempotencyKeys(&mut tx)
@@ -109,34 +109,44 @@ impl Checkout {
         Ok(Some((order, task)))
     }
 
-    /// The order that was made with this key, if any was.
-    async fn find_known(&self, request: &Request) -> Result<Option<Uuid>, OrderError> {
+    /// Reserves the stock, and waits for that until the deadline. The reservation is a separate task, which goes on afterwards.
+    async fn reserve_until(&self, deadline: Instant, task: StockTask) {
+        let stock = self.stock.clone();
+        let reservation = rt::spawn(TraceContext::inherit(async move {
+            stock.execute_or_defer(task).await;
+        }));
+        drop(timeout_at(deadline, reservation).await);
+    }
+
+    /// The order that was placed with the request's idempotency key.
+    async fn find_earlier(&self, request: &OrderRequest) -> Result<Option<Uuid>, OrderError> {
         let Some(key) = &request.key else { return Ok(None) };
         let mut conn = self.db.read().await?;
-        let known = IdempotencyKeys(&mut conn)
+        let earlier = IdempotencyKeys(&mut conn)
             .find(request.user_id, key, self.clock.now())
             .await?;
-        match known {
-            Some(known) if known.request_hash != request.basket.hash() => {
+        match earlier {
+            Some(earlier) if earlier.request_hash != request.basket.hash() => {
                 Err(OrderError::IdempotencyMismatch)
             }
-            known => Ok(known.map(|known| known.order_id)),
+            earlier => Ok(earlier.map(|earlier| earlier.order_id)),
         }
     }
 
-    /// The order as it is once whoever makes it is through, or gone, or it is too late to wait any longer.
-    async fn replay(&self, id: Uuid, deadline: Instant) -> Result<Placed, OrderError> {
+    /// Returns an earlier order as soon as it is settled, so that concurrent requests with one key get one answer. Returns it
+    /// as `pending` at the deadline, or once the first attempt to reserve its stock has failed or its lease has expired.
+    async fn replay(&self, id: Uuid, deadline: Instant) -> Result<PlacedOrder, OrderError> {
         loop {
-            // Asked first, so that what is through by the answer is read as such.
-            let is_being_made = self.is_being_made(id).await?;
+            // Read before the order: an attempt that ends between the two reads has settled the order by the second one.
+            let is_in_progress = self.is_in_progress(id).await?;
             let order = self.find(id).await?;
-            if order.status != OrderStatus::Pending || !is_being_made || Instant::now() >= deadline {
-                return Ok(Placed {
+            if order.status != OrderStatus::Pending || !is_in_progress || Instant::now() >= deadline {
+                return Ok(PlacedOrder {
                     order,
                     is_replayed: true,
                 });
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
@@ -147,7 +157,8 @@ impl Checkout {
             .ok_or(OrderError::NotFound)
     }
 
-    async fn is_being_made(&self, id: Uuid) -> Result<bool, OrderError> {
+    /// Whether the first attempt to reserve the order's stock is still running.
+    async fn is_in_progress(&self, id: Uuid) -> Result<bool, OrderError> {
         let mut conn = self.db.read().await?;
         Ok(StockTasks(&mut conn)
             .is_first_attempt(id, self.clock.now())

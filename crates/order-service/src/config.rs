@@ -1,4 +1,4 @@
-//! What the service has to be told.
+//! The configuration of the service.
 
 use db::DatabaseUrl;
 use service_kit::{AuthSettings, Env, Neighbour, Neighbours, Settings};
@@ -8,25 +8,25 @@ use crate::NAME;
 /// The service's configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where orders are kept.
+    /// The database that stores orders.
     pub database: DatabaseUrl,
-    /// Whose tokens to believe.
+    /// The issuer and keys that tokens are verified with.
     pub auth: AuthSettings,
-    /// Who knows names and prices.
+    /// product-service, for names and prices.
     pub products: Neighbour,
-    /// Who has the stock.
+    /// inventory-service, for stock.
     pub inventory: Neighbour,
 }
 
 impl Config {
-    /// Reads it.
+    /// Reads the configuration. Problems are collected in `env`, which reports all of them together.
     pub fn read(env: &mut Env, settings: Settings) -> Self {
-        let calls = Neighbours::read(env, &settings, NAME);
+        let neighbours = Neighbours::read(env, &settings, NAME);
         let file = DatabaseUrl::Sqlite(settings.data_dir.join("order-service.db"));
         Self {
             database: env.parse_secret("DATABASE_URL", file, DatabaseUrl::FORM),
-            products: calls.to(env, "product-service"),
-            inventory: calls.to(env, "inventory-service"),
+            products: neighbours.to(env, "product-service"),
+            inventory: neighbours.to(env, "inventory-service"),
             auth: settings.auth,
         }
     }

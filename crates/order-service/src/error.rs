@@ -1,9 +1,9 @@
-//! What can go wrong, and how it is answered.
+//! The service's errors and their HTTP answers.
 
 use actix_web::http::StatusCode;
 use auth::FieldError;
 use serde_json::{Map, Value, json};
-use service_kit::{Problem, RequestError, problem};
+use service_kit::{CommonError, Problem, problem};
 
 use crate::domain::{BasketError, Order};
 use crate::products::ProductsUnavailable;
@@ -12,46 +12,41 @@ use crate::products::ProductsUnavailable;
 pub(crate) enum OrderError {
     #[error("There is no such order.")]
     NotFound,
-    #[error("Only whoever ordered it or an admin may do this.")]
+    #[error("Only the user who placed this order or an admin may do this.")]
     NotYours,
-    #[error("Only whoever may read all orders may ask for somebody else's.")]
-    NotAll,
-    #[error("This can't be done with an order any more that was fulfilled, cancelled or rejected.")]
+    #[error("Only users who may read all orders may list another user's orders.")]
+    MayNotListOthers,
+    #[error("The order is already fulfilled, cancelled or rejected.")]
     AlreadyFinal(Box<Order>),
-    #[error("It is not known yet whether there is stock for this order.")]
+    #[error("The order is still pending: its stock is not reserved yet.")]
     NotConfirmed,
-    #[error("There is too little stock for this order.")]
+    #[error("There is not enough stock for this order.")]
     InsufficientStock(Box<Order>),
-    #[error("This Idempotency-Key was used for another order.")]
+    #[error("This Idempotency-Key was used for a different order.")]
     IdempotencyMismatch,
-    #[error("Prices can't be had at the moment. Nothing was ordered.")]
+    #[error("Prices are temporarily unavailable. Nothing was ordered.")]
     ProductsUnavailable(#[from] ProductsUnavailable),
-    #[error("The body does not say what is needed.")]
+    #[error("The request body is invalid.")]
     Basket(#[from] BasketError),
+    #[error("Placing the order was interrupted.")]
+    Interrupted(#[from] tokio::task::JoinError),
     #[error(transparent)]
-    Request(#[from] RequestError),
-    #[error("The database can't be asked.")]
-    Database(#[from] sqlx::Error),
-    #[error("The work on an order was cut off.")]
-    CutOff(#[from] tokio::task::JoinError),
+    Common(#[from] CommonError),
 }
 
 impl Problem for OrderError {
     fn parts(&self) -> (StatusCode, &'static str) {
         match self {
             Self::NotFound => (StatusCode::NOT_FOUND, "order_not_found"),
-            Self::NotYours | Self::NotAll => (StatusCode::FORBIDDEN, "forbidden"),
+            Self::NotYours | Self::MayNotListOthers => (StatusCode::FORBIDDEN, "forbidden"),
             Self::AlreadyFinal(_) => (StatusCode::CONFLICT, "order_already_final"),
             Self::NotConfirmed => (StatusCode::CONFLICT, "order_not_confirmed"),
             Self::InsufficientStock(_) => (StatusCode::CONFLICT, "insufficient_stock"),
             Self::IdempotencyMismatch => (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_mismatch"),
             Self::ProductsUnavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "product_service_unavailable"),
             Self::Basket(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_body"),
-            Self::Request(error) => error.parts(),
-            Self::Database(error) if db::is_unavailable(error) => {
-                (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable")
-            }
-            Self::Database(_) | Self::CutOff(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+            Self::Interrupted(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+            Self::Common(error) => error.parts(),
         }
     }
 
@@ -65,7 +60,7 @@ impl Problem for OrderError {
         }
     }
 
-    /// The order as it is, and what there was too little of.
+    /// The order in its current state and, if stock was short, the short products.
     fn members(&self) -> Map<String, Value> {
         let (Self::InsufficientStock(order) | Self::AlreadyFinal(order)) = self else {
             return Map::new();
@@ -81,22 +76,27 @@ impl Problem for OrderError {
         members
     }
 }
-problem!(OrderError);
+problem!(OrderError, Common);
 
 #[cfg(test)]
 mod tests {
+    use actix_web::ResponseError as _;
+    use actix_web::body::to_bytes;
+    use service_kit::RequestError;
+
     use super::*;
 
-    #[test]
-    fn a_database_that_is_away_is_so_for_a_time_and_what_is_wrong_here_is_not_told() {
-        let answered = |error: sqlx::Error| OrderError::from(error).parts();
+    #[actix_web::test]
+    async fn an_invalid_request_keeps_its_fields() {
+        let error = OrderError::from(RequestError::field("items", "must not be empty"));
+        let response = error.error_response();
+        assert_eq!(response.status(), StatusCode::UNPROCESSABLE_ENTITY);
+
+        let body = to_bytes(response.into_body()).await.unwrap();
+        let body: Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(
-            answered(sqlx::Error::PoolTimedOut),
-            (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable")
-        );
-        assert_eq!(
-            answered(sqlx::Error::RowNotFound),
-            (StatusCode::INTERNAL_SERVER_ERROR, "internal")
+            body["errors"],
+            json!([{"field": "items", "message": "must not be empty"}])
         );
     }
 }

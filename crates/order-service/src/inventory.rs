@@ -1,4 +1,4 @@
-//! What inventory-service is told. Each of it may be told again: the same answer comes.
+//! The client of inventory-service. Every call may be repeated: inventory-service gives the same answer again.
 
 use std::collections::HashMap;
 
@@ -9,119 +9,115 @@ use uuid::Uuid;
 
 use crate::domain::Line;
 
-/// The stock.
+/// Reserves, releases and commits stock.
 #[derive(Clone, Debug)]
 pub(crate) struct Inventory(pub ServiceClient);
 
-/// What became of a reservation.
+/// The answer to a reservation.
 #[derive(Debug)]
-pub(crate) enum Reservation {
-    /// It stands.
-    Made,
-    /// There is too little: so much of each product that is short.
-    Refused(HashMap<Uuid, i64>),
-    /// It was released before it was made, and never will be.
+pub(crate) enum ReserveOutcome {
+    /// All lines of the order are reserved.
+    Reserved,
+    /// Nothing is reserved. Maps each product that is short to its available quantity.
+    InsufficientStock(HashMap<Uuid, i64>),
+    /// The order was released before, so it can never be reserved.
     Released,
 }
 
-/// Why it is not known what became of it.
+/// A call whose outcome is unknown. It has to be repeated.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum InventoryUnavailable {
+pub(crate) enum InventoryError {
     #[error(transparent)]
     Call(#[from] CallError),
     #[error("status {status} {code}")]
-    Answer { status: u16, code: String },
+    UnexpectedResponse { status: u16, code: String },
 }
 
-/// A refusal (RFC 9457), with what is short where that is why.
+/// The members of a problem (RFC 9457) that matter here. Missing ones are empty.
 #[derive(Default, Deserialize)]
-struct AuthError {
+struct Rejection {
     code: String,
     #[serde(default)]
-    short: Vec<Short>,
+    short: Vec<ShortProduct>,
 }
 
 #[derive(Deserialize)]
-struct Short {
+struct ShortProduct {
     product_id: Uuid,
     available: i64,
 }
 
 impl Inventory {
-    /// Whether every call would fail at once.
-    pub(crate) fn is_left_alone(&self) -> bool {
+    /// Whether calls currently fail at once, without being sent.
+    pub(crate) fn is_circuit_open(&self) -> bool {
         self.0.circuit_open_for().is_some()
     }
 
-    /// Keeps what was ordered for this order.
+    /// Reserves all lines of an order, or none.
     pub(crate) async fn reserve(
         &self,
         order_id: Uuid,
         lines: &[Line],
-    ) -> Result<Reservation, InventoryUnavailable> {
+    ) -> Result<ReserveOutcome, InventoryError> {
         let items: Vec<_> = lines
             .iter()
             .map(|line| json!({"product_id": line.product_id, "quantity": line.quantity}))
             .collect();
-        let body = json!({"order_id": order_id, "items": items});
-        let answer = self
+        let response = self
             .0
             .post("/reservations")
-            .json(&body)
+            .json(&json!({"order_id": order_id, "items": items}))
             .idempotent()
             .send()
             .await?;
-        let refusal = match answer.status() {
-            201 => return Ok(Reservation::Made),
-            409 => refusal(&answer),
-            _ => return Err(unexpected(&answer)),
+
+        let rejection = match response.status() {
+            201 => return Ok(ReserveOutcome::Reserved),
+            409 => rejection(&response),
+            _ => return Err(unexpected(&response)),
         };
-        match refusal.code.as_str() {
+        match rejection.code.as_str() {
             "insufficient_stock" => {
-                let short = refusal
-                    .short
-                    .iter()
-                    .map(|short| (short.product_id, short.available));
-                Ok(Reservation::Refused(short.collect()))
+                let short = rejection.short.iter();
+                let short = short.map(|product| (product.product_id, product.available));
+                Ok(ReserveOutcome::InsufficientStock(short.collect()))
             }
-            "released" => Ok(Reservation::Released),
-            _ => Err(unexpected(&answer)),
+            "released" => Ok(ReserveOutcome::Released),
+            _ => Err(unexpected(&response)),
         }
     }
 
-    /// Gives back what is kept for this order, if anything is.
-    pub(crate) async fn release(&self, order_id: Uuid) -> Result<(), InventoryUnavailable> {
-        let answer = self.0.delete(&format!("/reservations/{order_id}")).send().await?;
-        if answer.status() == 204 {
+    /// Returns the reserved stock of an order, if there is any. Afterwards the order can't be reserved any more, not even by a
+    /// call that is still under way.
+    pub(crate) async fn release(&self, order_id: Uuid) -> Result<(), InventoryError> {
+        let path = format!("/reservations/{order_id}");
+        let response = self.0.delete(&path).send().await?;
+        if response.status() == 204 {
             Ok(())
         } else {
-            Err(unexpected(&answer))
+            Err(unexpected(&response))
         }
     }
 
-    /// Says that what was kept for this order has left.
-    pub(crate) async fn commit(&self, order_id: Uuid) -> Result<(), InventoryUnavailable> {
-        let answer = self
-            .0
-            .post(&format!("/reservations/{order_id}/commit"))
-            .idempotent()
-            .send()
-            .await?;
-        if answer.status() == 200 {
+    /// Takes the reserved stock of an order out of the warehouse.
+    pub(crate) async fn commit(&self, order_id: Uuid) -> Result<(), InventoryError> {
+        let path = format!("/reservations/{order_id}/commit");
+        let response = self.0.post(&path).idempotent().send().await?;
+        if response.status() == 200 {
             Ok(())
         } else {
-            Err(unexpected(&answer))
+            Err(unexpected(&response))
         }
     }
 }
 
-fn refusal(answer: &ServiceResponse) -> AuthError {
-    answer.json().unwrap_or_default()
+fn rejection(response: &ServiceResponse) -> Rejection {
+    response.json().unwrap_or_default()
 }
 
-fn unexpected(answer: &ServiceResponse) -> InventoryUnavailable {
-    InventoryUnavailable::Answer {
-        status: answer.status(),
-        code: refusal(answer).code,
+fn unexpected(response: &ServiceResponse) -> InventoryError {
+    InventoryError::UnexpectedResponse {
+        status: response.status(),
+        code: rejection(response).code,
     }
 }

@@ -1,12 +1,15 @@
-//! Orders. Whoever orders gets names and prices from product-service and stock from inventory-service; an order that was
-//! acknowledged is never lost, whatever dies on the way.
+//! Orders. Names and prices come from product-service, stock from inventory-service. An order that a client has received an
+//! answer for is never lost, even if a service crashes.
 //!
-//! To read it: `routes` lists every URL and its handler, `routes/…` has one use case a file, `domain` says what an order is and
-//! what may become of it, `checkout` makes one, `stock` tells inventory-service what was decided, `store` is how it is all
-//! kept.
+//! `routes` lists every URL and its handler, with one use case per file below it. Placing an order goes down through four
+//! modules: `routes/place` → `checkout` (prices, then the order and its stock task in one transaction) → `stock` (executes
+//! stock tasks) → `inventory` (calls inventory-service). `decisions` cancels and fulfils, and also ends in `stock`. `domain`
+//! holds the rules and `store` the SQL.
 
 mod checkout;
+mod cleanup;
 mod config;
+mod decisions;
 mod docs;
 mod domain;
 mod error;
@@ -25,10 +28,10 @@ pub use self::config::Config;
 pub use self::docs::handlers;
 pub use self::routes::routes;
 
-/// The service's name: its program's, its audience's, its row's in the register.
+/// The service's name: of its program, its tokens' audience and its entry in the register.
 pub const NAME: &str = "order-service";
 
-/// Runs the service, configured by the environment, until it is told to stop.
+/// Reads the configuration from the environment and runs the service until it is asked to stop.
 #[must_use]
 pub fn launch(input: StandardInput) -> ExitCode {
     service_kit::launch(NAME, Config::read, startup::run, input)

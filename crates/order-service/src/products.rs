@@ -1,4 +1,4 @@
-//! What product-service is asked.
+//! The client of product-service.
 
 use std::collections::HashMap;
 
@@ -8,23 +8,23 @@ use uuid::Uuid;
 
 use crate::domain::Product;
 
-/// Names and prices.
+/// Looks up names and prices.
 #[derive(Clone, Debug)]
 pub(crate) struct Products(pub ServiceClient);
 
-/// Why there are none.
+/// Why names and prices can't be looked up.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ProductsUnavailable {
     #[error("no usable answer")]
     Call(#[from] CallError),
     #[error("status {0}")]
     Status(u16),
-    #[error("a product that can't be: {0}")]
-    Nonsense(Uuid),
+    #[error("invalid product {0}")]
+    InvalidProduct(Uuid),
 }
 
 impl Products {
-    /// The products of these ids. Those that are unknown are left out.
+    /// The products with these ids. Unknown ids are left out.
     pub(crate) async fn find(
         &self,
         ids: impl Iterator<Item = Uuid>,
@@ -35,19 +35,17 @@ impl Products {
         }
 
         let ids: Vec<_> = ids.map(|id| id.to_string()).collect();
-        // The catalogue is public: that user-service is away is no reason not to sell.
-        let answer = self
-            .0
-            .get(&format!("/products?ids={}", ids.join(",")))
-            .without_token()
-            .send()
-            .await?;
-        if answer.status() != 200 {
-            return Err(ProductsUnavailable::Status(answer.status()));
+        let path = format!("/products?ids={}", ids.join(","));
+        // The catalogue is public. Without a token, orders can be placed even while user-service is down.
+        let response = self.0.get(&path).without_token().send().await?;
+        if response.status() != 200 {
+            return Err(ProductsUnavailable::Status(response.status()));
         }
-        let products = answer.json::<Page>()?.items;
-        if let Some(product) = products.iter().find(|product| !product.is_sensible()) {
-            return Err(ProductsUnavailable::Nonsense(product.id));
+
+        let products = response.json::<Page>()?.items;
+        // Written into orders and never checked again.
+        if let Some(product) = products.iter().find(|product| !product.is_valid()) {
+            return Err(ProductsUnavailable::InvalidProduct(product.id));
         }
         Ok(products
             .into_iter()

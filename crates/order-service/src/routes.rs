@@ -1,4 +1,4 @@
-//! Every method, URL and handler of the service. Who may call stands in the handler's first argument.
+//! Every route of the service. The type of a handler's first argument is its policy.
 
 pub(crate) mod cancel;
 pub(crate) mod fulfil;
@@ -12,9 +12,9 @@ use auth::Routes;
 #[must_use]
 pub fn routes() -> Routes {
     Routes::new()
-        .post("/orders", place::place) // HasScope<OrdersWrite>
-        .get("/orders", list::list) // VerifyToken: one's own, or all with the scope orders:read-all
-        .get("/orders/{id}", show::show) // VerifyToken: as above
-        .post("/orders/{id}/cancel", cancel::cancel) // VerifyToken: whoever ordered it, or an admin
-        .post("/orders/{id}/fulfil", fulfil::fulfil) // IsAdmin
+        .post("/orders", place::place)
+        .get("/orders", list::list)
+        .get("/orders/{id}", show::show)
+        .post("/orders/{id}/cancel", cancel::cancel)
+        .post("/orders/{id}/fulfil", fulfil::fulfil)
 }

@@ -1,16 +1,17 @@
-//! Puts the service together and runs it.
+//! Assembles the service and runs it.
 
 use std::error::Error;
 
-use auth::Verifier;
 use db::{Db, Migrations};
 use service_kit::{Runtime, Server};
 
 use crate::checkout::Checkout;
+use crate::cleanup::KeyCleanup;
 use crate::config::Config;
+use crate::decisions::Decisions;
 use crate::inventory::Inventory;
 use crate::products::Products;
-use crate::stock::Stock;
+use crate::stock::StockSync;
 use crate::{NAME, docs, routes};
 
 static MIGRATIONS: Migrations = Migrations {
@@ -18,46 +19,48 @@ static MIGRATIONS: Migrations = Migrations {
     postgres: sqlx::migrate!("../../migrations/order-service/postgres"),
 };
 
-/// Runs the service with the verifier that its configuration asks for.
+/// Runs the service until shutdown is requested.
+///
+/// # Errors
+/// When the database or the listener can't be opened, or a migration fails.
 pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>> {
     let verifier = config.auth.verifier(NAME, &runtime)?;
-    run_with(config, verifier, runtime).await
-}
-
-/// Runs the service with this verifier, as tests do that sign their own tokens.
-pub async fn run_with(config: Config, verifier: Verifier, runtime: Runtime) -> Result<(), Box<dyn Error>> {
     let db = Db::open(&config.database, &MIGRATIONS).await?;
-    let inventory = Inventory(config.inventory.client()?);
-    let stock = Stock {
+    let clock = runtime.clock;
+
+    let stock = StockSync {
         db: db.clone(),
-        inventory,
-        clock: runtime.clock.clone(),
+        inventory: Inventory(config.inventory.client()?),
+        clock: clock.clone(),
     };
     let checkout = Checkout {
         db: db.clone(),
         products: Products(config.products.client()?),
         stock: stock.clone(),
-        clock: runtime.clock.clone(),
+        clock: clock.clone(),
     };
-    let mut worker = actix_web::rt::spawn(stock.clone().keep_working());
+    let decisions = Decisions {
+        db: db.clone(),
+        stock: stock.clone(),
+        clock: clock.clone(),
+    };
+    let cleanup = KeyCleanup {
+        db: db.clone(),
+        clock,
+    };
 
     let database = db.clone();
-    let service = Server::new(NAME, routes::routes, docs::handlers())
+    Server::new(NAME, routes::routes, docs::handlers())
         .verifier(verifier)
         .data(db.clone())
         .data(checkout)
-        .data(stock)
-        .data(runtime.clock)
+        .data(decisions)
         .ready_when("database", move || database.clone().is_reachable())
-        .run(runtime.listener, runtime.shutdown);
-    let served = tokio::select! {
-        served = service => served,
-        // Without it orders would be taken and never settled.
-        _ = &mut worker => Err(std::io::Error::other("the worker has ended")),
-    };
-    // What it is at in this moment is as unfinished as after a crash, and taken up as that.
-    worker.abort();
-    served?;
+        // Dropped at shutdown, perhaps in the middle of a task. The task is then repeated after the next start.
+        .background("stock worker", move || stock.clone().run_worker())
+        .background("idempotency key cleanup", move || cleanup.clone().run())
+        .run(runtime.listener, runtime.shutdown)
+        .await?;
     db.close().await;
     Ok(())
 }

@@ -1,89 +1,100 @@
-//! Telling inventory-service what was decided about an order's stock. Each decision leaves a task in the transaction that made
-//! it; whoever decided tries at once, and a worker takes up what is left.
+//! Keeps inventory-service in step with the orders.
+//!
+//! An order and its stock are in two databases, with no transaction over both. So each decision about an order also writes a
+//! *stock task* in its own transaction (a transactional outbox). The request that wrote the task executes it at once, so that
+//! the client usually gets a final answer. A background worker executes what was left over: after a crash, or while
+//! inventory-service was unavailable.
+//!
+//! Every task may be executed twice: inventory-service remembers its answer to each order. Leases therefore only save work;
+//! correctness never depends on them, nor on the clocks of replicas.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use auth::Clock;
+use auth::{Backoff, Clock};
 use chrono::TimeDelta;
 use db::{Db, Tx};
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use uuid::Uuid;
 
-use crate::domain::{OrderStatus, StockTask, StockTaskKind};
-use crate::inventory::{Inventory, InventoryUnavailable, Reservation};
-use crate::store::{IdempotencyKeys, OrderLines, Orders, StockTasks};
+use crate::domain::{LEASE, OrderStatus, StockTask, StockTaskKind};
+use crate::inventory::{Inventory, InventoryError, ReserveOutcome};
+use crate::store::{OrderLines, Orders, StockTasks};
 
-const LOOK_EVERY: Duration = Duration::from_millis(250);
-const BATCH: i64 = 64;
-const AT_ONCE: usize = 8;
-const FORGET_KEYS_EVERY: u32 = 240;
-const FORGOTTEN_AT_ONCE: u32 = 1_000;
+/// How often the worker looks for due tasks.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
+/// How many due orders the worker reads at a time.
+const BATCH_SIZE: i64 = 64;
+/// How many tasks the worker executes concurrently.
+const CONCURRENCY: usize = 8;
+/// The delays before a failed task is retried. Short enough that a backlog is worked off soon after inventory-service is back,
+/// and shorter than a lease, as postponed tasks must be.
+const RETRY_BACKOFF: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(8));
 
-/// Works off stock tasks.
+/// Executes stock tasks.
 #[derive(Clone, Debug)]
-pub(crate) struct Stock {
+pub(crate) struct StockSync {
     pub db: Db,
     pub inventory: Inventory,
     pub clock: Clock,
 }
 
-/// What came of a task.
-enum Outcome {
-    /// Inventory-service knows; the order may have changed with it.
-    Done(Option<Settled>),
-    /// It does not, or it is not known whether it does.
-    Later,
+/// The result of one attempt at a task.
+enum Attempt {
+    /// inventory-service has done it. A reservation also settles the order.
+    Done(Option<Settlement>),
+    /// It failed, or its outcome is unknown.
+    Retry,
 }
 
-/// What a pending order becomes.
-struct Settled {
+/// The outcome of a reservation, as it is recorded in the order.
+struct Settlement {
     status: OrderStatus,
-    /// How much there was of what is short.
+    /// The available quantity of each product that was short.
     short: HashMap<Uuid, i64>,
 }
 
-impl Stock {
-    /// Leaves the task that a decision about an order brings with it, in the transaction of that decision, makes both last, and
-    /// tells inventory-service if it can be told now.
-    pub(crate) async fn decided(
+impl StockSync {
+    /// Adds the stock task of a decision, commits the decision's transaction, and executes the task if possible.
+    ///
+    /// Fails only if the transaction does. If inventory-service fails, the task stays for the worker.
+    pub(crate) async fn commit_with_task(
         &self,
         mut tx: Tx,
         order_id: Uuid,
         kind: StockTaskKind,
     ) -> Result<(), sqlx::Error> {
         let now = self.clock.now();
+        // Added without a lease, then leased only if it is the order's first task. If the order's reservation is still under
+        // way, its request or worker also executes this task afterwards.
         StockTasks(&mut tx).add(order_id, kind, now).await?;
-        let task = StockTasks(&mut tx).take_up_next(order_id, now).await?;
+        let leased = StockTasks(&mut tx).lease_next(order_id, now).await?;
         tx.commit().await?;
-        tracing::info!(?kind, "decided");
-        if let Some(task) = task {
-            self.try_to_work_off(task).await;
+
+        tracing::info!(?kind, "stock task written");
+        if let Some(task) = leased {
+            self.execute_or_defer(task).await;
         }
         Ok(())
     }
 
-    /// As [`work_off`](Self::work_off), and whatever goes wrong is left to the worker.
-    pub(crate) async fn try_to_work_off(&self, task: StockTask) {
+    /// Executes a leased task and the following tasks of the same order. After a database error the lease expires and the
+    /// worker takes over.
+    pub(crate) async fn execute_or_defer(&self, task: StockTask) {
         let order_id = task.order_id;
-        if let Err(error) = self.work_off(task).await {
-            tracing::warn!(order.id = %order_id, %error, "a stock task is left to the worker");
+        if let Err(error) = self.execute(task).await {
+            tracing::warn!(order.id = %order_id, %error, "stock task left to the worker");
         }
     }
 
-    /// Does a task that is leased to the caller, and then the next ones of the same order. What can't be done now stays for the
-    /// worker.
-    async fn work_off(&self, mut task: StockTask) -> Result<(), sqlx::Error> {
+    async fn execute(&self, mut task: StockTask) -> Result<(), sqlx::Error> {
         loop {
-            let next = match self.tell(&task).await? {
-                Outcome::Done(settled) => self.complete(&task, settled.as_ref()).await?,
-                Outcome::Later => {
-                    let due = self.clock.now() + pause_after(task.attempts);
-                    let mut tx = self.db.begin().await?;
-                    StockTasks(&mut tx).postpone(&task, due).await?;
-                    tx.commit().await?;
+            let next = match self.attempt(&task).await? {
+                Attempt::Done(settlement) => self.complete(&task, settlement.as_ref()).await?,
+                Attempt::Retry => {
+                    self.postpone(&task).await?;
                     None
                 }
             };
@@ -94,128 +105,128 @@ impl Stock {
         }
     }
 
-    async fn tell(&self, task: &StockTask) -> Result<Outcome, sqlx::Error> {
-        let told = match task.kind {
+    /// Calls inventory-service. Holds no database connection meanwhile: the call can take seconds.
+    async fn attempt(&self, task: &StockTask) -> Result<Attempt, sqlx::Error> {
+        let outcome = match task.kind {
             StockTaskKind::Reserve => {
-                // Read before the call, which no connection may wait for.
                 let order = Orders(&mut self.db.read().await?).find(task.order_id).await?;
                 match order {
                     Some(order) if order.status == OrderStatus::Pending => self
                         .inventory
                         .reserve(order.id, &order.items)
                         .await
-                        .map(|reservation| Some(Settled::by(reservation))),
-                    // Called off meanwhile: it would only take from others, until it is released.
+                        .map(|outcome| Some(Settlement::from(outcome))),
+                    // Cancelled meanwhile: a reservation would only block other orders until it is released again.
                     _ => Ok(None),
                 }
             }
             StockTaskKind::Release => self.inventory.release(task.order_id).await.map(|()| None),
             StockTaskKind::Commit => self.inventory.commit(task.order_id).await.map(|()| None),
         };
-        Ok(told.map_or_else(|error| postponed(task, &error), Outcome::Done))
+
+        Ok(outcome.map_or_else(
+            |error| {
+                log_failure(task, &error);
+                Attempt::Retry
+            },
+            Attempt::Done,
+        ))
     }
 
-    /// Writes down what came of a task, and takes up the order's next one.
+    /// Records the outcome of a task, deletes it, and leases the order's next task.
     async fn complete(
         &self,
         task: &StockTask,
-        settled: Option<&Settled>,
+        settlement: Option<&Settlement>,
     ) -> Result<Option<StockTask>, sqlx::Error> {
         let now = self.clock.now();
         let complete = async |tx: &mut Tx| {
-            // The order first, as whoever decides about it does: two that take rows in one order can't wait for each other.
-            if let Some(Settled { status, short }) = settled
+            // The order's row is locked before its tasks, as it is for a decision. So there is no deadlock between the two.
+            // An order that was cancelled meanwhile is not pending and keeps its status; its `release` task comes next.
+            if let Some(Settlement { status, short }) = settlement
                 && Orders(tx).settle(task.order_id, *status, now).await?
             {
-                OrderLines(tx).note_available(task.order_id, short).await?;
+                OrderLines(tx).record_shortage(task.order_id, short).await?;
             }
-            StockTasks(tx).finish(task).await?;
-            StockTasks(tx).take_up_next(task.order_id, now).await
+            StockTasks(tx).delete(task).await?;
+            StockTasks(tx).lease_next(task.order_id, now).await
         };
         self.db.transaction(complete).await
     }
 
-    /// Takes up whatever is not leased, as long as the service runs.
-    pub(crate) async fn keep_working(self) {
-        let mut forget_in = 0;
+    async fn postpone(&self, task: &StockTask) -> Result<(), sqlx::Error> {
+        let due = self.clock.now() + retry_delay(task.attempts);
+        let mut tx = self.db.begin().await?;
+        StockTasks(&mut tx).postpone(task, due).await?;
+        tx.commit().await
+    }
+
+    /// The background worker: executes due tasks for as long as the service runs.
+    pub(crate) async fn run_worker(self) {
         loop {
-            let taken_up = self.take_up().await.unwrap_or_else(|error| {
-                tracing::warn!(%error, "stock tasks can't be worked off");
+            let executed = self.execute_due().await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "due stock tasks can't be read");
                 0
             });
-            if forget_in == 0 {
-                let more = self.forget_keys().await.unwrap_or_else(|error| {
-                    tracing::warn!(%error, "old idempotency keys can't be forgotten");
-                    false
-                });
-                forget_in = if more { 1 } else { FORGET_KEYS_EVERY };
-            }
-            forget_in -= 1;
-            // After a full batch there is likely more, and a backlog should not wait for the clock.
-            if taken_up < BATCH {
-                tokio::time::sleep(LOOK_EVERY).await;
+            // A full batch means that there is probably a backlog, which is worked off without a pause.
+            if executed < BATCH_SIZE {
+                tokio::time::sleep(POLL_INTERVAL).await;
             }
         }
     }
 
-    /// Works off what is due now, unless nobody would listen, and says for how many orders.
-    async fn take_up(&self) -> Result<i64, sqlx::Error> {
-        if self.inventory.is_left_alone() {
+    /// Executes one batch of due tasks and returns for how many orders it did. Does nothing while the circuit to
+    /// inventory-service is open: each task would only count a failed attempt and be postponed further.
+    async fn execute_due(&self) -> Result<i64, sqlx::Error> {
+        if self.inventory.is_circuit_open() {
             return Ok(0);
         }
         let due = StockTasks(&mut self.db.read().await?)
-            .due(self.clock.now(), BATCH)
+            .due(self.clock.now(), BATCH_SIZE)
             .await?;
-        let taken_up = AtomicI64::new(0);
+
+        let executed = AtomicI64::new(0);
         stream::iter(due)
-            .for_each_concurrent(AT_ONCE, async |order_id| {
-                match self.take_up_next(order_id).await {
+            .for_each_concurrent(CONCURRENCY, async |order_id| {
+                match self.lease_next(order_id).await {
                     Ok(Some(task)) => {
-                        taken_up.fetch_add(1, Ordering::Relaxed);
-                        self.try_to_work_off(task).await;
+                        executed.fetch_add(1, Ordering::Relaxed);
+                        self.execute_or_defer(task).await;
                     }
+                    // Another replica was faster.
                     Ok(None) => {}
                     Err(error) => {
-                        tracing::warn!(order.id = %order_id, %error, "a stock task can't be taken up")
+                        tracing::warn!(order.id = %order_id, %error, "stock task can't be leased")
                     }
                 }
             })
             .await;
-        Ok(taken_up.into_inner())
+        Ok(executed.into_inner())
     }
 
-    async fn take_up_next(&self, order_id: Uuid) -> Result<Option<StockTask>, sqlx::Error> {
+    async fn lease_next(&self, order_id: Uuid) -> Result<Option<StockTask>, sqlx::Error> {
         let now = self.clock.now();
         let mut tx = self.db.begin().await?;
-        let task = StockTasks(&mut tx).take_up_next(order_id, now).await?;
+        let task = StockTasks(&mut tx).lease_next(order_id, now).await?;
         tx.commit().await?;
         Ok(task)
     }
-
-    /// So many at a time that no task waits for long, and says whether there may be more.
-    async fn forget_keys(&self) -> Result<bool, sqlx::Error> {
-        let mut tx = self.db.begin().await?;
-        let forgotten = IdempotencyKeys(&mut tx)
-            .forget_old(self.clock.now(), FORGOTTEN_AT_ONCE)
-            .await?;
-        tx.commit().await?;
-        Ok(forgotten >= u64::from(FORGOTTEN_AT_ONCE))
-    }
 }
 
-impl Settled {
-    fn by(reservation: Reservation) -> Self {
-        let (status, short) = match reservation {
-            Reservation::Made => (OrderStatus::Confirmed, HashMap::new()),
-            Reservation::Refused(short) => (OrderStatus::Rejected, short),
-            // Only what was cancelled is released. Here it is not, where a backup of the orders was put back.
-            Reservation::Released => (OrderStatus::Cancelled, HashMap::new()),
+impl From<ReserveOutcome> for Settlement {
+    fn from(outcome: ReserveOutcome) -> Self {
+        let (status, short) = match outcome {
+            ReserveOutcome::Reserved => (OrderStatus::Confirmed, HashMap::new()),
+            ReserveOutcome::InsufficientStock(short) => (OrderStatus::Rejected, short),
+            // Only a cancelled order is ever released. If the order is still pending here, its database was restored from a
+            // backup that is older than the cancellation.
+            ReserveOutcome::Released => (OrderStatus::Cancelled, HashMap::new()),
         };
         Self { status, short }
     }
 }
 
-fn postponed(task: &StockTask, error: &InventoryUnavailable) -> Outcome {
+fn log_failure(task: &StockTask, error: &InventoryError) {
     let StockTask {
         order_id,
         kind,
@@ -223,33 +234,33 @@ fn postponed(task: &StockTask, error: &InventoryUnavailable) -> Outcome {
         ..
     } = task;
     match error {
-        InventoryUnavailable::Call(_) => {
-            tracing::warn!(order.id = %order_id, ?kind, attempts, %error, "inventory-service can't be told");
+        InventoryError::Call(_) => {
+            tracing::warn!(order.id = %order_id, ?kind, attempts, %error, "inventory-service is unavailable");
         }
-        // It does answer, and not as agreed: somebody has to look.
-        InventoryUnavailable::Answer { .. } => {
-            tracing::error!(order.id = %order_id, ?kind, attempts, %error, "inventory-service refuses");
+        // It answers, but not as its contract says: an operator has to look into it.
+        InventoryError::UnexpectedResponse { .. } => {
+            tracing::error!(order.id = %order_id, ?kind, attempts, %error, "unexpected response from inventory-service");
         }
     }
-    Outcome::Later
 }
 
-/// Doubling from half a second to eight: what is left over while inventory-service is away is done soon after it is back.
-fn pause_after(attempts: i64) -> TimeDelta {
-    let doublings = u32::try_from(attempts.clamp(0, 4)).unwrap_or_default();
-    TimeDelta::milliseconds(500 * 2_i64.pow(doublings))
+/// The delay before the next attempt, after this many failed ones and the one that just failed.
+fn retry_delay(attempts: i64) -> TimeDelta {
+    let failures = u32::try_from(attempts.saturating_add(1)).unwrap_or(u32::MAX);
+    TimeDelta::from_std(RETRY_BACKOFF.delay(failures)).unwrap_or(LEASE)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::LEASE;
 
     #[test]
-    fn pauses_double_up_to_eight_seconds_and_are_shorter_than_a_lease() {
-        let pauses =
-            [0, 1, 2, 3, 4, 5, 1_000, i64::MAX].map(|attempts| pause_after(attempts).num_milliseconds());
-        assert_eq!(pauses, [500, 1_000, 2_000, 4_000, 8_000, 8_000, 8_000, 8_000]);
-        assert!(pause_after(i64::MAX) < LEASE);
+    fn retry_delays_grow_with_failed_attempts_and_are_shorter_than_a_lease() {
+        let longest = [500, 1_000, 2_000, 4_000, 8_000, 8_000];
+        for (attempts, longest) in (0..).zip(longest) {
+            let delay = retry_delay(attempts).num_milliseconds();
+            assert!((longest / 2..=longest).contains(&delay), "{attempts}: {delay}");
+        }
+        assert!(retry_delay(i64::MAX) < LEASE);
     }
 }

@@ -1,4 +1,4 @@
-//! How orders are kept.
+//! The database tables and their SQL.
 
 mod idempotency_keys;
 mod order_lines;

@@ -3,16 +3,18 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-/// By how much one product's stock changes, and why.
+/// How the stock of one product changes, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Movement {
     pub kind: Kind,
+    /// The difference in `on_hand`.
     pub on_hand: i64,
+    /// The difference in `reserved`.
     pub reserved: i64,
     pub order_id: Option<Uuid>,
 }
 
-/// Why stock changes.
+/// Why stock changes. Stored in the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 pub(crate) enum Kind {
@@ -23,7 +25,7 @@ pub(crate) enum Kind {
 }
 
 impl Movement {
-    /// Somebody says that there is so much more, or less.
+    /// A user sets the quantity on hand, which changes by this difference.
     pub(crate) fn set(on_hand: i64) -> Self {
         Self {
             kind: Kind::Set,
@@ -33,7 +35,7 @@ impl Movement {
         }
     }
 
-    /// So much is promised to an order.
+    /// Stock is set aside for an order.
     pub(crate) fn reserve(order_id: Uuid, quantity: i64) -> Self {
         Self {
             kind: Kind::Reserve,
@@ -43,7 +45,7 @@ impl Movement {
         }
     }
 
-    /// What was promised to an order leaves.
+    /// The reserved stock of an order leaves the warehouse.
     pub(crate) fn commit(order_id: Uuid, quantity: i64) -> Self {
         Self {
             kind: Kind::Commit,
@@ -53,7 +55,7 @@ impl Movement {
         }
     }
 
-    /// What was promised to an order is anybody's again.
+    /// The reserved stock of an order becomes available again.
     pub(crate) fn release(order_id: Uuid, quantity: i64) -> Self {
         Self {
             kind: Kind::Release,
@@ -64,10 +66,10 @@ impl Movement {
     }
 }
 
-/// Who moves stock, and when.
+/// Who changes stock, and when. Stored in the journal.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Act<'a> {
-    /// A person's id, or a service's name.
+pub(crate) struct Origin<'a> {
+    /// A user's id or a service's name.
     pub actor: &'a str,
     pub at: DateTime<Utc>,
 }

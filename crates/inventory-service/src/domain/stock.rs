@@ -8,28 +8,30 @@ use service_kit::etag;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// The most there can be of one product.
+/// The largest quantity of one product.
 const MAX_ON_HAND: i64 = 1_000_000_000_000;
 
-/// What there is of a product.
+/// The stock of one product.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::FromRow)]
 pub(crate) struct Stock {
     pub product_id: Uuid,
-    /// What lies in the warehouse.
+    /// The quantity in the warehouse.
     pub on_hand: i64,
-    /// What of it is promised to orders.
+    /// How much of `on_hand` is set aside for orders.
     pub reserved: i64,
-    /// What is left to order: `on_hand` less `reserved`.
+    /// What can still be ordered: `on_hand` minus `reserved`.
     pub available: i64,
-    /// Null for a product that was never stocked.
+    /// When the stock last changed. Null for a product that was never stocked.
+    #[schema(required = true)]
     pub updated_at: Option<DateTime<Utc>>,
+    /// Counts the changes. Clients see it as the entity tag.
     #[serde(skip)]
     pub version: i64,
 }
 
 impl Stock {
     /// The stock of a product that was never stocked.
-    pub(crate) fn none_of(product_id: Uuid) -> Self {
+    pub(crate) fn never_stocked(product_id: Uuid) -> Self {
         Self {
             product_id,
             on_hand: 0,
@@ -40,16 +42,17 @@ impl Stock {
         }
     }
 
+    /// The entity tag of this version.
     pub(crate) fn tag(&self) -> EntityTag {
         etag::of_version(self.version)
     }
 }
 
-/// How much somebody says there is.
+/// The body of a request that sets the stock of a product.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StockCount {
-    /// What lies in the warehouse, with what is promised to orders.
+    /// The quantity in the warehouse, including what is reserved for orders.
     #[garde(range(min = 0, max = MAX_ON_HAND))]
     #[schema(minimum = 0, maximum = 1_000_000_000_000_i64)]
     pub on_hand: i64,

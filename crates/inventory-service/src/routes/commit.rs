@@ -1,64 +1,69 @@
-//! The goods of an order leave.
+//! Committing the reservation of an order.
 
 use actix_web::web::{Data, Json};
-use auth::{Clock, IsService};
+use auth::{Clock, FromService};
 use db::{Conn, Db};
 use service_kit::{EmptyObject, Id, OptionalBody};
 use uuid::Uuid;
 
-use crate::domain::{Act, Movement, Reservation, State, require_order_service};
+use crate::domain::{Movement, OrderService, Origin, Reservation, State};
 use crate::error::InventoryError;
 use crate::store::{Reservations, Stocks};
 
-/// `POST /reservations/{id}/commit`: the goods of this order have left. Asked again, it answers the same and does nothing.
+/// `POST /reservations/{id}/commit`: takes the reserved stock of an order out of the warehouse. Repeated calls get the same
+/// answer and have no further effect.
 #[utoipa::path(
-    post, path = "/reservations/{id}/commit", tag = "reservations",
+    post, path = "/reservations/{id}/commit", tag = "reservations", operation_id = "commit_reservation",
     params(("id" = Uuid, Path, description = "the order's id")),
     request_body = Option<EmptyObject>,
     responses(
         (status = 200, body = Reservation),
-        (status = 403, description = "not order-service"),
         (status = 404, description = "no such reservation"),
-        (status = 409, description = "`released`, or `not_reserved`: it was refused"),
+        (status = 409, description = "`released`; or `not_reserved`: the reservation was refused"),
     ),
 )]
 #[tracing::instrument(skip_all, fields(order.id = %id))]
 pub async fn commit(
-    IsService(caller): IsService,
+    caller: FromService<OrderService>,
     id: Id,
     _: OptionalBody<EmptyObject>,
     db: Data<Db>,
     clock: Data<Clock>,
 ) -> Result<Json<Reservation>, InventoryError> {
-    require_order_service(&caller)?;
-    let act = Act {
+    let origin = Origin {
         actor: caller.name(),
         at: clock.now(),
     };
 
-    let reservation = db.transaction(async |tx| take_out(tx, id.0, act).await).await?;
+    let reservation = db
+        .transaction(async |tx| commit_reserved(tx, id.0, origin).await)
+        .await?;
 
     match reservation.state {
         State::Committed => Ok(Json(reservation)),
         State::Released => Err(InventoryError::Released),
         State::Refused => Err(InventoryError::NotReserved),
-        // It was reserved only after it had been looked for here.
-        State::Reserved => Err(InventoryError::NoReservation),
+        // A concurrent request made the reservation between the two statements of the transaction.
+        State::Reserved => Err(InventoryError::ReservationNotFound),
     }
 }
 
-/// Commits what is reserved, and returns the reservation whatever it is then.
-async fn take_out(tx: &mut Conn, order_id: Uuid, act: Act<'_>) -> Result<Reservation, InventoryError> {
+/// Commits the reservation if its state is `reserved`, and returns it in its current state.
+async fn commit_reserved(
+    tx: &mut Conn,
+    order_id: Uuid,
+    origin: Origin<'_>,
+) -> Result<Reservation, InventoryError> {
     let is_first = Reservations(tx)
-        .turn(order_id, State::Reserved, State::Committed)
+        .transition(order_id, State::Reserved, State::Committed)
         .await?;
     let reservation = Reservations(tx)
         .find(order_id)
         .await?
-        .ok_or(InventoryError::NoReservation)?;
+        .ok_or(InventoryError::ReservationNotFound)?;
     if is_first {
         Stocks(tx)
-            .apply_all(order_id, &reservation.items, Movement::commit, act)
+            .apply_all(order_id, &reservation.items, Movement::commit, origin)
             .await?;
     }
     Ok(reservation)

@@ -1,71 +1,74 @@
-//! An order gives back what was promised to it.
+//! Releasing the reservation of an order.
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
-use auth::{Clock, IsService};
+use auth::{Clock, FromService};
 use db::{Conn, Db};
 use service_kit::Id;
 use uuid::Uuid;
 
-use crate::domain::{Act, Movement, State, require_order_service};
+use crate::domain::{Movement, OrderService, Origin, State};
 use crate::error::InventoryError;
 use crate::store::{Reservations, Stocks};
 
-/// `DELETE /reservations/{id}`: gives back what was promised to this order, if anything was. The order can't reserve any more,
-/// not even where it had not done so yet.
+/// `DELETE /reservations/{id}`: makes the reserved stock of an order available again, if there is any. Afterwards the order can
+/// never be reserved, even if it had no reservation yet.
 #[utoipa::path(
-    delete, path = "/reservations/{id}", tag = "reservations",
+    delete, path = "/reservations/{id}", tag = "reservations", operation_id = "release_reservation",
     params(("id" = Uuid, Path, description = "the order's id")),
     responses(
-        (status = 204, description = "nothing is promised to it any more"),
-        (status = 403, description = "not order-service"),
-        (status = 409, description = "`committed`: the goods have left"),
+        (status = 204, description = "nothing is reserved for the order"),
+        (status = 409, description = "`committed`: the stock has left the warehouse"),
     ),
 )]
 #[tracing::instrument(skip_all, fields(order.id = %id))]
 pub async fn release(
-    IsService(caller): IsService,
+    caller: FromService<OrderService>,
     id: Id,
     db: Data<Db>,
     clock: Data<Clock>,
 ) -> Result<HttpResponse, InventoryError> {
-    require_order_service(&caller)?;
-    // A malformed id, under which nothing is ever kept.
+    // The id in the path is malformed. No reservation has such an id.
     if id.0.is_nil() {
         return Ok(HttpResponse::NoContent().finish());
     }
-    let act = Act {
+    let origin = Origin {
         actor: caller.name(),
         at: clock.now(),
     };
 
-    db.transaction(async |tx| give_back(tx, id.0, act).await).await?;
+    db.transaction(async |tx| release_reserved(tx, id.0, origin).await)
+        .await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
-async fn give_back(tx: &mut Conn, order_id: Uuid, act: Act<'_>) -> Result<(), InventoryError> {
-    // Its tombstone, if this comes before the reservation that it calls off.
-    if Reservations(tx).add(order_id, State::Released, act.at).await? {
+/// Releases the reservation unless it is committed.
+async fn release_reserved(tx: &mut Conn, order_id: Uuid, origin: Origin<'_>) -> Result<(), InventoryError> {
+    // Without a reservation, the row is a tombstone: it refuses a reservation whose call arrives after this one.
+    let is_tombstone = Reservations(tx).add(order_id, State::Released, origin.at).await?;
+    if is_tombstone {
         return Ok(());
     }
+
     let was_reserved = Reservations(tx)
-        .turn(order_id, State::Reserved, State::Released)
+        .transition(order_id, State::Reserved, State::Released)
         .await?;
     if !was_reserved {
         Reservations(tx)
-            .turn(order_id, State::Refused, State::Released)
+            .transition(order_id, State::Refused, State::Released)
             .await?;
     }
+
     let reservation = Reservations(tx)
         .find(order_id)
         .await?
-        .ok_or(InventoryError::NoReservation)?;
+        .ok_or(InventoryError::ReservationNotFound)?;
     if reservation.state == State::Committed {
         return Err(InventoryError::Committed);
     }
     if was_reserved {
         Stocks(tx)
-            .apply_all(order_id, &reservation.items, Movement::release, act)
+            .apply_all(order_id, &reservation.items, Movement::release, origin)
             .await?;
     }
     Ok(())

@@ -1,82 +1,103 @@
-//! Promising stock to an order.
+//! Reserving stock for an order.
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
-use auth::{Clock, IsService};
+use auth::{Clock, FromService};
 use db::{Conn, Db};
 use service_kit::Body;
 
-use crate::domain::{Act, Movement, NewReservation, Reservation, State, Wanted, require_order_service};
+use crate::domain::{Movement, NewReservation, OrderService, Origin, Reservation, ReservationRequest, State};
 use crate::error::InventoryError;
 use crate::store::{Reservations, Stocks};
 
-/// `POST /reservations`: promises all items to an order, or none. The first answer is remembered, and given again to the same
-/// items in whatever order, the refusal too, however much there is by then; after a commit it says `committed`.
+/// `POST /reservations`: reserves all items for an order, or none.
+///
+/// The answer is stored. The same order with the same items, in any sequence, gets the same answer again, even a refusal after
+/// a restock. After a commit, `state` is `committed`.
 #[utoipa::path(
-    post, path = "/reservations", tag = "reservations", request_body = NewReservation,
+    post, path = "/reservations", tag = "reservations", operation_id = "reserve", request_body = NewReservation,
     responses(
         (status = 201, body = Reservation),
-        (status = 403, description = "not order-service"),
-        (status = 409, description = "`insufficient_stock`: too little of the products in \
-            `short: [{product_id, requested, available}]`, of which an unknown one has none; `reservation_mismatch`: the \
-            order was here with other items; `released`: it was released, before or after it was here"),
-        (status = 422, description = "a field is not valid, or a product is named twice"),
+        (status = 409, body = crate::docs::ReservationConflict, content_type = "application/problem+json", description = "`insufficient_stock`: not enough stock of the products in \
+            `short: [{product_id, requested, available}]`, where an unknown product counts as 0; `reservation_mismatch`: the \
+            order already has a reservation with different items; `released`: the order was released, before or after it was \
+            reserved"),
+        (status = 422, description = "a product appears twice"),
     ),
 )]
 #[tracing::instrument(skip_all, fields(order.id = %new.order_id))]
 pub async fn reserve(
-    IsService(caller): IsService,
+    caller: FromService<OrderService>,
     Body(new): Body<NewReservation>,
     db: Data<Db>,
     clock: Data<Clock>,
 ) -> Result<HttpResponse, InventoryError> {
-    require_order_service(&caller)?;
-    let wanted = Wanted::try_from(new)?;
-    let act = Act {
+    let request = ReservationRequest::try_from(new)?;
+    let origin = Origin {
         actor: caller.name(),
         at: clock.now(),
     };
 
-    let reservation = db.transaction(async |tx| decide(tx, &wanted, act).await).await?;
-    Ok(HttpResponse::Created().json(reservation.answer_to(&wanted)?))
+    let reservation = db
+        .transaction(async |tx| find_or_reserve(tx, &request, origin).await)
+        .await?;
+    Ok(HttpResponse::Created().json(successful(reservation, &request)?))
 }
 
-/// Decides, unless that was done before, and returns what was decided. It is read back even by the call that decided, so that the
-/// first answer is made as every later one.
-async fn decide(tx: &mut Conn, wanted: &Wanted, act: Act<'_>) -> Result<Reservation, InventoryError> {
-    if Reservations(tx)
-        .add(wanted.order_id, State::Reserved, act.at)
-        .await?
-    {
-        promise(tx, wanted, act).await?;
+/// The reservation, if it was successful and is for the requested items.
+fn successful(reservation: Reservation, request: &ReservationRequest) -> Result<Reservation, InventoryError> {
+    match reservation.state {
+        State::Released => Err(InventoryError::Released),
+        _ if reservation.items != request.items => Err(InventoryError::Mismatch),
+        State::Refused => Err(InventoryError::InsufficientStock(reservation.short)),
+        State::Reserved | State::Committed => Ok(reservation),
+    }
+}
+
+/// Makes the reservation unless the order already has one, and returns it. It is read back in both cases, so that the first
+/// answer is built in the same way as every later one.
+async fn find_or_reserve(
+    tx: &mut Conn,
+    request: &ReservationRequest,
+    origin: Origin<'_>,
+) -> Result<Reservation, InventoryError> {
+    // The insert decides which of several concurrent requests makes the reservation. The others wait for it here.
+    let is_first = Reservations(tx)
+        .add(request.order_id, State::Reserved, origin.at)
+        .await?;
+    if is_first {
+        reserve_or_refuse(tx, request, origin).await?;
     }
     Reservations(tx)
-        .find(wanted.order_id)
+        .find(request.order_id)
         .await?
-        .ok_or(InventoryError::NoReservation)
+        .ok_or(InventoryError::ReservationNotFound)
 }
 
-/// Promises all lines, or refuses all and writes down which are short.
-async fn promise(tx: &mut Conn, wanted: &Wanted, act: Act<'_>) -> Result<(), sqlx::Error> {
-    let Wanted { order_id, items } = wanted;
+/// Reserves all lines, or refuses all and records which ones are short.
+async fn reserve_or_refuse(
+    tx: &mut Conn,
+    request: &ReservationRequest,
+    origin: Origin<'_>,
+) -> Result<(), sqlx::Error> {
+    let ReservationRequest { order_id, items } = request;
     let mut is_short = false;
-    // All are held before any is judged: so a refusal tells what there was of each at one moment, and nothing has to be undone.
+    // Locks every product before it changes any. So a refusal reports quantities of one moment, and nothing has to be undone.
     for line in items {
-        let available = Stocks(tx)
-            .hold(line.product_id)
-            .await?
-            .map_or(0, |stock| stock.available);
-        let too_little = (available < line.quantity).then_some(available);
-        Reservations(tx).add_line(*order_id, line, too_little).await?;
-        is_short |= too_little.is_some();
+        let stock = Stocks(tx).lock(line.product_id).await?;
+        let available = stock.map_or(0, |stock| stock.available);
+        let shortage = (available < line.quantity).then_some(available);
+        Reservations(tx).add_line(*order_id, line, shortage).await?;
+        is_short |= shortage.is_some();
     }
+
     if is_short {
         return Reservations(tx)
-            .turn(*order_id, State::Reserved, State::Refused)
+            .transition(*order_id, State::Reserved, State::Refused)
             .await
             .map(drop);
     }
     Stocks(tx)
-        .apply_all(*order_id, items, Movement::reserve, act)
+        .apply_all(*order_id, items, Movement::reserve, origin)
         .await
 }

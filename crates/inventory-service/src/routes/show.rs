@@ -1,4 +1,4 @@
-//! Looking at the stock of a product.
+//! Reading the stock of a product.
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
@@ -11,15 +11,15 @@ use crate::error::InventoryError;
 use crate::products::Products;
 use crate::store::Stocks;
 
-/// `GET /inventory/{id}`: what there is of a product. One that was never stocked has zeros, and null for when that changed.
+/// `GET /inventory/{id}`: returns the stock of a product. A product that was never stocked has zeros, and `updated_at` is null.
 #[utoipa::path(
-    get, path = "/inventory/{id}", tag = "inventory",
-    params(("id" = Uuid, Path, description = "the product's id"), ("if-none-match" = Option<String>, Header)),
+    get, path = "/inventory/{id}", tag = "inventory", operation_id = "get_stock",
+    params(("id" = Uuid, Path, description = "the product's id")),
     responses(
         (status = 200, body = Stock, headers(("etag" = String))),
-        (status = 304, description = "what `If-None-Match` names is still so"),
-        (status = 404, description = "no such product; what there is of one that was taken down is still told"),
-        (status = 503, description = "`product_service_unavailable`: whether there is such a product can't be said now"),
+        (status = 304, description = "the stock has not changed since the version in `If-None-Match`"),
+        (status = 404, description = "no such product; the stock of a deleted product is still shown"),
+        (status = 503, description = "`product_service_unavailable`: the product can't be looked up"),
     ),
 )]
 pub async fn show(
@@ -29,16 +29,16 @@ pub async fn show(
     db: Data<Db>,
     products: Data<Products>,
 ) -> Result<HttpResponse, InventoryError> {
-    let kept = Stocks(&mut db.read().await?).find(id.0).await?;
+    let stock = Stocks(&mut db.read().await?).find(id.0).await?;
 
-    // What has stock is known here, whatever becomes of product-service.
-    let stock = match kept {
+    // Only a product that was never stocked is looked up, so that stock can be read while product-service is down.
+    let stock = match stock {
         Some(stock) => stock,
         None => products
             .owner_of(id.0)
             .await?
-            .map(|_| Stock::none_of(id.0))
-            .ok_or(InventoryError::NoProduct)?,
+            .map(|_| Stock::never_stocked(id.0))
+            .ok_or(InventoryError::ProductNotFound)?,
     };
     Ok(etag::respond(&request, stock.tag(), &stock))
 }

@@ -1,23 +1,25 @@
-//! The tables `reservations` and `reservation_lines`. No row ever goes: each is the memory of an answer.
+//! The tables `reservations` and `reservation_lines`. Rows are never deleted: a repeated request gets the answer of the first
+//! one.
 
 use chrono::{DateTime, Utc};
 use db::{Conn, on};
 use uuid::Uuid;
 
-use crate::domain::{Line, Reservation, Short, State};
+use crate::domain::{Line, Reservation, Shortage, State};
 
+/// The tables, seen through one connection or transaction.
 pub(crate) struct Reservations<'c>(pub &'c mut Conn);
 
 #[derive(sqlx::FromRow)]
-struct KeptLine {
+struct LineRow {
     product_id: Uuid,
     quantity: i64,
     available: Option<i64>,
 }
 
 impl Reservations<'_> {
-    /// Writes an order down in this state, unless it is there, and says whether this call did. Of several that come at once the
-    /// others wait until the first has committed.
+    /// Inserts a reservation unless the order has one. Returns whether it was inserted. Concurrent callers wait until the first
+    /// has committed, because they insert the same primary key.
     pub(crate) async fn add(
         &mut self,
         order_id: Uuid,
@@ -32,7 +34,7 @@ impl Reservations<'_> {
         })
     }
 
-    /// Adds a line, with how much there is where that is too little.
+    /// Inserts a line, with the available quantity if that is less than requested.
     pub(crate) async fn add_line(
         &mut self,
         order_id: Uuid,
@@ -51,8 +53,14 @@ impl Reservations<'_> {
             .map(drop))
     }
 
-    /// Turns a reservation from one state to another, and says whether this call did: of several, one does.
-    pub(crate) async fn turn(&mut self, order_id: Uuid, from: State, to: State) -> Result<bool, sqlx::Error> {
+    /// Changes the state of a reservation if it is `from`. Returns whether this call changed it. One of several concurrent
+    /// callers succeeds.
+    pub(crate) async fn transition(
+        &mut self,
+        order_id: Uuid,
+        from: State,
+        to: State,
+    ) -> Result<bool, sqlx::Error> {
         const SQL: &str = "update reservations set state = $3 where order_id = $1 and state = $2";
         on!(self.0, conn => {
             let query = sqlx::query(SQL).bind(order_id).bind(from).bind(to);
@@ -60,7 +68,7 @@ impl Reservations<'_> {
         })
     }
 
-    /// The reservation, with its lines in the order of products.
+    /// The reservation of an order, with its lines sorted by product.
     pub(crate) async fn find(&mut self, order_id: Uuid) -> Result<Option<Reservation>, sqlx::Error> {
         const ORDER: &str = "select state, created_at from reservations where order_id = $1";
         const LINES: &str = "
@@ -70,11 +78,11 @@ impl Reservations<'_> {
         let Some((state, created_at)) = found else {
             return Ok(None);
         };
-        let lines: Vec<KeptLine> =
+        let lines: Vec<LineRow> =
             on!(self.0, conn => sqlx::query_as(LINES).bind(order_id).fetch_all(conn).await)?;
 
-        let short = lines.iter().filter_map(KeptLine::short).collect();
-        let items = lines.into_iter().map(KeptLine::into_line).collect();
+        let short = lines.iter().filter_map(LineRow::shortage).collect();
+        let items = lines.into_iter().map(LineRow::into_line).collect();
         Ok(Some(Reservation {
             order_id,
             state,
@@ -85,14 +93,14 @@ impl Reservations<'_> {
     }
 }
 
-impl KeptLine {
-    fn short(&self) -> Option<Short> {
+impl LineRow {
+    fn shortage(&self) -> Option<Shortage> {
         let Self {
             product_id,
             quantity: requested,
             available,
         } = *self;
-        available.map(|available| Short {
+        available.map(|available| Shortage {
             product_id,
             requested,
             available,

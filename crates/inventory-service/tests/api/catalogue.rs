@@ -1,4 +1,4 @@
-//! What stands in for product-service.
+//! A fake product-service.
 
 use std::collections::HashMap;
 use std::net::TcpListener;
@@ -10,9 +10,9 @@ use actix_web::{App, HttpResponse, HttpServer, rt, web};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::order;
+use crate::new_id;
 
-/// Products and who owns them, at an address of its own.
+/// Products and their owners, served over HTTP.
 pub struct Catalogue {
     url: String,
     server: ServerHandle,
@@ -22,18 +22,18 @@ pub struct Catalogue {
 #[derive(Default)]
 struct State {
     owners: Mutex<HashMap<Uuid, Uuid>>,
-    mood: Mutex<Mood>,
+    behaviour: Mutex<Behaviour>,
 }
 
-/// How it answers.
+/// How the fake answers.
 #[derive(Clone, Default)]
-pub enum Mood {
+pub enum Behaviour {
     #[default]
-    Well,
-    /// It takes the call, and that is all.
-    Silent,
-    /// This, whatever was asked.
-    Garbled(u16, &'static str),
+    Healthy,
+    /// Accepts the call and never answers.
+    Hangs,
+    /// Answers every call with this status and body.
+    Replies(u16, &'static str),
 }
 
 impl Catalogue {
@@ -66,35 +66,35 @@ impl Catalogue {
         &self.url
     }
 
-    pub fn put_up(&self, owner: Uuid) -> Uuid {
-        let product = order();
+    pub fn add(&self, owner: Uuid) -> Uuid {
+        let product = new_id();
         self.state.owners.lock().unwrap().insert(product, owner);
         product
     }
 
-    pub fn take_down(&self, product: Uuid) {
+    pub fn remove(&self, product: Uuid) {
         self.state.owners.lock().unwrap().remove(&product);
     }
 
-    pub fn is_now(&self, mood: Mood) {
-        *self.state.mood.lock().unwrap() = mood;
+    pub fn set(&self, behaviour: Behaviour) {
+        *self.state.behaviour.lock().unwrap() = behaviour;
     }
 
-    /// From here on nobody answers at its address.
+    /// Stops the server, so that connections are refused.
     pub async fn close(&self) {
         self.server.stop(false).await;
     }
 }
 
 async fn show(id: Path<Uuid>, state: Data<State>) -> HttpResponse {
-    let mood = state.mood.lock().unwrap().clone();
-    match mood {
-        Mood::Well => match state.owners.lock().unwrap().get(&id) {
+    let behaviour = state.behaviour.lock().unwrap().clone();
+    match behaviour {
+        Behaviour::Healthy => match state.owners.lock().unwrap().get(&id) {
             Some(owner) => HttpResponse::Ok().json(json!({"id": *id, "name": "Lamp", "owner_id": owner})),
             None => HttpResponse::NotFound().json(json!({"code": "product_not_found"})),
         },
-        Mood::Silent => std::future::pending().await,
-        Mood::Garbled(status, body) => HttpResponse::build(status.try_into().unwrap())
+        Behaviour::Hangs => std::future::pending().await,
+        Behaviour::Replies(status, body) => HttpResponse::build(status.try_into().unwrap())
             .content_type("application/json")
             .body(body),
     }

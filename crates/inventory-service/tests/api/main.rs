@@ -1,34 +1,34 @@
-//! inventory-service through its front door.
+//! Tests of inventory-service over HTTP.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "a test stops at what can't be"
+    reason = "a test panics when its setup fails"
 )]
 
-mod at_once;
-mod books;
 mod catalogue;
+mod concurrency;
 mod every_route;
+mod journal;
 mod model;
-mod neighbour;
+mod outages;
 mod refusals;
-mod reserving;
+mod reservations;
 mod stock;
 
 use auth::testing::Issuer;
 use inventory_service::{Config, NAME, startup};
 use serde_json::{Value, json};
-use service_kit::{Env, Settings, id};
+use service_kit::{Env, KeySource, Settings, id};
 use test_kit::{Client, Running, TestResponse, TestRuntime, TestService};
 use uuid::Uuid;
 
 use crate::catalogue::Catalogue;
 
-/// inventory-service, beside a catalogue that tests can break.
+/// inventory-service under test, with a fake product-service.
 struct Shop {
     service: TestService,
     catalogue: Catalogue,
-    /// order-service, as a caller.
+    /// A client with the token of order-service.
     orders: Client,
 }
 
@@ -49,7 +49,7 @@ impl Shop {
         }
     }
 
-    /// The same shop, stopped and started again.
+    /// Stops the service and starts it again on the same database.
     async fn restart(self) -> Self {
         let issuer = self.service.issuer().clone();
         let run = run(&issuer, &self.catalogue);
@@ -59,7 +59,7 @@ impl Shop {
         )
     }
 
-    /// A product of ada's that was never stocked. Later ones have higher ids.
+    /// Adds a product that Ada owns and that was never stocked. Later products have higher ids.
     fn product(&self) -> Uuid {
         let owner = self
             .service
@@ -68,10 +68,10 @@ impl Shop {
             .sub
             .parse()
             .unwrap();
-        self.catalogue.put_up(owner)
+        self.catalogue.add(owner)
     }
 
-    /// A product of ada's of which there is so much.
+    /// Adds a product that Ada owns, with this stock.
     async fn product_with(&self, on_hand: i64) -> Uuid {
         let product = self.product();
         self.set(product, on_hand).await.assert_status(200);
@@ -100,7 +100,7 @@ impl Shop {
         self.orders.delete(&format!("/reservations/{order}")).await
     }
 
-    /// What anybody is told of a product: on hand, reserved, available.
+    /// The product's quantities on hand, reserved and available, as clients see them.
     async fn stock(&self, product: Uuid) -> [i64; 3] {
         let stock = self
             .service
@@ -114,7 +114,7 @@ impl Shop {
 }
 
 fn run(issuer: &Issuer, catalogue: &Catalogue) -> impl FnOnce(TestRuntime) -> Running + use<> {
-    let (verifier, url) = (issuer.verifier(), catalogue.url().to_owned());
+    let (keys, url) = (KeySource::Fixed(issuer.key_set()), catalogue.url().to_owned());
     move |TestRuntime { database, runtime }| {
         let vars = [
             ("PRODUCT_SERVICE_URL", url.as_str()),
@@ -122,11 +122,10 @@ fn run(issuer: &Issuer, catalogue: &Catalogue) -> impl FnOnce(TestRuntime) -> Ru
         ];
         let mut env = Env::from_vars(NAME, vars);
         let settings = Settings::read(&mut env, NAME);
-        let config = Config {
-            database,
-            ..Config::read(&mut env, settings)
-        };
-        Box::pin(startup::run_with(env.finish(config).unwrap(), verifier, runtime))
+        let mut config = Config::read(&mut env, settings);
+        config.database = database;
+        config.auth.keys = keys;
+        Box::pin(startup::run(env.finish(config).unwrap(), runtime))
     }
 }
 
@@ -139,7 +138,7 @@ fn lines(items: &[(Uuid, i64)]) -> Value {
     items.iter().map(line).collect()
 }
 
-/// An id that nothing has yet.
-fn order() -> Uuid {
+/// A new id.
+fn new_id() -> Uuid {
     id::new(auth::Clock::system().now())
 }

@@ -1,4 +1,4 @@
-//! Whatever is done in whatever order, the service answers as a few lines of plain arithmetic do.
+//! A property test: for random sequences of steps the service answers exactly like a simple model in memory.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use test_kit::TestResponse;
 use uuid::Uuid;
 
-use crate::books::Books;
-use crate::{Shop, lines, order, shop};
+use crate::journal::Journal;
+use crate::{Shop, lines, new_id, shop};
 
 const PRODUCTS: usize = 3;
 const ORDERS: usize = 6;
@@ -53,23 +53,23 @@ fn runner(cases: u32) -> TestRunner {
     })
 }
 
-/// What ought to be.
+/// The expected state.
 #[derive(Default)]
 struct Model {
     on_hand: [i64; PRODUCTS],
     reserved: [i64; PRODUCTS],
-    orders: [Option<Known>; ORDERS],
+    orders: [Option<Expectation>; ORDERS],
 }
 
 #[derive(Clone)]
-struct Known {
+struct Expectation {
     state: &'static str,
     items: BTreeMap<usize, i64>,
-    /// Product, and what there was of it.
+    /// The products that were short, and their available quantities.
     short: Vec<(usize, i64)>,
 }
 
-/// A status, and what has to stand in the body.
+/// A status, and members that the body has to contain.
 type Expected = (u16, Value);
 
 fn problem(status: u16, code: &str) -> Expected {
@@ -98,16 +98,16 @@ impl Model {
     }
 
     fn reserve(&mut self, order: usize, items: &BTreeMap<usize, i64>, ids: &[Uuid]) -> Expected {
-        let known = match self.orders[order].take() {
-            Some(known) => known,
+        let reservation = match self.orders[order].take() {
+            Some(reservation) => reservation,
             None => self.decide(items),
         };
-        let known = self.orders[order].insert(known);
-        match known.state {
+        let reservation = self.orders[order].insert(reservation);
+        match reservation.state {
             "released" => problem(409, "released"),
-            _ if known.items != *items => problem(409, "reservation_mismatch"),
+            _ if reservation.items != *items => problem(409, "reservation_mismatch"),
             "refused" => {
-                let short = known.short.iter().map(|(product, available)| {
+                let short = reservation.short.iter().map(|(product, available)| {
                     json!({"product_id": ids[*product], "requested": items[product], "available": available})
                 });
                 (
@@ -122,7 +122,7 @@ impl Model {
         }
     }
 
-    fn decide(&mut self, items: &BTreeMap<usize, i64>) -> Known {
+    fn decide(&mut self, items: &BTreeMap<usize, i64>) -> Expectation {
         let available = |product: usize| self.on_hand[product] - self.reserved[product];
         let short: Vec<_> = items
             .iter()
@@ -137,7 +137,7 @@ impl Model {
             }
         }
         let state = if short.is_empty() { "reserved" } else { "refused" };
-        Known {
+        Expectation {
             state,
             items: items.clone(),
             short,
@@ -145,15 +145,15 @@ impl Model {
     }
 
     fn commit(&mut self, order: usize) -> Expected {
-        let Some(known) = &mut self.orders[order] else {
+        let Some(reservation) = &mut self.orders[order] else {
             return problem(404, "reservation_not_found");
         };
-        match known.state {
+        match reservation.state {
             "released" => return problem(409, "released"),
             "refused" => return problem(409, "not_reserved"),
             "reserved" => {
-                known.state = "committed";
-                for (product, quantity) in &known.items {
+                reservation.state = "committed";
+                for (product, quantity) in &reservation.items {
                     self.reserved[*product] -= quantity;
                     self.on_hand[*product] -= quantity;
                 }
@@ -164,21 +164,21 @@ impl Model {
     }
 
     fn release(&mut self, order: usize) -> Expected {
-        let never = || Known {
+        let unknown = || Expectation {
             state: "refused",
             items: BTreeMap::new(),
             short: Vec::new(),
         };
-        let known = self.orders[order].get_or_insert_with(never);
-        if known.state == "committed" {
+        let reservation = self.orders[order].get_or_insert_with(unknown);
+        if reservation.state == "committed" {
             return problem(409, "committed");
         }
-        if known.state == "reserved" {
-            for (product, quantity) in &known.items {
+        if reservation.state == "reserved" {
+            for (product, quantity) in &reservation.items {
                 self.reserved[*product] -= quantity;
             }
         }
-        known.state = "released";
+        reservation.state = "released";
         (204, Value::Null)
     }
 }
@@ -190,28 +190,28 @@ fn with_ids(items: &BTreeMap<usize, i64>, ids: &[Uuid]) -> Vec<(Uuid, i64)> {
         .collect()
 }
 
-/// Products and orders that nobody else has.
-struct Stage<'s> {
+/// New products and orders, for one run of the model.
+struct Scenario<'s> {
     shop: &'s Shop,
     products: Vec<Uuid>,
     orders: Vec<Uuid>,
 }
 
-impl<'s> Stage<'s> {
+impl<'s> Scenario<'s> {
     fn of(shop: &'s Shop) -> Self {
         let products = (0..PRODUCTS).map(|_| shop.product()).collect();
         Self {
             shop,
             products,
-            orders: (0..ORDERS).map(|_| order()).collect(),
+            orders: (0..ORDERS).map(|_| new_id()).collect(),
         }
     }
 
-    async fn play(&self, step: &Step) -> TestResponse {
+    async fn run(&self, step: &Step) -> TestResponse {
         match step {
             Step::Set { product, on_hand } => self.shop.set(self.products[*product], *on_hand).await,
             Step::Reserve { order, items } => {
-                // Not in the order of products, which is how the service keeps them.
+                // Not sorted by product, unlike in the service.
                 let mut items = with_ids(items, &self.products);
                 let by = order % items.len();
                 items.rotate_left(by);
@@ -224,20 +224,20 @@ impl<'s> Stage<'s> {
 }
 
 #[test]
-fn any_sequence_of_steps_is_answered_as_the_arithmetic_says() {
+fn every_sequence_of_steps_is_answered_as_the_model_says() {
     let system = actix_web::rt::System::new();
     let shop = system.block_on(shop());
-    let books = system.block_on(Books::of(&shop));
-    let play = async |steps: &[Step]| {
-        let (stage, mut model) = (Stage::of(&shop), Model::default());
+    let journal = system.block_on(Journal::of(&shop));
+    let check = async |steps: &[Step]| {
+        let (scenario, mut model) = (Scenario::of(&shop), Model::default());
         for step in steps {
-            let (status, members) = model.step(step, &stage.products);
-            let answer = stage.play(step).await;
+            let (status, members) = model.step(step, &scenario.products);
+            let answer = scenario.run(step).await;
             answer.assert_status(status);
             if !members.is_null() {
                 answer.assert(status, members);
             }
-            for (product, id) in stage.products.iter().enumerate() {
+            for (product, id) in scenario.products.iter().enumerate() {
                 let (on_hand, reserved) = (model.on_hand[product], model.reserved[product]);
                 assert_eq!(
                     shop.stock(*id).await,
@@ -245,20 +245,20 @@ fn any_sequence_of_steps_is_answered_as_the_arithmetic_says() {
                     "after {step:?}"
                 );
             }
-            books.assert_right().await;
+            journal.assert_consistent().await;
         }
     };
     let outcome = runner(40).run(&vec(step(), 1..30), |steps| {
-        system.block_on(play(&steps));
+        system.block_on(check(&steps));
         Ok(())
     });
     outcome.unwrap();
-    // What is dropped inside it can still end there.
-    system.block_on(async move { drop((shop, books)) });
+    // Dropped inside the runtime, whose tasks can then end.
+    system.block_on(async move { drop((shop, journal)) });
 }
 
-/// One order's answers, whichever came first: each says how it ended, and they agree.
-fn assert_agree(answers: &[(&Step, TestResponse)]) {
+/// Asserts that concurrent answers about one order don't contradict each other.
+fn assert_no_contradiction(answers: &[(&Step, TestResponse)]) {
     let with = |status: u16, code: &str| {
         answers
             .iter()
@@ -266,7 +266,7 @@ fn assert_agree(answers: &[(&Step, TestResponse)]) {
     };
     assert!(
         !(with(201, "") && with(409, "insufficient_stock")),
-        "taken and refused: {answers:?}"
+        "reserved and refused: {answers:?}"
     );
     assert!(
         !(with(200, "") && with(204, "")),
@@ -280,47 +280,47 @@ fn assert_agree(answers: &[(&Step, TestResponse)]) {
         !(with(204, "") && with(409, "committed")),
         "released and committed: {answers:?}"
     );
-    let taken: Vec<_> = answers
+    let reserved: Vec<_> = answers
         .iter()
         .filter(|(_, answer)| answer.status == 201)
         .collect();
     assert!(
-        taken
+        reserved
             .windows(2)
             .all(|pair| pair[0].1.json()["items"] == pair[1].1.json()["items"]),
-        "{taken:?}"
+        "{reserved:?}"
     );
 }
 
 #[actix_web::test]
-async fn any_steps_at_once_leave_the_books_right() {
+async fn concurrent_random_steps_leave_stock_and_journal_consistent() {
     let shop = shop().await;
-    let books = Books::of(&shop).await;
+    let journal = Journal::of(&shop).await;
     let mut runner = runner(1);
     for _ in 0..12 {
-        let stage = Stage::of(&shop);
+        let scenario = Scenario::of(&shop);
         for product in 0..PRODUCTS {
-            stage
-                .play(&Step::Set { product, on_hand: 6 })
+            scenario
+                .run(&Step::Set { product, on_hand: 6 })
                 .await
                 .assert_status(200);
         }
         let steps = vec(step(), 60).new_tree(&mut runner).unwrap().current();
-        let answers = join_all(steps.iter().map(async |step| (step, stage.play(step).await))).await;
+        let answers = join_all(steps.iter().map(async |step| (step, scenario.run(step).await))).await;
 
-        let mut of_order = vec![Vec::new(); ORDERS];
+        let mut answers_of_order = vec![Vec::new(); ORDERS];
         for (step, answer) in answers {
             assert!(answer.status < 500, "{step:?}: {answer:?}");
             match step {
                 Step::Set { .. } => {}
                 Step::Reserve { order, .. } | Step::Commit { order } | Step::Release { order } => {
-                    of_order[*order].push((step, answer));
+                    answers_of_order[*order].push((step, answer));
                 }
             }
         }
-        for answers in &of_order {
-            assert_agree(answers);
+        for answers in &answers_of_order {
+            assert_no_contradiction(answers);
         }
-        books.assert_right().await;
+        journal.assert_consistent().await;
     }
 }

@@ -1,20 +1,20 @@
-//! What order-service may not say, and who may not say anything.
+//! Reservations that are refused, because of the caller or of the body.
 
 use actix_web::http::Method;
 use serde_json::{Value, json};
 use test_kit::TestResponse;
 use uuid::Uuid;
 
-use crate::books::Books;
-use crate::{Shop, lines, order, shop};
+use crate::journal::Journal;
+use crate::{Shop, lines, new_id, shop};
 
 #[actix_web::test]
-async fn only_order_service_reserves_commits_and_releases() {
+async fn only_order_service_may_reserve_commit_and_release() {
     let shop = shop().await;
-    let (product, id, kept) = (shop.product_with(5).await, order(), order());
-    shop.reserve(kept, &[(product, 2)]).await.assert_status(201);
-    let books = Books::of(&shop).await;
-    let journal = books.journal(product).await;
+    let (product, id, reserved) = (shop.product_with(5).await, new_id(), new_id());
+    shop.reserve(reserved, &[(product, 2)]).await.assert_status(201);
+    let journal = Journal::of(&shop).await;
+    let entries = journal.entries(product).await;
     let service = &shop.service;
     for other in [
         service.user("ada"),
@@ -31,22 +31,25 @@ async fn only_order_service_reserves_commits_and_releases() {
                 .post("/reservations", json!({"order_id": id, "items": items}))
                 .await,
             other
-                .post(&format!("/reservations/{kept}/commit"), json!({}))
+                .post(&format!("/reservations/{reserved}/commit"), json!({}))
                 .await,
-            other.delete(&format!("/reservations/{kept}")).await,
+            other.delete(&format!("/reservations/{reserved}")).await,
             other.delete(&format!("/reservations/{id}")).await,
         ];
         for refused in refusals {
             refused.assert_problem(403, "forbidden");
         }
     }
-    assert_eq!((books.orders().await, books.journal(product).await), (1, journal));
+    assert_eq!(
+        (journal.reservations().await, journal.entries(product).await),
+        (1, entries)
+    );
     assert_eq!(shop.stock(product).await, [5, 2, 3]);
     shop.reserve(id, &[(product, 1)]).await.assert_status(201);
-    shop.commit(kept).await.assert_status(200);
+    shop.commit(reserved).await.assert_status(200);
 }
 
-/// Sends a reservation as it is written here.
+/// Sends a body as raw text.
 async fn reserve(shop: &Shop, body: String) -> TestResponse {
     let orders = shop.orders.with("content-type", "application/json");
     orders
@@ -70,36 +73,36 @@ async fn a_quantity_is_a_whole_number_from_1_to_10000() {
         "[1]",
     ] {
         let line = format!(r#"{{"product_id": "{product}", "quantity": {quantity}}}"#);
-        let body = format!(r#"{{"order_id": "{}", "items": [{line}]}}"#, order());
+        let body = format!(r#"{{"order_id": "{}", "items": [{line}]}}"#, new_id());
         reserve(&shop, body).await.assert_invalid("items[0].quantity");
     }
-    shop.reserve(order(), &[(product, 10_000)])
+    shop.reserve(new_id(), &[(product, 10_000)])
         .await
         .assert_status(201);
     assert_eq!(shop.stock(product).await, [20_000, 10_000, 10_000]);
 }
 
 #[actix_web::test]
-async fn an_order_has_1_to_50_lines_and_no_product_twice() {
+async fn a_reservation_has_1_to_50_items_and_no_product_twice() {
     let shop = shop().await;
-    let products: Vec<_> = (0..51).map(|_| order()).collect();
+    let products: Vec<_> = (0..51).map(|_| new_id()).collect();
     let items: Vec<_> = products.iter().map(|product| (*product, 1)).collect();
-    shop.reserve(order(), &[]).await.assert_invalid("items");
-    shop.reserve(order(), &items).await.assert_invalid("items");
-    shop.reserve(order(), &items[..50])
+    shop.reserve(new_id(), &[]).await.assert_invalid("items");
+    shop.reserve(new_id(), &items).await.assert_invalid("items");
+    shop.reserve(new_id(), &items[..50])
         .await
         .assert_problem(409, "insufficient_stock");
 
     let [lamp, chair] = [products[0], products[1]];
     let twice = [(lamp, 1), (chair, 1), (lamp, 2)];
-    shop.reserve(order(), &twice)
+    shop.reserve(new_id(), &twice)
         .await
         .assert_invalid("items[2].product_id");
-    let spelled = json!([
+    let in_capitals = json!([
         {"product_id": lamp, "quantity": 1},
         {"product_id": lamp.to_string().to_uppercase(), "quantity": 1},
     ]);
-    let body = json!({"order_id": order(), "items": spelled});
+    let body = json!({"order_id": new_id(), "items": in_capitals});
     shop.orders
         .post("/reservations", body)
         .await
@@ -107,9 +110,9 @@ async fn an_order_has_1_to_50_lines_and_no_product_twice() {
 }
 
 #[actix_web::test]
-async fn a_field_that_is_missing_unknown_or_of_another_kind_is_named() {
+async fn an_invalid_missing_or_unknown_field_is_named() {
     let shop = shop().await;
-    let (id, line) = (order(), json!({"product_id": order(), "quantity": 1}));
+    let (id, line) = (new_id(), json!({"product_id": new_id(), "quantity": 1}));
     let with = |member: &str, value: Value| {
         let mut body = json!({"order_id": id, "items": [line]});
         body[member] = value;
@@ -122,10 +125,10 @@ async fn a_field_that_is_missing_unknown_or_of_another_kind_is_named() {
         (with("state", json!("committed")), "state"),
         (with("items", json!({})), "items"),
         (with("items", json!("x")), "items"),
-        (with("items", json!([[order(), 1]])), "items[0]"),
+        (with("items", json!([[new_id(), 1]])), "items[0]"),
         (with("items", json!([line, null])), "items[1]"),
         (
-            with("items", json!([{"product_id": order()}])),
+            with("items", json!([{"product_id": new_id()}])),
             "items[0].quantity",
         ),
         (with("items", json!([{"quantity": 1}])), "items[0].product_id"),
@@ -136,7 +139,7 @@ async fn a_field_that_is_missing_unknown_or_of_another_kind_is_named() {
         (
             with(
                 "items",
-                json!([{"product_id": order(), "quantity": 1, "price": 0}]),
+                json!([{"product_id": new_id(), "quantity": 1, "price": 0}]),
             ),
             "items[0].price",
         ),
@@ -149,31 +152,31 @@ async fn a_field_that_is_missing_unknown_or_of_another_kind_is_named() {
             .await
             .assert_invalid(field);
     }
-    assert_eq!(Books::of(&shop).await.orders().await, 0);
+    assert_eq!(Journal::of(&shop).await.reservations().await, 0);
 }
 
 #[actix_web::test]
-async fn a_million_lines_are_not_read() {
+async fn a_body_over_the_size_limit_is_refused() {
     let shop = shop().await;
-    let line = format!(r#"{{"product_id":"{}","quantity":1}}"#, order());
+    let line = format!(r#"{{"product_id":"{}","quantity":1}}"#, new_id());
     let body = format!(
         r#"{{"order_id":"{}","items":[{}]}}"#,
-        order(),
+        new_id(),
         vec![line; 1_000_000].join(",")
     );
     reserve(&shop, body)
         .await
         .assert_problem(413, "payload_too_large");
-    // As many as fit are read, and are too many.
+    // This body is within the size limit but has too many items.
     let lines = vec![r#"{"product_id":"0195","quantity":1}"#; 1_500].join(",");
-    let body = format!(r#"{{"order_id":"{}","items":[{lines}]}}"#, order());
+    let body = format!(r#"{{"order_id":"{}","items":[{lines}]}}"#, new_id());
     reserve(&shop, body).await.assert_problem(422, "invalid_body");
 }
 
 #[actix_web::test]
-async fn a_commit_has_nothing_else_to_say() {
+async fn a_commit_accepts_no_members() {
     let shop = shop().await;
-    let (product, id) = (shop.product_with(5).await, order());
+    let (product, id) = (shop.product_with(5).await, new_id());
     shop.reserve(id, &[(product, 1)]).await.assert_status(201);
     let path = format!("/reservations/{id}/commit");
     shop.orders

@@ -1,43 +1,43 @@
-//! How much there is, and who says so.
+//! Reading and setting stock.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::books::Books;
-use crate::{order, shop, url};
+use crate::journal::Journal;
+use crate::{new_id, shop, url};
 
 #[actix_web::test]
-async fn a_product_that_was_never_stocked_has_zeros_and_an_unknown_one_is_absent() {
+async fn a_product_that_was_never_stocked_has_zeros_and_an_unknown_one_is_404() {
     let shop = shop().await;
     let product = shop.product();
-    let nobody = shop.service.anonymous();
-    let shown = nobody.get(&url(product)).await;
+    let anonymous = shop.service.anonymous();
+    let shown = anonymous.get(&url(product)).await;
     let zeros =
         json!({"product_id": product, "on_hand": 0, "reserved": 0, "available": 0, "updated_at": null});
     assert_eq!(shown.assert_status(200).json(), zeros);
     assert_eq!(shown.header("etag"), r#""0""#);
-    nobody
+    anonymous
         .with("if-none-match", r#""0""#)
         .get(&url(product))
         .await
         .assert_status(304);
-    nobody
-        .get(&url(order()))
+    anonymous
+        .get(&url(new_id()))
         .await
         .assert_problem(404, "product_not_found");
-    nobody
+    anonymous
         .with("if-none-match", "*")
-        .get(&url(order()))
+        .get(&url(new_id()))
         .await
         .assert_problem(404, "product_not_found");
 }
 
 #[actix_web::test]
-async fn its_owner_and_an_admin_say_how_much_there_is_and_nobody_else() {
+async fn only_the_product_s_owner_and_admins_may_set_its_stock() {
     let shop = shop().await;
     let (service, product) = (&shop.service, shop.product());
-    for stranger in [service.user("bob"), service.support()] {
-        let refused = stranger.put(&url(product), json!({"on_hand": 1})).await;
+    for user in [service.user("bob"), service.support()] {
+        let refused = user.put(&url(product), json!({"on_hand": 1})).await;
         refused.assert_problem(403, "forbidden");
         assert!(
             refused
@@ -54,32 +54,32 @@ async fn its_owner_and_an_admin_say_how_much_there_is_and_nobody_else() {
     }
     assert_eq!(shop.stock(product).await, [0, 0, 0]);
 
-    let of_owner = service
+    let by_owner = service
         .user("ada")
         .put(&url(product), json!({"on_hand": 7}))
         .await;
     let stock = json!({"product_id": product, "on_hand": 7, "reserved": 0, "available": 7});
-    of_owner.assert(200, stock.clone());
-    assert_eq!(of_owner.header("etag"), r#""1""#);
+    by_owner.assert(200, stock.clone());
+    assert_eq!(by_owner.header("etag"), r#""1""#);
     service.anonymous().get(&url(product)).await.assert(200, stock);
-    let of_admin = service.admin().put(&url(product), json!({"on_hand": 3})).await;
-    of_admin.assert(200, json!({"on_hand": 3, "available": 3}));
-    assert_eq!(of_admin.header("etag"), r#""2""#);
+    let by_admin = service.admin().put(&url(product), json!({"on_hand": 3})).await;
+    by_admin.assert(200, json!({"on_hand": 3, "available": 3}));
+    assert_eq!(by_admin.header("etag"), r#""2""#);
 
     let id_of = |name: &str| service.person(name, &["user"]).claims().sub.clone();
-    let books = Books::of(&shop).await;
+    let journal = Journal::of(&shop).await;
     assert_eq!(
-        books.journal(product).await,
+        journal.entries(product).await,
         [
             ("set".to_owned(), 7, 0, id_of("ada")),
             ("set".to_owned(), -4, 0, id_of("admin"))
         ]
     );
-    books.assert_right().await;
+    journal.assert_consistent().await;
 }
 
 #[actix_web::test]
-async fn an_answer_says_when_the_stock_last_changed() {
+async fn updated_at_is_the_time_of_the_last_change() {
     let shop = shop().await;
     let product = shop.product_with(5).await;
     let at = async || shop.service.anonymous().get(&url(product)).await.json()["updated_at"].clone();
@@ -89,34 +89,34 @@ async fn an_answer_says_when_the_stock_last_changed() {
         .clock()
         .advance(chrono::TimeDelta::seconds(60));
     assert_eq!(at().await, first);
-    shop.reserve(order(), &[(product, 1)]).await.assert_status(201);
+    shop.reserve(new_id(), &[(product, 1)]).await.assert_status(201);
     let second = at().await;
     assert!(second.as_str() > first.as_str(), "{first} {second}");
     assert!(second.as_str().unwrap().ends_with('Z'));
 }
 
 #[actix_web::test]
-async fn a_count_below_what_is_reserved_is_refused() {
+async fn a_count_below_the_reserved_quantity_is_refused() {
     let shop = shop().await;
     let product = shop.product_with(5).await;
-    shop.reserve(order(), &[(product, 3)]).await.assert_status(201);
+    shop.reserve(new_id(), &[(product, 3)]).await.assert_status(201);
     shop.set(product, 2).await.assert_problem(409, "below_reserved");
     shop.set(product, 0).await.assert_problem(409, "below_reserved");
     assert_eq!(shop.stock(product).await, [5, 3, 2]);
     shop.set(product, 3)
         .await
         .assert(200, json!({"on_hand": 3, "reserved": 3, "available": 0}));
-    Books::of(&shop).await.assert_right().await;
+    Journal::of(&shop).await.assert_consistent().await;
 }
 
 #[actix_web::test]
-async fn the_bounds_themselves_are_allowed() {
+async fn the_largest_allowed_values_are_accepted() {
     let shop = shop().await;
     let product = shop.product();
     shop.set(product, 1_000_000_000_000)
         .await
         .assert(200, json!({"available": 1_000_000_000_000_i64}));
-    shop.reserve(order(), &[(product, 10_000)])
+    shop.reserve(new_id(), &[(product, 10_000)])
         .await
         .assert_status(201);
     shop.set(product, 10_000).await.assert_status(200);
@@ -125,7 +125,7 @@ async fn the_bounds_themselves_are_allowed() {
 }
 
 #[actix_web::test]
-async fn whoever_names_a_version_changes_no_other() {
+async fn if_match_guards_against_changing_another_version() {
     let shop = shop().await;
     let product = shop.product();
     let ada = shop.service.user("ada");
@@ -148,7 +148,7 @@ async fn whoever_names_a_version_changes_no_other() {
     for unreadable in ["", "1", "\"1", "\"1\" \"2\""] {
         set(unreadable, 9).await.assert_problem(400, "invalid_header");
     }
-    // A reservation is a change too.
+    // A reservation changes the version too.
     let tag = shop
         .service
         .anonymous()
@@ -156,7 +156,7 @@ async fn whoever_names_a_version_changes_no_other() {
         .await
         .header("etag")
         .to_owned();
-    shop.reserve(order(), &[(product, 2)]).await.assert_status(201);
+    shop.reserve(new_id(), &[(product, 2)]).await.assert_status(201);
     set(&tag, 9).await.assert_problem(412, "precondition_failed");
     assert_eq!(shop.stock(product).await, [5, 2, 3]);
     set("*", 6).await.assert_status(200);
@@ -183,14 +183,14 @@ async fn whoever_names_a_version_changes_no_other() {
 }
 
 #[actix_web::test]
-async fn who_it_is_comes_before_which_version_and_that_before_how_much() {
+async fn permission_is_checked_before_the_version_and_the_version_before_the_quantity() {
     let shop = shop().await;
     let product = shop.product_with(5).await;
-    shop.reserve(order(), &[(product, 3)]).await.assert_status(201);
+    shop.reserve(new_id(), &[(product, 3)]).await.assert_status(201);
     let none = json!({"on_hand": 0});
     let stale = |person: &str| shop.service.user(person).with("if-match", r#""9""#);
     stale("bob")
-        .put(&url(order()), none.clone())
+        .put(&url(new_id()), none.clone())
         .await
         .assert_problem(404, "product_not_found");
     stale("bob")
@@ -209,7 +209,7 @@ async fn who_it_is_comes_before_which_version_and_that_before_how_much() {
 }
 
 #[actix_web::test]
-async fn of_first_counts_at_once_all_are_taken_in_some_order() {
+async fn concurrent_first_counts_all_succeed() {
     let shop = shop().await;
     let product = shop.product();
     for answer in join_all((1..=20).map(|on_hand| shop.set(product, on_hand))).await {
@@ -217,22 +217,22 @@ async fn of_first_counts_at_once_all_are_taken_in_some_order() {
     }
     let shown = shop.service.anonymous().get(&url(product)).await;
     assert_eq!(shown.header("etag"), r#""20""#);
-    Books::of(&shop).await.assert_right().await;
+    Journal::of(&shop).await.assert_consistent().await;
 }
 
 #[actix_web::test]
-async fn of_first_counts_at_once_that_insist_on_being_first_one_is() {
+async fn one_of_many_concurrent_conditional_first_counts_succeeds() {
     let shop = shop().await;
     let product = shop.product();
     let first = shop.service.user("ada").with("if-match", r#""0""#);
     let set = async |on_hand: i64| first.put(&url(product), json!({"on_hand": on_hand})).await;
     let answers = join_all((1..=20).map(set)).await;
-    let (taken, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 200);
-    assert_eq!(taken.len(), 1);
+    let (accepted, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 200);
+    assert_eq!(accepted.len(), 1);
     for answer in refused {
         answer.assert_problem(412, "precondition_failed");
     }
-    let on_hand = taken[0].json()["on_hand"].clone();
+    let on_hand = accepted[0].json()["on_hand"].clone();
     shop.service
         .anonymous()
         .get(&url(product))
@@ -241,7 +241,7 @@ async fn of_first_counts_at_once_that_insist_on_being_first_one_is() {
 }
 
 #[actix_web::test]
-async fn a_count_that_breaks_a_rule_changes_nothing() {
+async fn an_invalid_count_changes_nothing() {
     let shop = shop().await;
     let product = shop.product_with(5).await;
     let ada = shop.service.user("ada");
@@ -276,14 +276,14 @@ async fn a_count_that_breaks_a_rule_changes_nothing() {
             .assert_invalid(field);
     }
     assert_eq!(shop.stock(product).await, [5, 0, 5]);
-    assert_eq!(Books::of(&shop).await.journal(product).await.len(), 1);
+    assert_eq!(Journal::of(&shop).await.entries(product).await.len(), 1);
 }
 
 #[actix_web::test]
-async fn what_was_acknowledged_survives_a_restart() {
+async fn stock_and_reservations_survive_a_restart() {
     let shop = shop().await;
     let product = shop.product_with(5).await;
-    let (reserved, refused) = (order(), order());
+    let (reserved, refused) = (new_id(), new_id());
     let answers: [Value; 2] = [
         shop.reserve(reserved, &[(product, 2)])
             .await
@@ -317,15 +317,15 @@ async fn what_was_acknowledged_survives_a_restart() {
     let shop = shop.restart().await;
     assert_eq!(shop.stock(product).await, [3, 0, 3]);
     shop.release(reserved).await.assert_problem(409, "committed");
-    Books::of(&shop).await.assert_right().await;
+    Journal::of(&shop).await.assert_consistent().await;
 }
 
 #[actix_web::test]
-async fn the_database_itself_takes_nothing_that_can_not_be() {
+async fn the_database_rejects_impossible_rows() {
     let shop = shop().await;
     let product = shop.product_with(5).await;
-    shop.reserve(order(), &[(product, 3)]).await.assert_status(201);
-    let books = Books::of(&shop).await;
+    shop.reserve(new_id(), &[(product, 3)]).await.assert_status(201);
+    let journal = Journal::of(&shop).await;
     for impossible in [
         "update stock set reserved = on_hand + 1",
         "update stock set reserved = -1",
@@ -341,7 +341,7 @@ async fn the_database_itself_takes_nothing_that_can_not_be() {
         "delete from stock",
         "delete from reservations",
     ] {
-        assert!(!books.takes(impossible).await, "{impossible}");
+        assert!(!journal.accepts(impossible).await, "{impossible}");
     }
-    assert!(books.takes("update stock set on_hand = reserved").await);
+    assert!(journal.accepts("update stock set on_hand = reserved").await);
 }

@@ -1,4 +1,4 @@
-//! What somebody wants to order, and what it comes to.
+//! A basket: the products that a user wants to order, and their total price.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,19 +12,19 @@ use super::order::Line;
 
 const MAX_LINES: usize = 50;
 
-/// What somebody wants to order.
+/// The body of a request that places an order.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Basket {
-    #[garde(length(min = 1, max = MAX_LINES), dive, custom(each_once))]
+    #[garde(length(min = 1, max = MAX_LINES), dive, custom(no_product_twice))]
     #[schema(min_items = 1, max_items = 50)]
     #[serde(deserialize_with = "service_kit::objects")]
-    items: Vec<Wanted>,
+    items: Vec<BasketItem>,
 }
 
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Wanted {
+struct BasketItem {
     #[garde(skip)]
     product_id: Uuid,
     #[garde(range(min = 1, max = 10_000))]
@@ -32,7 +32,7 @@ struct Wanted {
     quantity: i64,
 }
 
-/// What product-service says of a product.
+/// A product as product-service describes it.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Product {
     pub id: Uuid,
@@ -41,28 +41,28 @@ pub(crate) struct Product {
     pub currency: String,
 }
 
-/// What a basket comes to.
+/// The lines and the total price of a basket.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Priced {
+pub(crate) struct PricedBasket {
     pub lines: Vec<Line>,
     pub total_cents: i64,
     pub currency: String,
 }
 
-/// Why a basket can't be ordered. Lines are counted from 0.
+/// Why a basket can't be ordered. `line` counts from 0.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BasketError {
-    #[error("is no product")]
+    #[error("must be the id of a product")]
     UnknownProduct { line: usize },
-    #[error("is in another currency than the first item")]
+    #[error("must have the same currency as the first item")]
     OtherCurrency { line: usize },
-    #[error("come to more than can be counted")]
-    TooMuch,
+    #[error("must not cost more than 9223372036854775807 cents in total")]
+    TotalTooLarge,
 }
 
 impl Product {
-    /// Whether it can be one at all.
-    pub(crate) fn is_sensible(&self) -> bool {
+    /// Whether name, price and currency have the form that product-service guarantees.
+    pub(crate) fn is_valid(&self) -> bool {
         let is_currency =
             self.currency.len() == 3 && self.currency.bytes().all(|byte| byte.is_ascii_uppercase());
         self.price_cents >= 0 && is_currency && !self.name.contains(char::is_control)
@@ -70,14 +70,15 @@ impl Product {
 }
 
 impl Basket {
+    /// The ids of the products in the basket.
     pub(crate) fn product_ids(&self) -> impl Iterator<Item = Uuid> {
-        self.items.iter().map(|wanted| wanted.product_id)
+        self.items.iter().map(|item| item.product_id)
     }
 
-    /// Tells this basket from others, by what was asked for and in which order.
+    /// Identifies the basket's content: two baskets have the same hash if they have the same items in the same order.
     pub(crate) fn hash(&self) -> [u8; 32] {
         let mut context = digest::Context::new(&digest::SHA256);
-        for Wanted { product_id, quantity } in &self.items {
+        for BasketItem { product_id, quantity } in &self.items {
             context.update(product_id.as_bytes());
             context.update(&quantity.to_be_bytes());
         }
@@ -86,14 +87,14 @@ impl Basket {
         hash
     }
 
-    /// Puts names and prices to it.
-    pub(crate) fn priced(&self, products: &HashMap<Uuid, Product>) -> Result<Priced, BasketError> {
-        let mut priced = Priced {
+    /// Adds names and prices, and computes the total.
+    pub(crate) fn priced(&self, products: &HashMap<Uuid, Product>) -> Result<PricedBasket, BasketError> {
+        let mut priced = PricedBasket {
             lines: Vec::new(),
             total_cents: 0,
             currency: String::new(),
         };
-        for (line, &Wanted { product_id, quantity }) in self.items.iter().enumerate() {
+        for (line, &BasketItem { product_id, quantity }) in self.items.iter().enumerate() {
             let product = products
                 .get(&product_id)
                 .ok_or(BasketError::UnknownProduct { line })?;
@@ -104,7 +105,7 @@ impl Basket {
             }
             let price = product.price_cents.checked_mul(quantity);
             let total = price.and_then(|price| priced.total_cents.checked_add(price));
-            priced.total_cents = total.ok_or(BasketError::TooMuch)?;
+            priced.total_cents = total.ok_or(BasketError::TotalTooLarge)?;
             priced.lines.push(Line {
                 product_id,
                 name: product.name.clone(),
@@ -118,21 +119,21 @@ impl Basket {
 }
 
 impl BasketError {
-    /// The member of the body that is wrong.
+    /// The path of the invalid member in the request body.
     pub(crate) fn field(&self) -> String {
         match self {
             Self::UnknownProduct { line } | Self::OtherCurrency { line } => {
                 format!("items[{line}].product_id")
             }
-            Self::TooMuch => "items".to_owned(),
+            Self::TotalTooLarge => "items".to_owned(),
         }
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that garde calls")]
-fn each_once(items: &[Wanted], _: &()) -> garde::Result {
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "garde expects this signature")]
+fn no_product_twice(items: &[BasketItem], _: &()) -> garde::Result {
     let mut seen = HashSet::new();
-    if items.iter().all(|wanted| seen.insert(wanted.product_id)) {
+    if items.iter().all(|item| seen.insert(item.product_id)) {
         return Ok(());
     }
     Err(garde::Error::new("must name each product once"))
@@ -145,12 +146,12 @@ mod tests {
     use super::*;
 
     fn basket(items: &[(u128, i64)]) -> Basket {
-        let wanted = |&(id, quantity): &(u128, i64)| Wanted {
+        let item = |&(id, quantity): &(u128, i64)| BasketItem {
             product_id: Uuid::from_u128(id),
             quantity,
         };
         Basket {
-            items: items.iter().map(wanted).collect(),
+            items: items.iter().map(item).collect(),
         }
     }
 
@@ -171,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_basket_comes_to_the_sum_of_its_lines() {
+    fn the_total_is_the_sum_of_the_lines() {
         let priced = basket(&[(1, 3), (2, 1)])
             .priced(&products(&[(1, 250, "EUR"), (2, 99, "EUR")]))
             .unwrap();
@@ -185,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unknown_or_in_another_currency_is_named() {
+    fn an_unknown_product_and_another_currency_are_refused_by_line() {
         let known = products(&[(1, 1, "EUR"), (2, 1, "USD")]);
         assert_eq!(
             basket(&[(1, 1), (3, 1)]).priced(&known).unwrap_err().field(),
@@ -198,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn baskets_that_differ_in_anything_have_different_hashes() {
+    fn different_baskets_have_different_hashes() {
         let hashes: HashSet<_> = [
             basket(&[(1, 1)]),
             basket(&[(1, 2)]),
@@ -215,7 +216,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_total_is_right_or_refused(prices in prop::collection::vec((0..=i64::MAX, 1..=10_000_i64), 1..=50)) {
+        fn a_total_is_exact_or_refused(prices in prop::collection::vec((0..=i64::MAX, 1..=10_000_i64), 1..=50)) {
             let numbered = || prices.iter().zip(1_u128..);
             let basket = basket(&numbered().map(|((_, quantity), id)| (id, *quantity)).collect::<Vec<_>>());
             let products = products(&numbered().map(|((price, _), id)| (id, *price, "EUR")).collect::<Vec<_>>());
@@ -223,7 +224,7 @@ mod tests {
             match basket.priced(&products) {
                 Ok(priced) => prop_assert_eq!(i128::from(priced.total_cents), exact),
                 Err(error) => {
-                    prop_assert_eq!(error, BasketError::TooMuch);
+                    prop_assert_eq!(error, BasketError::TotalTooLarge);
                     prop_assert!(exact > i128::from(i64::MAX));
                 }
             }

@@ -1,4 +1,4 @@
-//! An order.
+//! An order and its status.
 
 use auth::User;
 use chrono::{DateTime, Utc};
@@ -7,30 +7,30 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 auth::scopes! {
-    /// May order.
+    /// The right to place orders.
     pub(crate) OrdersWrite = "orders:write";
-    /// May read everybody's orders.
+    /// The right to read the orders of all users.
     pub(crate) OrdersReadAll = "orders:read-all";
 }
 
-/// Where an order is in its life: `pending` → `confirmed` → `fulfilled`, or `rejected`, `cancelled`.
+/// The status of an order: `pending`, then `confirmed` and `fulfilled`; or `rejected`; or `cancelled`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "lowercase")]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 pub(crate) enum OrderStatus {
-    /// Written down; it is not known yet whether there is stock for it.
+    /// Stored; its stock is not reserved yet.
     Pending,
-    /// Stock is reserved for it.
+    /// Its stock is reserved.
     Confirmed,
-    /// It has left.
+    /// Shipped. Final.
     Fulfilled,
-    /// There was too little stock.
+    /// There was not enough stock. Final.
     Rejected,
-    /// It was called off before it left.
+    /// Cancelled before it was shipped. Final.
     Cancelled,
 }
 
-/// What somebody ordered, with the names and prices that it was ordered with.
+/// An order, with the names and prices of the time when it was placed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::FromRow)]
 pub(crate) struct Order {
     pub id: Uuid,
@@ -40,13 +40,13 @@ pub(crate) struct Order {
     pub items: Vec<Line>,
     /// In minor units of the currency.
     pub total_cents: i64,
-    /// ISO 4217.
+    /// An ISO 4217 code, such as `EUR`.
     pub currency: String,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }
 
-/// So many of one product.
+/// One line of an order: a product and its quantity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::FromRow)]
 pub(crate) struct Line {
     pub product_id: Uuid,
@@ -54,23 +54,24 @@ pub(crate) struct Line {
     /// In minor units of the order's currency.
     pub unit_price_cents: i64,
     pub quantity: i64,
-    /// How much there was when there was too little.
+    /// The available quantity, if it was less than `quantity` when the order was rejected.
     #[serde(skip)]
     pub available: Option<i64>,
 }
 
 impl Order {
-    /// Whether this person may know of it.
+    /// Whether the user may know that this order exists.
     pub(crate) fn is_visible_to(&self, user: &User) -> bool {
         self.user_id == user.id() || may_read_all(user)
     }
 
+    /// Whether the user may cancel this order.
     pub(crate) fn may_be_cancelled_by(&self, user: &User) -> bool {
         self.user_id == user.id() || user.is_admin()
     }
 }
 
-/// Whether this person may read everybody's orders.
+/// Whether the user may read the orders of all users.
 pub(crate) fn may_read_all(user: &User) -> bool {
     user.has_scope(<OrdersReadAll as auth::Scope>::NAME)
 }

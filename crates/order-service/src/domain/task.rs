@@ -1,29 +1,31 @@
-//! What inventory-service has yet to be told.
+//! Stock tasks: changes of stock that orders still require.
 
 use chrono::TimeDelta;
 use uuid::Uuid;
 
-/// How long somebody may work on a task. Longer than a call to inventory-service and the transaction after it may take; whoever
-/// is slower still does no harm, since each task can be done twice.
+/// How long a task belongs to the request or worker that leased it. Longer than a call to inventory-service and the following
+/// transaction may take. A slower worker does no harm, because every task may be executed twice.
 pub(crate) const LEASE: TimeDelta = TimeDelta::seconds(12);
 
-/// A lease that ends later than this from now is none: some clock was wrong. Those of replicas may differ a little.
+/// A lease that ends later than this from now was written by a wrong clock. Twice [`LEASE`], so that the clocks of replicas may
+/// differ by up to 12 seconds.
 pub(crate) const LONGEST_LEASE: TimeDelta = TimeDelta::seconds(24);
 
-/// What is to be done with the stock of an order.
+/// What inventory-service has to do with the stock of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 pub(crate) enum StockTaskKind {
-    /// Keep what was ordered for it.
+    /// Reserve stock for a new order.
     Reserve,
-    /// Give it back.
+    /// Return the stock of a cancelled order.
     Release,
-    /// It has left.
+    /// Take the stock of a fulfilled order out of the warehouse.
     Commit,
 }
 
 impl StockTaskKind {
-    /// The place among the tasks of one order: stock is kept first, and then given back or gone.
+    /// The task's position among the tasks of its order. Stock is reserved first. It is then either released or committed,
+    /// because an order is either cancelled or fulfilled.
     pub(crate) fn number(self) -> i64 {
         match self {
             Self::Reserve => 1,
@@ -32,14 +34,14 @@ impl StockTaskKind {
     }
 }
 
-/// A task on which somebody works.
+/// A leased task.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub(crate) struct StockTask {
     pub order_id: Uuid,
     pub number: i64,
     pub kind: StockTaskKind,
-    /// Who: each time that a task is taken up, another one.
+    /// Identifies this lease. Each lease of a task gets a new id.
     pub lease: Uuid,
-    /// How often it was tried before.
+    /// The number of failed attempts so far.
     pub attempts: i64,
 }

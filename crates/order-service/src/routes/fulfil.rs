@@ -1,22 +1,24 @@
-//! Sending an order off.
+//! Fulfilling an order.
 
 use actix_web::web::{Data, Json};
 use auth::IsAdmin;
+use db::Db;
 use service_kit::{EmptyObject, Id, OptionalBody};
 
-use crate::domain::{Order, OrderStatus, StockTaskKind};
+use crate::decisions::Decisions;
+use crate::domain::Order;
 use crate::error::OrderError;
-use crate::stock::Stock;
 use crate::store::Orders;
 
-/// `POST /orders/{id}/fulfil`: a confirmed order has left, and its stock with it.
+/// `POST /orders/{id}/fulfil`: marks a confirmed order as shipped and takes its stock out of the warehouse.
 #[utoipa::path(
-    post, path = "/orders/{id}/fulfil", tag = "orders", params(("id" = Uuid, Path)),
+    post, path = "/orders/{id}/fulfil", tag = "orders", operation_id = "fulfil_order", params(("id" = Uuid, Path)),
     request_body = Option<EmptyObject>,
     responses(
         (status = 200, body = Order),
         (status = 404, description = "no such order"),
-        (status = 409, description = "it is not confirmed yet; or it has left, or was cancelled or rejected, and stands in `order` as it is"),
+        (status = 409, body = crate::docs::OrderConflict, content_type = "application/problem+json", description = "`order_not_confirmed`: the order is pending; `order_already_final`: it is already \
+            fulfilled, cancelled or rejected, and `order` is its current state"),
     ),
 )]
 #[tracing::instrument(skip_all, fields(order.id = %id, admin.id = %admin.id()))]
@@ -24,29 +26,13 @@ pub async fn fulfil(
     IsAdmin(admin): IsAdmin,
     id: Id,
     _: OptionalBody<EmptyObject>,
-    stock: Data<Stock>,
+    db: Data<Db>,
+    decisions: Data<Decisions>,
 ) -> Result<Json<Order>, OrderError> {
-    let order = Orders(&mut stock.db.read().await?)
+    let order = Orders(&mut db.read().await?)
         .find(id.0)
         .await?
         .ok_or(OrderError::NotFound)?;
 
-    let mut tx = stock.db.begin().await?;
-    let now = stock.clock.now();
-    if !Orders(&mut tx).fulfil(order.id, now).await? {
-        let order = Orders(&mut tx)
-            .find(order.id)
-            .await?
-            .ok_or(OrderError::NotFound)?;
-        return Err(match order.status {
-            OrderStatus::Pending => OrderError::NotConfirmed,
-            _ => OrderError::AlreadyFinal(Box::new(order)),
-        });
-    }
-    stock.decided(tx, order.id, StockTaskKind::Commit).await?;
-    Ok(Json(Order {
-        status: OrderStatus::Fulfilled,
-        updated_at: now,
-        ..order
-    }))
+    Ok(Json(decisions.fulfil(order).await?))
 }

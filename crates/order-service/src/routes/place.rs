@@ -1,4 +1,4 @@
-//! Ordering.
+//! Placing an order.
 
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
 use actix_web::web::Data;
@@ -6,35 +6,36 @@ use actix_web::{HttpRequest, HttpResponse, ResponseError as _};
 use auth::{HasScope, TraceContext};
 use service_kit::{Body, RequestError};
 
-use crate::checkout::{Checkout, Placed, Request};
+use crate::checkout::{Checkout, OrderRequest, PlacedOrder};
 use crate::domain::{Basket, IdempotencyKey, Order, OrderStatus, OrdersWrite};
 use crate::error::OrderError;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
-/// `POST /orders`: orders products at their present prices.
+/// `POST /orders`: orders products at their current prices.
 #[utoipa::path(
-    post, path = "/orders", tag = "orders", request_body = Basket,
+    post, path = "/orders", tag = "orders", operation_id = "place_order", request_body = Basket,
     params((
         "idempotency-key" = Option<String>, Header,
-        description = "1 to 255 visible characters, kept for a day: the same order again gives the same answer",
+        description = "1 to 255 visible characters, kept for 24 hours: a repeated request with the same key and body returns the first order",
     )),
     responses(
         (
-            status = 201, body = Order, description = "confirmed: the stock is reserved",
+            status = 201, body = Order, description = "`confirmed`: the stock is reserved",
             headers(("location" = String), ("idempotent-replayed" = Option<bool>)),
         ),
         (
-            status = 202, body = Order, description = "pending: inventory-service can't be asked, and will be",
+            status = 202, body = Order, description = "`pending`: inventory-service is unavailable; the stock will be reserved later",
             headers(("location" = String), ("idempotent-replayed" = Option<bool>)),
         ),
         (
-            status = 409, description = "`insufficient_stock`: kept as `rejected`, in `order`; what is short stands in `short`",
+            status = 409, body = crate::docs::OrderConflict, content_type = "application/problem+json",
+            description = "`insufficient_stock`: the order is stored as `rejected` (see `order`); `short` lists the short products",
             headers(("location" = String), ("idempotent-replayed" = Option<bool>)),
         ),
-        (status = 422, description = "a field is not valid, or (`idempotency_mismatch`) the key was used for another order"),
-        (status = 503, description = "product-service can't be asked; nothing was ordered"),
+        (status = 422, description = "`idempotency_mismatch`: the key was used for a different order"),
+        (status = 503, description = "`product_service_unavailable`: product-service is unavailable; nothing was ordered"),
     ),
 )]
 #[tracing::instrument(skip_all, fields(user.id = %user.id()))]
@@ -45,21 +46,21 @@ pub async fn place(
     checkout: Data<Checkout>,
 ) -> Result<HttpResponse, OrderError> {
     let key = key_of(request.headers())?;
-    let request = Request {
+    let request = OrderRequest {
         user_id: user.id(),
         key,
         basket,
     };
 
-    // A task of its own: whoever hangs up in the middle leaves nothing half done.
+    // A separate task, because actix drops the handler when the client disconnects. The order is then placed all the same.
     let placed = actix_web::rt::spawn(TraceContext::inherit(
         async move { checkout.place(&request).await },
     ));
 
-    Ok(answer(placed.await??))
+    Ok(respond(placed.await??))
 }
 
-/// The one key that a request bears, if it bears any.
+/// The request's idempotency key, if it has one. More than one is an error.
 fn key_of(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, RequestError> {
     let mut keys = headers.get_all(IDEMPOTENCY_KEY);
     let Some(first) = keys.next() else { return Ok(None) };
@@ -72,8 +73,8 @@ fn key_of(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, RequestError> {
         .ok_or(RequestError::InvalidHeader("Idempotency-Key"))
 }
 
-/// The order's present state, with the status that it has.
-fn answer(Placed { order, is_replayed }: Placed) -> HttpResponse {
+/// The order in its current state, with the HTTP status that belongs to it.
+fn respond(PlacedOrder { order, is_replayed }: PlacedOrder) -> HttpResponse {
     let location = HeaderValue::try_from(format!("/orders/{}", order.id));
     let mut response = match order.status {
         OrderStatus::Pending => HttpResponse::Accepted().json(order),

@@ -1,4 +1,4 @@
-//! Looking at one order.
+//! Reading one order.
 
 use actix_web::web::{Data, Json};
 use auth::VerifyToken;
@@ -9,14 +9,14 @@ use crate::domain::Order;
 use crate::error::OrderError;
 use crate::store::Orders;
 
-/// `GET /orders/{id}`: one order.
+/// `GET /orders/{id}`: returns one order.
 #[utoipa::path(
-    get, path = "/orders/{id}", tag = "orders", params(("id" = Uuid, Path)),
-    responses((status = 200, body = Order), (status = 404, description = "no such order, or somebody else's")),
+    get, path = "/orders/{id}", tag = "orders", operation_id = "get_order", params(("id" = Uuid, Path)),
+    responses((status = 200, body = Order), (status = 404, description = "no such order, or another user's")),
 )]
 pub async fn show(VerifyToken(user): VerifyToken, id: Id, db: Data<Db>) -> Result<Json<Order>, OrderError> {
     let order = Orders(&mut db.read().await?).find(id.0).await?;
-    // Somebody else's order answers as a missing one does, so that ids can't be probed.
+    // Another user's order is answered like a missing one, so that ids can't be probed.
     order
         .filter(|order| order.is_visible_to(&user))
         .map(Json)

@@ -6,21 +6,24 @@ use uuid::Uuid;
 
 use crate::domain::{IdempotencyKey, Order};
 
-/// For so long a key stands for the order that was made with it.
-const KEPT: TimeDelta = TimeDelta::hours(24);
+/// How long a key refers to its order. Afterwards it is free.
+const LIFETIME: TimeDelta = TimeDelta::hours(24);
 
+/// The table, seen through one connection or transaction.
 pub(crate) struct IdempotencyKeys<'c>(pub &'c mut Conn);
 
-/// What a key was used for.
+/// The earlier use of a key.
 #[derive(Debug, sqlx::FromRow)]
-pub(crate) struct Used {
+pub(crate) struct EarlierUse {
     pub order_id: Uuid,
     pub request_hash: Vec<u8>,
 }
 
 impl IdempotencyKeys<'_> {
-    /// Binds a key to an order that is just being made. False where it is bound to another: of several callers one gets it, and
-    /// the others wait until that one has committed.
+    /// Binds a key to a new order. Returns false if it is already bound to another.
+    ///
+    /// Of several concurrent calls one succeeds. The others wait until its transaction has committed, because they insert the
+    /// same primary key.
     pub(crate) async fn claim(
         &mut self,
         order: &Order,
@@ -40,37 +43,43 @@ impl IdempotencyKeys<'_> {
                 .bind(request_hash.as_slice())
                 .bind(order.id)
                 .bind(order.created_at)
-                .bind(order.created_at - KEPT);
+                .bind(order.created_at - LIFETIME);
             Ok(query.execute(conn).await?.rows_affected() == 1)
         })
     }
 
-    /// What this person used this key for within the last day.
+    /// The use of a key by this user within the last 24 hours.
     pub(crate) async fn find(
         &mut self,
         user_id: Uuid,
         key: &IdempotencyKey,
         now: DateTime<Utc>,
-    ) -> Result<Option<Used>, sqlx::Error> {
+    ) -> Result<Option<EarlierUse>, sqlx::Error> {
         const SQL: &str = "
             select order_id, request_hash from idempotency_keys
             where user_id = $1 and key = $2 and created_at > $3";
         on!(self.0, conn => sqlx::query_as(SQL)
             .bind(user_id)
             .bind(key.as_str())
-            .bind(now - KEPT)
+            .bind(now - LIFETIME)
             .fetch_optional(conn)
             .await)
     }
 
-    /// Forgets some of the keys that stand for nothing any more, and says how many. Their age is asked twice, because PostgreSQL
-    /// looks only at the outer condition again where a key was just claimed anew.
-    pub(crate) async fn forget_old(&mut self, now: DateTime<Utc>, most: u32) -> Result<u64, sqlx::Error> {
+    /// Deletes up to `limit` expired keys, and returns how many.
+    ///
+    /// The outer query repeats the age check for a race on PostgreSQL: when a key is claimed again between the subquery and the
+    /// delete, only the outer conditions are evaluated again on the new row version.
+    pub(crate) async fn delete_expired(
+        &mut self,
+        now: DateTime<Utc>,
+        limit: u32,
+    ) -> Result<u64, sqlx::Error> {
         const SQL: &str = "
             delete from idempotency_keys where created_at <= $1 and (user_id, key) in (
                 select user_id, key from idempotency_keys where created_at <= $1 order by created_at limit $2)";
         on!(self.0, conn => {
-            let query = sqlx::query(SQL).bind(now - KEPT).bind(i64::from(most));
+            let query = sqlx::query(SQL).bind(now - LIFETIME).bind(i64::from(limit));
             Ok(query.execute(conn).await?.rows_affected())
         })
     }

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use db::{Conn, on};
-use sqlx::AssertSqlSafe;
+use sqlx::QueryBuilder;
 use uuid::Uuid;
 
 use crate::domain::{Line, Order};
 
+/// The table, seen through one connection or transaction.
 pub(crate) struct OrderLines<'c>(pub &'c mut Conn);
 
 #[derive(sqlx::FromRow)]
@@ -18,22 +19,25 @@ struct Row {
 }
 
 impl OrderLines<'_> {
-    /// Puts the lines to these orders, which come without.
-    pub(super) async fn put_to(&mut self, mut orders: Vec<Order>) -> Result<Vec<Order>, sqlx::Error> {
+    /// Fills in the lines of orders that were read without them, with one query for all.
+    pub(super) async fn fill_in(&mut self, mut orders: Vec<Order>) -> Result<Vec<Order>, sqlx::Error> {
+        const SQL: &str = "
+            select order_id, product_id, name, unit_price_cents, quantity, available
+            from order_lines where order_id in (";
         if orders.is_empty() {
             return Ok(orders);
         }
-        let placeholders: Vec<_> = (1..=orders.len()).map(|number| format!("${number}")).collect();
-        let sql = format!(
-            "select order_id, product_id, name, unit_price_cents, quantity, available
-             from order_lines where order_id in ({}) order by order_id, position",
-            placeholders.join(", ")
-        );
+
         let rows: Vec<Row> = on!(self.0, conn => {
-            // Safe: besides the constant there is nothing in it but numbered placeholders.
-            let query = sqlx::query_as(AssertSqlSafe(sql));
-            orders.iter().fold(query, |query, order| query.bind(order.id)).fetch_all(conn).await
+            let mut query = QueryBuilder::new(SQL);
+            let mut ids = query.separated(", ");
+            for order in &orders {
+                ids.push_bind(order.id);
+            }
+            query.push(") order by order_id, position");
+            query.build_query_as().fetch_all(conn).await
         })?;
+
         let mut lines: HashMap<Uuid, Vec<Line>> = HashMap::new();
         for Row { order_id, line } in rows {
             lines.entry(order_id).or_default().push(line);
@@ -44,6 +48,7 @@ impl OrderLines<'_> {
         Ok(orders)
     }
 
+    /// Inserts the lines of a new order.
     pub(super) async fn add(&mut self, order: &Order) -> Result<(), sqlx::Error> {
         const SQL: &str = "
             insert into order_lines (order_id, position, product_id, name, unit_price_cents, quantity)
@@ -63,8 +68,8 @@ impl OrderLines<'_> {
         Ok(())
     }
 
-    /// Notes how much there was of what is short.
-    pub(crate) async fn note_available(
+    /// Records the available quantity of the products that were short.
+    pub(crate) async fn record_shortage(
         &mut self,
         order_id: Uuid,
         short: &HashMap<Uuid, i64>,

@@ -3,15 +3,16 @@
 use chrono::{DateTime, Utc};
 use db::{Conn, on};
 use service_kit::{Cursor, Limit};
-use sqlx::AssertSqlSafe;
+use sqlx::QueryBuilder;
 use uuid::Uuid;
 
 use super::order_lines::OrderLines;
 use crate::domain::{Order, OrderStatus};
 
+/// The table, seen through one connection or transaction.
 pub(crate) struct Orders<'c>(pub &'c mut Conn);
 
-/// Which orders somebody looks for. All that is given has to hold.
+/// The filters of a list. An order matches when it passes every filter that is set.
 #[derive(Debug, Default)]
 pub(crate) struct Search {
     pub user_id: Option<Uuid>,
@@ -19,14 +20,16 @@ pub(crate) struct Search {
 }
 
 impl Orders<'_> {
+    /// The order with this id.
     pub(crate) async fn find(&mut self, id: Uuid) -> Result<Option<Order>, sqlx::Error> {
         const SQL: &str = "
             select id, user_id, status, total_cents, currency, created_at, updated_at from orders where id = $1";
         let order = on!(self.0, conn => sqlx::query_as(SQL).bind(id).fetch_optional(conn).await)?;
         let Some(order) = order else { return Ok(None) };
-        Ok(OrderLines(self.0).put_to(vec![order]).await?.pop())
+        Ok(OrderLines(self.0).fill_in(vec![order]).await?.pop())
     }
 
+    /// The orders that match the search, newest first: ids are UUIDs of version 7, which sort by time.
     pub(crate) async fn list(
         &mut self,
         search: &Search,
@@ -35,29 +38,24 @@ impl Orders<'_> {
     ) -> Result<Vec<Order>, sqlx::Error> {
         const SQL: &str = "
             select id, user_id, status, total_cents, currency, created_at, updated_at
-            from orders where id < $1";
-        // What is not asked for is left out, not compared with null: else neither engine would use the index that fits.
-        let conditions = match (search.user_id, search.status) {
-            (None, None) => "",
-            (Some(_), None) => "and user_id = $3",
-            (None, Some(_)) => "and status = $3",
-            (Some(_), Some(_)) => "and user_id = $3 and status = $4",
-        };
-        let sql = format!("{SQL} {conditions} order by id desc limit $2");
+            from orders where id < ";
         let orders = on!(self.0, conn => {
-            // Safe: it is put together from constants.
-            let mut query = sqlx::query_as(AssertSqlSafe(sql)).bind(cursor.below()).bind(limit.rows());
+            let mut query = QueryBuilder::new(SQL);
+            query.push_bind(cursor.below());
+            // A filter that is not set is left out. With `$n is null or …` neither engine would use the matching index.
             if let Some(user_id) = search.user_id {
-                query = query.bind(user_id);
+                query.push(" and user_id = ").push_bind(user_id);
             }
             if let Some(status) = search.status {
-                query = query.bind(status);
+                query.push(" and status = ").push_bind(status);
             }
-            query.fetch_all(conn).await
+            query.push(" order by id desc limit ").push_bind(limit.rows());
+            query.build_query_as().fetch_all(conn).await
         })?;
-        OrderLines(self.0).put_to(orders).await
+        OrderLines(self.0).fill_in(orders).await
     }
 
+    /// Inserts a new order with its lines.
     pub(crate) async fn add(&mut self, order: &Order) -> Result<(), sqlx::Error> {
         const SQL: &str = "
             insert into orders (id, user_id, status, total_cents, currency, created_at, updated_at)
@@ -76,44 +74,48 @@ impl Orders<'_> {
         OrderLines(self.0).add(order).await
     }
 
-    /// Writes down whether there is stock for a pending order, and says whether it was pending.
+    /// Gives a pending order its status after the reservation. Returns whether it was still pending.
     pub(crate) async fn settle(
         &mut self,
         id: Uuid,
         status: OrderStatus,
         now: DateTime<Utc>,
     ) -> Result<bool, sqlx::Error> {
-        self.change(id, &[OrderStatus::Pending], status, now).await
+        self.transition(id, &[OrderStatus::Pending], status, now).await
     }
 
-    /// Cancels an order that has not left, and says whether this call was the one that did.
+    /// Cancels a pending or confirmed order. Returns whether this call cancelled it.
     pub(crate) async fn cancel(&mut self, id: Uuid, now: DateTime<Utc>) -> Result<bool, sqlx::Error> {
         let from = [OrderStatus::Pending, OrderStatus::Confirmed];
-        self.change(id, &from, OrderStatus::Cancelled, now).await
+        self.transition(id, &from, OrderStatus::Cancelled, now).await
     }
 
-    /// Fulfils a confirmed order, and says whether this call was the one that did.
+    /// Fulfils a confirmed order. Returns whether this call fulfilled it.
     pub(crate) async fn fulfil(&mut self, id: Uuid, now: DateTime<Utc>) -> Result<bool, sqlx::Error> {
-        self.change(id, &[OrderStatus::Confirmed], OrderStatus::Fulfilled, now)
+        self.transition(id, &[OrderStatus::Confirmed], OrderStatus::Fulfilled, now)
             .await
     }
 
-    /// The guard stands in the statement, so that of several callers one wins.
-    async fn change(
+    /// Changes the status if it is one of `from`. The condition is part of the statement, so that one of several concurrent
+    /// callers succeeds.
+    async fn transition(
         &mut self,
         id: Uuid,
         from: &[OrderStatus],
         to: OrderStatus,
         now: DateTime<Utc>,
     ) -> Result<bool, sqlx::Error> {
-        const SQL: &str = "
-            update orders set status = $2, updated_at = $3 where id = $1 and status in ($4, $5)";
-        let (Some(one), Some(other)) = (from.first(), from.last()) else {
-            return Ok(false);
-        };
+        const SQL: &str = "update orders set updated_at = ";
         on!(self.0, conn => {
-            let query = sqlx::query(SQL).bind(id).bind(to).bind(now).bind(*one).bind(*other);
-            Ok(query.execute(conn).await?.rows_affected() == 1)
+            let mut query = QueryBuilder::new(SQL);
+            query.push_bind(now).push(", status = ").push_bind(to);
+            query.push(" where id = ").push_bind(id).push(" and status in (");
+            let mut statuses = query.separated(", ");
+            for status in from {
+                statuses.push_bind(*status);
+            }
+            query.push(")");
+            Ok(query.build().execute(conn).await?.rows_affected() == 1)
         })
     }
 }

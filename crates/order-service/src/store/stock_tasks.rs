@@ -1,6 +1,10 @@
-//! The table `stock_tasks`. A task is there until it is done; whoever works on it has it leased, and whoever works on none may
-//! take up any that is not, the earlier tasks of an order first. A lease that ends later than any may is none: some clock was
-//! wrong.
+//! The table `stock_tasks`. A task's row exists until the task is done.
+//!
+//! A request or worker leases a task before it executes it. A task without a valid lease is free for every worker. Tasks of
+//! one order are leased one at a time, in the order of their numbers.
+//!
+//! A lease that ends later than [`LONGEST_LEASE`] from now is not valid: it was written by a clock that was wrong, and would
+//! otherwise block the task until that time.
 
 use chrono::{DateTime, Utc};
 use db::{Conn, on};
@@ -8,10 +12,11 @@ use uuid::Uuid;
 
 use crate::domain::{LEASE, LONGEST_LEASE, StockTask, StockTaskKind};
 
+/// The table, seen through one connection or transaction.
 pub(crate) struct StockTasks<'c>(pub &'c mut Conn);
 
 impl StockTasks<'_> {
-    /// Adds a task that is leased to the caller until then.
+    /// Adds a task, leased to the caller until `leased_until`. A time that is not in the future means: not leased.
     pub(crate) async fn add(
         &mut self,
         order_id: Uuid,
@@ -32,8 +37,8 @@ impl StockTasks<'_> {
             .await)
     }
 
-    /// The orders that have a task which nobody works on, those first that wait longest.
-    pub(crate) async fn due(&mut self, now: DateTime<Utc>, most: i64) -> Result<Vec<Uuid>, sqlx::Error> {
+    /// The orders whose first task is free, longest-waiting first.
+    pub(crate) async fn due(&mut self, now: DateTime<Utc>, limit: i64) -> Result<Vec<Uuid>, sqlx::Error> {
         const SQL: &str = "
             select order_id from stock_tasks as task
             where (leased_until <= $1 or leased_until > $3)
@@ -43,15 +48,15 @@ impl StockTasks<'_> {
             order by leased_until limit $2";
         on!(self.0, conn => sqlx::query_scalar(SQL)
             .bind(now)
-            .bind(most)
+            .bind(limit)
             .bind(now + LONGEST_LEASE)
             .fetch_all(conn)
             .await)
     }
 
-    /// Leases the order's first task to the caller, unless somebody works on it. The guard stands in the statement, so that of
-    /// several callers one gets it.
-    pub(crate) async fn take_up_next(
+    /// Leases the order's first task to the caller if it is free. The condition is part of the statement, so that one of
+    /// several concurrent callers gets the task.
+    pub(crate) async fn lease_next(
         &mut self,
         order_id: Uuid,
         now: DateTime<Utc>,
@@ -71,7 +76,7 @@ impl StockTasks<'_> {
             .await)
     }
 
-    /// Whether somebody works on a task of this order that was never postponed.
+    /// Whether a task of this order is leased and was never postponed.
     pub(crate) async fn is_first_attempt(
         &mut self,
         order_id: Uuid,
@@ -80,16 +85,17 @@ impl StockTasks<'_> {
         const SQL: &str = "
             select count(*) from stock_tasks
             where order_id = $1 and leased_until > $2 and leased_until <= $3 and attempts = 0";
-        let leased: i64 = on!(self.0, conn => sqlx::query_scalar(SQL)
+        let count: i64 = on!(self.0, conn => sqlx::query_scalar(SQL)
             .bind(order_id)
             .bind(now)
             .bind(now + LONGEST_LEASE)
             .fetch_one(conn)
             .await)?;
-        Ok(leased > 0)
+        Ok(count > 0)
     }
 
-    /// Gives a task back, to be taken up again from then on, unless somebody else has taken it up.
+    /// Ends the caller's lease after a failed attempt; the task is free again from `due` on. Does nothing if another worker
+    /// has leased the task since.
     pub(crate) async fn postpone(&mut self, task: &StockTask, due: DateTime<Utc>) -> Result<(), sqlx::Error> {
         const SQL: &str = "
             update stock_tasks set leased_until = $4, attempts = attempts + 1
@@ -104,8 +110,9 @@ impl StockTasks<'_> {
             .map(drop))
     }
 
-    /// Strikes off a task that is done. Where somebody else has taken it up meanwhile, they do it again, to no effect.
-    pub(crate) async fn finish(&mut self, task: &StockTask) -> Result<(), sqlx::Error> {
+    /// Deletes a task that is done, even if another worker has leased it since. That worker repeats the call to
+    /// inventory-service, which has no further effect.
+    pub(crate) async fn delete(&mut self, task: &StockTask) -> Result<(), sqlx::Error> {
         const SQL: &str = "delete from stock_tasks where order_id = $1 and number = $2";
         on!(self.0, conn => sqlx::query(SQL)
             .bind(task.order_id)

@@ -1,11 +1,11 @@
-//! Looking through orders.
+//! Listing and reading orders.
 
 use serde_json::Value;
 use test_kit::Client;
 use uuid::Uuid;
 
+use crate::fault_proxy::Behaviour::{Down, Healthy};
 use crate::shop::{id_of, shop};
-use crate::weather::Weather::{Away, Fair};
 
 async fn ids(client: &Client, query: &str) -> Vec<String> {
     let page = client
@@ -22,7 +22,7 @@ async fn ids(client: &Client, query: &str) -> Vec<String> {
 }
 
 #[actix_web::test]
-async fn everybody_sees_their_own_orders_and_those_who_may_see_all() {
+async fn users_list_their_own_orders_and_support_and_admins_list_all() {
     let shop = shop().await;
     let lamp = shop.product(100, 50);
     let (mut of_ada, mut of_bob) = (Vec::new(), Vec::new());
@@ -59,7 +59,7 @@ async fn everybody_sees_their_own_orders_and_those_who_may_see_all() {
 }
 
 #[actix_web::test]
-async fn an_order_is_shown_to_its_user_and_to_those_who_may_see_all() {
+async fn only_its_user_support_and_admins_may_read_an_order() {
     let shop = shop().await;
     let order = format!(
         "/orders/{}",
@@ -69,8 +69,8 @@ async fn an_order_is_shown_to_its_user_and_to_those_who_may_see_all() {
         let answer = reader.get(&order).await;
         assert_eq!(answer.assert_status(200).header("cache-control"), "no-store");
     }
-    let strangers = shop.user("bob").get(&order).await;
-    strangers.assert_problem(404, "order_not_found");
+    let refused = shop.user("bob").get(&order).await;
+    refused.assert_problem(404, "order_not_found");
     let absent = shop
         .user("bob")
         .get("/orders/01890a5d-ac96-774b-bcce-b302099a8057")
@@ -79,16 +79,16 @@ async fn an_order_is_shown_to_its_user_and_to_those_who_may_see_all() {
         body["request_id"] = Value::Null;
         body
     };
-    assert_eq!(without_id(strangers.json()), without_id(absent.json()));
+    assert_eq!(without_id(refused.json()), without_id(absent.json()));
 }
 
 #[actix_web::test]
-async fn pages_go_through_all_orders_once_newest_first() {
+async fn pages_list_every_order_once_newest_first() {
     let shop = shop().await;
     let lamp = shop.product(100, 500);
-    let mut made = Vec::new();
+    let mut placed = Vec::new();
     for number in 0..8 {
-        made.insert(0, id_of(&shop.order("ada", &[(lamp, 1)]).await));
+        placed.insert(0, id_of(&shop.order("ada", &[(lamp, 1)]).await));
         shop.order("bob", &[(lamp, 1)]).await.assert_status(201);
         shop.advance(number % 3);
     }
@@ -98,21 +98,21 @@ async fn pages_go_through_all_orders_once_newest_first() {
         let items = page["items"].as_array().unwrap();
         assert!(items.len() <= 3);
         listed.extend(items.iter().map(|order| order["id"].as_str().unwrap().to_owned()));
-        // What is ordered meanwhile moves nothing.
+        // An order that is placed meanwhile does not shift the following pages.
         shop.order("ada", &[(lamp, 1)]).await.assert_status(201);
         let Some(cursor) = page["next_cursor"].as_str() else {
             break;
         };
         path = format!("/orders?limit=3&status=confirmed&cursor={cursor}");
     }
-    assert_eq!(listed, made);
+    assert_eq!(listed, placed);
     for order in shop.orders().await {
         assert_eq!(order["items"].as_array().unwrap().len(), 1);
     }
 }
 
 #[actix_web::test]
-async fn a_list_can_be_of_orders_in_one_state() {
+async fn a_list_can_be_limited_to_one_status() {
     let shop = shop().await;
     let lamp = shop.product(100, 5);
     let order = async |name| id_of(&shop.order(name, &[(lamp, 1)]).await);
@@ -121,7 +121,7 @@ async fn a_list_can_be_of_orders_in_one_state() {
     let rejected = id_of(&shop.order("ada", &[(lamp, 9)]).await);
     shop.fulfil(&fulfilled).await.assert_status(200);
     shop.cancel("ada", &cancelled).await.assert_status(200);
-    shop.near.inventory.is_now(Away).await;
+    shop.neighbours.inventory.set(Down).await;
     let pending = order("ada").await;
     for (status, only) in [
         ("pending", &pending),
@@ -149,7 +149,7 @@ async fn a_list_can_be_of_orders_in_one_state() {
         ids(&shop.support(), &format!("?status=rejected&user_id={bob}")).await,
         Vec::<String>::new()
     );
-    shop.near.inventory.is_now(Fair).await;
+    shop.neighbours.inventory.set(Healthy).await;
     shop.settle().await;
     assert_eq!(
         ids(&shop.user("ada"), "?status=pending").await,
@@ -158,7 +158,7 @@ async fn a_list_can_be_of_orders_in_one_state() {
 }
 
 #[actix_web::test]
-async fn what_no_list_is_asked_by_is_refused() {
+async fn an_invalid_filter_is_refused() {
     let shop = shop().await;
     for query in [
         "status=lost",

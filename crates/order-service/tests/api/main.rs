@@ -1,25 +1,25 @@
-//! order-service through its front door.
+//! Tests of order-service over HTTP.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "a test stops at what can't be"
+    reason = "a test panics when its setup fails"
 )]
 
-mod anything;
+mod cancel_and_fulfil;
+mod cleanup;
+mod concurrency;
 mod crashes;
-mod deciding;
+mod database;
 mod every_route;
-mod forgetting;
-mod ledger;
+mod fake_inventory;
+mod fault_proxy;
+mod idempotency;
+mod invariants;
 mod listing;
 mod neighbours;
 mod outages;
 mod placing;
-mod promises;
-mod races;
+mod property;
 mod refusals;
-mod repeating;
 mod replicas;
 mod shop;
-mod stockroom;
-mod weather;

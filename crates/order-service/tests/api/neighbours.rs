@@ -1,4 +1,4 @@
-//! The services that order-service calls: product-service, inventory-service, and user-service for its token.
+//! Fakes of the services that order-service calls: product-service, inventory-service, and user-service for service tokens.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -7,52 +7,52 @@ use std::rc::Rc;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::stockroom::Stockroom;
-use crate::weather::{Asked, Door};
+use crate::fake_inventory::FakeInventory;
+use crate::fault_proxy::{FaultProxy, Request};
 
-/// The service token that the token endpoint gives and inventory-service takes.
+/// The service token that the fake token endpoint issues and the fake inventory-service accepts.
 pub const TOKEN: &str = "a-token-for-inventory-service";
 
-/// Those that one service under test calls, or several that share them.
+/// The neighbours of one replica under test, or of several.
 #[derive(Clone)]
 pub struct Neighbours {
-    /// What product-service sells.
+    /// The fake product-service.
     pub catalogue: Rc<Catalogue>,
-    pub products: Door,
-    /// What inventory-service has.
-    pub stockroom: Rc<Stockroom>,
-    pub inventory: Door,
-    /// The token endpoint.
-    pub tokens: Door,
+    pub products: FaultProxy,
+    /// The fake inventory-service.
+    pub fake_inventory: Rc<FakeInventory>,
+    pub inventory: FaultProxy,
+    /// The fake token endpoint.
+    pub tokens: FaultProxy,
 }
 
 impl Neighbours {
     pub fn open() -> Self {
-        let (catalogue, stockroom) = (Rc::<Catalogue>::default(), Rc::<Stockroom>::default());
-        let (sold, kept) = (Rc::clone(&catalogue), Rc::clone(&stockroom));
+        let (catalogue, fake_inventory) = (Rc::<Catalogue>::default(), Rc::<FakeInventory>::default());
+        let (products, inventory) = (Rc::clone(&catalogue), Rc::clone(&fake_inventory));
         Self {
             catalogue,
-            products: Door::open(move |asked| sold.answer(asked)),
-            stockroom,
-            inventory: Door::open(move |asked| kept.answer(asked)),
-            tokens: Door::open(token),
+            products: FaultProxy::open(move |request| products.handle(request)),
+            fake_inventory,
+            inventory: FaultProxy::open(move |request| inventory.handle(request)),
+            tokens: FaultProxy::open(issue_token),
         }
     }
 
-    /// A product at this price, of which there is so much.
+    /// Adds a product with this price and stock.
     pub fn product(&self, price_cents: i64, on_hand: i64) -> Uuid {
-        let product = self.catalogue.put_up(price_cents);
-        self.stockroom.restock(product, on_hand);
+        let product = self.catalogue.add(price_cents);
+        self.fake_inventory.restock(product, on_hand);
         product
     }
 }
 
-/// Products, and what is said of them.
+/// The products of the fake product-service.
 #[derive(Default)]
 pub struct Catalogue(RefCell<BTreeMap<Uuid, Value>>);
 
 impl Catalogue {
-    pub fn put_up(&self, price_cents: i64) -> Uuid {
+    pub fn add(&self, price_cents: i64) -> Uuid {
         let id = service_kit::id::new(auth::Clock::system().now());
         let product = json!({
             "id": id, "name": "Lamp", "description": "Gives light.", "price_cents": price_cents, "currency": "EUR",
@@ -66,16 +66,16 @@ impl Catalogue {
         self.0.borrow_mut().get_mut(&product).unwrap()[member] = value;
     }
 
-    pub fn take_down(&self, product: Uuid) {
+    pub fn remove(&self, product: Uuid) {
         self.0.borrow_mut().remove(&product);
     }
 
-    /// `GET /products?ids=a,b`: those that there are, newest first.
-    fn answer(&self, asked: &Asked) -> (u16, Value) {
-        let ids = asked
+    /// `GET /products?ids=a,b`: the products that exist, newest first.
+    fn handle(&self, request: &Request) -> (u16, Value) {
+        let ids = request
             .path
             .strip_prefix("/products?ids=")
-            .filter(|_| asked.method == "GET");
+            .filter(|_| request.method == "GET");
         let ids: Option<Vec<Uuid>> = ids.and_then(|ids| ids.split(',').map(|id| id.parse().ok()).collect());
         let Some(ids) = ids.filter(|ids| ids.len() <= 100) else {
             return (400, json!({"code": "invalid_query"}));
@@ -91,9 +91,9 @@ impl Catalogue {
     }
 }
 
-/// RFC 6749 §4.4.
-fn token(asked: &Asked) -> (u16, Value) {
-    if asked.path != "/oauth/token" || !asked.authorization.starts_with("Basic ") {
+/// A token by client credentials (RFC 6749 §4.4).
+fn issue_token(request: &Request) -> (u16, Value) {
+    if request.path != "/oauth/token" || !request.authorization.starts_with("Basic ") {
         return (401, json!({"error": "invalid_client"}));
     }
     (

@@ -1,12 +1,12 @@
-//! Ordering while everything works.
+//! Placing orders while all services are healthy.
 
 use serde_json::json;
 
+use crate::fault_proxy::FaultProxy;
 use crate::shop::{id_of, shop};
-use crate::weather::Door;
 
 #[actix_web::test]
-async fn an_order_is_confirmed_at_present_prices_and_its_stock_reserved() {
+async fn an_order_is_confirmed_at_current_prices_and_its_stock_reserved() {
     let shop = shop().await;
     let (shade, lamp) = (shop.product(0, 5), shop.product(1_999, 5));
     let answer = shop.order("ada", &[(lamp, 2), (shade, 1)]).await;
@@ -45,16 +45,16 @@ async fn an_order_is_confirmed_at_present_prices_and_its_stock_reserved() {
     );
     let shown = shop.user("ada").get(answer.header("location")).await;
     assert_eq!(shown.assert_status(200).json(), order);
-    assert_eq!(shop.near.stockroom.stock(lamp), [5, 2, 0]);
-    shop.assert_books().await;
+    assert_eq!(shop.neighbours.fake_inventory.stock(lamp), [5, 2, 0]);
+    shop.assert_consistent().await;
 }
 
 #[actix_web::test]
-async fn an_order_keeps_the_names_and_prices_that_it_was_made_with() {
+async fn an_order_keeps_its_names_and_prices() {
     let shop = shop().await;
     let (lamp, shade) = (shop.product(100, 5), shop.product(5, 5));
     let odd = " Lámp’s \"best\" <b>\\ %_ 🪔 e\u{301} ";
-    shop.near.catalogue.change(lamp, "name", json!(odd));
+    shop.neighbours.catalogue.change(lamp, "name", json!(odd));
     let order = shop
         .order("ada", &[(lamp, 1), (shade, 1)])
         .await
@@ -62,9 +62,9 @@ async fn an_order_keeps_the_names_and_prices_that_it_was_made_with() {
         .json();
     assert_eq!(order["items"][0]["name"], odd);
 
-    shop.near.catalogue.change(lamp, "name", json!("Lantern"));
-    shop.near.catalogue.change(lamp, "price_cents", json!(900));
-    shop.near.catalogue.take_down(shade);
+    shop.neighbours.catalogue.change(lamp, "name", json!("Lantern"));
+    shop.neighbours.catalogue.change(lamp, "price_cents", json!(900));
+    shop.neighbours.catalogue.remove(shade);
     assert_eq!(shop.show(order["id"].as_str().unwrap()).await, order);
     shop.order("ada", &[(lamp, 1)])
         .await
@@ -72,7 +72,7 @@ async fn an_order_keeps_the_names_and_prices_that_it_was_made_with() {
 }
 
 #[actix_web::test]
-async fn an_order_for_more_than_there_is_is_refused_with_what_is_short_and_kept() {
+async fn an_order_without_enough_stock_is_refused_and_stored_as_rejected() {
     let shop = shop().await;
     let (lamp, shade, shelf) = (shop.product(100, 5), shop.product(100, 1), shop.product(100, 0));
     let answer = shop.order("ada", &[(lamp, 5), (shade, 3), (shelf, 1)]).await;
@@ -99,11 +99,11 @@ async fn an_order_for_more_than_there_is_is_refused_with_what_is_short_and_kept(
             .json(),
         order
     );
-    assert_eq!(shop.near.stockroom.stock(lamp), [5, 0, 0]);
-    shop.assert_books().await;
+    assert_eq!(shop.neighbours.fake_inventory.stock(lamp), [5, 0, 0]);
+    shop.assert_consistent().await;
 
-    // There is enough later on, for another order.
-    shop.near.stockroom.restock(shade, 9);
+    // A restock does not revive the order, but another order can use it.
+    shop.neighbours.fake_inventory.restock(shade, 9);
     assert_eq!(shop.status(order["id"].as_str().unwrap()).await, "rejected");
     shop.order("ada", &[(shade, 3)])
         .await
@@ -111,24 +111,24 @@ async fn an_order_for_more_than_there_is_is_refused_with_what_is_short_and_kept(
 }
 
 #[actix_web::test]
-async fn the_bounds_themselves_are_allowed() {
+async fn the_largest_allowed_values_are_accepted() {
     let shop = shop().await;
     let lines: Vec<_> = (0..50)
         .map(|_| (shop.product(1_000_000_000_000, 10_000), 10_000))
         .collect();
     let order = shop.order("ada", &lines).await;
     order.assert(201, json!({"total_cents": 500_000_000_000_000_000_i64}));
-    let told = shop
-        .near
-        .stockroom
+    let reserved = shop
+        .neighbours
+        .fake_inventory
         .reservation(id_of(&order).parse().unwrap())
         .unwrap()
         .1;
-    assert_eq!(told, lines.into_iter().collect());
+    assert_eq!(reserved, lines.into_iter().collect());
 }
 
 #[actix_web::test]
-async fn whoever_orders_without_a_key_twice_orders_twice() {
+async fn two_requests_without_a_key_place_two_orders() {
     let shop = shop().await;
     let lamp = shop.product(100, 5);
     let (first, second) = (
@@ -138,16 +138,21 @@ async fn whoever_orders_without_a_key_twice_orders_twice() {
     first.assert_status(201);
     second.assert_status(201);
     assert_ne!(id_of(&first), id_of(&second));
-    assert_eq!((shop.ledger.orders().await, shop.ledger.keys().await), (2, 0));
-    assert_eq!(shop.near.stockroom.stock(lamp), [5, 2, 0]);
+    assert_eq!((shop.db.orders().await, shop.db.keys().await), (2, 0));
+    assert_eq!(shop.neighbours.fake_inventory.stock(lamp), [5, 2, 0]);
 }
 
 #[actix_web::test]
-async fn the_catalogue_is_asked_as_anybody_and_the_stock_by_a_token() {
+async fn product_service_is_called_without_and_inventory_service_with_a_token() {
     let shop = shop().await;
     let lamp = shop.product(100, 5);
     shop.order("ada", &[(lamp, 1)]).await.assert_status(201);
     shop.order("ada", &[(lamp, 1)]).await.assert_status(201);
-    let calls = [&shop.near.products, &shop.near.inventory, &shop.near.tokens].map(Door::arrived);
+    let calls = [
+        &shop.neighbours.products,
+        &shop.neighbours.inventory,
+        &shop.neighbours.tokens,
+    ]
+    .map(FaultProxy::received);
     assert_eq!(calls, [2, 2, 1]);
 }

@@ -1,27 +1,27 @@
-//! Orders that are refused, and leave nothing behind.
+//! Requests that are refused and store nothing.
 
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::fault_proxy::Behaviour::{self, Down, DropAfter, DropBefore, HangBefore, Healthy, Reply, Slow};
 use crate::shop::{Shop, basket, id_of, shop};
-use crate::weather::Weather::{self, Away, Fair, HangsBefore, LostAfter, LostBefore, Says, Slow};
 
 async fn assert_nothing_ordered(shop: &Shop) {
     assert_eq!(
         (
-            shop.ledger.orders().await,
-            shop.ledger.keys().await,
-            shop.ledger.tasks().await
+            shop.db.orders().await,
+            shop.db.keys().await,
+            shop.db.tasks().await
         ),
         (0, 0, 0)
     );
-    assert_eq!(shop.near.inventory.arrived(), 0);
+    assert_eq!(shop.neighbours.inventory.received(), 0);
 }
 
 #[actix_web::test]
-async fn a_basket_that_breaks_a_rule_is_refused_by_name_of_its_field() {
+async fn an_invalid_basket_is_refused_and_its_field_named() {
     let shop = shop().await;
     let lamp = shop.product(100, 5);
     let many: Vec<_> = (0..51).map(|_| (shop.product(1, 5), 1)).collect();
@@ -78,12 +78,12 @@ async fn a_basket_that_breaks_a_rule_is_refused_by_name_of_its_field() {
 }
 
 #[actix_web::test]
-async fn a_service_is_nobody_who_orders_cancels_or_fulfils() {
+async fn a_service_may_not_place_cancel_or_fulfil_orders() {
     let shop = shop().await;
     let lamp = shop.product(100, 5);
     let id = id_of(shop.order("ada", &[(lamp, 2)]).await.assert_status(201));
     for name in ["inventory-service", "product-service", "order-service"] {
-        // With a token that is for this service, and says all else that it should.
+        // A valid service token for this audience.
         let token = shop.issuer().as_service(name).token();
         let service = shop.user("ada").with_token(&token);
         service
@@ -101,18 +101,18 @@ async fn a_service_is_nobody_who_orders_cancels_or_fulfils() {
         }
     }
     assert_eq!(
-        (shop.ledger.orders().await, shop.status(&id).await.as_str()),
+        (shop.db.orders().await, shop.status(&id).await.as_str()),
         (1, "confirmed")
     );
-    assert_eq!(shop.near.stockroom.stock(lamp), [5, 2, 0]);
-    shop.assert_books().await;
+    assert_eq!(shop.neighbours.fake_inventory.stock(lamp), [5, 2, 0]);
+    shop.assert_consistent().await;
 }
 
 #[actix_web::test]
-async fn what_can_t_be_added_up_is_refused() {
+async fn mixed_currencies_and_an_overflowing_total_are_refused() {
     let shop = shop().await;
     let (euro, dollar) = (shop.product(1, 5), shop.product(1, 5));
-    shop.near.catalogue.change(dollar, "currency", json!("USD"));
+    shop.neighbours.catalogue.change(dollar, "currency", json!("USD"));
     let mixed = shop.order("ada", &[(euro, 1), (dollar, 1)]).await;
     mixed.assert_invalid("items[1].product_id");
     let dear = shop.product(i64::MAX, 5);
@@ -130,7 +130,7 @@ async fn what_can_t_be_added_up_is_refused() {
 }
 
 #[actix_web::test]
-async fn a_basket_of_a_million_lines_is_not_even_read() {
+async fn a_body_over_the_size_limit_is_refused() {
     let shop = shop().await;
     let line = json!({"product_id": shop.product(1, 5), "quantity": 1}).to_string();
     let body = format!(r#"{{"items": [{}]}}"#, vec![line.as_str(); 1_000_000].join(",\n"));
@@ -144,71 +144,78 @@ async fn a_basket_of_a_million_lines_is_not_even_read() {
     assert_nothing_ordered(&shop).await;
 }
 
-/// Nothing is ordered in this weather, and the key is still free when it is over.
-async fn assert_no_prices(shop: &Shop, lamp: Uuid, weather: Weather) {
-    shop.near.products.is_now(weather).await;
+/// Checks that an order is refused while product-service behaves like this, and that its key is still free afterwards.
+async fn assert_refused_without_prices(shop: &Shop, lamp: Uuid, behaviour: Behaviour) {
+    shop.neighbours.products.set(behaviour).await;
     let key = format!("{:?}", Instant::now()).replace(' ', "");
-    let (before, asked) = (shop.ledger.orders().await, shop.near.inventory.arrived());
+    let (orders, calls) = (shop.db.orders().await, shop.neighbours.inventory.received());
     let answer = shop.order_with_key("ada", &key, &[(lamp, 1)]).await;
     answer.assert_problem(503, "product_service_unavailable");
     assert_eq!(
         answer.json()["detail"],
-        "Prices can't be had at the moment. Nothing was ordered."
+        "Prices are temporarily unavailable. Nothing was ordered."
     );
     assert!(answer.header("retry-after").parse::<u32>().unwrap() > 0);
     assert_eq!(
-        (shop.ledger.orders().await, shop.near.inventory.arrived()),
-        (before, asked),
-        "{weather:?}"
+        (shop.db.orders().await, shop.neighbours.inventory.received()),
+        (orders, calls),
+        "{behaviour:?}"
     );
 
-    shop.near.products.is_now(Fair).await;
+    shop.neighbours.products.set(Healthy).await;
     let answer = shop.order_with_key("ada", &key, &[(lamp, 1)]).await;
     assert_eq!(
         answer.assert_status(201).header("idempotent-replayed"),
         "",
-        "{weather:?}"
+        "{behaviour:?}"
     );
 }
 
 #[actix_web::test]
-async fn without_prices_nothing_is_ordered() {
+async fn nothing_is_ordered_without_prices() {
     let shop = shop().await;
     let lamp = shop.product(100, 50);
-    for weather in [
-        Away,
-        LostBefore,
-        LostAfter,
-        Says(500, r#"{"code": "internal", "detail": "secrets"}"#),
-        Says(503, "{}"),
-        Says(401, "{}"),
-        Says(404, "{}"),
-        Says(201, r#"{"items": []}"#),
-        Says(200, ""),
-        Says(200, "<html>"),
-        Says(200, "{}"),
-        Says(200, "[]"),
-        Says(200, r#"{"items": null}"#),
-        Says(200, r#"{"items": [{"id": "lamp"}]}"#),
+    for behaviour in [
+        Down,
+        DropBefore,
+        DropAfter,
+        Reply(500, r#"{"code": "internal", "detail": "secrets"}"#),
+        Reply(503, "{}"),
+        Reply(401, "{}"),
+        Reply(404, "{}"),
+        Reply(201, r#"{"items": []}"#),
+        Reply(200, ""),
+        Reply(200, "<html>"),
+        Reply(200, "{}"),
+        Reply(200, "[]"),
+        Reply(200, r#"{"items": null}"#),
+        Reply(200, r#"{"items": [{"id": "lamp"}]}"#),
     ] {
-        assert_no_prices(&shop, lamp, weather).await;
+        assert_refused_without_prices(&shop, lamp, behaviour).await;
     }
-    shop.assert_books().await;
+    shop.assert_consistent().await;
 }
 
 #[actix_web::test]
-async fn nobody_waits_long_for_prices() {
+async fn a_hanging_product_service_is_given_up_on() {
     let shop = shop().await;
     let lamp = shop.product(100, 50);
-    let begun = Instant::now();
-    assert_no_prices(&shop, lamp, HangsBefore).await;
-    assert!(begun.elapsed() < Duration::from_secs(12), "{:?}", begun.elapsed());
-    shop.near.products.is_now(Slow(Duration::from_millis(300))).await;
+    let started = Instant::now();
+    assert_refused_without_prices(&shop, lamp, HangBefore).await;
+    assert!(
+        started.elapsed() < Duration::from_secs(12),
+        "{:?}",
+        started.elapsed()
+    );
+    shop.neighbours
+        .products
+        .set(Slow(Duration::from_millis(300)))
+        .await;
     shop.order("ada", &[(lamp, 1)]).await.assert_status(201);
 }
 
 #[actix_web::test]
-async fn a_product_that_can_t_be_is_not_sold() {
+async fn an_invalid_product_from_product_service_is_not_sold() {
     let shop = shop().await;
     for (member, value) in [
         ("price_cents", json!(-1)),
@@ -222,7 +229,7 @@ async fn a_product_that_can_t_be_is_not_sold() {
         ("name", json!(null)),
     ] {
         let lamp = shop.product(100, 5);
-        shop.near.catalogue.change(lamp, member, value);
+        shop.neighbours.catalogue.change(lamp, member, value);
         let answer = shop.order("ada", &[(shop.product(100, 5), 1), (lamp, 1)]).await;
         answer.assert_problem(503, "product_service_unavailable");
     }

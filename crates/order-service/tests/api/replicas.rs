@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use futures_util::future::{join, join_all};
 
-use crate::shop::{Shop, basket, begin, eventually, id_of, shop};
-use crate::weather::Weather::{Away, Fair, HangsBefore, Slow};
+use crate::fault_proxy::Behaviour::{Down, HangBefore, Healthy, Slow};
+use crate::shop::{Shop, basket, eventually, id_of, post_in_background, shop};
 
 async fn two() -> [Shop; 2] {
     let one = shop().await;
@@ -14,16 +14,16 @@ async fn two() -> [Shop; 2] {
 }
 
 #[actix_web::test]
-async fn two_replicas_share_what_is_left_to_do() {
+async fn two_replicas_share_the_backlog() {
     let [one, other] = two().await;
     let lamp = one.product(100, 40);
-    one.near.inventory.is_now(Away).await;
+    one.neighbours.inventory.set(Down).await;
     let orders = join_all((0..60).map(async |turn| {
         let shop = if turn % 2 == 0 { &one } else { &other };
         id_of(shop.order("ada", &[(lamp, 1)]).await.assert_status(202))
     }))
     .await;
-    // A third of them is cancelled, at the other replica.
+    // A third of the orders is cancelled, each at the other replica.
     join_all(
         orders
             .iter()
@@ -35,9 +35,9 @@ async fn two_replicas_share_what_is_left_to_do() {
             }),
     )
     .await;
-    one.near.inventory.is_now(Fair).await;
+    one.neighbours.inventory.set(Healthy).await;
     one.settle().await;
-    one.assert_books().await;
+    one.assert_consistent().await;
     let confirmed = one
         .orders()
         .await
@@ -48,12 +48,15 @@ async fn two_replicas_share_what_is_left_to_do() {
 }
 
 #[actix_web::test]
-async fn told_twice_is_told_once() {
+async fn a_task_that_is_executed_twice_takes_effect_once() {
     let [one, other] = two().await;
     let lamp = one.product(100, 1_000);
-    // Every lease has ended before an answer comes, so that both replicas tell everything, again and again.
-    one.near.inventory.is_now(Slow(Duration::from_millis(600))).await;
-    let hurry = async {
+    // Leases expire before a response arrives, so that both replicas execute every task, some several times.
+    one.neighbours
+        .inventory
+        .set(Slow(Duration::from_millis(600)))
+        .await;
+    let expire_leases = async {
         loop {
             one.advance(13);
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -71,88 +74,100 @@ async fn told_twice_is_told_once() {
         };
         join_all((0..12).map(make)).await;
     };
-    tokio::select! { () = orders => {}, () = hurry => {} }
-    one.near.inventory.is_now(Fair).await;
+    tokio::select! { () = orders => {}, () = expire_leases => {} }
+    one.neighbours.inventory.set(Healthy).await;
     one.settle().await;
     assert!(
-        one.near.stockroom.told() > 20,
-        "20 tasks, some of them told twice: {}",
-        one.near.stockroom.told()
+        one.neighbours.fake_inventory.handled() > 20,
+        "20 tasks, some of them executed twice: {}",
+        one.neighbours.fake_inventory.handled()
     );
-    assert_eq!(one.near.stockroom.stock(lamp), [996, 4, 4]);
-    one.assert_books().await;
+    assert_eq!(one.neighbours.fake_inventory.stock(lamp), [996, 4, 4]);
+    one.assert_consistent().await;
 }
 
 #[actix_web::test]
-async fn the_same_order_at_both_replicas_at_once_is_one_order() {
+async fn concurrent_requests_with_one_key_at_both_replicas_place_one_order() {
     let [one, other] = two().await;
     let items = [(one.product(100, 50), 1)];
-    one.near.inventory.is_now(Slow(Duration::from_millis(400))).await;
+    one.neighbours
+        .inventory
+        .set(Slow(Duration::from_millis(400)))
+        .await;
     let at = |shop| join_all((0..25).map(|_| Shop::order_with_key(shop, "ada", "k", &items)));
     let (mut answers, others) = join(at(&one), at(&other)).await;
     answers.extend(others);
     for answer in &answers {
         assert_eq!(answer.assert_status(201).json(), answers[0].json());
     }
-    assert_eq!((one.ledger.orders().await, one.near.stockroom.told()), (1, 1));
+    assert_eq!(
+        (one.db.orders().await, one.neighbours.fake_inventory.handled()),
+        (1, 1)
+    );
 }
 
 #[actix_web::test]
-async fn what_one_replica_dies_over_the_other_finishes() {
+async fn a_replica_finishes_the_order_of_a_crashed_one() {
     let [mut one, other] = two().await;
     let items = [(one.product(100, 50), 1)];
-    one.near.inventory.is_now(HangsBefore).await;
-    let ordering = begin(
+    one.neighbours.inventory.set(HangBefore).await;
+    let ordering = post_in_background(
         &one.user("ada").with("idempotency-key", "k"),
         "/orders",
         basket(&items),
     );
-    eventually("inventory-service is asked", async || {
-        one.near.inventory.arrived() > 0
+    eventually("inventory-service is called", async || {
+        one.neighbours.inventory.received() > 0
     })
     .await;
-    // Whoever asks the other meanwhile waits for the first, as long as that may still be at it.
-    let twin = begin(
+    // A repeated request at the other replica waits for the first one as long as its lease is valid.
+    let repeated = post_in_background(
         &other.user("ada").with("idempotency-key", "k"),
         "/orders",
         basket(&items),
     );
     one.crash().await;
     ordering.abort();
-    other.near.inventory.is_now(Fair).await;
+    other.neighbours.inventory.set(Healthy).await;
     other.advance(12);
-    let twin = twin.await.unwrap();
-    assert!([201, 202].contains(&twin.status), "{twin:?}");
-    assert_eq!(twin.header("idempotent-replayed"), "true");
+    let repeated = repeated.await.unwrap();
+    assert!([201, 202].contains(&repeated.status), "{repeated:?}");
+    assert_eq!(repeated.header("idempotent-replayed"), "true");
     other.settle().await;
-    assert_eq!(other.status(&id_of(&twin)).await, "confirmed");
-    assert_eq!(other.ledger.orders().await, 1);
-    other.assert_books().await;
+    assert_eq!(other.status(&id_of(&repeated)).await, "confirmed");
+    assert_eq!(other.db.orders().await, 1);
+    other.assert_consistent().await;
 }
 
 #[actix_web::test]
-async fn replicas_whose_clocks_differ_a_little_leave_each_other_s_work_alone() {
+async fn replicas_respect_leases_while_their_clocks_differ_by_up_to_10_seconds() {
     let one = shop().await;
     let items = [(one.product(100, 50), 1)];
     for behind in [1, -1, 10, -10] {
         let other = one.replica_behind(behind).await;
-        // Each of them looks for something to do while the other tells.
-        one.near.inventory.is_now(Slow(Duration::from_millis(600))).await;
-        let told = one.near.stockroom.told();
-        let key = format!("at-one-{behind}");
-        let (made, twin) = join(one.order_with_key("ada", &key, &items), async {
-            eventually("it is being made", async || one.near.inventory.arrived() > told).await;
+        // While one replica's call is under way, the worker of the other polls.
+        one.neighbours
+            .inventory
+            .set(Slow(Duration::from_millis(600)))
+            .await;
+        let handled = one.neighbours.fake_inventory.handled();
+        let key = format!("behind-{behind}");
+        let (first, repeated) = join(one.order_with_key("ada", &key, &items), async {
+            eventually("the stock is being reserved", async || {
+                one.neighbours.inventory.received() > handled
+            })
+            .await;
             other.order_with_key("ada", &key, &items).await
         })
         .await;
         assert_eq!(
-            twin.assert_status(201).json(),
-            made.assert_status(201).json(),
+            repeated.assert_status(201).json(),
+            first.assert_status(201).json(),
             "{behind}"
         );
         other.order("ada", &items).await.assert_status(201);
-        assert_eq!(one.near.stockroom.told() - told, 2, "{behind}");
+        assert_eq!(one.neighbours.fake_inventory.handled() - handled, 2, "{behind}");
     }
     one.settle().await;
-    one.assert_books().await;
+    one.assert_consistent().await;
 }

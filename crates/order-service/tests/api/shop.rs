@@ -1,4 +1,4 @@
-//! order-service in a thread of its own, so that it can die in the middle of anything, beside neighbours that tests can break.
+//! order-service under test. It runs in a separate thread, so that tests can crash it at any point, with fake neighbours.
 
 use std::error::Error;
 use std::future::pending;
@@ -14,34 +14,35 @@ use chrono::TimeDelta;
 use db::DatabaseUrl;
 use order_service::{Config, NAME, startup};
 use serde_json::{Value, json};
-use service_kit::{Env, Runtime, Settings, Shutdown};
+use service_kit::{Env, KeySource, Runtime, Settings, Shutdown};
 use test_kit::{Client, TestResponse, TestRuntime, TestService};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use crate::ledger::Ledger;
+use crate::database::OrderDb;
+use crate::fault_proxy::FaultProxy;
 use crate::neighbours::Neighbours;
-use crate::weather::Door;
 
-/// The service, and whom it calls.
+/// One replica of the service, and its neighbours.
 pub struct Shop {
     pub service: TestService,
-    pub near: Neighbours,
-    pub ledger: Ledger,
+    pub neighbours: Neighbours,
+    pub db: OrderDb,
     config: Config,
     clock: Clock,
-    /// Stays open while the service is dead: whoever calls then waits for its next life.
+    /// Stays open while the service is down: a client that calls then waits for the next start.
     listener: TcpListener,
-    life: Option<Life>,
-    /// A client with connections to this life of the service only.
-    nobody: Client,
+    run: Option<Run>,
+    /// An anonymous client. Each start gets a new one, without connections to the previous run.
+    client: Client,
 }
 
-/// A thread in which the service runs.
-struct Life {
+/// A running service.
+struct Run {
     kill: oneshot::Sender<()>,
     stop: oneshot::Sender<()>,
-    end: oneshot::Receiver<()>,
+    /// Closed when the thread has ended.
+    ended: oneshot::Receiver<()>,
 }
 
 pub async fn shop() -> Shop {
@@ -51,41 +52,48 @@ pub async fn shop() -> Shop {
 }
 
 impl Shop {
-    async fn open(issuer: Issuer, clock: Clock, near: Neighbours, database: Option<DatabaseUrl>) -> Self {
-        let mut given = None;
+    async fn open(
+        issuer: Issuer,
+        clock: Clock,
+        neighbours: Neighbours,
+        database: Option<DatabaseUrl>,
+    ) -> Self {
+        // Takes over what test-kit prepares for a service, and runs the service itself.
+        let mut prepared = None;
         let run = |runtime| {
-            given = Some(runtime);
+            prepared = Some(runtime);
             pending::<Result<(), Box<dyn Error>>>()
         };
         let service = TestService::spawn(issuer, run).await;
         let TestRuntime {
-            database: own,
+            database: new_database,
             runtime,
-        } = given.unwrap();
-        let config = config(database.unwrap_or(own), &near);
-        let ledger = Ledger::of(&config.database).await;
-        let nobody = service.anonymous().clone();
+        } = prepared.unwrap();
+        let keys = KeySource::Fixed(service.issuer().key_set());
+        let config = config(database.unwrap_or(new_database), keys, &neighbours);
+        let db = OrderDb::open(&config.database).await;
+        let client = service.anonymous().clone();
         let listener = runtime.listener;
         let mut shop = Self {
             service,
-            near,
-            ledger,
+            neighbours,
+            db,
             config,
             clock,
             listener,
-            life: None,
-            nobody,
+            run: None,
+            client,
         };
         shop.start();
         shop
     }
 
-    /// Another replica of the service, on the same database.
+    /// Starts another replica on the same database.
     pub async fn replica(&self) -> Self {
         self.replica_with(self.clock.clone()).await
     }
 
-    /// A replica whose clock is so many seconds behind.
+    /// Starts another replica whose clock is behind by this time.
     pub async fn replica_behind(&self, seconds: i64) -> Self {
         let clock = Clock::fixed();
         clock.advance(self.clock.now() - clock.now() - TimeDelta::seconds(seconds));
@@ -94,60 +102,60 @@ impl Shop {
 
     async fn replica_with(&self, clock: Clock) -> Self {
         let (issuer, database) = (self.issuer().clone(), self.config.database.clone());
-        Self::open(issuer, clock, self.near.clone(), Some(database)).await
+        Self::open(issuer, clock, self.neighbours.clone(), Some(database)).await
     }
 
-    /// The service begins a life.
+    /// Starts the service.
     pub fn start(&mut self) {
         let (kill, killed) = oneshot::channel::<()>();
         let (stop, stopped) = oneshot::channel::<()>();
-        let (ended, end) = oneshot::channel();
+        let (end, ended) = oneshot::channel();
         let runtime = Runtime {
             listener: self.listener.try_clone().unwrap(),
             shutdown: Shutdown::when(async { drop(stopped.await) }),
             clock: self.clock.clone(),
             revocations: self.issuer().revocations().clone(),
         };
-        let (config, verifier) = (self.config.clone(), self.issuer().verifier());
+        let config = self.config.clone();
         std::thread::spawn(move || {
             let system = System::new();
             let context = system.block_on(async {
                 tokio::select! {
-                    outcome = startup::run_with(config, verifier, runtime) => outcome.unwrap(),
+                    outcome = startup::run(config, runtime) => outcome.unwrap(),
                     Ok(()) = killed => {}
                 }
                 tokio::runtime::Handle::current()
             });
             System::current().stop();
-            // Connections that are dropped with the runtime want one around them.
+            // Connections that are dropped with the runtime need its context.
             let _context = context.enter();
             drop(system.run());
-            drop(ended);
+            drop(end);
         });
-        self.life = Some(Life { kill, stop, end });
-        self.nobody = Client::new(format!("http://{}", self.address()));
+        self.run = Some(Run { kill, stop, ended });
+        self.client = Client::new(format!("http://{}", self.address()));
     }
 
-    /// Everything that the service is at breaks off, as if its process were killed.
+    /// Aborts everything that the service is doing, as if its process were killed.
     pub async fn crash(&mut self) {
-        let Life {
+        let Run {
             kill,
             stop: _stop,
-            end,
-        } = self.life.take().unwrap();
+            ended,
+        } = self.run.take().unwrap();
         kill.send(()).unwrap();
-        end.await.unwrap_err();
+        ended.await.unwrap_err();
     }
 
-    /// The service stops as it should.
+    /// Shuts the service down gracefully.
     pub async fn stop(&mut self) {
-        let Life {
+        let Run {
             kill: _kill,
             stop,
-            end,
-        } = self.life.take().unwrap();
+            ended,
+        } = self.run.take().unwrap();
         stop.send(()).unwrap();
-        end.await.unwrap_err();
+        ended.await.unwrap_err();
     }
 
     pub fn user(&self, name: &str) -> Client {
@@ -163,17 +171,17 @@ impl Shop {
     }
 
     fn call_as(&self, name: &str, roles: &[&str]) -> Client {
-        self.nobody.with_token(&self.person(name, roles).token())
+        self.client.with_token(&self.person(name, roles).token())
     }
 
-    /// Moves the service's clock on.
+    /// Advances the service's clock.
     pub fn advance(&self, seconds: i64) {
         self.clock.advance(TimeDelta::seconds(seconds));
     }
 
-    /// A product at this price, of which there is so much.
+    /// Adds a product with this price and stock.
     pub fn product(&self, price_cents: i64, on_hand: i64) -> Uuid {
-        self.near.product(price_cents, on_hand)
+        self.neighbours.product(price_cents, on_hand)
     }
 
     pub async fn order(&self, name: &str, items: &[(Uuid, i64)]) -> TestResponse {
@@ -187,7 +195,7 @@ impl Shop {
             .await
     }
 
-    /// An order that was made, as it is now.
+    /// The order in its current state.
     pub async fn show(&self, order: &str) -> Value {
         self.admin()
             .get(&format!("/orders/{order}"))
@@ -200,11 +208,12 @@ impl Shop {
         self.show(order).await["status"].as_str().unwrap().to_owned()
     }
 
-    /// Lets the worker do all that is left to do: leases end, pauses pass, and the circuits close.
+    /// Waits until the worker has finished every task. Advances the clock, so that leases and retry delays expire and circuits
+    /// close.
     pub async fn settle(&self) {
         eventually("no task is left", async || {
             self.advance(1);
-            self.ledger.tasks().await == 0
+            self.db.tasks().await == 0
         })
         .await;
     }
@@ -218,16 +227,15 @@ impl Deref for Shop {
     }
 }
 
-fn config(database: DatabaseUrl, near: &Neighbours) -> Config {
-    let urls = [&near.products, &near.inventory, &near.tokens].map(Door::url);
+fn config(database: DatabaseUrl, keys: KeySource, neighbours: &Neighbours) -> Config {
+    let urls = [&neighbours.products, &neighbours.inventory, &neighbours.tokens].map(FaultProxy::url);
     let names = ["PRODUCT_SERVICE_URL", "INVENTORY_SERVICE_URL", "USER_SERVICE_URL"];
     let urls = names.into_iter().zip(urls.iter().map(String::as_str));
     let mut env = Env::from_vars(NAME, urls.chain([("ORDER_SERVICE_SECRET", "not-a-secret")]));
     let settings = Settings::read(&mut env, NAME);
-    let config = Config {
-        database,
-        ..Config::read(&mut env, settings)
-    };
+    let mut config = Config::read(&mut env, settings);
+    config.database = database;
+    config.auth.keys = keys;
     env.finish(config).unwrap()
 }
 
@@ -236,13 +244,13 @@ pub fn basket(items: &[(Uuid, i64)]) -> Value {
     json!({"items": items.iter().map(line).collect::<Vec<_>>()})
 }
 
-/// Somebody calls, and the test goes on meanwhile.
-pub fn begin(client: &Client, path: &str, body: Value) -> JoinHandle<TestResponse> {
+/// Sends a POST while the test goes on.
+pub fn post_in_background(client: &Client, path: &str, body: Value) -> JoinHandle<TestResponse> {
     let (client, path) = (client.clone(), path.to_owned());
     rt::spawn(async move { client.post(&path, body).await })
 }
 
-/// The id of the order that an answer is about.
+/// The id of the order in a response.
 pub fn id_of(answer: &TestResponse) -> String {
     let location = answer.header("location");
     location
@@ -251,11 +259,11 @@ pub fn id_of(answer: &TestResponse) -> String {
         .to_owned()
 }
 
-/// Waits for it, and not for ever.
-pub async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+/// Waits up to 30 seconds until a condition holds.
+pub async fn eventually(condition: &str, mut holds: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(30);
-    while !is_so().await {
-        assert!(Instant::now() < deadline, "in vain: {what}");
+    while !holds().await {
+        assert!(Instant::now() < deadline, "timed out: {condition}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

@@ -11,7 +11,7 @@ use crate::store::Products;
 
 /// `DELETE /products/{id}`: deletes a product. Orders keep their own copy of its name and price.
 #[utoipa::path(
-    delete, path = "/products/{id}", tag = "products",
+    delete, path = "/products/{id}", tag = "products", operation_id = "delete_product",
     params(("id" = Uuid, Path), ("if-match" = Option<String>, Header, description = "delete only this version")),
     responses(
         (status = 204, description = "the product is deleted"),
@@ -33,12 +33,12 @@ pub async fn delete(
         .await?
         .ok_or(ProductError::NotFound)?;
     if !etag::allows_change(&request, &product.tag())? {
-        return Err(ProductError::ChangedMeanwhile);
+        return Err(ProductError::VersionMismatch);
     }
 
     // On PostgreSQL another request can change the product after the read above. The admin has not seen that version.
     if !Products(&mut tx).delete(product.id, product.version).await? {
-        return Err(ProductError::ChangedMeanwhile);
+        return Err(ProductError::VersionMismatch);
     }
     tx.commit().await?;
 
