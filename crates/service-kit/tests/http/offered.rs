@@ -208,7 +208,7 @@ async fn the_description_takes_from_the_routes_who_may_call() {
             "get",
             json!([{"bearer": []}]),
             "any user",
-            vec!["400", "401"],
+            vec!["400", "401", "403"],
         ),
         (
             "/scope",

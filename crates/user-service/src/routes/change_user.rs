@@ -44,7 +44,7 @@ pub struct ChangeOfUser {
         (status = 200, body = UserResponse),
         (status = 404, description = "`user_not_found`"),
         (status = 409, description = "`last_admin`: no admin would remain"),
-        (status = 422, description = "a field is invalid, or there is no such role"),
+        (status = 422, description = "there is no such role"),
     ),
 )]
 #[tracing::instrument(skip_all, fields(admin.id = %acting.id(), user.id = %id))]

@@ -10,7 +10,7 @@ use service_kit::Form;
 use uuid::Uuid;
 
 use crate::domain::{RefreshToken, Session};
-use crate::oauth::{Client, OAuthError, OAuthErrorBody, TokenQuery, no_store};
+use crate::oauth::{Client, OAuthError, TokenQuery, no_store};
 use crate::sessions::Sessions;
 use crate::tokens::CLIENT_ID;
 
@@ -42,10 +42,8 @@ struct RefreshClaims<'i> {
     post, path = "/oauth/introspect", tag = "oauth",
     request_body(content = TokenQuery, content_type = "application/x-www-form-urlencoded"),
     responses(
-        (status = 200, description = "`{\"active\": true}` and the token's claims, or `{\"active\": false}`", body = Object),
-        (status = 400, body = OAuthErrorBody, description = "`invalid_request`"),
-        (status = 401, body = OAuthErrorBody, description = "`invalid_client`"),
-        (status = 503, body = OAuthErrorBody, description = "`temporarily_unavailable`"),
+        (status = 200, description = "`{\"active\": true}` and the token's claims, or `{\"active\": false}`", body = crate::docs::Introspection),
+        (status = 503, description = "`temporarily_unavailable`"),
     ),
 )]
 #[tracing::instrument(skip_all)]

@@ -45,7 +45,13 @@ impl Published {
 }
 
 /// `GET /.well-known/jwks.json`: the public keys (RFC 7517 §5). Empty if a shared secret signs.
-#[utoipa::path(get, path = "/.well-known/jwks.json", tag = "metadata", responses((status = 200, body = Object)))]
+#[utoipa::path(
+    get, path = "/.well-known/jwks.json", tag = "metadata",
+    responses(
+        (status = 200, body = crate::docs::JwkSet, headers(("etag" = String))),
+        (status = 304, description = "the keys have not changed since the version in `If-None-Match`"),
+    ),
+)]
 pub async fn jwks(
     _: Anyone,
     request: HttpRequest,
@@ -57,7 +63,11 @@ pub async fn jwks(
 
 /// `GET /.well-known/oauth-authorization-server`: the issuer, the URL of its keys, and the endpoints for services (RFC 8414).
 #[utoipa::path(
-    get, path = "/.well-known/oauth-authorization-server", tag = "metadata", responses((status = 200, body = Object))
+    get, path = "/.well-known/oauth-authorization-server", tag = "metadata",
+    responses(
+        (status = 200, body = crate::docs::ServerMetadata, headers(("etag" = String))),
+        (status = 304, description = "the metadata have not changed since the version in `If-None-Match`"),
+    ),
 )]
 pub async fn authorization_server(
     _: Anyone,

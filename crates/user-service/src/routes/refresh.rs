@@ -42,7 +42,6 @@ impl PresentedToken {
             description = "`invalid_refresh_token`",
             headers(("www-authenticate" = String, description = "`RefreshToken realm=\"countersign\"`: log in again")),
         ),
-        (status = 422, description = "a field is missing"),
     ),
 )]
 #[tracing::instrument(skip_all)]

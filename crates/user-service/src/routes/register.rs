@@ -46,7 +46,6 @@ impl Registration {
     responses(
         (status = 201, body = UserResponse),
         (status = 409, description = "`email_taken`: an account has this address, in this or another spelling (case, Unicode form, punycode)"),
-        (status = 422, description = "a field is invalid"),
         (status = 503, description = "`hashing_busy`: every hashing slot is taken"),
     ),
 )]
