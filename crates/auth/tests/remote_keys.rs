@@ -189,6 +189,16 @@ async fn the_set_is_fetched_at_start() {
 }
 
 #[tokio::test]
+async fn ed25519_and_p256_keys_are_used_by_default() {
+    for issuer in [Issuer::new("a"), Issuer::es256("a")] {
+        let publisher = Publisher::of(document(&issuer.jwks()));
+        let verifier = issuer.verifier_with(follow(&publisher));
+
+        assert!(verifier.verify(&issuer.as_user().token()).await.is_ok());
+    }
+}
+
+#[tokio::test]
 async fn before_any_set_was_loaded_nobody_can_be_judged() {
     let issuer = Issuer::new("a");
     let publisher = Publisher::of(Answer::Waits);

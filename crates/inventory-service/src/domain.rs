@@ -6,6 +6,6 @@ mod stock;
 
 pub(crate) use self::movement::{Movement, Origin};
 pub(crate) use self::reservation::{
-    Line, NewReservation, Reservation, ReservationRequest, Shortage, State, require_order_service,
+    Line, NewReservation, OrderService, Reservation, ReservationRequest, Shortage, State,
 };
 pub(crate) use self::stock::{Stock, StockCount};

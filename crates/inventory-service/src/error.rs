@@ -1,9 +1,8 @@
 //! The service's errors and their HTTP answers.
 
 use actix_web::http::StatusCode;
-use auth::FieldError;
 use serde_json::{Map, Value, json};
-use service_kit::{Problem, RequestError, problem};
+use service_kit::{CommonError, Problem, problem};
 
 use crate::domain::Shortage;
 use crate::products::ProductsError;
@@ -18,8 +17,6 @@ pub(crate) enum InventoryError {
     VersionMismatch,
     #[error("More than this quantity is reserved for orders.")]
     BelowReserved,
-    #[error("Only order-service may do this.")]
-    NotOrderService,
     #[error("There is not enough stock of some products.")]
     InsufficientStock(Vec<Shortage>),
     #[error("This order already has a reservation with different items.")]
@@ -35,16 +32,14 @@ pub(crate) enum InventoryError {
     #[error("product-service is unavailable.")]
     Products(#[from] ProductsError),
     #[error(transparent)]
-    Request(#[from] RequestError),
-    #[error("The database is unavailable.")]
-    Database(#[from] sqlx::Error),
+    Common(#[from] CommonError),
 }
 
 impl Problem for InventoryError {
     fn parts(&self) -> (StatusCode, &'static str) {
         match self {
             Self::ProductNotFound => (StatusCode::NOT_FOUND, "product_not_found"),
-            Self::NotYours | Self::NotOrderService => (StatusCode::FORBIDDEN, "forbidden"),
+            Self::NotYours => (StatusCode::FORBIDDEN, "forbidden"),
             Self::VersionMismatch => (StatusCode::PRECONDITION_FAILED, "precondition_failed"),
             Self::BelowReserved => (StatusCode::CONFLICT, "below_reserved"),
             Self::InsufficientStock(_) => (StatusCode::CONFLICT, "insufficient_stock"),
@@ -54,18 +49,7 @@ impl Problem for InventoryError {
             Self::Released => (StatusCode::CONFLICT, "released"),
             Self::Committed => (StatusCode::CONFLICT, "committed"),
             Self::Products(_) => (StatusCode::SERVICE_UNAVAILABLE, "product_service_unavailable"),
-            Self::Request(error) => error.parts(),
-            Self::Database(error) if db::is_unavailable(error) => {
-                (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable")
-            }
-            Self::Database(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
-        }
-    }
-
-    fn fields(&self) -> Vec<FieldError> {
-        match self {
-            Self::Request(error) => error.fields(),
-            _ => Vec::new(),
+            Self::Common(error) => error.parts(),
         }
     }
 
@@ -76,22 +60,4 @@ impl Problem for InventoryError {
         }
     }
 }
-problem!(InventoryError);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_unavailable_database_is_503_and_any_other_database_error_is_500() {
-        let answered = |error: sqlx::Error| InventoryError::from(error).parts();
-        assert_eq!(
-            answered(sqlx::Error::PoolTimedOut),
-            (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable")
-        );
-        assert_eq!(
-            answered(sqlx::Error::RowNotFound),
-            (StatusCode::INTERNAL_SERVER_ERROR, "internal")
-        );
-    }
-}
+problem!(InventoryError, Common);

@@ -2,7 +2,6 @@
 
 use std::error::Error;
 
-use auth::Verifier;
 use db::{Db, Migrations};
 use service_kit::{Runtime, Server};
 
@@ -16,14 +15,12 @@ static MIGRATIONS: Migrations = Migrations {
     postgres: sqlx::migrate!("../../migrations/inventory-service/postgres"),
 };
 
-/// Runs the service with the verifier that the configuration describes.
+/// Runs the service until shutdown is requested.
+///
+/// # Errors
+/// When the database or the listener can't be opened, or a migration fails.
 pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>> {
     let verifier = config.auth.verifier(NAME, &runtime)?;
-    run_with(config, verifier, runtime).await
-}
-
-/// Runs the service with the given verifier. Tests use it, which sign their own tokens.
-pub async fn run_with(config: Config, verifier: Verifier, runtime: Runtime) -> Result<(), Box<dyn Error>> {
     let products = Products(config.products.client()?);
     let db = Db::open(&config.database, &MIGRATIONS).await?;
     let stocktaking = Stocktaking {

@@ -3,7 +3,7 @@
 use actix_web::http::StatusCode;
 use auth::FieldError;
 use serde_json::{Map, Value, json};
-use service_kit::{Problem, RequestError, problem};
+use service_kit::{CommonError, Problem, problem};
 
 use crate::domain::{BasketError, Order};
 use crate::products::ProductsUnavailable;
@@ -28,12 +28,10 @@ pub(crate) enum OrderError {
     ProductsUnavailable(#[from] ProductsUnavailable),
     #[error("The request body is invalid.")]
     Basket(#[from] BasketError),
-    #[error(transparent)]
-    Request(#[from] RequestError),
-    #[error("The database is unavailable.")]
-    Database(#[from] sqlx::Error),
     #[error("Placing the order was interrupted.")]
     Interrupted(#[from] tokio::task::JoinError),
+    #[error(transparent)]
+    Common(#[from] CommonError),
 }
 
 impl Problem for OrderError {
@@ -47,11 +45,8 @@ impl Problem for OrderError {
             Self::IdempotencyMismatch => (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_mismatch"),
             Self::ProductsUnavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "product_service_unavailable"),
             Self::Basket(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_body"),
-            Self::Request(error) => error.parts(),
-            Self::Database(error) if db::is_unavailable(error) => {
-                (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable")
-            }
-            Self::Database(_) | Self::Interrupted(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+            Self::Interrupted(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+            Self::Common(error) => error.parts(),
         }
     }
 
@@ -81,22 +76,27 @@ impl Problem for OrderError {
         members
     }
 }
-problem!(OrderError);
+problem!(OrderError, Common);
 
 #[cfg(test)]
 mod tests {
+    use actix_web::ResponseError as _;
+    use actix_web::body::to_bytes;
+    use service_kit::RequestError;
+
     use super::*;
 
-    #[test]
-    fn an_unavailable_database_is_503_and_any_other_database_error_is_500() {
-        let answered = |error: sqlx::Error| OrderError::from(error).parts();
+    #[actix_web::test]
+    async fn an_invalid_request_keeps_its_fields() {
+        let error = OrderError::from(RequestError::field("items", "must not be empty"));
+        let response = error.error_response();
+        assert_eq!(response.status(), StatusCode::UNPROCESSABLE_ENTITY);
+
+        let body = to_bytes(response.into_body()).await.unwrap();
+        let body: Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(
-            answered(sqlx::Error::PoolTimedOut),
-            (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable")
-        );
-        assert_eq!(
-            answered(sqlx::Error::RowNotFound),
-            (StatusCode::INTERNAL_SERVER_ERROR, "internal")
+            body["errors"],
+            json!([{"field": "items", "message": "must not be empty"}])
         );
     }
 }

@@ -2,7 +2,6 @@
 
 use std::error::Error;
 
-use auth::Verifier;
 use db::{Db, Migrations};
 use service_kit::{Runtime, Server};
 
@@ -20,56 +19,48 @@ static MIGRATIONS: Migrations = Migrations {
     postgres: sqlx::migrate!("../../migrations/order-service/postgres"),
 };
 
-/// Runs the service with the verifier that the configuration describes.
+/// Runs the service until shutdown is requested.
+///
+/// # Errors
+/// When the database or the listener can't be opened, or a migration fails.
 pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>> {
     let verifier = config.auth.verifier(NAME, &runtime)?;
-    run_with(config, verifier, runtime).await
-}
-
-/// Runs the service with the given verifier. Tests use it, which sign their own tokens.
-pub async fn run_with(config: Config, verifier: Verifier, runtime: Runtime) -> Result<(), Box<dyn Error>> {
     let db = Db::open(&config.database, &MIGRATIONS).await?;
+    let clock = runtime.clock;
+
     let stock = StockSync {
         db: db.clone(),
         inventory: Inventory(config.inventory.client()?),
-        clock: runtime.clock.clone(),
+        clock: clock.clone(),
     };
     let checkout = Checkout {
         db: db.clone(),
         products: Products(config.products.client()?),
         stock: stock.clone(),
-        clock: runtime.clock.clone(),
+        clock: clock.clone(),
     };
     let decisions = Decisions {
         db: db.clone(),
         stock: stock.clone(),
-        clock: runtime.clock.clone(),
+        clock: clock.clone(),
     };
     let cleanup = KeyCleanup {
         db: db.clone(),
-        clock: runtime.clock.clone(),
+        clock,
     };
-    let mut worker = actix_web::rt::spawn(stock.run_worker());
-    let cleanup = actix_web::rt::spawn(cleanup.run());
 
     let database = db.clone();
-    let service = Server::new(NAME, routes::routes, docs::handlers())
+    Server::new(NAME, routes::routes, docs::handlers())
         .verifier(verifier)
         .data(db.clone())
         .data(checkout)
         .data(decisions)
-        .data(runtime.clock)
         .ready_when("database", move || database.clone().is_reachable())
-        .run(runtime.listener, runtime.shutdown);
-    let served = tokio::select! {
-        served = service => served,
-        // Without the worker, orders would be accepted and never finished.
-        _ = &mut worker => Err(std::io::Error::other("the stock worker has stopped")),
-    };
-    // A task that is aborted here is repeated after the next start, as after a crash.
-    worker.abort();
-    cleanup.abort();
-    served?;
+        // Dropped at shutdown, perhaps in the middle of a task. The task is then repeated after the next start.
+        .background("stock worker", move || stock.clone().run_worker())
+        .background("idempotency key cleanup", move || cleanup.clone().run())
+        .run(runtime.listener, runtime.shutdown)
+        .await?;
     db.close().await;
     Ok(())
 }

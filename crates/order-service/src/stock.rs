@@ -12,14 +12,14 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use auth::Clock;
+use auth::{Backoff, Clock};
 use chrono::TimeDelta;
 use db::{Db, Tx};
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use uuid::Uuid;
 
-use crate::domain::{OrderStatus, StockTask, StockTaskKind};
+use crate::domain::{LEASE, OrderStatus, StockTask, StockTaskKind};
 use crate::inventory::{Inventory, InventoryError, ReserveOutcome};
 use crate::store::{OrderLines, Orders, StockTasks};
 
@@ -29,6 +29,9 @@ const POLL_INTERVAL: Duration = Duration::from_millis(250);
 const BATCH_SIZE: i64 = 64;
 /// How many tasks the worker executes concurrently.
 const CONCURRENCY: usize = 8;
+/// The delays before a failed task is retried. Short enough that a backlog is worked off soon after inventory-service is back,
+/// and shorter than a lease, as postponed tasks must be.
+const RETRY_BACKOFF: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(8));
 
 /// Executes stock tasks.
 #[derive(Clone, Debug)]
@@ -138,7 +141,7 @@ impl StockSync {
     ) -> Result<Option<StockTask>, sqlx::Error> {
         let now = self.clock.now();
         let complete = async |tx: &mut Tx| {
-            // The order's row is locked before its tasks, as it is for a decision: with one order of locks there is no deadlock.
+            // The order's row is locked before its tasks, as it is for a decision. So there is no deadlock between the two.
             // An order that was cancelled meanwhile is not pending and keeps its status; its `release` task comes next.
             if let Some(Settlement { status, short }) = settlement
                 && Orders(tx).settle(task.order_id, *status, now).await?
@@ -241,23 +244,23 @@ fn log_failure(task: &StockTask, error: &InventoryError) {
     }
 }
 
-/// The delay before the next attempt: from 0.5 to 8 seconds, doubling. Short enough that a backlog is worked off soon after
-/// inventory-service is back.
+/// The delay before the next attempt, after this many failed ones and the one that just failed.
 fn retry_delay(attempts: i64) -> TimeDelta {
-    let doublings = u32::try_from(attempts.clamp(0, 4)).unwrap_or_default();
-    TimeDelta::milliseconds(500 * 2_i64.pow(doublings))
+    let failures = u32::try_from(attempts.saturating_add(1)).unwrap_or(u32::MAX);
+    TimeDelta::from_std(RETRY_BACKOFF.delay(failures)).unwrap_or(LEASE)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::LEASE;
 
     #[test]
-    fn retry_delays_double_up_to_eight_seconds_and_are_shorter_than_a_lease() {
-        let delays =
-            [0, 1, 2, 3, 4, 5, 1_000, i64::MAX].map(|attempts| retry_delay(attempts).num_milliseconds());
-        assert_eq!(delays, [500, 1_000, 2_000, 4_000, 8_000, 8_000, 8_000, 8_000]);
+    fn retry_delays_grow_with_failed_attempts_and_are_shorter_than_a_lease() {
+        let longest = [500, 1_000, 2_000, 4_000, 8_000, 8_000];
+        for (attempts, longest) in (0..).zip(longest) {
+            let delay = retry_delay(attempts).num_milliseconds();
+            assert!((longest / 2..=longest).contains(&delay), "{attempts}: {delay}");
+        }
         assert!(retry_delay(i64::MAX) < LEASE);
     }
 }

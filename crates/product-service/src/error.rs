@@ -1,4 +1,4 @@
-//! What can go wrong, and how it is answered.
+//! The errors of this service, and the responses to them.
 
 use actix_web::http::StatusCode;
 use service_kit::{CommonError, Problem, problem};
@@ -7,10 +7,10 @@ use service_kit::{CommonError, Problem, problem};
 pub(crate) enum ProductError {
     #[error("There is no such product.")]
     NotFound,
-    #[error("Only its owner or an admin may do this.")]
+    #[error("Only the product's owner or an admin may do this.")]
     NotYours,
-    #[error("The product is not the version that was asked for.")]
-    ChangedMeanwhile,
+    #[error("The product has changed since the version in If-Match.")]
+    VersionMismatch,
     #[error(transparent)]
     Common(#[from] CommonError),
 }
@@ -20,7 +20,7 @@ impl Problem for ProductError {
         match self {
             Self::NotFound => (StatusCode::NOT_FOUND, "product_not_found"),
             Self::NotYours => (StatusCode::FORBIDDEN, "forbidden"),
-            Self::ChangedMeanwhile => (StatusCode::PRECONDITION_FAILED, "precondition_failed"),
+            Self::VersionMismatch => (StatusCode::PRECONDITION_FAILED, "precondition_failed"),
             Self::Common(error) => error.parts(),
         }
     }

@@ -2,7 +2,6 @@
 //! paging, conditional requests, background tasks, shutdown. This crate owns no data and knows no service.
 
 mod background;
-mod backoff;
 mod client_address;
 mod common_error;
 mod config;

@@ -1,6 +1,5 @@
 //! The reservation of one order.
 
-use auth::Service;
 use chrono::{DateTime, Utc};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
@@ -8,17 +7,11 @@ use service_kit::RequestError;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::error::InventoryError;
-
 const MAX_LINES: usize = 50;
 
-/// Only order-service may make, commit and release reservations.
-pub(crate) fn require_order_service(caller: &Service) -> Result<(), InventoryError> {
-    if caller.is("order-service") {
-        Ok(())
-    } else {
-        Err(InventoryError::NotOrderService)
-    }
+auth::services! {
+    /// The only service that makes, commits and releases reservations.
+    pub(crate) OrderService = "order-service";
 }
 
 /// One line of a reservation: a product and its quantity.

@@ -1,12 +1,12 @@
 //! Committing the reservation of an order.
 
 use actix_web::web::{Data, Json};
-use auth::{Clock, IsService};
+use auth::{Clock, FromService};
 use db::{Conn, Db};
 use service_kit::{EmptyObject, Id, OptionalBody};
 use uuid::Uuid;
 
-use crate::domain::{Movement, Origin, Reservation, State, require_order_service};
+use crate::domain::{Movement, OrderService, Origin, Reservation, State};
 use crate::error::InventoryError;
 use crate::store::{Reservations, Stocks};
 
@@ -24,13 +24,12 @@ use crate::store::{Reservations, Stocks};
 )]
 #[tracing::instrument(skip_all, fields(order.id = %id))]
 pub async fn commit(
-    IsService(caller): IsService,
+    caller: FromService<OrderService>,
     id: Id,
     _: OptionalBody<EmptyObject>,
     db: Data<Db>,
     clock: Data<Clock>,
 ) -> Result<Json<Reservation>, InventoryError> {
-    require_order_service(&caller)?;
     let origin = Origin {
         actor: caller.name(),
         at: clock.now(),

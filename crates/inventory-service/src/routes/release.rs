@@ -2,12 +2,12 @@
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
-use auth::{Clock, IsService};
+use auth::{Clock, FromService};
 use db::{Conn, Db};
 use service_kit::Id;
 use uuid::Uuid;
 
-use crate::domain::{Movement, Origin, State, require_order_service};
+use crate::domain::{Movement, OrderService, Origin, State};
 use crate::error::InventoryError;
 use crate::store::{Reservations, Stocks};
 
@@ -23,12 +23,11 @@ use crate::store::{Reservations, Stocks};
 )]
 #[tracing::instrument(skip_all, fields(order.id = %id))]
 pub async fn release(
-    IsService(caller): IsService,
+    caller: FromService<OrderService>,
     id: Id,
     db: Data<Db>,
     clock: Data<Clock>,
 ) -> Result<HttpResponse, InventoryError> {
-    require_order_service(&caller)?;
     // The id in the path is malformed. No reservation has such an id.
     if id.0.is_nil() {
         return Ok(HttpResponse::NoContent().finish());

@@ -2,20 +2,18 @@
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
-use auth::{Clock, IsService};
+use auth::{Clock, FromService};
 use db::{Conn, Db};
 use service_kit::Body;
 
-use crate::domain::{
-    Movement, NewReservation, Origin, Reservation, ReservationRequest, State, require_order_service,
-};
+use crate::domain::{Movement, NewReservation, OrderService, Origin, Reservation, ReservationRequest, State};
 use crate::error::InventoryError;
 use crate::store::{Reservations, Stocks};
 
 /// `POST /reservations`: reserves all items for an order, or none.
 ///
-/// The answer is stored. The same order with the same items, in any sequence, gets the same answer again, even a refusal after a
-/// restock. After a commit, `state` is `committed`.
+/// The answer is stored. The same order with the same items, in any sequence, gets the same answer again, even a refusal after
+/// a restock. After a commit, `state` is `committed`.
 #[utoipa::path(
     post, path = "/reservations", tag = "reservations", operation_id = "reserve", request_body = NewReservation,
     responses(
@@ -29,12 +27,11 @@ use crate::store::{Reservations, Stocks};
 )]
 #[tracing::instrument(skip_all, fields(order.id = %new.order_id))]
 pub async fn reserve(
-    IsService(caller): IsService,
+    caller: FromService<OrderService>,
     Body(new): Body<NewReservation>,
     db: Data<Db>,
     clock: Data<Clock>,
 ) -> Result<HttpResponse, InventoryError> {
-    require_order_service(&caller)?;
     let request = ReservationRequest::try_from(new)?;
     let origin = Origin {
         actor: caller.name(),

@@ -53,8 +53,8 @@ impl Reservations<'_> {
             .map(drop))
     }
 
-    /// Changes the state of a reservation if it is `from`. Returns whether this call changed it: one of several concurrent callers
-    /// succeeds.
+    /// Changes the state of a reservation if it is `from`. Returns whether this call changed it. One of several concurrent
+    /// callers succeeds.
     pub(crate) async fn transition(
         &mut self,
         order_id: Uuid,

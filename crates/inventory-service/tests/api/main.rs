@@ -18,7 +18,7 @@ mod stock;
 use auth::testing::Issuer;
 use inventory_service::{Config, NAME, startup};
 use serde_json::{Value, json};
-use service_kit::{Env, Settings, id};
+use service_kit::{Env, KeySource, Settings, id};
 use test_kit::{Client, Running, TestResponse, TestRuntime, TestService};
 use uuid::Uuid;
 
@@ -114,7 +114,7 @@ impl Shop {
 }
 
 fn run(issuer: &Issuer, catalogue: &Catalogue) -> impl FnOnce(TestRuntime) -> Running + use<> {
-    let (verifier, url) = (issuer.verifier(), catalogue.url().to_owned());
+    let (keys, url) = (KeySource::Fixed(issuer.key_set()), catalogue.url().to_owned());
     move |TestRuntime { database, runtime }| {
         let vars = [
             ("PRODUCT_SERVICE_URL", url.as_str()),
@@ -122,11 +122,10 @@ fn run(issuer: &Issuer, catalogue: &Catalogue) -> impl FnOnce(TestRuntime) -> Ru
         ];
         let mut env = Env::from_vars(NAME, vars);
         let settings = Settings::read(&mut env, NAME);
-        let config = Config {
-            database,
-            ..Config::read(&mut env, settings)
-        };
-        Box::pin(startup::run_with(env.finish(config).unwrap(), verifier, runtime))
+        let mut config = Config::read(&mut env, settings);
+        config.database = database;
+        config.auth.keys = keys;
+        Box::pin(startup::run(env.finish(config).unwrap(), runtime))
     }
 }
 

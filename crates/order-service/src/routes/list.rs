@@ -5,7 +5,7 @@ use auth::VerifyToken;
 use db::Db;
 use garde::Validate;
 use serde::Deserialize;
-use service_kit::{Cursor, Limit, Page, Query};
+use service_kit::{Page, Paging, Query};
 use utoipa::IntoParams;
 use uuid::Uuid;
 
@@ -22,21 +22,11 @@ pub struct ListQuery {
     /// Only orders of this user. Without the scope `orders:read-all` callers may only name themselves.
     #[garde(skip)]
     user_id: Option<Uuid>,
-    /// The maximum number of items on a page: 1 to 100.
-    #[garde(skip)]
-    #[serde(default)]
-    #[param(value_type = Option<u8>, minimum = 1, maximum = 100, default = 20)]
-    limit: Limit,
-    /// The `next_cursor` of the previous page.
-    #[garde(skip)]
-    #[serde(default)]
-    #[param(value_type = Option<String>)]
-    cursor: Cursor,
 }
 
 /// `GET /orders`: lists the caller's orders, or with the scope `orders:read-all` those of all users, newest first.
 #[utoipa::path(
-    get, path = "/orders", tag = "orders", operation_id = "list_orders", params(ListQuery),
+    get, path = "/orders", tag = "orders", operation_id = "list_orders", params(ListQuery, Paging),
     responses(
         (status = 200, body = Page<Order>),
         (status = 403, description = "another user's orders, without the scope `orders:read-all`"),
@@ -45,6 +35,7 @@ pub struct ListQuery {
 pub async fn list(
     VerifyToken(user): VerifyToken,
     Query(query): Query<ListQuery>,
+    paging: Paging,
     db: Data<Db>,
 ) -> Result<Json<Page<Order>>, OrderError> {
     let user_id = match query.user_id {
@@ -58,8 +49,8 @@ pub async fn list(
     };
 
     let orders = Orders(&mut db.read().await?)
-        .list(&search, query.cursor, query.limit)
+        .list(&search, paging.cursor, paging.limit())
         .await?;
 
-    Ok(Json(Page::of(orders, query.limit, |order| order.id)))
+    Ok(Json(Page::of(orders, paging.limit(), |order| order.id)))
 }

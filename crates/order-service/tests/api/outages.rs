@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
 use serde_json::json;
 
@@ -10,7 +11,7 @@ use crate::fault_proxy::Behaviour::{
 };
 use crate::shop::{eventually, id_of, shop};
 
-/// Checks that an order is accepted while inventory-service behaves like this, and later confirmed with its stock reserved once.
+/// Checks that an order is accepted while inventory-service behaves like this, and later confirmed and reserved once.
 async fn assert_kept_and_finished(behaviour: Behaviour) {
     let shop = shop().await;
     let lamp = shop.product(100, 5);
@@ -296,6 +297,28 @@ async fn a_task_that_was_leased_by_a_fast_clock_is_executed_after_the_clock_is_s
         shop.status(&order).await == "confirmed"
     })
     .await;
+    shop.assert_consistent().await;
+}
+
+#[actix_web::test]
+async fn a_panicking_worker_is_restarted_and_finishes_the_order() {
+    let shop = shop().await;
+    let lamp = shop.product(100, 5);
+    shop.neighbours.inventory.queue([Reply(500, "{}")]);
+    let order = id_of(shop.order("ada", &[(lamp, 1)]).await.assert_status(202));
+
+    // At the end of chrono's range of dates, adding the length of a lease to the current time panics.
+    let seconds = (DateTime::<Utc>::MAX_UTC - shop.issuer().clock().now()).num_seconds();
+    shop.advance(seconds);
+    eventually("the worker keeps panicking", async || {
+        let ready = shop.anonymous().get("/health/ready").await;
+        ready.status == 503 && ready.body.contains("stock worker")
+    })
+    .await;
+    shop.advance(-seconds);
+
+    shop.settle().await;
+    assert_eq!(shop.status(&order).await, "confirmed");
     shop.assert_consistent().await;
 }
 

@@ -14,7 +14,7 @@ use chrono::TimeDelta;
 use db::DatabaseUrl;
 use order_service::{Config, NAME, startup};
 use serde_json::{Value, json};
-use service_kit::{Env, Runtime, Settings, Shutdown};
+use service_kit::{Env, KeySource, Runtime, Settings, Shutdown};
 use test_kit::{Client, TestResponse, TestRuntime, TestService};
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -69,7 +69,8 @@ impl Shop {
             database: new_database,
             runtime,
         } = prepared.unwrap();
-        let config = config(database.unwrap_or(new_database), &neighbours);
+        let keys = KeySource::Fixed(service.issuer().key_set());
+        let config = config(database.unwrap_or(new_database), keys, &neighbours);
         let db = OrderDb::open(&config.database).await;
         let client = service.anonymous().clone();
         let listener = runtime.listener;
@@ -115,12 +116,12 @@ impl Shop {
             clock: self.clock.clone(),
             revocations: self.issuer().revocations().clone(),
         };
-        let (config, verifier) = (self.config.clone(), self.issuer().verifier());
+        let config = self.config.clone();
         std::thread::spawn(move || {
             let system = System::new();
             let context = system.block_on(async {
                 tokio::select! {
-                    outcome = startup::run_with(config, verifier, runtime) => outcome.unwrap(),
+                    outcome = startup::run(config, runtime) => outcome.unwrap(),
                     Ok(()) = killed => {}
                 }
                 tokio::runtime::Handle::current()
@@ -226,16 +227,15 @@ impl Deref for Shop {
     }
 }
 
-fn config(database: DatabaseUrl, neighbours: &Neighbours) -> Config {
+fn config(database: DatabaseUrl, keys: KeySource, neighbours: &Neighbours) -> Config {
     let urls = [&neighbours.products, &neighbours.inventory, &neighbours.tokens].map(FaultProxy::url);
     let names = ["PRODUCT_SERVICE_URL", "INVENTORY_SERVICE_URL", "USER_SERVICE_URL"];
     let urls = names.into_iter().zip(urls.iter().map(String::as_str));
     let mut env = Env::from_vars(NAME, urls.chain([("ORDER_SERVICE_SECRET", "not-a-secret")]));
     let settings = Settings::read(&mut env, NAME);
-    let config = Config {
-        database,
-        ..Config::read(&mut env, settings)
-    };
+    let mut config = Config::read(&mut env, settings);
+    config.database = database;
+    config.auth.keys = keys;
     env.finish(config).unwrap()
 }
 

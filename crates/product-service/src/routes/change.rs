@@ -42,7 +42,7 @@ pub async fn change(
         return Err(ProductError::NotYours);
     }
     if !etag::allows_change(&request, &product.tag())? {
-        return Err(ProductError::ChangedMeanwhile);
+        return Err(ProductError::VersionMismatch);
     }
 
     let is_conditional = request.headers().contains_key(IF_MATCH);
@@ -68,7 +68,7 @@ async fn apply(
     let version = is_conditional.then_some(product.version);
     let changed = Products(tx).change(product.id, version, change, now).await?;
     changed.ok_or(if is_conditional {
-        ProductError::ChangedMeanwhile
+        ProductError::VersionMismatch
     } else {
         ProductError::NotFound
     })

@@ -33,12 +33,12 @@ pub async fn delete(
         .await?
         .ok_or(ProductError::NotFound)?;
     if !etag::allows_change(&request, &product.tag())? {
-        return Err(ProductError::ChangedMeanwhile);
+        return Err(ProductError::VersionMismatch);
     }
 
     // On PostgreSQL another request can change the product after the read above. The admin has not seen that version.
     if !Products(&mut tx).delete(product.id, product.version).await? {
-        return Err(ProductError::ChangedMeanwhile);
+        return Err(ProductError::VersionMismatch);
     }
     tx.commit().await?;
 

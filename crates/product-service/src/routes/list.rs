@@ -1,4 +1,4 @@
-//! Looking through the catalogue.
+//! Listing and searching products.
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
@@ -19,11 +19,11 @@ const MAX_IDS: usize = 100;
 #[derive(Debug, Deserialize, Validate, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ListQuery {
-    /// Only products whose name or description contains this, in capitals or not. At most 100 characters.
+    /// Only products whose name or description contains this text, in any case. At most 100 characters.
     #[garde(inner(custom(text::line(0, 100))))]
     #[param(max_length = 100)]
     q: Option<String>,
-    /// Only products of this person.
+    /// Only products of this user.
     #[garde(skip)]
     owner_id: Option<Uuid>,
     /// Only these products: up to 100 ids, separated by commas. Unknown ids are ignored. With `ids`, `limit` defaults to 100.
@@ -33,7 +33,7 @@ pub struct ListQuery {
     ids: Option<Vec<Uuid>>,
 }
 
-/// `GET /products`: the catalogue, newest first.
+/// `GET /products`: lists products, newest first.
 #[utoipa::path(
     get, path = "/products", tag = "products", operation_id = "list_products", params(ListQuery, Paging),
     responses(
@@ -66,6 +66,7 @@ pub async fn list(
     Ok(etag::respond(&request, etag::of_content(&page), &page))
 }
 
+/// Reads ids that are separated by commas.
 fn ids<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Uuid>>, D::Error> {
     let list = String::deserialize(deserializer)?;
     let ids = list
@@ -74,5 +75,5 @@ fn ids<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Uuid>>, 
         .map(str::parse)
         .collect::<Result<_, _>>();
     ids.map(Some)
-        .map_err(|_| serde::de::Error::custom("ids must be ids with commas between them"))
+        .map_err(|_| serde::de::Error::custom("ids must be ids, separated by commas"))
 }

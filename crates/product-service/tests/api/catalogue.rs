@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::{lamp, put_up, shop};
+use crate::{create, lamp, shop};
 
 #[actix_web::test]
 async fn a_created_product_is_visible_to_everyone() {
@@ -40,7 +40,7 @@ async fn text_round_trips_byte_for_byte() {
         "price_cents": 0,
         "currency": "JPY",
     });
-    let url = put_up(&shop.user("ada"), odd.clone()).await;
+    let url = create(&shop.user("ada"), odd.clone()).await;
     shop.anonymous().get(&url).await.assert(200, odd);
 }
 
@@ -85,7 +85,7 @@ async fn the_largest_allowed_values_are_accepted() {
     let most = json!({
         "name": "ä".repeat(200), "description": "ö".repeat(5_000), "price_cents": 1_000_000_000_000_i64, "currency": "ABC",
     });
-    let url = put_up(&shop.user("ada"), most.clone()).await;
+    let url = create(&shop.user("ada"), most.clone()).await;
     shop.anonymous().get(&url).await.assert(200, most);
 }
 
@@ -94,7 +94,7 @@ async fn pages_list_every_product_once_newest_first() {
     let shop = shop().await;
     let ada = shop.user("ada");
     for number in 0..7 {
-        put_up(
+        create(
             &ada,
             json!({"name": format!("p{number}"), "price_cents": number, "currency": "EUR"}),
         )
@@ -115,7 +115,7 @@ async fn pages_list_every_product_once_newest_first() {
             break;
         };
         // A product that is created meanwhile does not shift the following pages.
-        put_up(&ada, json!({"name": "late", "price_cents": 1, "currency": "EUR"})).await;
+        create(&ada, json!({"name": "late", "price_cents": 1, "currency": "EUR"})).await;
         path = format!("/products?limit=3&cursor={cursor}");
     }
     assert_eq!(names, ["p6", "p5", "p4", "p3", "p2", "p1", "p0"]);
@@ -131,7 +131,7 @@ async fn a_search_covers_names_and_descriptions_and_ignores_case() {
         ("CAFÉ table", ""),
         ("100% wool_", r"back\slash"),
     ] {
-        put_up(
+        create(
             &ada,
             json!({"name": name, "description": description, "price_cents": 1, "currency": "EUR"}),
         )
@@ -173,8 +173,8 @@ async fn a_search_covers_names_and_descriptions_and_ignores_case() {
 async fn a_list_can_be_limited_to_one_owner_or_to_given_ids() {
     let shop = shop().await;
     let (ada, bob) = (shop.user("ada"), shop.user("bob"));
-    let lamps = [put_up(&ada, lamp()).await, put_up(&ada, lamp()).await];
-    let of_bob = put_up(&bob, lamp()).await;
+    let lamps = [create(&ada, lamp()).await, create(&ada, lamp()).await];
+    let of_bob = create(&bob, lamp()).await;
     let owner = shop.anonymous().get(&of_bob).await.json()["owner_id"]
         .as_str()
         .unwrap()
@@ -234,7 +234,7 @@ async fn a_list_of_ids_fits_on_one_page_unless_a_limit_is_given() {
     let mut ids = Vec::new();
     for _ in 0..25 {
         ids.push(
-            put_up(&ada, lamp())
+            create(&ada, lamp())
                 .await
                 .trim_start_matches("/products/")
                 .to_owned(),
@@ -261,7 +261,7 @@ async fn a_list_of_ids_fits_on_one_page_unless_a_limit_is_given() {
 async fn an_unchanged_product_or_page_is_answered_with_304() {
     let shop = shop().await;
     let ada = shop.user("ada");
-    let url = put_up(&ada, lamp()).await;
+    let url = create(&ada, lamp()).await;
     for (price, path) in [url.as_str(), "/products", "/products?q=lamp"]
         .into_iter()
         .enumerate()

@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use crate::{lamp, put_up, shop};
+use crate::{create, lamp, shop};
 
 #[actix_web::test]
 async fn only_the_owner_and_admins_may_change_a_product() {
     let shop = shop().await;
-    let url = put_up(&shop.user("ada"), lamp()).await;
+    let url = create(&shop.user("ada"), lamp()).await;
 
     shop.user("bob")
         .patch(&url, json!({"price_cents": 1}))
@@ -40,7 +40,7 @@ async fn only_the_owner_and_admins_may_change_a_product() {
 #[actix_web::test]
 async fn a_change_keeps_the_owner_and_the_creation_time() {
     let shop = shop().await;
-    let url = put_up(&shop.user("ada"), lamp()).await;
+    let url = create(&shop.user("ada"), lamp()).await;
     let before = shop.anonymous().get(&url).await.json();
     shop.issuer().clock().advance(chrono::TimeDelta::seconds(60));
     let after = shop
@@ -59,7 +59,7 @@ async fn a_change_keeps_the_owner_and_the_creation_time() {
 #[actix_web::test]
 async fn a_search_finds_a_changed_product_by_its_new_name_only() {
     let shop = shop().await;
-    let url = put_up(&shop.user("ada"), lamp()).await;
+    let url = create(&shop.user("ada"), lamp()).await;
     shop.user("ada")
         .patch(&url, json!({"name": "Lantern"}))
         .await
@@ -80,7 +80,7 @@ async fn a_search_finds_a_changed_product_by_its_new_name_only() {
 async fn an_invalid_change_changes_nothing() {
     let shop = shop().await;
     let ada = shop.user("ada");
-    let url = put_up(&ada, lamp()).await;
+    let url = create(&ada, lamp()).await;
     for (field, value) in [
         ("name", json!("")),
         ("name", json!(null)),
@@ -102,7 +102,7 @@ async fn an_invalid_change_changes_nothing() {
 async fn if_match_guards_against_changing_another_version() {
     let shop = shop().await;
     let ada = shop.user("ada");
-    let url = put_up(&ada, lamp()).await;
+    let url = create(&ada, lamp()).await;
     let tag = shop.anonymous().get(&url).await.header("etag").to_owned();
 
     let changed = ada
@@ -149,7 +149,7 @@ async fn if_match_guards_against_changing_another_version() {
 async fn one_of_many_concurrent_changes_of_a_version_succeeds() {
     let shop = shop().await;
     let ada = shop.user("ada");
-    let url = put_up(&ada, lamp()).await;
+    let url = create(&ada, lamp()).await;
     let change = async |price: i64| {
         ada.with("if-match", "\"1\"")
             .patch(&url, json!({"price_cents": price}))
@@ -171,7 +171,7 @@ async fn one_of_many_concurrent_changes_of_a_version_succeeds() {
 async fn concurrent_changes_of_different_fields_are_all_kept() {
     let shop = shop().await;
     let ada = shop.user("ada");
-    let url = put_up(&ada, lamp()).await;
+    let url = create(&ada, lamp()).await;
     let changes = [
         json!({"name": "N"}),
         json!({"description": "D"}),
@@ -192,7 +192,7 @@ async fn concurrent_changes_of_different_fields_are_all_kept() {
 #[actix_web::test]
 async fn an_admin_deletes_a_product_once() {
     let shop = shop().await;
-    let url = put_up(&shop.user("ada"), lamp()).await;
+    let url = create(&shop.user("ada"), lamp()).await;
     shop.user("ada")
         .delete(&url)
         .await
@@ -219,7 +219,7 @@ async fn an_admin_deletes_a_product_once() {
 #[actix_web::test]
 async fn a_product_survives_a_restart() {
     let first = shop().await;
-    let url = put_up(&first.user("ada"), lamp()).await;
+    let url = create(&first.user("ada"), lamp()).await;
     let again = crate::restart(first).await;
     again.anonymous().get(&url).await.assert(200, lamp());
 }

@@ -1,4 +1,4 @@
-//! product-service through its front door.
+//! Tests of product-service over HTTP.
 
 mod catalogue;
 mod changing;
@@ -11,14 +11,14 @@ use serde_json::{Value, json};
 use service_kit::{AuthSettings, Env, KeySource, Settings};
 use test_kit::{Client, Running, TestRuntime, TestService};
 
-/// A shop that runs.
+/// Starts the service.
 async fn shop() -> TestService {
     let issuer = Issuer::new(NAME);
     let run = run(&issuer);
     TestService::spawn(issuer, run).await
 }
 
-/// The same shop, stopped and started again.
+/// Stops the service and starts it again on the same database.
 async fn restart(shop: TestService) -> TestService {
     let issuer = shop.issuer().clone();
     let run = run(&issuer);
@@ -37,13 +37,13 @@ fn run(issuer: &Issuer) -> impl FnOnce(TestRuntime) -> Running + use<> {
     }
 }
 
-/// What most tests sell.
+/// The product that most tests create.
 fn lamp() -> Value {
     json!({"name": "Lamp", "description": "Gives light.", "price_cents": 1_999, "currency": "EUR"})
 }
 
-/// Puts a product up and returns its URL.
-async fn put_up(seller: &Client, product: Value) -> String {
+/// Creates a product and returns its URL.
+async fn create(seller: &Client, product: Value) -> String {
     let answer = seller.post("/products", product).await;
     answer.assert_status(201);
     answer.header("location").to_owned()

@@ -28,7 +28,7 @@ enum Moment {
 
 use Moment::{BeforeCommit, BeforeReply, BeforeRequest, BeforeResponse, BeforeResult};
 
-/// A platform with a proxy in order_proxy of order-service, and one in order_proxy of a neighbour.
+/// A platform with a proxy in front of order-service, and one in front of a neighbour.
 struct Scene {
     sandbox: Sandbox,
     platform: Platform,
@@ -36,7 +36,7 @@ struct Scene {
     neighbour_proxy: FaultProxy,
 }
 
-/// The service to kill, its tables, and the proxy in order_proxy of it.
+/// The service to kill, its tables, and the proxy in front of it.
 struct Victim<'s> {
     name: &'static str,
     tables: &'static str,

@@ -172,6 +172,5 @@ fn throttled(wait: i64) -> UserError {
 
 /// The hash by which an account is counted. Invalid addresses share one counter.
 fn account_hash(email: Option<&EmailAddress>) -> [u8; 32] {
-    let key = email.map(EmailAddress::key).unwrap_or_default();
-    sha256(key.as_bytes())
+    sha256(email.map(EmailAddress::key).unwrap_or_default().as_bytes())
 }

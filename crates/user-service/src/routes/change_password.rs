@@ -77,7 +77,7 @@ async fn check_current(
     change: &ChangeOfPassword,
     context: &RequestContext,
 ) -> Result<PasswordCheck, UserError> {
-    let email = EmailAddress::parse(&account.email).ok();
+    let email = EmailAddress::parse_existing(&account.email).ok();
     let check = passwords
         .check(
             db,

@@ -80,7 +80,7 @@ async fn authenticate(
     credentials: &Credentials,
     context: &RequestContext,
 ) -> Result<(Account, PasswordCheck), UserError> {
-    let email = EmailAddress::parse(&credentials.email).ok();
+    let email = EmailAddress::parse_existing(&credentials.email).ok();
     let account = match &email {
         Some(email) => Users(&mut db.read().await?).find_by_email(email).await?,
         None => None,

@@ -1,12 +1,12 @@
-//! Logging in.
+//! Login.
 
 use auth::{KeySet, Keys, Principal, Verifier};
 use serde_json::json;
 
-use crate::{PASSWORD, ada, login, register, seconds, service, service_with};
+use crate::{PASSWORD, logged_in_ada, login, register, seconds, service, service_with};
 
 #[actix_web::test]
-async fn a_login_gives_a_pair_of_tokens() {
+async fn a_login_returns_a_token_pair() {
     let service = service().await;
     let user = register(&service, "ada@example.com").await;
     let answer = login(&service, "ada@example.com", PASSWORD).await;
@@ -22,9 +22,9 @@ async fn a_login_gives_a_pair_of_tokens() {
 }
 
 #[actix_web::test]
-async fn another_service_knows_the_bearer_by_the_published_keys_alone() {
+async fn another_service_verifies_a_token_with_the_published_keys() {
     let service = service().await;
-    let (pair, _) = ada(&service).await;
+    let (pair, _) = logged_in_ada(&service).await;
     let jwks = service
         .anonymous()
         .get("/.well-known/jwks.json")
@@ -37,7 +37,7 @@ async fn another_service_knows_the_bearer_by_the_published_keys_alone() {
         .build();
     let token = pair["access_token"].as_str().unwrap();
     let Ok(Principal::User(user)) = verifier.verify_with_held_keys(token) else {
-        panic!("not let in")
+        panic!("the token was refused")
     };
     assert_eq!(user.id().to_string(), pair["user"]["id"]);
     assert_eq!(
@@ -48,7 +48,7 @@ async fn another_service_knows_the_bearer_by_the_published_keys_alone() {
 }
 
 #[actix_web::test]
-async fn unknown_wrong_and_odd_credentials_are_refused_alike() {
+async fn unknown_wrong_and_malformed_credentials_get_the_same_response() {
     let service = service().await;
     register(&service, "ada@example.com").await;
     let mut bodies = Vec::new();
@@ -79,9 +79,9 @@ async fn unknown_wrong_and_odd_credentials_are_refused_alike() {
 }
 
 #[actix_web::test]
-async fn an_access_token_ends_after_its_life_and_the_leeway() {
+async fn an_access_token_expires_after_its_lifetime_and_the_leeway() {
     let service = service_with(&[("ACCESS_TOKEN_TTL", "60s")]).await;
-    let (pair, ada) = ada(&service).await;
+    let (pair, ada) = logged_in_ada(&service).await;
     assert_eq!(pair["expires_in"], 60);
     service.issuer().clock().advance(seconds(89));
     ada.get("/users/me").await.assert_status(200);
@@ -93,7 +93,7 @@ async fn an_access_token_ends_after_its_life_and_the_leeway() {
 }
 
 #[actix_web::test]
-async fn more_logins_than_slots_and_queue_hold_are_told_to_come_back() {
+async fn logins_beyond_slots_and_queue_are_refused_with_retry_after() {
     let vars = [
         ("HASH_SLOTS", "1"),
         ("HASH_QUEUE", "1"),
