@@ -1,15 +1,14 @@
-//! The middleware around every handler. It gives each request an id, a log span and a deadline, counts it, turns panics
-//! and the framework's refusals into problem details, and adds the headers that every response has.
+//! The outermost middleware. It gives each request an id, counts it, turns all errors into problem details, and adds the
+//! headers that every response has.
 //!
 //! It is one layer because each layer of actix-web costs two allocations and two dynamic calls for each request.
 
 use std::future::{Ready, ready};
-use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use actix_web::body::BoxBody;
+use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::error::InternalError;
 use actix_web::http::header::{
@@ -18,14 +17,11 @@ use actix_web::http::header::{
 use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::{Error, HttpMessage as _, HttpResponse};
 use auth::{ProblemDetails, TraceContext, problem_json};
-use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
-use tracing::{Instrument as _, Span};
 
-use crate::host;
-use crate::problem::Problem;
 use crate::request_id::{NewIds, RequestId, X_REQUEST_ID};
-use crate::request_metrics::{RequestMetrics, Route, known_method};
+use crate::request_log::{SpanFields, status_of};
+use crate::request_metrics::{RequestMetrics, known_method};
 use crate::unread_body::UnreadBody;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -35,13 +31,12 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 pub(crate) struct Middleware {
     /// The name under which the service logs.
     pub service_name: &'static str,
-    /// How long a handler may take, the arrival of the body included.
-    pub deadline: Duration,
 }
 
-impl<S> Transform<S, ServiceRequest> for Middleware
+impl<S, B> Transform<S, ServiceRequest> for Middleware
 where
-    S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error> + 'static,
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody + 'static,
 {
     type Response = ServiceResponse<BoxBody>;
     type Error = Error;
@@ -70,9 +65,10 @@ struct Worker<S> {
     new_ids: NewIds,
 }
 
-impl<S> Service<ServiceRequest> for Wrapped<S>
+impl<S, B> Service<ServiceRequest> for Wrapped<S>
 where
-    S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error> + 'static,
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody + 'static,
 {
     type Response = ServiceResponse<BoxBody>;
     type Error = Error;
@@ -88,26 +84,28 @@ where
     }
 }
 
-impl<S> Worker<S>
-where
-    S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error>,
-{
-    async fn answer(&self, mut request: ServiceRequest) -> Result<ServiceResponse, Error> {
+impl<S> Worker<S> {
+    async fn answer<B>(&self, mut request: ServiceRequest) -> Result<ServiceResponse, Error>
+    where
+        S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
+        B: MessageBody + 'static,
+    {
         let started = Instant::now();
         let method = known_method(request.method());
         let route = self.metrics.route(&request);
         let id = RequestId::of(request.headers(), &self.new_ids);
         let trace_parent = request.headers().get(TRACEPARENT);
         let trace = TraceContext::new(id.as_str(), trace_parent.and_then(|value| value.to_str().ok()));
-        let span = self.span(&request, &id, &route);
         let ends_connection = request.head().connection_type() == ConnectionType::Upgrade;
         let body = UnreadBody::share(&mut request);
         request.extensions_mut().insert(id.clone());
+        request.extensions_mut().insert(SpanFields {
+            service_name: self.settings.service_name,
+            route: Rc::clone(&route),
+        });
 
-        let handled = self.handle(request, started).instrument(span.clone());
-        let outcome = trace.scope(handled).await;
+        let outcome = trace.scope(self.service.call(request)).await;
 
-        log(&span, &outcome);
         route.record(method, status_of(&outcome), started.elapsed());
 
         let complete = |response: HttpResponse| {
@@ -124,7 +122,10 @@ where
         match outcome {
             Ok(response) => {
                 let (request, response) = response.into_parts();
-                Ok(ServiceResponse::new(request, complete(response)))
+                Ok(ServiceResponse::new(
+                    request,
+                    complete(response.map_into_boxed_body()),
+                ))
             }
             // actix-web needs sole ownership of the request to route it, so there is none left to go with the error.
             Err(error) => {
@@ -132,76 +133,6 @@ where
                 Err(InternalError::from_response(error, response).into())
             }
         }
-    }
-
-    /// Runs the handler. A handler that panics or exceeds the deadline becomes an error.
-    async fn handle(&self, request: ServiceRequest, started: Instant) -> Result<ServiceResponse, Error> {
-        host::check(request.head())?;
-
-        let handler = async { self.service.call(request).await };
-        let deadline = (started + self.settings.deadline).into();
-        match AssertUnwindSafe(tokio::time::timeout_at(deadline, handler))
-            .catch_unwind()
-            .await
-        {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Err(HandlerFailure::TimedOut.into()),
-            Err(_) => Err(HandlerFailure::Panicked.into()),
-        }
-    }
-
-    /// The request's span in the log. Fields are listed here one by one: the query may contain personal data, and so may
-    /// the address and the user agent.
-    fn span(&self, request: &ServiceRequest, id: &RequestId, route: &Route) -> Span {
-        tracing::info_span!(
-            "request",
-            service.name = self.settings.service_name,
-            request_id = id.as_str(),
-            http.method = %request.method(),
-            http.route = route.pattern(),
-            http.status_code = tracing::field::Empty,
-        )
-    }
-}
-
-/// Why a handler produced no response.
-#[derive(Debug, thiserror::Error)]
-enum HandlerFailure {
-    #[error("The request took too long.")]
-    TimedOut,
-    #[error("The handler panicked.")]
-    Panicked,
-}
-
-impl Problem for HandlerFailure {
-    fn parts(&self) -> (StatusCode, &'static str) {
-        match self {
-            Self::TimedOut => (StatusCode::SERVICE_UNAVAILABLE, "timeout"),
-            Self::Panicked => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
-        }
-    }
-}
-crate::problem!(HandlerFailure);
-
-fn status_of(outcome: &Result<ServiceResponse, Error>) -> StatusCode {
-    match outcome {
-        Ok(response) => response.status(),
-        Err(error) => error.as_response_error().status_code(),
-    }
-}
-
-/// Writes the request's line in the log.
-fn log(span: &Span, outcome: &Result<ServiceResponse, Error>) {
-    let status = status_of(outcome);
-    let error = match outcome {
-        Ok(response) => response.response().error(),
-        Err(error) => Some(error),
-    };
-    span.record("http.status_code", status.as_u16());
-    let _entered = span.enter();
-    match error {
-        Some(error) if status.is_server_error() => tracing::error!(?error, "failed"),
-        _ => tracing::info!("answered"),
     }
 }
 
@@ -261,7 +192,7 @@ fn refusal(status: StatusCode) -> (&'static str, &'static str) {
             "unsupported_media_type",
             "This path does not accept a body of this type.",
         ),
-        status if status.is_server_error() => ("internal", "Something went wrong here."),
+        status if status.is_server_error() => ("internal", "An internal error occurred."),
         _ => ("bad_request", "The request is invalid."),
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::header::{CONTENT_TYPE, LOCATION};
+use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, HttpResponse, Responder};
 use auth::{Anyone, Routes, Verifier};
@@ -14,14 +15,16 @@ use db::Db;
 use futures_util::future::LocalBoxFuture;
 use serde_json::Value;
 use tokio::task::JoinSet;
+use tracing_actix_web::TracingLogger;
 use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::background::{TaskHealth, supervise};
 use crate::health::{self, Readiness};
 use crate::middleware::Middleware;
+use crate::request_log::RequestSpan;
 use crate::shutdown::Shutdown;
-use crate::{connections, docs, telemetry};
+use crate::{connections, docs, limits, telemetry};
 
 /// The default of [`Server::deadline`].
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -148,10 +151,7 @@ impl Server {
         #[cfg(target_os = "linux")]
         rustix::net::sockopt::set_tcp_user_timeout(&listener, UNREAD_TIMEOUT_MILLIS)?;
 
-        let middleware = Middleware {
-            service_name: name,
-            deadline,
-        };
+        let middleware = Middleware { service_name: name };
         let server = connections::serve(listener, SHUTDOWN_GRACE_SECONDS, move || {
             App::new()
                 .app_data(document.clone())
@@ -159,6 +159,11 @@ impl Server {
                 .configure(|config| data.iter().for_each(|add| add(config)))
                 .configure(|config| routes().and(common_routes()).configure(config))
                 .service(SwaggerUi::new("/docs/{_:.*}").config(Config::from("/openapi.json")))
+                // The layer that is added last sees a request first.
+                .wrap(from_fn(move |request, next| {
+                    limits::apply(deadline, request, next)
+                }))
+                .wrap(TracingLogger::<RequestSpan>::new())
                 .wrap(middleware)
         })?;
 
