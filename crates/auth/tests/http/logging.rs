@@ -40,6 +40,9 @@ async fn a_refusal_is_logged_with_its_reason_and_without_the_token() {
         .with_writer(move || writer.clone())
         .finish();
     let _logging = tracing::subscriber::set_default(subscriber);
+    // With one subscriber, tracing lets the thread that reaches an event first decide whether it is ever logged, and the threads
+    // of other tests have no subscriber. With two, it asks both.
+    let _second = tracing::Dispatch::new(tracing_subscriber::fmt().with_writer(io::sink).finish());
 
     let issuer = Issuer::new(SERVICE);
     let app = app!(issuer, listed);
