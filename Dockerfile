@@ -1,7 +1,7 @@
-# The services' images, one for each by SERVICE, and the `setup` of docker-compose.yml. Needs BuildKit.
+# The images of the services, selected by SERVICE, and of `setup` in docker-compose.yml. Requires BuildKit.
 
 ARG RUST_IMAGE=docker.io/library/rust:1-slim-bookworm
-# Its glibc may not be older than the one that RUST_IMAGE builds with.
+# Its glibc must not be older than that of RUST_IMAGE.
 ARG DEBIAN_IMAGE=docker.io/library/debian:bookworm-slim
 ARG POSTGRES_IMAGE=docker.io/library/postgres:17
 
@@ -11,8 +11,8 @@ WORKDIR /src
 COPY . .
 ARG BUILD_PROFILE=release
 ENV CARGO_INCREMENTAL=0
-# All services by one command, so that what they share is built once; the register says which there are.
-# What was built before may be of another checkout, with younger files than this one has: so ours are built anew.
+# One command builds all services of the register, so that common crates are built once.
+# The cached target directory may be from another checkout with newer files. `touch` makes cargo rebuild our crates.
 RUN --mount=type=cache,id=countersign-registry,target=/usr/local/cargo/registry \
     --mount=type=cache,id=countersign-target,target=/src/target,sharing=locked \
     services=$(sed -n 's/^name = "\(.*\)"$/\1/p' services.toml) \
@@ -24,9 +24,9 @@ RUN --mount=type=cache,id=countersign-registry,target=/usr/local/cargo/registry 
 
 
 FROM ${DEBIAN_IMAGE} AS service
-# A fresh volume takes its owner from where it is mounted.
+# A new volume takes its owner from the directory where it is mounted.
 RUN install -d -o 10001 -g 10001 -m 0700 /secrets
-# Clients of TLS do not start without, and the slim image has none.
+# TLS clients require root certificates, and the slim image has none.
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 ARG SERVICE
 ENV SERVICE=${SERVICE}

@@ -1,4 +1,4 @@
-//! A new migration has to be built in.
+//! Rebuilds when a migration changes: migrations are compiled in.
 
 fn main() {
     println!("cargo:rerun-if-changed=../../migrations/user-service");

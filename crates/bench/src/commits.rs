@@ -1,4 +1,4 @@
-//! What the engine itself can do: commits of one row, each on the disk before the next, by as many writers as it lets write.
+//! Measures the database engine alone: durable commits of one row, by as many writers as the engine allows.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use crate::load::hundredths;
 
 const POSTGRES_WRITERS: usize = 16;
 
-/// Connections to a database that nobody else uses.
+/// Connections to a separate database.
 #[derive(Debug)]
 pub(crate) struct Commits {
     writers: Vec<Connection>,
@@ -45,12 +45,12 @@ impl Commits {
         })
     }
 
-    /// Commits for so long, and says how many came a second.
+    /// Commits for this duration, and returns the commits per second.
     pub(crate) async fn measure(&mut self, duration: Duration) -> Result<f64, sqlx::Error> {
-        let begun = Instant::now();
+        let started = Instant::now();
         let write = async |writer: &mut Connection| {
             let mut count = 0_u32;
-            while begun.elapsed() < duration {
+            while started.elapsed() < duration {
                 commit(writer).await?;
                 count += 1;
             }
@@ -60,13 +60,13 @@ impl Commits {
             .await?
             .iter()
             .sum::<u32>();
-        let elapsed = begun.elapsed();
+        let elapsed = started.elapsed();
         self.count += count;
         self.elapsed += elapsed;
         Ok(f64::from(count) / elapsed.as_secs_f64())
     }
 
-    /// In all that was measured.
+    /// The commits per second of all measurements.
     pub(crate) fn per_second(&self) -> f64 {
         hundredths(f64::from(self.count) / self.elapsed.as_secs_f64())
     }

@@ -1,11 +1,11 @@
-//! Which core a program runs on, so that what is measured and what loads it don't share one. Linux only: elsewhere they may.
+//! Pins programs to cores, so that a measured program and its load don't share one. Linux only.
 
 #[cfg(target_os = "linux")]
 use rustix::thread::CpuSet;
 
 use crate::Failure;
 
-/// The core for what is measured, and the one for its load. Where this program may use one only, they are the same.
+/// The core for the measured program and the core for its load. They are the same if this program may use only one.
 #[cfg(target_os = "linux")]
 pub(crate) fn two() -> Result<[usize; 2], Failure> {
     let allowed = rustix::thread::sched_getaffinity(None)?;
@@ -19,7 +19,7 @@ pub(crate) fn two() -> Result<[usize; 2], Failure> {
     Ok([0, 1])
 }
 
-/// While this is held, this thread is on one core, and so is all that it starts.
+/// Pins this thread and the processes that it starts to one core, until this is dropped.
 #[derive(Debug)]
 #[must_use]
 pub(crate) struct OnCore {
@@ -41,7 +41,7 @@ impl OnCore {
 #[cfg(target_os = "linux")]
 impl Drop for OnCore {
     fn drop(&mut self) {
-        // It was allowed before.
+        // Restoring the previous set can't fail.
         let _ = rustix::thread::sched_setaffinity(None, &self.before);
     }
 }

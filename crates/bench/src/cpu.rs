@@ -1,4 +1,4 @@
-//! How much of the processors each program uses, as Linux tells it. Elsewhere nothing is told.
+//! The processor time of programs, as Linux reports it. Other systems report nothing.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,13 +7,14 @@ use std::time::Duration;
 use crate::Failure;
 use crate::database::Server;
 
-/// What Linux counts in, on every machine that this runs on.
+/// The unit of Linux's counters, `USER_HZ`, on all supported machines.
 const TICK_MS: u64 = 10;
 
-/// What each program has used so far.
+/// The processor time of each program so far.
 pub(crate) type Used = BTreeMap<String, Duration>;
 
-/// What is used by a platform's services, by the PostgreSQL server if it is on this machine, by this program, and by all others.
+/// The processor time of a platform's services, of the PostgreSQL server if it runs on this machine, of this program, and of all
+/// others.
 pub(crate) fn used(stack: u32, server: Option<&Server>) -> Used {
     let mut used = Used::new();
     let postgres = server.and_then(|server| server.process);
@@ -36,30 +37,30 @@ pub(crate) fn used(stack: u32, server: Option<&Server>) -> Used {
     used
 }
 
-/// What one process has used so far.
+/// The processor time of one process so far.
 pub(crate) fn used_by(pid: u32) -> Result<Duration, Failure> {
     Process::read(pid)
         .map(|process| process.used)
-        .ok_or_else(|| format!("nothing is known of process {pid}").into())
+        .ok_or_else(|| format!("no process {pid}").into())
 }
 
-/// What one of a platform's services has used so far.
+/// The processor time of one of a platform's services so far.
 pub(crate) fn used_by_service(stack: u32, service: &str) -> Result<Duration, Failure> {
     used(stack, None)
         .remove(service)
-        .ok_or_else(|| format!("nothing is known of {service}'s process").into())
+        .ok_or_else(|| format!("no process of {service}").into())
 }
 
-/// A platform's processes: the one that watches over the others, and those.
+/// The processes of a platform: `stack` and its services.
 pub(crate) fn family(stack: u32) -> impl Iterator<Item = u32> {
     all()
         .filter(move |process| process.pid == stack || process.parent == stack)
         .map(|process| process.pid)
 }
 
-/// What all programs have used, and the kernel.
+/// The processor time of all programs and the kernel.
 fn busy() -> Option<Duration> {
-    // proc_stat(5): user, nice, system, idle, iowait, irq, softirq, steal; what follows is counted in these.
+    // proc_stat(5): user, nice, system, idle, iowait, irq, softirq, steal. The later fields are included in these.
     let stat = fs::read_to_string("/proc/stat").ok()?;
     let ticks = stat
         .lines()
@@ -75,8 +76,8 @@ fn busy() -> Option<Duration> {
     ))
 }
 
-/// The process that all connections to the server have come from, of which this one is: if it is a server's at all, and not that
-/// of a stranger whose number on this machine is the same as the server's on its own.
+/// The parent of all backends of the server that has this backend, if the server runs on this machine. On another machine,
+/// the process with this id here is not PostgreSQL.
 pub(crate) fn parent_of_postgres(backend: u32) -> Option<u32> {
     let process = Process::read(backend)?;
     process.is_postgres.then_some(process.parent)
@@ -91,7 +92,7 @@ struct Process {
 
 impl Process {
     fn read(pid: u32) -> Option<Self> {
-        // proc_pid_stat(5): the name, in brackets, may hold anything; the fields behind it are counted from 3.
+        // proc_pid_stat(5): the name, in brackets, may contain any characters. The next field has number 3.
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         let (name, fields) = stat.rsplit_once(')')?;
         let fields: Vec<_> = fields.split_whitespace().collect();
@@ -105,7 +106,7 @@ impl Process {
         })
     }
 
-    /// What it was started as: `stack service <name>`.
+    /// The name in the command line `stack service <name>`.
     fn service(&self) -> Option<String> {
         let arguments = fs::read_to_string(format!("/proc/{}/cmdline", self.pid)).ok()?;
         arguments.split('\0').nth(2).map(str::to_owned)

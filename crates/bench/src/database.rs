@@ -1,4 +1,4 @@
-//! Databases of this run's own, and connections to them past the services.
+//! Databases for benchmarks, and direct connections to them.
 
 use std::cell::RefCell;
 use std::str::FromStr as _;
@@ -11,21 +11,21 @@ use uuid::Uuid;
 
 use crate::{Failure, cpu};
 
-/// A PostgreSQL server, and the databases that were made on it.
+/// A PostgreSQL server, and the databases created on it.
 #[derive(Debug)]
 pub(crate) struct Server {
     options: PgConnectOptions,
-    made: RefCell<Vec<String>>,
-    /// Its first process, if that is on this machine.
+    created: RefCell<Vec<String>>,
+    /// Its main process, if it runs on this machine.
     pub(crate) process: Option<u32>,
 }
 
 impl Server {
-    /// The server that `TEST_DATABASE_URL` names.
+    /// The server in `TEST_DATABASE_URL`.
     pub(crate) async fn from_environment() -> Result<Option<Self>, Failure> {
         #[expect(
             clippy::disallowed_methods,
-            reason = "this program's own switch, not a service's configuration"
+            reason = "this variable controls the benchmark and configures no service"
         )]
         let Ok(url) = std::env::var("TEST_DATABASE_URL") else {
             return Ok(None);
@@ -39,23 +39,23 @@ impl Server {
         conn.close().await?;
         Ok(Some(Self {
             options,
-            made: RefCell::default(),
+            created: RefCell::default(),
             process,
         }))
     }
 
-    /// Makes a database.
+    /// Creates a database.
     pub(crate) async fn database(&self) -> Result<PgConnectOptions, sqlx::Error> {
         let name = format!("bench_{}", Uuid::new_v4().simple());
         db::create_database(&DatabaseUrl::Postgres(Box::new(self.options.clone())), &name).await?;
-        self.made.borrow_mut().push(name.clone());
+        self.created.borrow_mut().push(name.clone());
         Ok(self.options.clone().database(&name))
     }
 
-    /// Drops the databases that were made.
+    /// Drops all created databases.
     pub(crate) async fn drop_all(self) -> Result<(), sqlx::Error> {
         let mut conn = PgConnection::connect_with(&self.options).await?;
-        for name in self.made.into_inner() {
+        for name in self.created.into_inner() {
             conn.execute(AssertSqlSafe(format!(
                 "drop database if exists {name} with (force)"
             )))
@@ -65,7 +65,7 @@ impl Server {
     }
 }
 
-/// A connection that no service has.
+/// A direct connection to a database.
 #[derive(Debug)]
 pub(crate) enum Connection {
     Sqlite(SqliteConnection),
@@ -73,7 +73,7 @@ pub(crate) enum Connection {
 }
 
 impl Connection {
-    /// Connects as the services do when they write: a commit is on the disk when it returns.
+    /// Connects with the settings of the services: commits are durable.
     pub(crate) async fn open(url: &DatabaseUrl) -> Result<Self, sqlx::Error> {
         match url {
             DatabaseUrl::Sqlite(file) => {
@@ -88,7 +88,7 @@ impl Connection {
         }
     }
 
-    /// Runs statements that this program has put together.
+    /// Runs generated statements.
     pub(crate) async fn run(&mut self, statements: String) -> Result<(), sqlx::Error> {
         let statements = sqlx::raw_sql(AssertSqlSafe(statements));
         match self {
@@ -96,7 +96,7 @@ impl Connection {
             Self::Postgres(conn) => conn.execute(statements).await.map(drop),
         }
     }
-    /// The one number that this asks for.
+    /// Runs a query that returns one number.
     pub(crate) async fn number(&mut self, sql: &'static str) -> Result<i64, sqlx::Error> {
         match self {
             Self::Sqlite(conn) => sqlx::query_scalar(sql).fetch_one(conn).await,
@@ -104,13 +104,13 @@ impl Connection {
         }
     }
 
-    /// After a lot was written at once: has the engine do now what it would do while something is measured.
+    /// Does the maintenance after bulk writes now, so that it does not disturb a measurement.
     pub(crate) async fn settle(&mut self) -> Result<(), sqlx::Error> {
         match self {
             Self::Sqlite(_) => self.run("pragma wal_checkpoint(truncate)".to_owned()).await,
             Self::Postgres(_) => {
                 self.run("vacuum analyze".to_owned()).await?;
-                // Not everybody may who may make databases.
+                // The user may lack this privilege.
                 drop(self.run("checkpoint".to_owned()).await);
                 Ok(())
             }

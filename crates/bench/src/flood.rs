@@ -1,4 +1,4 @@
-//! How long verified requests take while far more people log in than can be let in.
+//! Measures the latency of verified requests during a flood of logins.
 
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -9,36 +9,36 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::load::Tally;
 use crate::options::Options;
-use crate::people::Person;
 use crate::platform::Platform;
 use crate::report::Finding;
+use crate::users::User;
 use crate::wire::{Wire, get, post_json};
 use crate::{Failure, say};
 
-/// Twice as many as user-service lets wait.
-const FLOOD: u32 = 128;
-/// Whoever is refused asks again so soon.
-const AGAIN_AFTER: Duration = Duration::from_millis(100);
-/// Between the requests that are timed, which are to be a sample and no load.
+/// The number of attackers: twice the length of user-service's queue.
+const ATTACKERS: u32 = 128;
+/// The delay of an attacker after a refusal.
+const RETRY_DELAY: Duration = Duration::from_millis(100);
+/// The pause between timed requests, so that they are a sample and not a load.
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// Who is asked: the service that hashes, and one that does not.
-const ASKED: [(&str, &str); 2] = [("user-service", "/users/me"), ("order-service", "/orders")];
+/// The measured routes: one of the service that hashes, and one of a service that does not.
+const ROUTES: [(&str, &str); 2] = [("user-service", "/users/me"), ("order-service", "/orders")];
 
 pub(crate) async fn measure(options: &Options) -> Result<Vec<Finding>, Failure> {
-    say(&format!("flood: {FLOOD} log in at once"));
+    say(&format!("flood: {ATTACKERS} concurrent attackers"));
     let platform = Platform::start(&options.stack.program()?, None).await?;
-    let [person] = Person::register(&platform, 1)
+    let [user] = User::register(&platform, 1)
         .await?
         .try_into()
-        .map_err(|_| "not one person")?;
-    let token = person
+        .map_err(|_| "expected one user")?;
+    let token = user
         .log_in(&mut Wire::open(platform.port("user-service")?).await?)
         .await?
         .access_token;
 
     let mut findings = Vec::new();
-    for (service, path) in ASKED {
+    for (service, path) in ROUTES {
         let wires = [Mutex::new(Wire::open(platform.port(service)?).await?)];
         let probe = Probe {
             wires,
@@ -48,9 +48,9 @@ pub(crate) async fn measure(options: &Options) -> Result<Vec<Finding>, Failure> 
         let (mut idle, mut flooded) = (Vec::new(), Vec::new());
         for _ in 0..options.rounds {
             idle.push(probe.p99_ms(options.each()).await?);
-            let flood = Flood::rise(&platform).await?;
+            let flood = Flood::start(&platform).await?;
             flooded.push(probe.p99_ms(options.each()).await?);
-            flood.ebb(&platform).await?;
+            flood.stop(&platform).await?;
         }
         findings.extend([
             Finding::new(format!("flood: {service}, p99 idle"), "ms", &idle),
@@ -65,7 +65,7 @@ pub(crate) async fn measure(options: &Options) -> Result<Vec<Finding>, Failure> 
     Ok(findings)
 }
 
-/// Somebody with a good token.
+/// A user with a valid token.
 struct Probe {
     wires: [Mutex<Wire>; 1],
     request: String,
@@ -81,49 +81,49 @@ impl Probe {
     }
 }
 
-/// Those who try to log in, all at once, each with another address, which nobody has. They are on a thread of their own, so that
-/// nobody whose requests are timed waits for the load generator.
+/// Attackers that log in concurrently, each with a different unknown address. They run on a separate thread, so that timed requests
+/// don't wait for the load generator.
 struct Flood {
     thread: JoinHandle<Result<(), String>>,
-    over: oneshot::Sender<()>,
+    stop: oneshot::Sender<()>,
 }
 
 impl Flood {
-    /// Returns once some are refused.
-    async fn rise(platform: &Platform) -> Result<Self, Failure> {
+    /// Starts the attackers, and returns after the first refusal.
+    async fn start(platform: &Platform) -> Result<Self, Failure> {
         let port = platform.port("user-service")?;
-        let (over, ebb) = oneshot::channel();
-        let (refused, mut height) = mpsc::channel(1);
+        let (stop, stopped) = oneshot::channel();
+        let (refused, mut first_refusal) = mpsc::channel(1);
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let runtime = runtime.map_err(|error| error.to_string())?;
             runtime.block_on(async {
                 tokio::select! {
-                    result = try_join_all((0..FLOOD).map(|number| keep_guessing(number, port, &refused))) => {
+                    result = try_join_all((0..ATTACKERS).map(|number| keep_guessing(number, port, &refused))) => {
                         result.map(drop::<Vec<()>>).map_err(|error| error.to_string())
                     }
-                    _ = ebb => Ok(()),
+                    _ = stopped => Ok(()),
                 }
             })
         });
-        if tokio::time::timeout(Duration::from_secs(30), height.recv())
+        if tokio::time::timeout(Duration::from_secs(30), first_refusal.recv())
             .await?
             .is_some()
         {
-            Ok(Self { thread, over })
+            Ok(Self { thread, stop })
         } else {
             thread.join().map_err(|_| "the flood has panicked")??;
-            Err("nobody was refused".into())
+            Err("no attacker was refused".into())
         }
     }
 
-    /// Ends it, and waits until nobody of it is before whoever logs in next.
-    async fn ebb(self, platform: &Platform) -> Result<(), Failure> {
-        // Where it ended by itself, that is an error, and the thread says which.
-        drop(self.over);
+    /// Stops the attackers, and waits until user-service has processed their queued guesses.
+    async fn stop(self, platform: &Platform) -> Result<(), Failure> {
+        // If the thread has ended by itself, it returns an error.
+        drop(self.stop);
         self.thread.join().map_err(|_| "the flood has panicked")??;
         let mut wire = Wire::open(platform.port("user-service")?).await?;
-        let guess = guess_at("nobody@example.com");
+        let guess = guess_at("unknown@example.com");
         let compared = async {
             while wire.ask(&guess).await?.status == 503 {}
             Ok(())
@@ -132,20 +132,20 @@ impl Flood {
     }
 }
 
-/// Never ends by itself. Those who are refused come back one after the other, not all at once.
+/// Guesses until cancelled or failed. The start times differ, so that refused attackers don't return all at once.
 async fn keep_guessing(number: u32, port: u16, refused: &mpsc::Sender<()>) -> Result<(), Failure> {
-    tokio::time::sleep(AGAIN_AFTER * number / FLOOD).await;
+    tokio::time::sleep(RETRY_DELAY * number / ATTACKERS).await;
     let mut wire = Wire::open(port).await?;
-    let guess = guess_at(&format!("nobody-{number}@example.com"));
+    let guess = guess_at(&format!("unknown-{number}@example.com"));
     loop {
         match wire.ask(&guess).await?.status {
             401 => {}
             503 => {
-                // Once is enough to be heard.
+                // The channel has room for one message, which suffices.
                 refused.try_send(()).ok();
-                tokio::time::sleep(AGAIN_AFTER).await;
+                tokio::time::sleep(RETRY_DELAY).await;
             }
-            status => return Err(format!("a guess was answered {status}").into()),
+            status => return Err(format!("a guess got status {status}").into()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What one password hash costs, as user-service makes it, and as the C library does that distributions have.
+//! Measures one password hash: as user-service computes it, and as libargon2 does.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -11,11 +11,11 @@ use crate::Failure;
 const PASSWORD: &str = "correct horse battery staple";
 const SALT: &str = "sixteen bytes ok";
 
-/// argon2id of the cost that user-service has by default, with memory that is used again, as its slots do.
+/// argon2id with user-service's default cost, and with reused memory like that of its slots.
 pub(crate) struct Hash {
     argon2: Argon2<'static>,
     memory: Vec<Block>,
-    made: [u8; 32],
+    hash_bytes: [u8; 32],
 }
 
 impl Hash {
@@ -25,20 +25,24 @@ impl Hash {
         Self {
             argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, cost),
             memory,
-            made: [0; 32],
+            hash_bytes: [0; 32],
         }
     }
 
-    /// How long one takes.
+    /// The time of one hash.
     pub(crate) fn time(&mut self) -> Result<Duration, Failure> {
-        let Self { argon2, memory, made } = self;
-        let begun = Instant::now();
-        argon2.hash_password_into_with_memory(PASSWORD.as_bytes(), SALT.as_bytes(), made, memory)?;
-        Ok(begun.elapsed())
+        let Self {
+            argon2,
+            memory,
+            hash_bytes,
+        } = self;
+        let started = Instant::now();
+        argon2.hash_password_into_with_memory(PASSWORD.as_bytes(), SALT.as_bytes(), hash_bytes, memory)?;
+        Ok(started.elapsed())
     }
 }
 
-/// libargon2 in a Python of its own: what is linked into this program would have to be called by unsafe code.
+/// libargon2, called by a Python process: linking it into this program would require unsafe code.
 #[derive(Debug)]
 pub(crate) struct CLibrary {
     input: ChildStdin,
@@ -47,7 +51,7 @@ pub(crate) struct CLibrary {
 }
 
 impl CLibrary {
-    /// Has it hash once, and compares. None where there is no such library, or no Python.
+    /// Starts Python and compares one hash with ours. Returns `None` if the library or Python is missing.
     pub(crate) fn open(ours: &mut Hash) -> Result<Option<Self>, Failure> {
         let cost = Params::DEFAULT;
         let cost = [cost.m_cost(), cost.t_cost(), cost.p_cost()].map(|number| number.to_string());
@@ -63,7 +67,9 @@ impl CLibrary {
             return Ok(None);
         };
         let (input, output) = (python.stdin.take(), python.stdout.take());
-        let (input, output) = input.zip(output).ok_or("a program without input and output")?;
+        let (input, output) = input
+            .zip(output)
+            .ok_or("python3 has no standard input or output")?;
         let mut library = Self {
             input,
             output: BufReader::new(output),
@@ -75,16 +81,16 @@ impl CLibrary {
         ours.time()?;
         if hash
             == ours
-                .made
+                .hash_bytes
                 .iter()
                 .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
         {
             return Ok(Some(library));
         }
-        Err("libargon2 makes another hash".into())
+        Err("libargon2 computes a different hash".into())
     }
 
-    /// How long one takes.
+    /// The time of one hash.
     pub(crate) fn time(&mut self) -> Result<Duration, Failure> {
         self.hash().map(|(_, took)| took)
     }
@@ -93,7 +99,7 @@ impl CLibrary {
         writeln!(self.input)?;
         let mut line = String::new();
         self.output.read_line(&mut line)?;
-        let (hash, nanoseconds) = line.trim_end().split_once(' ').ok_or("Python has ended")?;
+        let (hash, nanoseconds) = line.trim_end().split_once(' ').ok_or("python3 has ended")?;
         Ok((hash.to_owned(), Duration::from_nanos(nanoseconds.parse()?)))
     }
 }
@@ -103,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_c_library_makes_the_same_hash_where_there_is_one() {
+    fn libargon2_computes_the_same_hash_if_it_is_installed() {
         let mut ours = Hash::new();
         if let Some(mut library) = CLibrary::open(&mut ours).unwrap() {
             assert!(library.time().unwrap() > Duration::ZERO);

@@ -1,8 +1,7 @@
-//! What the program `bench` and the Criterion benchmark `verify` have in common: tokens, and the ways to verify them that are
-//! compared.
+//! The code that the program `bench` and the Criterion benchmark `verify` share: tokens, and the compared ways to verify them.
 
 pub mod tokens;
 pub mod verification;
 
-/// Why nothing could be measured, for whoever started it.
+/// Why a measurement failed.
 pub type Failure = Box<dyn std::error::Error>;

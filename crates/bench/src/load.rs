@@ -1,4 +1,4 @@
-//! Many who ask at once, each the next thing as soon as the last is answered; and what they were answered.
+//! Sends concurrent requests, each client its next one after the last response, and collects statistics.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -8,30 +8,30 @@ use serde::Serialize;
 
 use crate::Failure;
 
-/// How long each answer took, and what it was.
+/// The latencies and statuses of responses.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     latencies: Vec<Duration>,
     answers: BTreeMap<u16, u32>,
     elapsed: Duration,
-    /// How long everybody waits after each answer.
+    /// How long each client waits after a response.
     pause: Duration,
 }
 
-/// What a tally comes to. Latencies are in milliseconds.
+/// The statistics of a tally. Latencies are in milliseconds.
 #[derive(Debug, Serialize)]
 pub(crate) struct Summary {
-    /// Answers that are no refusals.
+    /// Responses with a 2xx status.
     pub per_second: f64,
     pub p50_ms: f64,
     pub p99_ms: f64,
     pub max_ms: f64,
-    /// How often each status was answered.
+    /// The number of responses with each status.
     pub answers: BTreeMap<u16, u32>,
 }
 
 impl Tally {
-    /// Of those who don't ask again at once.
+    /// Clients wait this long after each response.
     pub(crate) fn with_pauses(pause: Duration) -> Self {
         Self {
             pause,
@@ -39,21 +39,21 @@ impl Tally {
         }
     }
 
-    /// Has each of these ask for so long, once at least.
+    /// Each client sends requests for this duration, at least one.
     pub(crate) async fn add<T>(
         &mut self,
-        who: &[T],
+        clients: &[T],
         duration: Duration,
         ask: impl AsyncFn(&T) -> Result<u16, Failure>,
     ) -> Result<(), Failure> {
-        let (begun, pause) = (Instant::now(), self.pause);
-        let keep_asking = async |who| {
+        let (started, pause) = (Instant::now(), self.pause);
+        let send_requests = async |client| {
             let mut answered = Vec::new();
             loop {
                 let asked = Instant::now();
-                let status = ask(who).await?;
+                let status = ask(client).await?;
                 answered.push((asked.elapsed(), status));
-                if begun.elapsed() >= duration {
+                if started.elapsed() >= duration {
                     return Ok::<_, Failure>(answered);
                 }
                 if !pause.is_zero() {
@@ -61,8 +61,8 @@ impl Tally {
                 }
             }
         };
-        let answered = try_join_all(who.iter().map(keep_asking)).await?;
-        self.elapsed += begun.elapsed();
+        let answered = try_join_all(clients.iter().map(send_requests)).await?;
+        self.elapsed += started.elapsed();
         for (latency, status) in answered.into_iter().flatten() {
             self.latencies.push(latency);
             *self.answers.entry(status).or_default() += 1;
@@ -70,7 +70,7 @@ impl Tally {
         Ok(())
     }
 
-    /// Answers that are no refusals.
+    /// The number of responses with a 2xx status.
     pub(crate) fn count(&self) -> u32 {
         self.answers
             .iter()
@@ -79,19 +79,19 @@ impl Tally {
             .sum()
     }
 
-    /// Fails if anything else was answered: what is refused costs something else.
+    /// Fails if there was any other status, because a refusal has a different cost.
     pub(crate) fn expect_only(&self, status: u16) -> Result<(), Failure> {
         if self.answers.keys().all(|answered| *answered == status) {
             return Ok(());
         }
-        Err(format!("not all answers were {status}: {:?}", self.answers).into())
+        Err(format!("not all responses have status {status}: {:?}", self.answers).into())
     }
 
     pub(crate) fn per_second(&self) -> f64 {
         f64::from(self.count()) / self.elapsed.as_secs_f64()
     }
 
-    /// The longest that anybody waited, but for one in a hundred answers.
+    /// The 99th percentile of the latencies.
     pub(crate) fn p99(mut self) -> Duration {
         self.latencies.sort_unstable();
         percentile(&self.latencies, 99)
@@ -111,13 +111,13 @@ impl Tally {
     }
 }
 
-/// The least that so many percent of all are not above. The list is in order.
+/// The smallest value that is not exceeded by this percentage of the values, which must be sorted.
 fn percentile(sorted: &[Duration], percent: usize) -> Duration {
     let rank = (sorted.len() * percent).div_ceil(100);
     sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
 }
 
-/// As exactly as anything here can be known.
+/// Rounds to hundredths: further digits are noise.
 pub(crate) fn hundredths(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
 }
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_percentile_is_one_of_the_values_and_no_more_than_its_share_lies_above() {
+    fn a_percentile_is_the_smallest_value_that_covers_its_share() {
         let of = |count: u64| (1..=count).map(Duration::from_millis).collect::<Vec<_>>();
         for (count, percent, expected) in [
             (100, 50, 50),
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn refusals_are_counted_by_themselves() {
+    async fn refusals_are_counted_separately() {
         let mut tally = Tally::default();
         let statuses = [201, 201, 202, 409, 503];
         tally

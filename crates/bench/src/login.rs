@@ -1,4 +1,4 @@
-//! Logins a second, against what the hashes alone would allow; and a hash, against the C library's.
+//! Measures logins per second, compared with the limit that hashing sets; and a hash, compared with libargon2's.
 
 use std::num::NonZero;
 use std::time::{Duration, Instant};
@@ -9,37 +9,37 @@ use tokio::sync::Mutex;
 use crate::hash::{CLibrary, Hash};
 use crate::load::Tally;
 use crate::options::Options;
-use crate::people::Person;
 use crate::platform::Platform;
 use crate::report::Finding;
+use crate::users::User;
 use crate::wire::Wire;
 use crate::{Failure, say};
 
-/// At once, for each slot: enough that none is ever without work, too few to be refused.
-const PEOPLE_FOR_A_SLOT: usize = 4;
-/// With `--lines`.
+/// Concurrent users per slot: enough to keep every slot busy, too few to be refused.
+const USERS_PER_SLOT: usize = 4;
+/// The number of lines that `--lines` prints.
 const LINES: usize = 8;
 
 #[derive(Debug, Args)]
 pub(crate) struct Login {
     #[command(flatten)]
     pub options: Options,
-    /// Only hash: print lines of name, milliseconds and `ms`, with tabs between, for a program that compares them with others'
+    /// Only measure hashes: print lines of name, milliseconds and `ms`, separated by tabs
     #[arg(long, conflicts_with = "json")]
     pub lines: bool,
 }
 
 pub(crate) async fn measure(options: &Options) -> Result<Vec<Finding>, Failure> {
-    // As many as user-service has by default.
+    // The default of user-service.
     let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
     let slots = u16::try_from(processors / 2)?.max(1);
     say(&format!("login: {slots} hashing slots"));
     let variables = [("HASH_SLOTS", &*slots.to_string())];
     let platform = Platform::start_with(&options.stack.program()?, None, &variables).await?;
-    let mut people = Vec::new();
-    for person in Person::register(&platform, usize::from(slots) * PEOPLE_FOR_A_SLOT).await? {
-        people.push((
-            person.login(),
+    let mut users = Vec::new();
+    for user in User::register(&platform, usize::from(slots) * USERS_PER_SLOT).await? {
+        users.push((
+            user.login(),
             Mutex::new(Wire::open(platform.port("user-service")?).await?),
         ));
     }
@@ -56,7 +56,7 @@ pub(crate) async fn measure(options: &Options) -> Result<Vec<Finding>, Failure> 
         let mut tally = Tally::default();
         let log_in =
             async |(request, wire): &(String, Mutex<Wire>)| Ok(wire.lock().await.ask(request).await?.status);
-        tally.add(&people, options.each(), log_in).await?;
+        tally.add(&users, options.each(), log_in).await?;
         tally.expect_only(200)?;
         logins.push(tally.per_second());
     }
@@ -68,23 +68,23 @@ pub(crate) async fn measure(options: &Options) -> Result<Vec<Finding>, Failure> 
     if library.is_some() {
         findings.push(Finding::ratio("login: a hash ÷ libargon2's", &ours, &theirs).at_most(0.85));
     } else {
-        say("login: no libargon2 to compare with (Debian's packages libargon2-1 and python3)");
+        say("login: libargon2 is not installed (Debian packages libargon2-1 and python3)");
     }
     Ok(findings)
 }
 
-/// The mean of what one takes, in milliseconds, measured for this long.
+/// The mean time in milliseconds, measured for at least this duration.
 fn mean_ms(duration: Duration, mut time: impl FnMut() -> Result<Duration, Failure>) -> Result<f64, Failure> {
-    let begun = Instant::now();
+    let started = Instant::now();
     let (mut count, mut taken) = (0_u32, Duration::ZERO);
-    while count == 0 || begun.elapsed() < duration {
+    while count == 0 || started.elapsed() < duration {
         taken += time()?;
         count += 1;
     }
     Ok(taken.as_secs_f64() * 1_000.0 / f64::from(count))
 }
 
-/// The lines of our own hash.
+/// Prints the lines of `--lines`.
 pub(crate) fn print_lines() -> Result<(), Failure> {
     let mut hash = Hash::new();
     for _ in 0..LINES {

@@ -1,7 +1,6 @@
-//! Measures the platform: `scripts/bench`. It starts the program `stack` with data of its own, and asks it as its clients would.
+//! Measures the platform: `scripts/bench`. Starts the program `stack` with fresh data and sends requests as clients do.
 //!
-//! To read it: each command is a module, which says what is measured and in which order. `load` is how many ask at once, `wire`
-//! how one asks, `report` what comes of it.
+//! Each command is a module. `load` sends concurrent requests, `wire` is a minimal HTTP client, `report` prints the results.
 
 mod commits;
 mod cores;
@@ -14,7 +13,6 @@ mod login;
 mod memory;
 mod options;
 mod orders;
-mod people;
 mod platform;
 mod refresh;
 mod report;
@@ -24,6 +22,7 @@ mod seed;
 mod service_token;
 mod shop;
 mod start;
+mod users;
 mod verify;
 mod wire;
 
@@ -35,7 +34,7 @@ use service_kit::Shutdown;
 
 use crate::database::Server;
 use crate::options::Options;
-use crate::report::{Whole, print};
+use crate::report::{FullReport, print};
 
 /// Measures the platform.
 #[derive(Debug, Parser)]
@@ -47,38 +46,38 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Verifying a token, seen before or not, against the bare check of its signature.
+    /// Verifying a token, cached or first seen, compared with the signature check alone.
     Verify(verify::Verify),
-    /// The processor time of a protected route's request, against that of one that anybody may send.
+    /// The processor time per request of a protected route, compared with a public one.
     Route(route::Route),
-    /// Serves what `route` measures.
+    /// Serves the routes that `route` measures.
     #[command(hide = true)]
-    RouteServer(route_server::Served),
-    /// Logins per second, against what hashing alone would allow; and a hash, against libargon2's.
+    RouteServer(route_server::Options),
+    /// Logins per second, compared with the limit that hashing sets; and a hash, compared with libargon2's.
     Login(login::Login),
-    /// Refreshes per second, against the engine's bare commits: on SQLite, and on the PostgreSQL server that
-    /// `TEST_DATABASE_URL` names, if it does.
+    /// Refreshes per second, compared with commits of the engine alone: on SQLite, and on the PostgreSQL server in
+    /// `TEST_DATABASE_URL`, if it is set.
     Refresh(Options),
-    /// Tokens for services: per second, and per second of user-service's processor time.
+    /// Service tokens per second, and per second of user-service's processor time.
     ServiceToken(Options),
-    /// How long verified requests take while far more people log in than can be let in.
+    /// The latency of verified requests during a flood of logins.
     Flood(Options),
     /// Memory of all processes, idle and under load.
     Memory(Options),
-    /// How long it takes until everything is ready, with no data before: on the engines that `refresh` is for.
+    /// The time until all services are ready, without data: on the same engines as `refresh`.
     Start(Options),
-    /// Orders per second and how long they take, on tables of several sizes: on the engines that `refresh` is for.
+    /// Orders per second and their latency, with several sizes of the table: on the same engines as `refresh`.
     Orders(orders::Options),
     /// All of these, in turn.
     All(Options),
 }
 
 fn main() -> ExitCode {
-    let done = match Arguments::parse().command {
-        Command::RouteServer(served) => route_server::run(&served),
+    let result = match Arguments::parse().command {
+        Command::RouteServer(options) => route_server::run(&options),
         command => run(&command),
     };
-    match done {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("bench: {error}");
@@ -102,7 +101,7 @@ async fn run(command: &Command) -> Result<(), Failure> {
         outcome = measure(command, server.as_ref()) => outcome,
         () = shutdown => Err("interrupted".into()),
     };
-    // The platforms have ended with what was measured, so nobody holds them any more.
+    // All platforms have stopped, so no connection uses the databases.
     if let Some(server) = server {
         server.drop_all().await?;
     }
@@ -123,14 +122,14 @@ async fn measure(command: &Command, server: Option<&Server>) -> Result<(), Failu
         Command::Flood(options) => (options, flood::measure(options).await?),
         Command::Memory(options) => (options, memory::measure(options).await?),
         Command::Start(options) => (options, start::measure(options, server).await?),
-        Command::RouteServer(_) => return Err("a server measures nothing".into()),
+        Command::RouteServer(_) => return Err("route-server is not a benchmark".into()),
     };
     print(&options.report(findings), options.json)
 }
 
-/// What fails is told at the end, so that it takes nothing along of what was measured.
+/// Runs all benchmarks. Reports failures at the end, so that the other results are printed.
 async fn all(options: &Options, server: Option<&Server>) -> Result<(), Failure> {
-    let found = [
+    let results = [
         verify::measure(options),
         route::measure(options).await,
         login::measure(options).await,
@@ -141,8 +140,8 @@ async fn all(options: &Options, server: Option<&Server>) -> Result<(), Failure> 
         start::measure(options, server).await,
     ];
     let (mut findings, mut failures) = (Vec::new(), Vec::new());
-    for found in found {
-        match found {
+    for result in results {
+        match result {
             Ok(found) => findings.extend(found),
             Err(failure) => failures.push(failure.to_string()),
         }
@@ -150,7 +149,7 @@ async fn all(options: &Options, server: Option<&Server>) -> Result<(), Failure> 
     let orders = orders::measure(&orders::Options::of(options), server).await;
     let orders = orders.map_err(|failure| failures.push(failure.to_string())).ok();
     print(
-        &Whole {
+        &FullReport {
             findings: options.report(findings),
             orders,
         },
@@ -163,7 +162,7 @@ async fn all(options: &Options, server: Option<&Server>) -> Result<(), Failure> 
     }
 }
 
-/// Says on standard error what is going on.
-fn say(what: &str) {
-    eprintln!("== {what}");
+/// Prints progress on standard error.
+fn say(message: &str) {
+    eprintln!("== {message}");
 }

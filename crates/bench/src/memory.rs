@@ -1,4 +1,4 @@
-//! How much memory the processes of a platform hold together: once they are ready, and while they are kept busy.
+//! Measures the memory of a platform's processes, idle and under load.
 
 use std::cell::Cell;
 use std::fs;
@@ -8,23 +8,23 @@ use tokio::sync::Mutex;
 
 use crate::load::Tally;
 use crate::options::Options;
-use crate::people::Person;
 use crate::platform::Platform;
 use crate::report::Finding;
 use crate::shop::Shop;
+use crate::users::User;
 use crate::wire::Wire;
 use crate::{Failure, cpu, say};
 
-/// They log in while others order.
-const PEOPLE: usize = 16;
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// The number of users who log in while buyers place orders.
+const USERS: usize = 16;
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(100);
 
 pub(crate) async fn measure(options: &Options) -> Result<Vec<Finding>, Failure> {
     say("memory: a platform for each round");
     let (mut idle, mut loaded) = (Vec::new(), Vec::new());
     for _ in 0..options.rounds {
         let platform = Platform::start(&options.stack.program()?, None).await?;
-        let stack = platform.pid().ok_or("the platform has ended")?;
+        let stack = platform.pid().ok_or("the platform has stopped")?;
         idle.push(Memory::of(stack)?);
         loaded.push(under_load(&platform, stack, options.each()).await?);
     }
@@ -34,7 +34,7 @@ pub(crate) async fn measure(options: &Options) -> Result<Vec<Finding>, Failure> 
         [
             Finding::new(format!("memory: {when}, resident"), "MB", &resident).at_most(goal),
             Finding::new(
-                format!("memory: {when}, what is shared counted once"),
+                format!("memory: {when}, shared memory counted once"),
                 "MB",
                 &shared_out,
             ),
@@ -43,13 +43,13 @@ pub(crate) async fn measure(options: &Options) -> Result<Vec<Finding>, Failure> 
     Ok(findings.into_iter().flatten().collect())
 }
 
-/// The most that was held while people ordered and logged in.
+/// The maximum during orders and logins.
 async fn under_load(platform: &Platform, stack: u32, duration: Duration) -> Result<Memory, Failure> {
     let shop = Shop::open(platform).await?;
-    let mut people = Vec::new();
-    for person in Person::register(platform, PEOPLE).await? {
-        people.push((
-            person.login(),
+    let mut users = Vec::new();
+    for user in User::register(platform, USERS).await? {
+        users.push((
+            user.login(),
             Mutex::new(Wire::open(platform.port("user-service")?).await?),
         ));
     }
@@ -58,7 +58,7 @@ async fn under_load(platform: &Platform, stack: u32, duration: Duration) -> Resu
     let (mut logins, mut orders) = (Tally::default(), Tally::default());
     let load = async {
         tokio::try_join!(
-            logins.add(&people, duration, log_in),
+            logins.add(&users, duration, log_in),
             orders.add(&shop.buyers, duration, async |buyer| shop.order(buyer).await),
         )
     };
@@ -75,27 +75,27 @@ async fn under_load(platform: &Platform, stack: u32, duration: Duration) -> Resu
 async fn watch(stack: u32, most: &Cell<Memory>) -> Result<(), Failure> {
     loop {
         most.set(most.get().or_more(Memory::of(stack)?));
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(SAMPLE_INTERVAL).await;
     }
 }
 
-/// What processes hold, in KiB.
+/// Memory of processes, in KiB.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Memory {
-    /// All that is in memory. What processes share, such as the program itself, counts for each.
+    /// Resident memory. Shared memory, such as the program itself, counts for each process.
     resident: u32,
-    /// The same, with what is shared divided between those who share it.
+    /// Resident memory, with shared memory divided among the processes that share it.
     shared_out: u32,
 }
 
 impl Memory {
-    /// Of a platform.
+    /// The memory of a platform.
     fn of(stack: u32) -> Result<Self, Failure> {
         let mut all = Self::default();
         for process in cpu::family(stack) {
             // proc_pid_smaps(5)
             let text = fs::read_to_string(format!("/proc/{process}/smaps_rollup"))?;
-            let of = Self::read(&text).ok_or("what a process holds can't be read")?;
+            let of = Self::read(&text).ok_or("the memory of a process can't be read")?;
             all = Self {
                 resident: all.resident + of.resident,
                 shared_out: all.shared_out + of.shared_out,
@@ -123,7 +123,7 @@ impl Memory {
     }
 }
 
-/// Of 1,000,000 bytes.
+/// Megabytes of 1,000,000 bytes.
 fn megabytes(kib: u32) -> f64 {
     f64::from(kib) * 1_024.0 / 1e6
 }
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_process_holds_is_read() {
+    fn the_memory_of_a_process_is_parsed() {
         let text = "55d0-7ffc ---p 00000000 00:00 0  [rollup]\nRss:     2048 kB\nPss:      512 kB\nPss_Dirty: 8 kB\n";
         assert_eq!(
             Memory::read(text),

@@ -1,4 +1,4 @@
-//! How much is measured, and of which program.
+//! Command line options that all benchmarks share.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,11 +12,11 @@ use crate::report::{Finding, Findings};
 pub(crate) struct Options {
     #[command(flatten)]
     pub stack: Stack,
-    /// How often everything is measured. What is compared takes turns within each round
+    /// The number of rounds. Compared measurements alternate within each round
     #[arg(long, value_name = "COUNT", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub rounds: u32,
-    /// For how long each thing is measured in each round
-    // A service closes what is idle for a minute, and while others have their turns, connections are.
+    /// The duration of each measurement in each round
+    // Services close connections that are idle for a minute, so the other measurements of a round must not take longer.
     #[arg(long, value_name = "SECONDS", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=20))]
     pub secs: u32,
     /// Print one JSON object
@@ -24,10 +24,10 @@ pub(crate) struct Options {
     pub json: bool,
 }
 
-/// Where the program is that is measured.
+/// The path of the measured program.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Stack {
-    /// The program `stack`; by default the one beside this program
+    /// The program `stack`; by default the one in the directory of this program
     #[arg(long, value_name = "PATH")]
     stack: Option<PathBuf>,
 }

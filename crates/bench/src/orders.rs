@@ -1,4 +1,4 @@
-//! Orders per second, how long they take, and what they cost, with few and with many orders in the table.
+//! Measures orders per second, their latency and their cost, with few and with many orders in the table.
 
 use std::num::NonZero;
 use std::time::Duration;
@@ -16,10 +16,10 @@ use crate::seed::seed;
 use crate::shop::{BUYERS, Shop};
 use crate::{Failure, say};
 
-/// Sizes take turns, so that whatever else goes on in the machine is shared between them.
+/// The sizes alternate in rounds, so that other activity on the machine affects all of them.
 const ROUND_SECONDS: u32 = 2;
-/// In each round, for the engine's own commits, and for each kind of list.
-const BESIDES: Duration = Duration::from_millis(600);
+/// In each round, the duration for the engine's commits and for each list.
+const SIDE_MEASUREMENT: Duration = Duration::from_millis(600);
 const WARM_UP: Duration = Duration::from_secs(1);
 const SIZES: [u32; 2] = [1_000, 1_000_000];
 
@@ -27,10 +27,10 @@ const SIZES: [u32; 2] = [1_000, 1_000_000];
 pub(crate) struct Options {
     #[command(flatten)]
     stack: Stack,
-    /// For how long orders are placed at each size of the table, in all
+    /// The total duration of orders at each size of the table
     #[arg(long, alias = "secs", value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u32).range(2..=600))]
     seconds: u32,
-    /// How many orders there are in the table before
+    /// The numbers of orders that the table has at first
     #[arg(
         long, value_name = "COUNT,…", value_delimiter = ',', default_values_t = SIZES,
         value_parser = clap::value_parser!(u32).range(1_000..=10_000_000),
@@ -42,7 +42,7 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// For as long as anything else.
+    /// With the total duration of the other benchmarks.
     pub(crate) fn of(options: &options::Options) -> Self {
         let seconds = (options.rounds * options.secs).max(ROUND_SECONDS);
         Self {
@@ -58,7 +58,7 @@ impl Options {
     }
 }
 
-/// Measures on SQLite, then on this server.
+/// Measures on SQLite, then on the server.
 pub(crate) async fn measure(options: &Options, server: Option<&Server>) -> Result<OrdersReport, Failure> {
     let mut engines = vec![measure_engine(options, None).await?];
     if server.is_some() {
@@ -84,11 +84,11 @@ async fn measure_engine(options: &Options, server: Option<&Server>) -> Result<En
     }
     say(&format!("{engine}: {} rounds", options.rounds()));
     for _ in 0..options.rounds() {
-        commits.measure(BESIDES).await?;
+        commits.measure(SIDE_MEASUREMENT).await?;
         for table in &mut tables {
             table.measure(server).await?;
         }
-        // None is always the one that comes after the commits.
+        // Rotate, so that no size always follows the commits.
         tables.rotate_left(1);
     }
     tables.sort_by_key(|table| table.size);
@@ -99,7 +99,7 @@ async fn measure_engine(options: &Options, server: Option<&Server>) -> Result<En
     Ok(EngineReport::new(engine, commits.per_second(), sizes))
 }
 
-/// A platform whose table of orders had this size, and what was measured there so far.
+/// A platform whose table had this number of orders at first, and its measurements so far.
 struct Table {
     size: u32,
     platform: Platform,
@@ -134,10 +134,10 @@ impl Table {
         })
     }
 
-    /// Has everybody order at once; then one after the other looks at lists.
+    /// All buyers place orders concurrently; then single clients read lists.
     async fn measure(&mut self, server: Option<&Server>) -> Result<(), Failure> {
         let Self { shop, platform, .. } = self;
-        let stack = platform.pid().ok_or("the platform has ended")?;
+        let stack = platform.pid().ok_or("the platform has stopped")?;
         let round = Duration::from_secs(ROUND_SECONDS.into());
         let before = cpu::used(stack, server);
         self.orders
@@ -149,11 +149,13 @@ impl Table {
         }
         let buyer = shop.buyers.get(..1).unwrap_or_default();
         self.own
-            .add(buyer, BESIDES, async |buyer| shop.look_at_own(buyer).await)
+            .add(buyer, SIDE_MEASUREMENT, async |buyer| shop.list_own(buyer).await)
             .await?;
         let admin = std::slice::from_ref(&shop.admin);
         self.pending
-            .add(admin, BESIDES, async |admin| shop.look_at_pending(admin).await)
+            .add(admin, SIDE_MEASUREMENT, async |admin| {
+                shop.list_pending(admin).await
+            })
             .await
     }
 

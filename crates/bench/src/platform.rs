@@ -1,4 +1,4 @@
-//! The program `stack`, with data of its own, while it runs.
+//! A running `stack` with fresh data.
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener};
@@ -18,30 +18,30 @@ use uuid::Uuid;
 use crate::Failure;
 use crate::database::Server;
 
-const READY_WITHIN: Duration = Duration::from_secs(60);
-/// Longer than the stack waits for its services.
-const GONE_WITHIN: Duration = Duration::from_secs(15);
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+/// Longer than `stack` waits for its services.
+const STOP_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// A platform that is ready. It ends when this is dropped.
+/// A ready platform. Dropping this stops it.
 #[derive(Debug)]
 pub(crate) struct Platform {
     stack: Child,
-    /// What it says. It may go on saying things.
+    /// Its standard output, kept open so that it can continue to write.
     output: Lines<BufReader<ChildStdout>>,
     port_base: u16,
     databases: Vec<(String, DatabaseUrl)>,
     directory: TempDir,
-    /// How long it took from its start until it was ready.
+    /// The time from the start until it was ready.
     pub(crate) started_in: Duration,
 }
 
 impl Platform {
-    /// Starts the program, with SQLite or with databases of its own on this server, and waits until it is ready.
+    /// Starts the program, on SQLite or with new databases on this server, and waits until it is ready.
     pub(crate) async fn start(stack: &Path, server: Option<&Server>) -> Result<Self, Failure> {
         Self::start_with(stack, server, &[]).await
     }
 
-    /// As [`start`](Self::start), with these variables.
+    /// Like [`start`](Self::start), with additional variables.
     pub(crate) async fn start_with(
         stack: &Path,
         server: Option<&Server>,
@@ -52,13 +52,13 @@ impl Platform {
         let port_base = free_port_base()?;
         let program = fs::canonicalize(stack).map_err(|error| format!("{}: {error}", stack.display()))?;
         let mut command = Command::new(program);
-        // Nothing of the environment, and of a `.env`, that this program was started in.
+        // Without the environment and the `.env` of this program.
         command.current_dir(&directory).env_clear().env("DATA_DIR", &data);
         command
             .env("PORT_BASE", port_base.to_string())
             .env("ACCESS_TOKEN_TTL", "1d")
             .env("RUST_LOG", "warn");
-        // What is measured is what hashing costs, and not how soon a guesser is stopped before it.
+        // Disables the throttle, which would refuse guesses before they are hashed.
         command.env("LOGIN_FREE_FAILURES", "1000000");
         command.envs(variables.iter().copied());
         let mut databases = Vec::new();
@@ -78,9 +78,9 @@ impl Platform {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(File::create(&log)?);
-        let begun = Instant::now();
+        let started = Instant::now();
         let mut stack = command.spawn()?;
-        let output = BufReader::new(stack.stdout.take().ok_or("a program without output")?).lines();
+        let output = BufReader::new(stack.stdout.take().ok_or("stack has no standard output")?).lines();
         let started_in = Duration::ZERO;
         let mut platform = Self {
             stack,
@@ -90,17 +90,17 @@ impl Platform {
             directory,
             started_in,
         };
-        match tokio::time::timeout(READY_WITHIN, platform.says_how_to_log_in()).await {
+        match tokio::time::timeout(START_TIMEOUT, platform.prints_how_to_log_in()).await {
             Ok(true) => {
-                platform.started_in = begun.elapsed();
+                platform.started_in = started.elapsed();
                 Ok(platform)
             }
             _ => Err(format!("the platform did not start:\n{}", fs::read_to_string(log)?).into()),
         }
     }
 
-    /// It does so once everything is ready.
-    async fn says_how_to_log_in(&mut self) -> bool {
+    /// Waits for the login instructions, which `stack` prints when all services are ready.
+    async fn prints_how_to_log_in(&mut self) -> bool {
         while let Ok(Some(line)) = self.output.next_line().await {
             if line.starts_with("Log in as ") {
                 return true;
@@ -119,19 +119,19 @@ impl Platform {
 
     pub(crate) fn port(&self, service: &str) -> Result<u16, Failure> {
         let register = Register::built_in();
-        let service = register.find(service).ok_or("there is no such service")?;
+        let service = register.find(service).ok_or("unknown service")?;
         Ok(service.port(self.port_base))
     }
 
-    /// Where a service keeps its data.
+    /// The database of a service.
     pub(crate) fn database(&self, service: &str) -> Result<&DatabaseUrl, Failure> {
         let database = self.databases.iter().find(|(name, _)| name == service);
         database
             .map(|(_, database)| database)
-            .ok_or_else(|| format!("there is no {service}").into())
+            .ok_or_else(|| format!("unknown service {service}").into())
     }
 
-    /// A file of `DATA_DIR`.
+    /// A file in `DATA_DIR`.
     pub(crate) fn data(&self, name: &str) -> PathBuf {
         self.directory.path().join("data").join(name)
     }
@@ -146,9 +146,9 @@ impl Drop for Platform {
         if pid.is_none_or(|pid| kill_process(pid, Signal::TERM).is_err()) {
             return;
         }
-        let begun = Instant::now();
+        let started = Instant::now();
         while matches!(self.stack.try_wait(), Ok(None)) {
-            if begun.elapsed() > GONE_WITHIN {
+            if started.elapsed() > STOP_TIMEOUT {
                 drop(self.stack.start_kill());
                 return;
             }
@@ -157,7 +157,7 @@ impl Drop for Platform {
     }
 }
 
-/// Below the ports that the system hands out by itself.
+/// A port base below the system's ephemeral ports.
 fn free_port_base() -> Result<u16, Failure> {
     let register = Register::built_in();
     for _ in 0..100 {
@@ -168,5 +168,5 @@ fn free_port_base() -> Result<u16, Failure> {
             return Ok(base);
         }
     }
-    Err("no ports are free".into())
+    Err("no free ports".into())
 }

@@ -1,4 +1,4 @@
-//! Refreshes a second, against the commits that the same engine makes by itself.
+//! Measures refreshes per second, compared with commits of the same engine alone.
 
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ use crate::commits::Commits;
 use crate::database::Server;
 use crate::load::Tally;
 use crate::options::Options;
-use crate::people::{Pair, Person};
 use crate::platform::Platform;
 use crate::report::Finding;
+use crate::users::{Pair, User};
 use crate::wire::Wire;
 use crate::{Failure, cpu, say};
 
@@ -32,13 +32,13 @@ async fn measure_engine(
     say(&format!("refresh: {SESSIONS} sessions on {engine}"));
     let platform = Platform::start(&options.stack.program()?, server).await?;
     let mut sessions = Vec::new();
-    for person in Person::register(&platform, SESSIONS).await? {
-        sessions.push(Session::open(&platform, &person).await?);
+    for user in User::register(&platform, SESSIONS).await? {
+        sessions.push(Session::open(&platform, &user).await?);
     }
     Tally::default()
         .add(&sessions, Duration::from_secs(1), Session::refresh)
         .await?;
-    let stack = platform.pid().ok_or("the platform has ended")?;
+    let stack = platform.pid().ok_or("the platform has stopped")?;
     let mut bare = Commits::open(server).await?;
     let (mut refreshes, mut commits, mut each_us) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..options.rounds {
@@ -67,13 +67,13 @@ async fn measure_engine(
     ])
 }
 
-/// Somebody's session, which they carry on with the newest token only.
+/// A session, refreshed with its newest token only.
 struct Session(Mutex<(Wire, Pair)>);
 
 impl Session {
-    async fn open(platform: &Platform, person: &Person) -> Result<Self, Failure> {
+    async fn open(platform: &Platform, user: &User) -> Result<Self, Failure> {
         let mut wire = Wire::open(platform.port("user-service")?).await?;
-        let pair = person.log_in(&mut wire).await?;
+        let pair = user.log_in(&mut wire).await?;
         Ok(Self(Mutex::new((wire, pair))))
     }
 

@@ -1,4 +1,4 @@
-//! What was measured, as tables or as JSON.
+//! Prints results as tables or as JSON.
 
 mod findings;
 mod orders;
@@ -12,14 +12,14 @@ pub(crate) use self::findings::{Finding, Findings};
 pub(crate) use self::orders::{EngineReport, Report as OrdersReport, SizeReport};
 use crate::Failure;
 
-/// All that can be measured, in one report.
+/// The results of all benchmarks.
 #[derive(Debug, Serialize)]
-pub(crate) struct Whole {
+pub(crate) struct FullReport {
     pub findings: Findings,
     pub orders: Option<OrdersReport>,
 }
 
-impl Display for Whole {
+impl Display for FullReport {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.findings)?;
         self.orders
@@ -38,13 +38,13 @@ pub(crate) fn print(report: &(impl Display + Serialize), as_json: bool) -> Resul
     Ok(())
 }
 
-/// Each column as wide as its widest cell.
+/// Writes rows in columns, each as wide as its widest cell.
 fn aligned(f: &mut Formatter<'_>, rows: &[Vec<String>]) -> fmt::Result {
     for row in rows {
         for (column, cell) in row.iter().enumerate() {
             let cells = rows.iter().filter_map(|row| row.get(column));
             let width = cells.map(|cell| cell.chars().count()).max().unwrap_or_default();
-            // What a row is about is text, and the rest are mostly numbers.
+            // The first column is text; the others are mostly numbers.
             if column == 0 {
                 write!(f, "{cell:<width$}")?
             } else {
@@ -56,7 +56,7 @@ fn aligned(f: &mut Formatter<'_>, rows: &[Vec<String>]) -> fmt::Result {
     Ok(())
 }
 
-/// With commas between the thousands.
+/// Formats an integer with commas between thousands.
 fn grouped(number: impl Display) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -74,7 +74,7 @@ mod tests {
     use super::grouped;
 
     #[test]
-    fn thousands_are_told_apart() {
+    fn thousands_are_separated_by_commas() {
         for (number, text) in [
             (7, "7"),
             (1_000, "1,000"),

@@ -1,4 +1,4 @@
-//! What it costs to protect a route: the processor time of a request, compared with that of one that anybody may send.
+//! Measures the processor time per request of a protected route, compared with a public one.
 
 use std::cell::Cell;
 use std::fs;
@@ -26,8 +26,8 @@ const CONNECTIONS: usize = 64;
 pub(crate) struct Route {
     #[command(flatten)]
     pub options: Options,
-    /// Measure nothing, but serve until interrupted, for another program that loads it: writes tokens for a day into this
-    /// directory, and prints a line of name, URL, file of tokens (`-` for none) and process id for each route
+    /// Measure nothing, and serve until interrupted, for another load generator: write tokens for a day into this directory, and
+    /// print a line of name, URL, file of tokens (`-` for none) and process id for each route
     #[arg(long, value_name = "DIRECTORY", conflicts_with = "json")]
     pub serve: Option<PathBuf>,
 }
@@ -44,7 +44,7 @@ pub(crate) async fn measure(options: &Options) -> Result<Vec<Finding>, Failure> 
     for service in &services {
         let algorithm = service.algorithm.name();
         say(&format!(
-            "route: {algorithm}, core {server_core} serves, core {load_core} asks"
+            "route: {algorithm}, server on core {server_core}, load on core {load_core}"
         ));
         let [open, protected] = [service.load(OPEN).await?, service.load(PROTECTED).await?];
         let (mut open_us, mut protected_us, mut busy) = (Vec::new(), Vec::new(), Vec::new());
@@ -86,7 +86,7 @@ pub(crate) async fn measure(options: &Options) -> Result<Vec<Finding>, Failure> 
     Ok(findings)
 }
 
-/// Serves until this is dropped.
+/// Serves until cancelled.
 pub(crate) async fn serve(directory: &Path) -> Result<(), Failure> {
     fs::create_dir_all(directory)?;
     let directory = fs::canonicalize(directory)?;
@@ -105,7 +105,7 @@ pub(crate) async fn serve(directory: &Path) -> Result<(), Failure> {
     std::future::pending().await
 }
 
-/// A service in a process of its own. It ends when this is dropped.
+/// A service in its own process. Dropping this stops it.
 struct Service {
     algorithm: Algorithm,
     tokens: PathBuf,
@@ -131,8 +131,14 @@ impl Service {
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()?;
-        let pid = process.id().ok_or("the service has ended")?;
-        let mut said = BufReader::new(process.stdout.take().ok_or("a program without output")?).lines();
+        let pid = process.id().ok_or("the service has stopped")?;
+        let mut said = BufReader::new(
+            process
+                .stdout
+                .take()
+                .ok_or("the service has no standard output")?,
+        )
+        .lines();
         let port = said
             .next_line()
             .await?
@@ -147,7 +153,7 @@ impl Service {
         })
     }
 
-    /// The load for one of its routes, which has been through all tokens once.
+    /// The load for a route. All tokens have been sent once.
     async fn load(&self, path: &str) -> Result<Load, Failure> {
         let tokens = fs::read_to_string(&self.tokens)?;
         let requests: Vec<_> = tokens.lines().map(|token| get(path, token)).collect();
@@ -168,18 +174,18 @@ impl Service {
     }
 }
 
-/// Many connections that ask for one path, with all tokens in turn.
+/// Connections that request one path, with all tokens in turn.
 struct Load {
     wires: Vec<Mutex<Wire>>,
     requests: Vec<String>,
     next: Cell<usize>,
 }
 
-/// What the service used.
+/// The cost at the service.
 struct Cost {
-    /// Processor time for each request, in microseconds.
+    /// Processor time per request, in microseconds.
     each_us: f64,
-    /// In percent of one core. Where it is not near 100, the load was the limit, and the service paid for waking up.
+    /// The use of the core in percent. If it is not near 100, the load is the limit, and the service pays for waking up.
     busy: f64,
 }
 

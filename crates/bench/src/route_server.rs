@@ -1,4 +1,4 @@
-//! A service with two routes that differ in who may call, and in nothing else. It runs in a process of its own, as services do.
+//! A service with two routes that differ only in their policies. It runs in its own process, as services do.
 
 use std::fs;
 use std::io::Write as _;
@@ -15,15 +15,15 @@ use utoipa::openapi::OpenApi;
 use crate::Failure;
 use crate::cores::OnCore;
 
-// Of one length: a request is as long as its path.
+// Paths of equal length, so that requests have equal length.
 pub(crate) const OPEN: &str = "/open";
 pub(crate) const PROTECTED: &str = "/mine";
 
 #[derive(Debug, Args)]
-pub(crate) struct Served {
+pub(crate) struct Options {
     #[arg(long)]
     pub algorithm: Algorithm,
-    /// Where to write the tokens, one a line
+    /// The file for the tokens, one per line
     #[arg(long)]
     pub tokens: PathBuf,
     #[arg(long)]
@@ -47,15 +47,15 @@ impl Algorithm {
     }
 }
 
-/// Writes the tokens, listens, says on which port, and serves until standard input closes.
-pub(crate) fn run(served: &Served) -> Result<(), Failure> {
-    // Before anything is started, so that there is one worker, and all threads stay.
-    let _here = OnCore::new(served.core)?;
-    let signer = match served.algorithm {
+/// Writes the tokens, prints the port, and serves until standard input closes.
+pub(crate) fn run(options: &Options) -> Result<(), Failure> {
+    // Pin before any thread starts, so that there is one worker and all threads stay on the core.
+    let _here = OnCore::new(options.core)?;
+    let signer = match options.algorithm {
         Algorithm::EdDsa => Signer::eddsa()?,
         Algorithm::Hs256 => Signer::hs256()?,
     };
-    fs::write(&served.tokens, signer.tokens()?.join("\n"))?;
+    fs::write(&options.tokens, signer.tokens()?.join("\n"))?;
     Telemetry::read(&mut Env::from_vars("bench", [("RUST_LOG", "warn")])).start();
     actix_web::rt::System::new().block_on(async {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;

@@ -1,5 +1,5 @@
-//! The orders of the past. They are put into the databases past the services, while these run: ordered one by one, a million of
-//! them would take longer than anybody waits.
+//! Inserts past orders directly into the databases while the services run. Placing a million orders through the services would take
+//! too long.
 
 use db::DatabaseUrl;
 use uuid::Uuid;
@@ -7,8 +7,8 @@ use uuid::Uuid;
 use crate::Failure;
 use crate::database::Connection;
 
-/// Puts so many orders of these products into the databases of order-service and inventory-service, of each product equally many.
-/// The stock itself stays as it is.
+/// Inserts this number of orders, evenly distributed over the products, into the databases of order-service and inventory-service.
+/// Leaves the stock unchanged.
 pub(crate) async fn seed(
     [orders, inventory]: [&DatabaseUrl; 2],
     products: &[Uuid],
@@ -18,7 +18,7 @@ pub(crate) async fn seed(
     let mut inventory_service = Connection::open(inventory).await?;
     let shares = u64::try_from(products.len())?;
     for (index, product) in (0..).zip(products) {
-        // One transaction for each: the services have to come in between.
+        // One transaction per chunk, so that the services can write in between.
         let share = index * u64::from(count) / shares + 1..=(index + 1) * u64::from(count) / shares;
         let past = Past::new(orders, (*share.start(), *share.end()), product);
         order_service.run(past.orders()).await?;
@@ -29,14 +29,14 @@ pub(crate) async fn seed(
     Ok(())
 }
 
-/// Some orders of the past: the table `past` of their numbers `n`, and what an engine makes of a number. Each order comes ten
-/// seconds after the one before, the first one in 2020.
+/// A chunk of past orders: a table `past` of their numbers `n`, and SQL expressions of `n` for an engine. The first order is in 2020,
+/// and each one is ten seconds after the previous one.
 struct Past {
     numbers: String,
     id: String,
     person: String,
     at: &'static str,
-    /// Ids of the two entries in the journal: they differ by `step`.
+    /// The ids of the two journal rows, which differ by `step`.
     entry: String,
     product: String,
 }
@@ -49,7 +49,7 @@ impl Past {
             "with recursive past (n) as (
                  select cast({first} as bigint) union all select n + 1 from past where n < {last})"
         );
-        // UUIDs of version 7: the time, then what tells those of one time apart.
+        // UUIDs of version 7: the time, then bits that make them unique.
         let (id, at, product): (fn(&str, &str) -> String, _, _) = match engine {
             DatabaseUrl::Sqlite(_) => (
                 |ms, rest| format!("unhex(format('%012x70008%015x', {ms}, {rest}))"),
@@ -67,7 +67,7 @@ impl Past {
         Self {
             numbers,
             id: id(AT_MS, "n"),
-            // Five thousand of them, in no order.
+            // Five thousand users, in scattered order.
             person: id("1577836800000", "(n * 7919 % 5000)"),
             at,
             entry: id(AT_MS, "(n * 2 + step)"),
@@ -75,7 +75,7 @@ impl Past {
         }
     }
 
-    /// Of fifty, one is pending, one each has become what else an order can become, and all others are fulfilled.
+    /// Of fifty orders, one each is pending, confirmed, rejected and cancelled; the others are fulfilled.
     fn orders(&self) -> String {
         let Self {
             numbers,
@@ -101,7 +101,7 @@ impl Past {
         )
     }
 
-    /// As if all had been fulfilled.
+    /// Reservations and journal rows, as if all orders were fulfilled.
     fn reservations(&self) -> String {
         let Self {
             numbers,
@@ -147,7 +147,7 @@ mod tests {
     };
 
     #[tokio::test]
-    async fn the_tables_of_the_services_take_the_past() {
+    async fn past_orders_fit_the_tables_of_the_services() {
         const STOCK: &str = "insert into stock (product_id, on_hand, reserved, version, updated_at)";
         let directory = tempfile::tempdir().unwrap();
         let server = Server::from_environment().await.unwrap();

@@ -1,4 +1,4 @@
-//! Tokens for services: how many a second, and how many a second of user-service's processor time.
+//! Measures service tokens per second, and per second of user-service's processor time.
 
 use std::fs;
 use std::time::Duration;
@@ -14,11 +14,11 @@ use crate::report::Finding;
 use crate::wire::{Wire, post};
 use crate::{Failure, cpu, say};
 
-/// Enough that user-service always has the next one to answer.
+/// Enough that user-service always has a pending request.
 const CONNECTIONS: usize = 16;
 
 pub(crate) async fn measure(options: &Options) -> Result<Vec<Finding>, Failure> {
-    say("service-token: order-service asks for tokens for inventory-service");
+    say("service-token: order-service requests tokens for inventory-service");
     let platform = Platform::start(&options.stack.program()?, None).await?;
     let secret = fs::read_to_string(platform.data("order-service-secret"))?;
     let credentials = STANDARD.encode(format!("order-service:{}", secret.trim_end()));
@@ -32,7 +32,7 @@ pub(crate) async fn measure(options: &Options) -> Result<Vec<Finding>, Failure> 
         wires.push(Mutex::new(Wire::open(platform.port("user-service")?).await?));
     }
     let ask = async |wire: &Mutex<Wire>| Ok(wire.lock().await.ask(&request).await?.status);
-    let stack = platform.pid().ok_or("the platform has ended")?;
+    let stack = platform.pid().ok_or("the platform has stopped")?;
     let used = || cpu::used_by_service(stack, "user-service");
 
     Tally::default().add(&wires, Duration::from_secs(1), ask).await?;

@@ -1,4 +1,4 @@
-//! What is bought, and those who buy it.
+//! Products and buyers.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use crate::platform::Platform;
 
 pub(crate) const BUYERS: usize = 16;
 const PRODUCTS: usize = 20;
-/// Nobody ever stands before empty shelves.
+/// More than all buyers can order.
 const ON_HAND: i64 = 1_000_000_000;
 const PASSWORD: &str = "correct horse battery";
 
-/// A shop on a platform, with everybody logged in.
+/// Products on a platform, and logged-in buyers.
 #[derive(Debug)]
 pub(crate) struct Shop {
     http: reqwest::Client,
@@ -25,7 +25,7 @@ pub(crate) struct Shop {
     pub admin: Token,
 }
 
-/// Somebody's access token.
+/// An access token.
 #[derive(Clone)]
 pub(crate) struct Token(String);
 
@@ -36,16 +36,16 @@ impl std::fmt::Debug for Token {
 }
 
 impl Shop {
-    /// Logs everybody in, and puts the products up.
+    /// Logs the buyers in, and creates the products.
     pub(crate) async fn open(platform: &Platform) -> Result<Self, Failure> {
         let http = reqwest::Client::builder()
             .no_proxy()
             .timeout(Duration::from_secs(30))
             .build()?;
-        let door = format!("{}/auth/login", platform.url("user-service")?);
+        let login_url = format!("{}/auth/login", platform.url("user-service")?);
         let log_in = async |email: &str, password: &str| {
             let pair = answer(
-                http.post(&door)
+                http.post(&login_url)
                     .json(&json!({"email": email, "password": password})),
             )
             .await?;
@@ -94,7 +94,7 @@ impl Shop {
         })
     }
 
-    /// Orders one of any product.
+    /// Orders one piece of a random product.
     pub(crate) async fn order(&self, buyer: &Token) -> Result<u16, Failure> {
         let key = Uuid::new_v4();
         let [random, ..] = *key.as_bytes();
@@ -104,13 +104,13 @@ impl Shop {
         status(request.header("idempotency-key", key.to_string()).json(&body)).await
     }
 
-    /// Looks at the first page of one's own orders.
-    pub(crate) async fn look_at_own(&self, buyer: &Token) -> Result<u16, Failure> {
+    /// Reads the first page of the buyer's orders.
+    pub(crate) async fn list_own(&self, buyer: &Token) -> Result<u16, Failure> {
         status(self.http.get(&self.orders).bearer_auth(&buyer.0)).await
     }
 
-    /// Looks at the first page of everybody's pending orders.
-    pub(crate) async fn look_at_pending(&self, admin: &Token) -> Result<u16, Failure> {
+    /// Reads the first page of all pending orders.
+    pub(crate) async fn list_pending(&self, admin: &Token) -> Result<u16, Failure> {
         status(
             self.http
                 .get(format!("{}?status=pending", self.orders))
@@ -134,5 +134,5 @@ async fn answer(request: RequestBuilder) -> Result<Value, Failure> {
 fn text(answer: &Value, field: &str) -> Result<String, Failure> {
     let text = answer.get(field).and_then(Value::as_str);
     text.map(str::to_owned)
-        .ok_or_else(|| format!("an answer without {field}").into())
+        .ok_or_else(|| format!("a response without {field}").into())
 }

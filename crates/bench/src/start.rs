@@ -1,4 +1,4 @@
-//! How long it takes from the start of the platform, with no data, until everything is ready.
+//! Measures the time from the start of the platform, without data, until all services are ready.
 
 use crate::database::Server;
 use crate::options::Options;

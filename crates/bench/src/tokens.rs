@@ -1,5 +1,5 @@
-//! Tokens as user-service makes them, and a verifier as every service has it, with keys of this program's own. The feature
-//! `testing` of `auth` could sign too, but with it the crate is not the one that is released.
+//! Tokens like those of user-service, and a verifier like that of every service, with keys of this program. The feature `testing` of
+//! `auth` could sign too, but it would change the measured crate.
 
 use std::rc::Rc;
 
@@ -15,13 +15,13 @@ use uuid::Uuid;
 
 use crate::Failure;
 
-/// How many tokens are live at once, and how many were taken back.
+/// The number of valid tokens, and of revocations.
 pub const COUNT: usize = 10_000;
 
 const ISSUER: &str = "http://localhost:8080";
 const AUDIENCE: &str = "platform";
-/// The longest that user-service gives, in seconds: a day.
-const LIFE: i64 = 86_400;
+/// The longest lifetime that user-service allows, in seconds: a day.
+const LIFETIME: i64 = 86_400;
 const KEY_ID: &str = "4a3c6f0e-5f0b-4f6e-9a57-2d8f6a1f3b9c";
 
 /// Signs tokens.
@@ -32,11 +32,11 @@ pub struct Signer {
     bare_check: BareCheck,
 }
 
-/// Whether bytes are signed, by the cryptographic library alone: what was signed, then the signature's own bytes.
+/// Checks a signature with the cryptographic library alone. The arguments are the signed bytes and the signature.
 pub type BareCheck = Rc<dyn Fn(&[u8], &[u8]) -> bool>;
 
 impl Signer {
-    /// Signs with a key pair, as user-service does unless told otherwise.
+    /// Signs with a key pair, the default of user-service.
     pub fn eddsa() -> Result<Self, Failure> {
         let pair = Ed25519KeyPair::generate()?;
         let public = ParsedPublicKey::new(&ED25519, pair.public_key())?;
@@ -52,7 +52,7 @@ impl Signer {
         })
     }
 
-    /// Signs with a secret, as user-service does that was given `JWT_SECRET`.
+    /// Signs with a shared secret, as user-service does with `JWT_SECRET`.
     pub fn hs256() -> Result<Self, Failure> {
         let text = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
         let secret = SharedSecret::new(SecretString::from(text))?;
@@ -65,26 +65,26 @@ impl Signer {
         })
     }
 
-    /// The check of a signature by itself.
+    /// The signature check alone.
     #[must_use]
     pub fn bare_check(&self) -> BareCheck {
         Rc::clone(&self.bare_check)
     }
 
-    /// [`COUNT`] tokens, each somebody else's.
+    /// [`COUNT`] tokens of different users.
     pub fn tokens(&self) -> Result<Vec<String>, Failure> {
         let now = Clock::system().unix();
         let sign = |_| {
             Ok(jsonwebtoken::encode(
                 &self.header,
-                &somebody(now),
+                &claims_of_a_user(now),
                 &self.encoding,
             )?)
         };
         (0..COUNT).map(sign).collect()
     }
 
-    /// A verifier that has seen no token yet.
+    /// A verifier with an empty cache.
     #[must_use]
     pub fn verifier(&self, revocations: &Revocations) -> Verifier {
         Verifier::builder("product-service", ISSUER, Keys::fixed(self.keys.clone()))
@@ -94,11 +94,11 @@ impl Signer {
     }
 }
 
-/// [`COUNT`] acts of taking back, sessions and people by turns; none of them concerns a token of a [`Signer`].
+/// [`COUNT`] revocations, of sessions and users in alternation. None affects a token of a [`Signer`].
 #[must_use]
 pub fn revocations() -> Revocations {
     let clock = Clock::system();
-    let expires_at = clock.unix() + LIFE;
+    let expires_at = clock.unix() + LIFETIME;
     let revocations = Revocations::new(clock, Revocations::DEFAULT_CAPACITY);
     for number in 0..COUNT {
         let id = Uuid::new_v4();
@@ -123,13 +123,13 @@ fn header(algorithm: Algorithm, key_id: Option<&str>) -> Header {
     }
 }
 
-fn somebody(now: i64) -> Claims {
+fn claims_of_a_user(now: i64) -> Claims {
     let id = Uuid::new_v4();
     Claims {
         iss: ISSUER.to_owned(),
         sub: id.to_string(),
         aud: vec![AUDIENCE.to_owned()],
-        exp: now + LIFE,
+        exp: now + LIFETIME,
         nbf: None,
         iat: now,
         jti: Uuid::new_v4().to_string(),

@@ -1,5 +1,5 @@
-//! The ways to verify a token that are compared: the bare check of its signature by aws-lc-rs, and a service's verifier, of a
-//! token that it has seen before and of one that it has not.
+//! The compared ways to verify a token: the signature check alone by aws-lc-rs, and the verifier of a service, with a cached token and
+//! with one that is first seen.
 
 use std::time::{Duration, Instant};
 
@@ -10,42 +10,42 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::Failure;
 use crate::tokens::{BareCheck, COUNT, Signer, revocations};
 
-/// The clock is asked once for so many tokens.
+/// The number of tokens between two reads of the clock.
 const BATCH: u32 = 500;
 
-/// One way to verify tokens. It visits [`COUNT`] of them in turn, so that each is as cold as in a service with so many callers.
+/// One way to verify tokens. It visits [`COUNT`] tokens in turn, so that each is as cold in the caches as with that many callers.
 pub struct Verification {
     name: &'static str,
-    /// Whether the token of this number is good.
+    /// Verifies the token with this number.
     verifies: Verifies,
     next: usize,
 }
 
 impl Verification {
-    /// What it is called. The first word is the algorithm.
+    /// Its name. The first word is the algorithm.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// How long the next so many tokens take.
+    /// The time for this number of tokens.
     ///
     /// # Panics
-    /// When one is refused: all are good.
+    /// If a token is refused, because all are valid.
     pub fn time(&mut self, count: u64) -> Duration {
-        let begun = Instant::now();
+        let started = Instant::now();
         for _ in 0..count {
             assert!(
                 (self.verifies)(self.next),
-                "{}: a good token was refused",
+                "{}: a valid token was refused",
                 self.name
             );
             self.next = (self.next + 1) % COUNT;
         }
-        begun.elapsed()
+        started.elapsed()
     }
 
-    /// What one token costs, in nanoseconds, measured for at least this long.
+    /// The time per token in nanoseconds, measured for at least this duration.
     pub fn nanoseconds(&mut self, at_least: Duration) -> f64 {
         let (mut elapsed, mut batches) = (Duration::ZERO, 0_u32);
         while elapsed < at_least {
@@ -56,7 +56,7 @@ impl Verification {
     }
 }
 
-/// All ways, of each algorithm three: the bare signature, a token seen before, one first seen.
+/// All ways, three per algorithm: the signature check alone, a cached token, a token first seen.
 pub fn all() -> Result<[[Verification; 3]; 2], Failure> {
     let revocations = revocations();
     let hs256 = [
@@ -85,21 +85,22 @@ fn of(
     for token in &tokens {
         verifier
             .verify_with_held_keys(token)
-            .map_err(|refusal| format!("a good token: {refusal:?}"))?;
+            .map_err(|refusal| format!("a valid token was refused: {refusal:?}"))?;
     }
-    let [bare, cached, first_seen] = names;
+    let [bare_name, cached_name, first_seen_name] = names;
     let way = |name, verifies| Verification {
         name,
         verifies,
         next: 0,
     };
     Ok([
-        way(bare, bare_signature(signer.bare_check(), &tokens)?),
-        way(cached, seen_before(verifier, tokens.clone())),
-        way(first_seen, never_seen(signer, revocations.clone(), tokens)),
+        way(bare_name, bare_signature(signer.bare_check(), &tokens)?),
+        way(cached_name, cached(verifier, tokens.clone())),
+        way(first_seen_name, first_seen(signer, revocations.clone(), tokens)),
     ])
 }
 
+/// Verifies the token with this number.
 type Verifies = Box<dyn FnMut(usize) -> bool>;
 
 fn bare_signature(check: BareCheck, tokens: &[String]) -> Result<Verifies, Failure> {
@@ -114,13 +115,12 @@ fn bare_signature(check: BareCheck, tokens: &[String]) -> Result<Verifies, Failu
     }))
 }
 
-fn seen_before(verifier: Verifier, tokens: Vec<String>) -> Verifies {
+fn cached(verifier: Verifier, tokens: Vec<String>) -> Verifies {
     Box::new(move |number| accepts(&verifier, &tokens, number))
 }
 
-/// Forgets all tokens before it visits the first one again. That counts too, as forgetting does where more tokens come than a
-/// cache holds.
-fn never_seen(signer: Signer, revocations: Revocations, tokens: Vec<String>) -> Verifies {
+/// Empties the cache before it visits the first token again. That time counts, as evictions do with more tokens than a cache holds.
+fn first_seen(signer: Signer, revocations: Revocations, tokens: Vec<String>) -> Verifies {
     let mut verifier = signer.verifier(&revocations);
     Box::new(move |number| {
         if number == 0 {
@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_way_takes_every_token_and_goes_round() {
+    fn every_way_accepts_every_token_repeatedly() {
         for mut verification in all().unwrap().into_iter().flatten() {
             assert!(verification.time(COUNT as u64 + 1) > Duration::ZERO);
             assert_eq!(verification.next, 1, "{}", verification.name());

@@ -1,4 +1,4 @@
-//! What it costs to verify a token, against the bare check of its signature.
+//! Measures verifying a token, compared with the signature check alone.
 
 use std::time::Duration;
 
@@ -10,15 +10,15 @@ use crate::options::Options;
 use crate::report::Finding;
 use crate::{Failure, cores, say};
 
-/// With `--lines`: how many lines each way has, and how long it is measured for one.
+/// With `--lines`: the number of lines per way, and the duration of each.
 const LINES: usize = 5;
-const FOR_A_LINE: Duration = Duration::from_millis(300);
+const LINE_DURATION: Duration = Duration::from_millis(300);
 
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
     #[command(flatten)]
     pub options: Options,
-    /// Print lines of name, nanoseconds and `ns`, with tabs between, for a program that compares them with others'
+    /// Print lines of name, nanoseconds and `ns`, separated by tabs
     #[arg(long, conflicts_with = "json")]
     pub lines: bool,
 }
@@ -44,7 +44,7 @@ pub(crate) fn measure(options: &Options) -> Result<Vec<Finding>, Failure> {
             Finding::new(format!("verify: {}", bare_way.name()), "ns", &bare),
             Finding::new(format!("verify: {}", cached_way.name()), "ns", &cached).at_most(300.0),
             Finding::new(format!("verify: {}", first_seen_way.name()), "ns", &first_seen),
-            // HMAC costs less than reading the claims, so there it is no measure of what was added.
+            // HMAC costs less than parsing the claims, so this ratio has no goal.
             if bare_way.name().starts_with("EdDSA") {
                 ratio.at_most(1.1)
             } else {
@@ -55,13 +55,13 @@ pub(crate) fn measure(options: &Options) -> Result<Vec<Finding>, Failure> {
     Ok(findings)
 }
 
-/// The lines of our own ways.
+/// Prints the lines of `--lines`.
 pub(crate) fn print_lines() -> Result<(), Failure> {
     let mut algorithms = verification::all()?;
     for _ in 0..LINES {
         for [_, ours @ ..] in &mut algorithms {
             for way in ours {
-                println!("{}\t{:.1}\tns", way.name(), way.nanoseconds(FOR_A_LINE));
+                println!("{}\t{:.1}\tns", way.name(), way.nanoseconds(LINE_DURATION));
             }
         }
     }

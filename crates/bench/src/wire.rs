@@ -1,5 +1,4 @@
-//! Just enough of HTTP/1.1 to ask a service on this machine and to read its answer. A whole client costs several times what is
-//! measured, and would be the limit.
+//! A minimal HTTP/1.1 client for services on this machine. A full client would cost several times the measured work and be the limit.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -9,18 +8,18 @@ use tokio::net::TcpStream;
 
 use crate::Failure;
 
-const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A connection that is kept.
+/// A persistent connection.
 #[derive(Debug)]
 pub(crate) struct Wire {
     stream: TcpStream,
     received: Vec<u8>,
 }
 
-/// A whole answer.
+/// A response.
 #[derive(Debug)]
-pub(crate) struct Answer<'w> {
+pub(crate) struct Response<'w> {
     pub status: u16,
     pub body: &'w [u8],
 }
@@ -35,14 +34,14 @@ impl Wire {
         })
     }
 
-    /// Sends a whole request, and waits for the whole answer.
-    pub(crate) async fn ask(&mut self, request: &str) -> Result<Answer<'_>, Failure> {
-        let head = tokio::time::timeout(ANSWERED_WITHIN, self.exchange(request)).await??;
+    /// Sends a request, and reads the response.
+    pub(crate) async fn ask(&mut self, request: &str) -> Result<Response<'_>, Failure> {
+        let head = tokio::time::timeout(RESPONSE_TIMEOUT, self.exchange(request)).await??;
         let body = self
             .received
             .get(head.body..head.body + head.length)
             .unwrap_or_default();
-        Ok(Answer {
+        Ok(Response {
             status: head.status,
             body,
         })
@@ -53,7 +52,7 @@ impl Wire {
         self.received.clear();
         loop {
             if self.stream.read_buf(&mut self.received).await? == 0 {
-                return Err("a connection was closed before the answer".into());
+                return Err("the connection was closed before the response".into());
             }
             match Head::read(&self.received)? {
                 Some(head) if self.received.len() >= head.body + head.length => return Ok(head),
@@ -63,17 +62,17 @@ impl Wire {
     }
 }
 
-/// What stands before an answer's body.
+/// The head of a response.
 #[derive(Debug, PartialEq, Eq)]
 struct Head {
     status: u16,
-    /// Where the body begins, and how long it is.
+    /// The offset and the length of the body.
     body: usize,
     length: usize,
 }
 
 impl Head {
-    /// Reads the head of an answer, if all of it is there.
+    /// Parses the head of a response, if it is complete.
     fn read(received: &[u8]) -> Result<Option<Self>, Failure> {
         const END: &[u8] = b"\r\n\r\n";
         let Some(end) = received.windows(END.len()).position(|bytes| bytes == END) else {
@@ -90,7 +89,7 @@ impl Head {
             if name.eq_ignore_ascii_case("content-length") {
                 length = value.trim().parse()?;
             } else if name.eq_ignore_ascii_case("transfer-encoding") {
-                return Err("an answer whose length is not said".into());
+                return Err("a response without a content length".into());
             }
         }
         Ok(Some(Self {
@@ -101,17 +100,17 @@ impl Head {
     }
 }
 
-/// A request for something.
+/// A GET request.
 pub(crate) fn get(path: &str, token: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {token}\r\n\r\n")
 }
 
-/// A request with a JSON body.
+/// A POST request with a JSON body.
 pub(crate) fn post_json(path: &str, body: &serde_json::Value) -> String {
     post(path, "content-type: application/json", &body.to_string())
 }
 
-/// A request with a body, and with these further lines in its head.
+/// A POST request with a body and additional header lines.
 pub(crate) fn post(path: &str, lines: &str, body: &str) -> String {
     let length = body.len();
     format!("POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n{lines}\r\ncontent-length: {length}\r\n\r\n{body}")
@@ -122,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_read_once_its_head_is_there() {
+    fn a_response_is_parsed_when_its_head_is_complete() {
         let answer = b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\nx: y:z\r\n\r\n{}";
         let whole = Head {
             status: 201,
@@ -140,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_without_a_body_has_none_and_one_of_unknown_length_is_refused() {
+    fn a_204_has_no_body_and_an_unknown_length_is_refused() {
         let head = Head::read(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap().unwrap();
         assert_eq!((head.status, head.length), (204, 0));
         assert!(Head::read(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").is_err());

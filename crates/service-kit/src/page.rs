@@ -145,6 +145,7 @@ pub struct Page<T> {
     /// The items, newest first.
     pub items: Vec<T>,
     /// The `cursor` of the next page. Null on the last page.
+    #[schema(required = true)]
     pub next_cursor: Option<String>,
 }
 

@@ -41,6 +41,11 @@ pub trait Problem: std::error::Error {
         Map::new()
     }
 
+    /// The challenge of a 401 that has nothing to do with access tokens (RFC 9110 §11.6.1).
+    fn challenge(&self) -> Option<HeaderValue> {
+        None
+    }
+
     /// Seconds after which the client may try again (RFC 9110 §10.2.3). A response with 503 says 1 second if this is `None`.
     fn retry_after(&self) -> Option<u32> {
         None
@@ -108,6 +113,10 @@ pub fn respond(problem: &impl Problem) -> HttpResponse {
     if code == "forbidden"
         && let Some(challenge) = (AuthError::Forbidden { scope: None }).challenge()
     {
+        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    }
+
+    if let Some(challenge) = problem.challenge() {
         response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     }
 

@@ -1,4 +1,4 @@
-//! One service, as a process that is watched over.
+//! Supervises one service process.
 
 use std::io;
 use std::process::{ExitStatus, Stdio};
@@ -7,21 +7,21 @@ use std::time::{Duration, Instant};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::watch;
 
-use crate::config::Configured;
+use crate::config::ServiceConfig;
 
-/// Whoever ran for this long has not failed at starting.
+/// A service that ran for this long has started successfully; the next restart begins with the shortest delay.
 const SETTLED: Duration = Duration::from_secs(10);
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+const FIRST_DELAY: Duration = Duration::from_millis(100);
+const MAX_DELAY: Duration = Duration::from_secs(5);
 /// How long a service may take to stop before it is killed.
 const GRACE: Duration = Duration::from_secs(12);
 
-/// How far the platform is.
+/// The state of the platform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// Not everything was ready once: what dies now will not start, however often it is tried.
+    /// Not all services have been ready yet. A service that dies now can't start, so it is not restarted.
     Starting,
-    /// What dies now is started again.
+    /// A service that dies is restarted.
     Running,
     Stopping,
 }
@@ -33,14 +33,14 @@ pub(crate) struct FailedToStart {
     pub status: Option<ExitStatus>,
 }
 
-/// Runs a service until the platform stops, and starts it again whenever it dies.
+/// Runs a service until the platform stops, and restarts it when it dies.
 pub(crate) async fn keep_running(
-    service: Configured,
+    service: ServiceConfig,
     mut phase: watch::Receiver<Phase>,
 ) -> Result<(), FailedToStart> {
-    let mut pause = FIRST_PAUSE;
+    let mut delay = FIRST_DELAY;
     loop {
-        let begun = Instant::now();
+        let started = Instant::now();
         let status = match spawn(&service) {
             Ok((mut child, input)) => tokio::select! {
                 status = child.wait() => status.ok(),
@@ -50,7 +50,7 @@ pub(crate) async fn keep_running(
                 }
             },
             Err(error) => {
-                tracing::error!(service = service.name, %error, "can't be started");
+                tracing::error!(service = service.name, %error, "can't start");
                 None
             }
         };
@@ -60,33 +60,32 @@ pub(crate) async fn keep_running(
                 status,
             });
         }
-        pause = if begun.elapsed() > SETTLED {
-            FIRST_PAUSE
+        delay = if started.elapsed() > SETTLED {
+            FIRST_DELAY
         } else {
-            (pause * 2).min(LONGEST_PAUSE)
+            (delay * 2).min(MAX_DELAY)
         };
         let how = status.map_or_else(|| "died".to_owned(), |status| format!("died ({status})"));
-        tracing::error!(service = service.name, "{how}; starting it again in {pause:?}");
+        tracing::error!(service = service.name, "{how}; restarting in {delay:?}");
         tokio::select! {
-            () = tokio::time::sleep(pause) => {}
+            () = tokio::time::sleep(delay) => {}
             () = stopping(&mut phase) => return Ok(()),
         }
     }
 }
 
 async fn stopping(phase: &mut watch::Receiver<Phase>) {
-    // Whoever would tell being gone means the same.
+    // An error means that the sender is gone, so the platform is stopping too.
     drop(phase.wait_for(|phase| *phase == Phase::Stopping).await);
 }
 
-fn spawn(service: &Configured) -> io::Result<(Child, Option<ChildStdin>)> {
-    // The program that is running, also where a build has put another in its place.
+fn spawn(service: &ServiceConfig) -> io::Result<(Child, Option<ChildStdin>)> {
     let mut command = Command::new(program());
     command
         .args(["service", &service.name])
         .envs(&service.variables)
-        // It ends when this pipe closes, however this program dies; and an interrupt from the terminal is this program's to
-        // handle.
+        // The service stops when this pipe closes, even if this process is killed. In its own process group it does not receive
+        // Ctrl-C from the terminal, which this process handles.
         .stdin(Stdio::piped())
         .process_group(0);
     let mut child = command.spawn()?;
@@ -94,6 +93,7 @@ fn spawn(service: &Configured) -> io::Result<(Child, Option<ChildStdin>)> {
     Ok((child, input))
 }
 
+/// The running program, even if a build has replaced its file.
 #[cfg(target_os = "linux")]
 fn program() -> std::path::PathBuf {
     "/proc/self/exe".into()
@@ -104,16 +104,16 @@ fn program() -> std::path::PathBuf {
     std::env::current_exe().unwrap_or_else(|_| "stack".into())
 }
 
-async fn stop(service: &Configured, mut child: Child, input: Option<ChildStdin>) {
+async fn stop(service: &ServiceConfig, mut child: Child, input: Option<ChildStdin>) {
     drop(input);
     if tokio::time::timeout(GRACE, child.wait()).await.is_err() {
-        tracing::warn!(service = service.name, "did not stop in time and is killed");
+        tracing::warn!(service = service.name, "did not stop in time; killing it");
         drop(child.kill().await);
     }
 }
 
-/// In a service's own process: ends it once the stack has been gone for as long as a service may take to stop. It stops by
-/// itself in that time, unless it is still waiting for its database and does not listen.
+/// Runs in a service's process: exits when standard input has been closed for [`GRACE`]. The service normally stops earlier by
+/// itself, but not while it waits for its database and does not listen yet.
 pub(crate) fn end_with_parent() {
     std::thread::spawn(|| {
         drop(io::copy(&mut io::stdin(), &mut io::sink()));

@@ -1,6 +1,7 @@
-//! What the platform is told, and what is made up where it is not told.
+//! Reads the platform's configuration, and generates the secrets that it lacks.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -17,56 +18,63 @@ const USER_SERVICE: &str = "user-service";
 #[derive(Debug)]
 pub(crate) struct Config {
     pub telemetry: Telemetry,
-    pub services: Vec<Configured>,
-    /// A PostgreSQL server, on which each service gets a database of its own.
+    pub services: Vec<ServiceConfig>,
+    /// A PostgreSQL server, on which each service gets its own database.
     pub server: Option<Url>,
     pub data_dir: PathBuf,
     pub admin: Option<GeneratedAdmin>,
 }
 
-/// A service, as it is going to be started.
+/// The configuration of one service.
 #[derive(Clone, Debug)]
-pub(crate) struct Configured {
+pub(crate) struct ServiceConfig {
     pub name: String,
     prefix: String,
-    pub port: u16,
-    /// Whether it was told of a database that is not the others' server's.
+    /// The address on which the service listens.
+    pub listen: SocketAddr,
+    /// Whether the service has a `<SERVICE>_DATABASE_URL`, so that it needs no database on the common server.
     pub has_own_database: bool,
-    /// Variables for it alone, on top of this program's own environment.
+    /// Variables for this service only, in addition to the environment of this process.
     pub variables: BTreeMap<String, String>,
 }
 
-impl Configured {
+impl ServiceConfig {
     pub(crate) fn set(&mut self, variable: &str, value: impl Into<String>) {
         self.variables
             .insert(format!("{}_{variable}", self.prefix), value.into());
     }
 
+    /// The URL at which programs on this machine reach the service.
     pub(crate) fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        let ip = match self.listen.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        format!("http://{}", SocketAddr::new(ip, self.listen.port()))
     }
 }
 
-/// The first admin, where nobody was named.
+/// The generated first admin, if the environment names none.
 #[derive(Debug)]
 pub(crate) struct GeneratedAdmin {
     pub email: &'static str,
     pub password_file: PathBuf,
-    /// The password, if it was made just now.
+    /// The password, if this start generated it.
     pub fresh_password: Option<SecretString>,
 }
 
 /// Why the platform can't be configured.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
-    #[error("the configuration is not valid:\n{0}")]
+    #[error("the configuration is invalid:\n{0}")]
     Invalid(#[from] ConfigErrors),
     #[error(transparent)]
     Generated(#[from] GeneratedError),
 }
 
 impl Config {
-    /// Reads the environment, and makes up what is missing into `DATA_DIR`.
+    /// Reads the environment, and generates missing secrets in `DATA_DIR`.
     pub(crate) fn read() -> Result<(Self, Generated), ConfigError> {
         let mut env = Env::load("stack");
         let settings = Settings::read(&mut env, "stack");
@@ -76,7 +84,7 @@ impl Config {
         let register = Register::built_in();
         let services = register
             .iter()
-            .map(|service| configured(&mut env, service, port_base))
+            .map(|service| service_config(&mut env, service, settings.listen.ip(), port_base))
             .collect();
         let config = Self {
             telemetry,
@@ -86,25 +94,48 @@ impl Config {
             admin: None,
         };
         let mut config = env.finish(config)?;
+
+        config.set_neighbour_urls()?;
         let missing = Missing::read(&config.services)?;
         let generated = Generated::open(&config.data_dir)?;
-        config.make_up(&missing, &generated)?;
+        config.generate(&missing, &generated)?;
         Ok((config, generated))
     }
 
-    fn make_up(&mut self, missing: &Missing, generated: &Generated) -> Result<(), ConfigError> {
+    /// Gives each service the URLs of the others that its environment lacks. Services expect one another at 127.0.0.1, where
+    /// they don't listen with another `BIND`.
+    fn set_neighbour_urls(&mut self) -> Result<(), ConfigErrors> {
+        let urls: Vec<_> = self
+            .services
+            .iter()
+            .map(|service| (format!("{}_URL", service.prefix), service.url()))
+            .collect();
+        for service in &mut self.services {
+            let mut env = Env::load(&service.name);
+            for (variable, url) in &urls {
+                if env.text(variable).is_none() {
+                    service.set(variable, url);
+                }
+            }
+            env.finish(())?;
+        }
+        Ok(())
+    }
+
+    fn generate(&mut self, missing: &Missing, generated: &Generated) -> Result<(), ConfigError> {
         let mut secret_files = Vec::new();
         for service in self
             .services
             .iter_mut()
-            .filter(|service| missing.clients.contains(&service.name))
+            .filter(|service| missing.client_secrets.contains(&service.name))
         {
-            // Without a character that HTTP Basic would want encoded: people call with it too.
+            // base64url needs no encoding in HTTP Basic, which makes the secret easy to use with curl.
             let secret = generated.secret(&format!("{}-secret", service.name), 32, &URL_SAFE_NO_PAD)?;
             let file = secret.file.to_string_lossy().into_owned();
             service.set("SECRET_FILE", &file);
             secret_files.push((format!("{}_SECRET_FILE", service.prefix), file));
         }
+
         let Some(service) = self
             .services
             .iter_mut()
@@ -133,53 +164,55 @@ impl Config {
     }
 }
 
-/// What nobody was told.
+/// The secrets that the environment lacks.
 struct Missing {
     key: bool,
     admin: bool,
-    /// The services of whose secret neither they nor user-service were told.
-    clients: Vec<String>,
+    /// The services whose client secret neither they nor user-service have.
+    client_secrets: Vec<String>,
 }
 
 impl Missing {
-    /// Looks as each service will, so that its own form of a variable counts too.
-    fn read(services: &[Configured]) -> Result<Self, ConfigErrors> {
+    /// Reads the environment as each service will, so that variables with a service's prefix count too.
+    fn read(services: &[ServiceConfig]) -> Result<Self, ConfigErrors> {
         let mut user_service = Env::load(USER_SERVICE);
         let mut missing = Self {
             key: user_service.secret("KEY_ENCRYPTION_KEY").is_none(),
             admin: user_service.text("ADMIN_EMAIL").is_none()
                 & user_service.secret("ADMIN_PASSWORD").is_none(),
-            clients: Vec::new(),
+            client_secrets: Vec::new(),
         };
         for service in services.iter().filter(|service| service.name != USER_SERVICE) {
-            let mut itself = Env::load(&service.name);
+            let mut env = Env::load(&service.name);
             let variable = format!("{}_SECRET", service.prefix);
-            if itself.secret(&variable).is_none() & user_service.secret(&variable).is_none() {
-                missing.clients.push(service.name.clone());
+            if env.secret(&variable).is_none() & user_service.secret(&variable).is_none() {
+                missing.client_secrets.push(service.name.clone());
             }
-            itself.finish(())?;
+            env.finish(())?;
         }
-        // What was given and can't be read is not missing.
+        // A secret file that can't be read is an error, and not a missing secret.
         user_service.finish(missing)
     }
 }
 
-fn configured(env: &mut Env, service: &RegisteredService, port_base: u16) -> Configured {
+fn service_config(env: &mut Env, service: &RegisteredService, bind: IpAddr, port_base: u16) -> ServiceConfig {
     let prefix = service.variable_prefix();
+    let bind = env.parse(&format!("{prefix}_BIND"), bind, "an IP address");
+    let listen = SocketAddr::new(bind, service.port(port_base));
     let has_own_database = env.secret(&format!("{prefix}_DATABASE_URL")).is_some();
-    let (name, port) = (service.name.clone(), service.port(port_base));
-    let mut configured = Configured {
-        name,
+    let mut config = ServiceConfig {
+        name: service.name.clone(),
         prefix,
-        port,
+        listen,
         has_own_database,
         variables: BTreeMap::new(),
     };
-    configured.set("PORT", port.to_string());
-    configured
+    config.set("BIND", bind.to_string());
+    config.set("PORT", listen.port().to_string());
+    config
 }
 
-/// `DATABASE_URL`, for all services together, can only be a server: no two of them may share a database.
+/// The server in `DATABASE_URL`. It must not name a database, because services must not share one.
 fn server(env: &mut Env) -> Option<Url> {
     let text = env.secret("DATABASE_URL")?;
     let url = Url::parse(text.expose_secret()).ok();
@@ -188,8 +221,33 @@ fn server(env: &mut Env) -> Option<Url> {
     });
     if server.is_none() {
         let form = "must name a PostgreSQL server and no database, such as `postgres://<user>:<password>@<host>`: each \
-                    service gets a database of its own (or its own `<SERVICE>_DATABASE_URL`)";
+                    service gets its own database there (or set `<SERVICE>_DATABASE_URL` for each service)";
         env.problem("DATABASE_URL", form);
     }
     server
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_url_of_a_service_has_an_address_that_can_be_called() {
+        for (bind, url) in [
+            ("127.0.0.1", "http://127.0.0.1:8081"),
+            ("0.0.0.0", "http://127.0.0.1:8081"),
+            ("::1", "http://[::1]:8081"),
+            ("::", "http://[::1]:8081"),
+            ("192.0.2.7", "http://192.0.2.7:8081"),
+        ] {
+            let service = ServiceConfig {
+                name: USER_SERVICE.to_owned(),
+                prefix: "USER_SERVICE".to_owned(),
+                listen: SocketAddr::new(bind.parse().unwrap(), 8081),
+                has_own_database: false,
+                variables: BTreeMap::new(),
+            };
+            assert_eq!(service.url(), url);
+        }
+    }
 }

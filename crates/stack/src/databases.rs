@@ -1,12 +1,12 @@
-//! A database for each service, on one PostgreSQL server.
+//! Creates a database for each service on one PostgreSQL server.
 
 use url::Url;
 
-use crate::config::Configured;
+use crate::config::ServiceConfig;
 
-/// Makes the services' databases where they are absent, and tells each service of its own. A service that was told of another
-/// keeps that one.
-pub(crate) async fn make(server: &Url, services: &mut [Configured]) -> Result<(), DatabaseError> {
+/// Creates the missing databases, and sets each service's `DATABASE_URL`. Skips services that have their own
+/// `<SERVICE>_DATABASE_URL`.
+pub(crate) async fn create(server: &Url, services: &mut [ServiceConfig]) -> Result<(), DatabaseError> {
     let admin = server.as_str().parse().map_err(|_| DatabaseError::Url)?;
     for service in services.iter_mut().filter(|service| !service.has_own_database) {
         let name = service.name.replace('-', "_");
@@ -20,11 +20,11 @@ pub(crate) async fn make(server: &Url, services: &mut [Configured]) -> Result<()
     Ok(())
 }
 
-/// Why there are no databases.
+/// Why the databases could not be created.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DatabaseError {
-    #[error("DATABASE_URL is no PostgreSQL server's")]
+    #[error("DATABASE_URL is not the URL of a PostgreSQL server")]
     Url,
-    #[error("the databases can't be made: {0}")]
+    #[error("the databases can't be created: {0}")]
     Create(#[source] sqlx::Error),
 }

@@ -1,4 +1,4 @@
-//! Secrets that nobody was asked for: made once, kept in `DATA_DIR`, readable by their owner alone.
+//! Generated secrets: created once, stored in `DATA_DIR`, readable only by their owner.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
@@ -10,34 +10,34 @@ use base64::Engine as _;
 use base64::engine::GeneralPurpose;
 use secrecy::SecretString;
 
-/// The directory, for this program alone as long as this is held.
+/// Exclusive use of `DATA_DIR`. Dropping this releases the lock.
 #[derive(Debug)]
 pub(crate) struct Generated {
     directory: PathBuf,
     _lock: File,
 }
 
-/// A secret in its file.
+/// A secret and its file.
 pub(crate) struct Secret {
     pub value: SecretString,
     pub file: PathBuf,
-    /// Whether it was made just now.
+    /// Whether this call generated it.
     pub is_fresh: bool,
 }
 
-/// Why there is no secret.
+/// Why a secret can't be read or generated.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum GeneratedError {
-    #[error("another stack is running with {}", .0.display())]
+    #[error("another stack already uses {}", .0.display())]
     InUse(PathBuf),
     #[error("{} can't be used: {}", .0.display(), .1)]
     Io(PathBuf, #[source] io::Error),
-    #[error("there is no randomness")]
+    #[error("the system provides no random bytes")]
     NoRandomness,
 }
 
 impl Generated {
-    /// Makes the directory where there is none, and claims it.
+    /// Creates the directory if it is missing, and locks it.
     pub(crate) fn open(directory: &Path) -> Result<Self, GeneratedError> {
         let failed = |error| GeneratedError::Io(directory.to_owned(), error);
         DirBuilder::new()
@@ -45,9 +45,9 @@ impl Generated {
             .mode(0o700)
             .create(directory)
             .map_err(failed)?;
-        // The services' own working directory may be another one day.
+        // Services get absolute paths, so that these do not depend on a working directory.
         let directory = fs::canonicalize(directory).map_err(failed)?;
-        let lock = private()
+        let lock = private_file()
             .create(true)
             .append(true)
             .open(directory.join("stack.lock"))
@@ -62,7 +62,7 @@ impl Generated {
         }
     }
 
-    /// The secret of this name: so many random bytes in this kind of base64, made where there is none.
+    /// Reads the secret with this name. If there is none, generates this number of random bytes and stores them in base64.
     pub(crate) fn secret(
         &self,
         name: &str,
@@ -85,10 +85,10 @@ impl Generated {
         let mut random = vec![0; bytes];
         rand::fill(&mut random).map_err(|_| GeneratedError::NoRandomness)?;
         let value = base64.encode(random);
-        // Whole or not at all, whenever the power fails.
+        // Write, sync and rename: after a power failure the file is complete or absent.
         let unfinished = file.with_extension("unfinished");
         let write = || -> io::Result<()> {
-            let mut out = private()
+            let mut out = private_file()
                 .create(true)
                 .write(true)
                 .truncate(true)
@@ -107,7 +107,7 @@ impl Generated {
     }
 }
 
-fn private() -> OpenOptions {
+fn private_file() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.mode(0o600);
     options

@@ -1,9 +1,9 @@
-//! The whole platform on one machine, nothing installed: `cargo run -p stack`.
+//! Runs the whole platform on one machine, without installation: `cargo run -p stack`.
 //!
-//! Each service is a process of its own. This program runs itself again for each (`stack service <name>`), watches over them,
-//! and takes them along when it ends.
+//! Each service runs in its own process: this program starts itself again for each (`stack service <name>`), restarts those that
+//! die, and stops all of them when it ends.
 //!
-//! To read it: `config` is what it is told and what it makes up, `platform` the order of things, `child` one process.
+//! `config` reads the configuration, `platform` starts and stops everything, `child` supervises one process.
 
 mod child;
 mod config;
@@ -18,7 +18,7 @@ use service_kit::StandardInput;
 
 /// Runs the whole platform on this machine.
 ///
-/// It is configured by the environment and by `.env`: see `.env.example`.
+/// Reads its configuration from the environment and from `.env`: see `.env.example`.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
@@ -28,7 +28,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Runs one service, until standard input closes.
+    /// Runs one service until standard input closes.
     #[command(hide = true)]
     Service { name: String },
 }
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
         return platform::run();
     };
     let Some((_, launch)) = platform::SERVICES.iter().find(|(known, _)| *known == name) else {
-        eprintln!("stack: there is no service {name}");
+        eprintln!("stack: unknown service {name}");
         return ExitCode::FAILURE;
     };
     child::end_with_parent();

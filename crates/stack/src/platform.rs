@@ -1,7 +1,7 @@
-//! The order of things: make what is missing, start the services, wait until all are ready, say so, and stop them again.
+//! Creates what is missing, starts the services, waits until all are ready, prints how to use them, and stops them.
 
 use std::io::Write as _;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -12,18 +12,18 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::child::{FailedToStart, Phase, keep_running};
-use crate::config::{Config, ConfigError, Configured, GeneratedAdmin};
+use crate::config::{Config, ConfigError, GeneratedAdmin, ServiceConfig};
 use crate::databases;
 
-/// `EX_CONFIG` of sysexits.h, as the services have it.
+/// `EX_CONFIG` of sysexits.h, which services also exit with when their configuration is invalid.
 const EX_CONFIG: u8 = 78;
-const READY_WITHIN: Duration = Duration::from_secs(60);
-const ASK_EVERY: Duration = Duration::from_millis(10);
+const READY_TIMEOUT: Duration = Duration::from_secs(60);
+const READY_POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Runs a service in this process.
 type Launch = fn(StandardInput) -> ExitCode;
 
-/// What this program can run, by the names that the register has. A test holds both equal.
+/// The services that this program can run, by name. A test compares them with the register.
 pub(crate) const SERVICES: [(&str, Launch); 4] = [
     (user_service::NAME, user_service::launch),
     (product_service::NAME, product_service::launch),
@@ -31,9 +31,9 @@ pub(crate) const SERVICES: [(&str, Launch); 4] = [
     (inventory_service::NAME, inventory_service::launch),
 ];
 
-/// Runs the platform until it is told to stop.
+/// Runs the platform until a signal stops it.
 pub(crate) fn run() -> ExitCode {
-    // Held to the end: it keeps another stack off the directory.
+    // Held until the end: the lock keeps another stack from using the directory.
     let (config, _generated) = match Config::read() {
         Ok(read) => read,
         Err(error) => {
@@ -57,7 +57,7 @@ pub(crate) fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Service(FailedToStart { service, status })) => {
             let code = status.and_then(|status| status.code());
-            eprintln!("stack: {service} did not start; what it said stands above");
+            eprintln!("stack: {service} did not start; see its messages above");
             ExitCode::from(if code == Some(EX_CONFIG.into()) {
                 EX_CONFIG
             } else {
@@ -84,15 +84,15 @@ impl<E: Into<Box<dyn std::error::Error>>> From<E> for Failure {
 
 async fn serve(mut config: Config) -> Result<(), Failure> {
     for service in &config.services {
-        TcpListener::bind((Ipv4Addr::LOCALHOST, service.port)).map_err(|error| {
+        TcpListener::bind(service.listen).map_err(|error| {
             format!(
-                "port {} for {}: {error} (PORT_BASE moves them all)",
-                service.port, service.name
+                "{} can't listen on {}: {error} (PORT_BASE changes all ports, BIND the address)",
+                service.name, service.listen
             )
         })?;
     }
     if let Some(server) = &config.server {
-        databases::make(server, &mut config.services).await?;
+        databases::create(server, &mut config.services).await?;
     }
     let shutdown = Shutdown::on_signal()?;
     let (phase, watched) = watch::channel(Phase::Starting);
@@ -119,7 +119,7 @@ async fn serve(mut config: Config) -> Result<(), Failure> {
     outcome
 }
 
-/// The first service that can't be started. Never comes where all can.
+/// The first service that can't start. Never returns if all start.
 async fn first_failure(children: &mut JoinSet<Result<(), FailedToStart>>) -> FailedToStart {
     while let Some(ended) = children.join_next().await {
         if let Ok(Err(failed)) = ended {
@@ -129,15 +129,15 @@ async fn first_failure(children: &mut JoinSet<Result<(), FailedToStart>>) -> Fai
     std::future::pending().await
 }
 
-async fn all_ready(services: &[Configured]) -> Result<(), String> {
+async fn all_ready(services: &[ServiceConfig]) -> Result<(), String> {
     let client = reqwest::Client::builder()
         .timeout(Duration::from_secs(2))
         .no_proxy()
         .build()
         .map_err(|error| format!("no HTTP client: {error}"))?;
-    let deadline = tokio::time::Instant::now() + READY_WITHIN;
+    let deadline = tokio::time::Instant::now() + READY_TIMEOUT;
     for service in services {
-        let url = format!("http://127.0.0.1:{}/health/ready", service.port);
+        let url = format!("{}/health/ready", service.url());
         while !client
             .get(&url)
             .send()
@@ -145,26 +145,30 @@ async fn all_ready(services: &[Configured]) -> Result<(), String> {
             .is_ok_and(|answer| answer.status().is_success())
         {
             if tokio::time::Instant::now() > deadline {
-                return Err(format!("{} was not ready within {READY_WITHIN:?}", service.name));
+                return Err(format!("{} was not ready within {READY_TIMEOUT:?}", service.name));
             }
-            tokio::time::sleep(ASK_EVERY).await;
+            tokio::time::sleep(READY_POLL_INTERVAL).await;
         }
     }
     Ok(())
 }
 
 fn print_how_to_use(config: &Config) {
-    // The platform runs just as well where nobody can read this.
+    // A closed standard output must not stop the platform.
     drop(std::io::stdout().write_all(how_to_use(config).as_bytes()));
 }
 
 fn how_to_use(config: &Config) -> String {
     let url_of =
-        |service: &Configured| format!("{:<18}{url}   {url}/docs\n", service.name, url = service.url());
+        |service: &ServiceConfig| format!("{:<18}{url}   {url}/docs\n", service.name, url = service.url());
     let urls: String = config.services.iter().map(url_of).collect();
-    let login = config.services.first().map(Configured::url).unwrap_or_default();
-    let who = match &config.admin {
-        None => "the admin whom ADMIN_EMAIL names".to_owned(),
+    let login = config
+        .services
+        .first()
+        .map(ServiceConfig::url)
+        .unwrap_or_default();
+    let credentials = match &config.admin {
+        None => "the admin in ADMIN_EMAIL".to_owned(),
         Some(GeneratedAdmin {
             email,
             password_file,
@@ -173,7 +177,7 @@ fn how_to_use(config: &Config) -> String {
             let file = relative(password_file);
             match fresh_password.as_ref().map(SecretString::expose_secret) {
                 Some(password) => {
-                    format!("{email} with the password {password} (shown this once, kept in {file})")
+                    format!("{email} with the password {password} (shown only now; stored in {file})")
                 }
                 None => format!("{email} with the password in {file}"),
             }
@@ -187,12 +191,12 @@ fn how_to_use(config: &Config) -> String {
         None => ("…", "…".to_owned()),
     };
     format!(
-        "\n{urls}\nLog in as {who}:\n\n  curl {login}/auth/login -H 'content-type: application/json' \\\n    \
+        "\n{urls}\nLog in as {credentials}:\n\n  curl {login}/auth/login -H 'content-type: application/json' \\\n    \
          -d '{{\"email\": \"{email}\", \"password\": \"{password}\"}}'\n\n"
     )
 }
 
-/// A path as somebody in the working directory would write it.
+/// The path relative to the working directory, if it is inside.
 fn relative(path: &Path) -> String {
     let here = std::env::current_dir().unwrap_or_default();
     path.strip_prefix(here).unwrap_or(path).display().to_string()

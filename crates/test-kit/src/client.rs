@@ -1,4 +1,4 @@
-//! Somebody who calls a service.
+//! A client of a service under test.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use base64::engine::general_purpose::STANDARD;
 use reqwest::RequestBuilder;
 use serde_json::Value;
 
-use crate::answer::TestResponse;
+use crate::response::TestResponse;
 use crate::service::TestService;
 
-/// Somebody who calls a service: with a token or without.
+/// An HTTP client of one service, with the headers that it sends on every request.
 #[derive(Clone, Debug)]
 pub struct Client {
     base: String,
@@ -20,7 +20,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client without a token, of the service at this origin.
+    /// An anonymous client of the service at this origin.
     pub fn new(base: impl Into<String>) -> Self {
         let http = reqwest::Client::builder()
             .timeout(Duration::from_secs(20))
@@ -34,14 +34,15 @@ impl Client {
         }
     }
 
-    /// The same with a bearer token.
+    /// The same client with this bearer token in place of any other credential.
     pub fn with_token(&self, token: &str) -> Self {
         let mut client = self.clone();
         client.headers.retain(|(name, _)| name != "authorization");
         client.with("authorization", &format!("Bearer {token}"))
     }
 
-    /// The same as a registered client, by HTTP Basic. Neither the name nor the secret may need to be form-encoded.
+    /// The same client with HTTP Basic in place of any other credential. RFC 6749 §2.3.1 form-encodes name and secret; here
+    /// neither may contain a character that changes.
     pub fn with_basic_auth(&self, name: &str, secret: &str) -> Self {
         let mut client = self.clone();
         client.headers.retain(|(name, _)| name != "authorization");
@@ -51,7 +52,7 @@ impl Client {
         )
     }
 
-    /// The same somebody, as a client of another service.
+    /// The same client, for another service.
     pub fn at(&self, service: &TestService) -> Self {
         Self {
             base: service.anonymous().base.clone(),
@@ -59,7 +60,7 @@ impl Client {
         }
     }
 
-    /// The same with one more header on every request.
+    /// The same client with one more header.
     pub fn with(&self, name: &str, value: &str) -> Self {
         let mut client = self.clone();
         client.headers.push((name.to_owned(), value.to_owned()));
@@ -77,7 +78,7 @@ impl Client {
             .await
     }
 
-    /// `POST` with a form, as it stands.
+    /// `POST` with an encoded form.
     pub async fn post_form(&self, path: &str, form: &str) -> TestResponse {
         let (name, value) = ("content-type", "application/x-www-form-urlencoded");
         self.send(&Method::POST, path, |request| {
@@ -102,14 +103,14 @@ impl Client {
         self.send(&Method::DELETE, path, |request| request).await
     }
 
-    /// Any method, with whatever the request is made of.
+    /// Sends a request of any method; `build` adds headers and the body.
     pub async fn send(
         &self,
         method: &Method,
         path: &str,
         build: impl FnOnce(RequestBuilder) -> RequestBuilder,
     ) -> TestResponse {
-        let asked = format!("{method} {path}");
+        let description = format!("{method} {path}");
         let method = method.as_str().parse().expect("a method");
         let mut request = self.http.request(method, format!("{}{path}", self.base));
         for (name, value) in &self.headers {
@@ -118,7 +119,7 @@ impl Client {
         let response = build(request)
             .send()
             .await
-            .unwrap_or_else(|error| panic!("{asked}: no answer: {error:?}"));
-        TestResponse::of(asked, response).await
+            .unwrap_or_else(|error| panic!("{description}: no response: {error:?}"));
+        TestResponse::read(description, response).await
     }
 }

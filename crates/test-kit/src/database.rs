@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Connection as _};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-/// An empty database that is gone when this is dropped.
+/// A database that starts empty and is deleted on drop.
 #[derive(Debug)]
 pub struct TestDatabase(Engine);
 
@@ -22,12 +22,9 @@ enum Engine {
 }
 
 impl TestDatabase {
-    /// Makes one, on the engine that this run of the tests is for.
+    /// Creates a database: on the server of `TEST_DATABASE_URL`, else in a SQLite file.
     pub async fn new() -> Self {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the tests' own switch, not a service's configuration"
-        )]
+        #[expect(clippy::disallowed_methods, reason = "configures the tests, not a service")]
         let server = std::env::var("TEST_DATABASE_URL");
         let Ok(server) = server else {
             return Self(Engine::Sqlite(
@@ -51,7 +48,7 @@ impl TestDatabase {
         })
     }
 
-    /// Its address.
+    /// The URL to open it with.
     pub fn url(&self) -> DatabaseUrl {
         match &self.0 {
             Engine::Sqlite(directory) => DatabaseUrl::Sqlite(directory.path().join("test.db")),
@@ -61,7 +58,7 @@ impl TestDatabase {
         }
     }
 
-    /// Whether this run is on PostgreSQL.
+    /// Whether it is on PostgreSQL.
     pub fn is_postgres(&self) -> bool {
         matches!(self.0, Engine::Postgres { .. })
     }
@@ -72,25 +69,23 @@ impl Drop for TestDatabase {
         let Engine::Postgres { server, name } = &self.0 else {
             return;
         };
-        let (server, drop_it) = (
-            server.clone(),
-            format!("drop database if exists {name} with (force)"),
-        );
-        // Dropping can't wait inside the test's own runtime.
+        let server = server.clone();
+        let statement = format!("drop database if exists {name} with (force)");
+        // `drop` can't await, and the test's runtime can't be blocked on from inside: a thread has a runtime of its own.
         let dropped = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?;
             runtime.block_on(async {
                 let mut conn = PgConnection::connect_with(&server).await?;
-                sqlx::query(AssertSqlSafe(drop_it))
+                sqlx::query(AssertSqlSafe(statement))
                     .execute(&mut conn)
                     .await
                     .map(drop)
             })
         });
         if !matches!(dropped.join(), Ok(Ok(()))) {
-            eprintln!("the test database {name} could not be dropped");
+            eprintln!("could not delete the test database {name}");
         }
     }
 }

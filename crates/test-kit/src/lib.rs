@@ -1,5 +1,5 @@
-//! For tests: a real service on a port of its own, with a database of its own, and people to call it as. And what has to hold
-//! on every route of every service: [`matrix`] (who may call), [`hostile`] (what nobody may send), [`documented`].
+//! For tests: a real service on its own port with its own database, clients to call it with, and [`contract`], the checks
+//! that every service has to pass.
 //!
 //! Tests run on SQLite, or on the PostgreSQL server that `TEST_DATABASE_URL` names.
 #![expect(
@@ -8,18 +8,17 @@
     clippy::missing_panics_doc,
     clippy::must_use_candidate,
     clippy::return_self_not_must_use,
-    reason = "a test stops at what can't be"
+    reason = "a test fails by panicking"
 )]
 
-mod answer;
 mod client;
+pub mod contract;
 mod database;
-pub mod documented;
-pub mod hostile;
-pub mod matrix;
+mod response;
 mod service;
 
-pub use self::answer::TestResponse;
 pub use self::client::Client;
+pub use self::contract::hostile;
 pub use self::database::TestDatabase;
+pub use self::response::TestResponse;
 pub use self::service::{Running, TestRuntime, TestService};

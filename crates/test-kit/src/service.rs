@@ -1,4 +1,4 @@
-//! A service that runs inside the test.
+//! A service under test, in the process of the test.
 
 use std::error::Error;
 use std::future::Future;
@@ -16,31 +16,31 @@ use uuid::Uuid;
 use crate::client::Client;
 use crate::database::TestDatabase;
 
-/// A service on a port of its own, with a database of its own. It stops when this is dropped.
+/// A running service with its own port and database. It stops on drop.
 #[derive(Debug)]
 pub struct TestService {
     issuer: Issuer,
     address: SocketAddr,
-    nobody: Client,
-    client: Option<Client>,
+    anonymous: Client,
+    registered_client: Option<Client>,
     database: Arc<TestDatabase>,
     stop: Option<oneshot::Sender<()>>,
 }
 
-/// A service that runs, or why it does not any more.
+/// A running service; it ends with the error that stopped it.
 pub type Running = Pin<Box<dyn Future<Output = Result<(), Box<dyn Error>>>>>;
 
-/// What a service under test is given.
+/// The arguments of a service under test.
 #[derive(Debug)]
 pub struct TestRuntime {
     /// Its database.
     pub database: DatabaseUrl,
-    /// Its port, its shutdown, and the issuer's clock and revocations.
+    /// Its listener and shutdown signal, and the clock and revocations of the issuer.
     pub runtime: Runtime,
 }
 
 impl TestService {
-    /// Runs a service that believes this issuer.
+    /// Runs a service that accepts the tokens of this issuer, on a new database.
     pub async fn spawn<F>(issuer: Issuer, run: impl FnOnce(TestRuntime) -> F) -> Self
     where
         F: Future<Output = Result<(), Box<dyn Error>>> + 'static,
@@ -48,7 +48,7 @@ impl TestService {
         Self::spawn_on(issuer, TestDatabase::new().await, run)
     }
 
-    /// As [`spawn`](Self::spawn), on a database that was there before, perhaps beside another replica.
+    /// As [`spawn`](Self::spawn), on an existing database, which other replicas may use at the same time.
     pub fn spawn_on<F>(
         issuer: Issuer,
         database: impl Into<Arc<TestDatabase>>,
@@ -78,34 +78,34 @@ impl TestService {
                 eprintln!("the service under test failed: {error}");
             }
         });
-        let nobody = Client::new(format!("http://{address}"));
+        let anonymous = Client::new(format!("http://{address}"));
         Self {
             issuer,
             address,
-            nobody,
-            client: None,
+            anonymous,
+            registered_client: None,
             database,
             stop: Some(stop),
         }
     }
 
-    /// Knows a registered client from now on, for checks of routes that let in none but those.
+    /// Names a registered client, which [`contract::check`](crate::contract::check) needs for routes that only clients may call.
     pub fn with_client(mut self, name: &str, secret: &str) -> Self {
-        self.client = Some(self.nobody.with_basic_auth(name, secret));
+        self.registered_client = Some(self.anonymous.with_basic_auth(name, secret));
         self
     }
 
-    /// Stops the service and hands over its database, so that another can be run on it.
+    /// Stops the service and returns its database, for another service to run on.
     pub async fn stop(mut self) -> Arc<TestDatabase> {
         drop(self.stop.take());
-        // It is gone when nothing listens there any more.
+        // It has stopped when its port refuses connections.
         while tokio::net::TcpStream::connect(self.address).await.is_ok() {
             tokio::task::yield_now().await;
         }
         Arc::clone(&self.database)
     }
 
-    /// Who signs the tokens that the service believes.
+    /// The issuer whose tokens the service accepts.
     pub fn issuer(&self) -> &Issuer {
         &self.issuer
     }
@@ -115,34 +115,34 @@ impl TestService {
         &self.database
     }
 
-    /// Where it listens.
+    /// The address it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Somebody without a token.
+    /// A client without credentials.
     pub fn anonymous(&self) -> &Client {
-        &self.nobody
+        &self.anonymous
     }
 
-    /// Somebody of this name, with the role `user`. The same name is the same person.
+    /// A user of this name with the role `user`. The same name is always the same user.
     pub fn user(&self, name: &str) -> Client {
         self.call_as(&self.person(name, &["user"]))
     }
 
     /// The registered client.
-    pub(crate) fn client(&self) -> &Client {
-        self.client
+    pub(crate) fn registered_client(&self) -> &Client {
+        self.registered_client
             .as_ref()
-            .expect("a client, by TestService::with_client, for the routes that take one")
+            .expect("TestService::with_client, since the service has routes for registered clients")
     }
 
-    /// Somebody with the roles `user` and `support`.
+    /// A user with the roles `user` and `support`.
     pub fn support(&self) -> Client {
         self.call_as(&self.person("support", &["user", "support"]))
     }
 
-    /// Somebody with the roles `user` and `admin`.
+    /// A user with the roles `user` and `admin`.
     pub fn admin(&self) -> Client {
         self.call_as(&self.person("admin", &["user", "admin"]))
     }
@@ -152,12 +152,12 @@ impl TestService {
         self.call_as(&self.issuer.as_service(name))
     }
 
-    /// Whoever bears this.
-    pub fn call_as(&self, bearer: &TestToken) -> Client {
-        self.nobody.with_token(&bearer.token())
+    /// A client with this token.
+    pub fn call_as(&self, token: &TestToken) -> Client {
+        self.anonymous.with_token(&token.token())
     }
 
-    /// A person's bearer, to be made worse before it is called with.
+    /// The token of the user of this name, which a test may change before it is sent.
     pub fn person(&self, name: &str, roles: &[&str]) -> TestToken {
         let scope = Roles::built_in().scope_of(roles);
         self.issuer
@@ -167,24 +167,24 @@ impl TestService {
             .scope(&scope)
     }
 
-    /// Sends bytes as they are, and returns all that comes back until the service closes the connection.
+    /// Sends these bytes on a new connection and returns everything up to the end of the connection, within 20 seconds.
     pub async fn raw(&self, request: &[u8]) -> String {
         let mut stream = tokio::net::TcpStream::connect(self.address)
             .await
             .expect("a connection");
-        stream.write_all(request).await.expect("bytes that can be sent");
-        let mut answer = Vec::new();
+        stream.write_all(request).await.expect("the service reads");
+        let mut response = Vec::new();
         let read = tokio::time::timeout(
             std::time::Duration::from_secs(20),
-            stream.read_to_end(&mut answer),
+            stream.read_to_end(&mut response),
         )
         .await;
-        drop(read.expect("an answer, and an end to it"));
-        String::from_utf8_lossy(&answer).into_owned()
+        drop(read.expect("the service closes the connection"));
+        String::from_utf8_lossy(&response).into_owned()
     }
 }
 
-/// The id of the person of this name.
+/// The id of the user of this name.
 fn id_of(name: &str) -> Uuid {
     let mut bytes = [0x5a; 16];
     for (index, byte) in name.bytes().enumerate() {

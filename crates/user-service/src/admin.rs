@@ -1,5 +1,7 @@
-//! Who is an admin: the first one, made at start where there is none, since nobody could make one otherwise; and the last one, who
-//! can't be lost.
+//! The role `admin`: only admins give and take it, the last admin can't lose it, and the first one is created while the service
+//! starts.
+
+use std::error::Error;
 
 use auth::Clock;
 use db::{Conn, Db, Tx};
@@ -7,34 +9,35 @@ use secrecy::ExposeSecret as _;
 use service_kit::id;
 use uuid::Uuid;
 
-use crate::call::Call;
 use crate::config::FirstAdmin;
+use crate::context::RequestContext;
 use crate::domain::{Account, EmailAddress, Entry, Event};
-use crate::error::{StartError, UserError};
-use crate::login::Logins;
+use crate::error::UserError;
 use crate::passwords::Passwords;
+use crate::sessions::Sessions;
+use crate::sessions::revocation::RevokingTx;
 use crate::store::{AdminGuard, AuditLog, NewUser, Users};
 
 const ROLES: &str = "user admin";
 
-/// Waits for the turn of an admin who is about to change who is one, and makes sure that they still are: another may have deposed
-/// them while they waited.
-pub(crate) async fn take_turn(conn: &mut Conn, acting: Uuid) -> Result<(), UserError> {
-    AdminGuard(conn).take_turn().await?;
-    check(conn, acting).await
+/// Waits until no other transaction changes admins, then requires that the actor is still an admin: another admin may have taken
+/// the role from them meanwhile.
+pub(crate) async fn lock_admins(conn: &mut Conn, actor: Uuid) -> Result<(), UserError> {
+    AdminGuard(conn).lock().await?;
+    require_admin(conn, actor).await
 }
 
-/// Makes sure that whoever acts as an admin is one still.
-pub(crate) async fn check(conn: &mut Conn, acting: Uuid) -> Result<(), UserError> {
-    let account = Users(conn).find(acting).await?;
+/// Requires that the actor is still an admin according to the database. Their token may be older.
+pub(crate) async fn require_admin(conn: &mut Conn, actor: Uuid) -> Result<(), UserError> {
+    let account = Users(conn).find(actor).await?;
     account
         .filter(Account::is_admin)
         .map(drop)
         .ok_or(UserError::NotAdmin)
 }
 
-/// Makes sure, at the end of a turn in which an admin ceased to be one, that somebody else is.
-pub(crate) async fn end_turn(conn: &mut Conn) -> Result<(), UserError> {
+/// Requires, after an admin lost the role, that another admin remains. The transaction must hold the lock of [`lock_admins`].
+pub(crate) async fn require_remaining_admin(conn: &mut Conn) -> Result<(), UserError> {
     if Users(conn).has_admin().await? {
         Ok(())
     } else {
@@ -42,86 +45,85 @@ pub(crate) async fn end_turn(conn: &mut Conn) -> Result<(), UserError> {
     }
 }
 
-/// Writes down what an admin, or who was one until now, tried to do in vain.
-pub(crate) async fn record_refusal(db: &Db, error: UserError, entry: Entry, call: &Call) -> UserError {
+/// Adds a refused action of an admin to the audit log, and returns the error to answer with.
+pub(crate) async fn record_refusal(
+    db: &Db,
+    error: UserError,
+    entry: Entry,
+    context: &RequestContext,
+) -> UserError {
     let why = match &error {
         UserError::LastAdmin => "the last admin",
-        UserError::NotAdmin => "no admin any more",
+        UserError::NotAdmin => "no longer an admin",
         _ => return error,
     };
-    let record = async |tx: &mut Tx| AuditLog(tx).add(&entry.clone().failing(why), call).await;
+    let record = async |tx: &mut Tx| AuditLog(tx).add(&entry.clone().failing(why), context).await;
     match db.transaction(record).await {
         Ok(()) => error,
         Err(error) => error.into(),
     }
 }
 
-/// Makes the first admin, unless there is one. If the address belongs to somebody already, they become admin, with the
-/// configured password, and are logged out everywhere: whoever took that address before has no more use of it.
-pub(crate) async fn ensure_one(
+/// Creates the first admin, if there is none. If the email address is registered already, that user becomes admin, gets the
+/// configured password and is logged out everywhere, since anyone could have registered the address.
+pub(crate) async fn ensure_first_admin(
     db: &Db,
     passwords: &Passwords,
-    logins: &Logins,
+    sessions: &Sessions,
     admin: Option<&FirstAdmin>,
     clock: &Clock,
-) -> Result<(), StartError> {
+) -> Result<(), Box<dyn Error>> {
     if Users(&mut db.read().await?).has_admin().await? {
         return Ok(());
     }
     let Some(FirstAdmin { email, password }) = admin else {
-        tracing::warn!("nobody is an admin: ADMIN_EMAIL and ADMIN_PASSWORD make one");
+        tracing::warn!("there is no admin: set ADMIN_EMAIL and ADMIN_PASSWORD to create one");
         return Ok(());
     };
+
     let hash = passwords.hash(password.expose_secret()).await?;
-    let call = Call::own(clock.clone());
-    db.transaction(async |tx: &mut Tx| make(tx, logins, email, &hash, &call).await)
+    let context = RequestContext::internal(clock.clone());
+    sessions
+        .transaction(db, async |tx: &mut RevokingTx<'_>| {
+            create_first_admin(tx, email, &hash, &context).await
+        })
         .await?;
     Ok(())
 }
 
-async fn make(
-    tx: &mut Tx,
-    logins: &Logins,
+async fn create_first_admin(
+    tx: &mut RevokingTx<'_>,
     email: &EmailAddress,
     hash: &str,
-    call: &Call,
+    context: &RequestContext,
 ) -> Result<(), sqlx::Error> {
-    AdminGuard(tx).take_turn().await?;
+    AdminGuard(tx).lock().await?;
+    // Another replica may have been faster.
     if Users(tx).has_admin().await? {
-        return Ok(()); // Another replica was quicker.
+        return Ok(());
     }
-    let now = call.at();
-    let id = id::new(now);
+
+    let now = context.time();
     let new = NewUser {
-        id,
+        id: id::new(now),
         email,
         name: "Admin",
         password_hash: hash,
         roles: ROLES,
         now,
     };
-    let is_new = Users(tx).add(&new).await?;
-    let there = if is_new {
-        None
-    } else {
-        Users(tx).find_by_email(email).await?
-    };
     let entry = |id| Entry {
         actor: None,
         ..Entry::of(Event::FirstAdmin, id)
     };
-    match there {
-        None => AuditLog(tx).add(&entry(id), call).await?,
-        Some(Account { id, .. }) => {
-            let taking_back = logins.end_all(tx, id, now).await?.unwrap_or_default();
-            Users(tx).take_over(id, hash, ROLES, now).await?;
-            AuditLog(tx)
-                .add(&entry(id).detail("somebody who was there".to_owned()), call)
-                .await?;
-            // What is taken back is read from the database, as every start does.
-            let _ = taking_back.write_down(tx).await?;
-        }
+    if Users(tx).add(&new).await? {
+        AuditLog(tx).add(&entry(new.id), context).await?;
+    } else if let Some(Account { id, .. }) = Users(tx).find_by_email(email).await? {
+        tx.end_all(id, now).await?;
+        Users(tx).take_over(id, hash, ROLES, now).await?;
+        let entry = entry(id).detail("an existing user".to_owned());
+        AuditLog(tx).add(&entry, context).await?;
     }
-    tracing::info!("the first admin was made");
+    tracing::info!("the first admin was created");
     Ok(())
 }

@@ -1,84 +1,53 @@
-//! What the service has to be told.
+//! The configuration, read once from the environment.
 
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::NonZeroU32;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use argon2::Params;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use db::DatabaseUrl;
 use secrecy::{ExposeSecret as _, SecretString};
 use service_kit::{AuthSettings, Env, Settings, TrustedProxies};
 
-use crate::NAME;
-use crate::clients::ClientSecrets;
-use crate::domain::{EmailAddress, password};
-use crate::keys::KeyEncryptionKey;
+use crate::domain::{EmailAddress, Lifetimes, SigningAlgorithm, password};
+use crate::oauth::ClientSecrets;
+use crate::passwords::HashingConfig;
+use crate::tokens::KeyEncryptionKey;
+
+const DEFAULT_FREE_FAILURES: NonZeroU32 = NonZeroU32::new(10).unwrap();
 
 /// The service's configuration.
 #[derive(Debug)]
 pub struct Config {
-    /// Where people, sessions and keys are kept.
+    /// The database of users, sessions and keys (`DATABASE_URL`).
     pub database: DatabaseUrl,
-    /// As whom, for whom and with what tokens are signed.
+    /// Issuer and audience of tokens, and whether a shared secret signs them.
     pub auth: AuthSettings,
-    /// The platform's own origin.
+    /// The platform's public origin.
     pub public_url: String,
-    /// This service's own, as the others see it (`USER_SERVICE_URL`).
+    /// This service's own URL, as other services see it (`USER_SERVICE_URL`).
     pub own_url: String,
-    /// What private keys are encrypted with (`KEY_ENCRYPTION_KEY`).
+    /// The algorithm of the signing keys (`SIGNING_ALG`). Not used with a shared secret.
+    pub signing_algorithm: SigningAlgorithm,
+    /// The key that encrypts stored secrets (`KEY_ENCRYPTION_KEY`).
     pub key_encryption_key: KeyEncryptionKey,
-    /// What they were encrypted with before (`KEY_ENCRYPTION_KEY_PREVIOUS`).
+    /// The key that encrypted them earlier, while it is being changed (`KEY_ENCRYPTION_KEY_PREVIOUS`).
     pub previous_key_encryption_key: Option<KeyEncryptionKey>,
-    /// How long tokens live.
+    /// How long tokens and sessions last.
     pub lifetimes: Lifetimes,
     /// How passwords are hashed.
     pub hashing: HashingConfig,
-    /// How many failed logins are free for each account and network in 15 minutes (`LOGIN_FREE_FAILURES`).
+    /// How many failed logins per account and network are free in 15 minutes (`LOGIN_FREE_FAILURES`). Defaults to 10.
     pub login_free_failures: NonZeroU32,
-    /// Whose word on where a request comes from is taken (`TRUSTED_PROXIES`).
+    /// The proxies whose `X-Forwarded-For` is trusted (`TRUSTED_PROXIES`).
     pub trusted_proxies: TrustedProxies,
-    /// Who becomes admin where there is none.
+    /// The user who becomes admin if there is none.
     pub first_admin: Option<FirstAdmin>,
-    /// Which services may have tokens.
+    /// The services that may get tokens.
     pub clients: ClientSecrets,
 }
 
-/// How long tokens live.
-#[derive(Clone, Copy, Debug)]
-pub struct Lifetimes {
-    /// An access token (`ACCESS_TOKEN_TTL`).
-    pub access: TimeDelta,
-    /// A refresh token that is not used (`REFRESH_TOKEN_TTL`).
-    pub refresh: TimeDelta,
-    /// A session, however much it is used (`SESSION_TTL`).
-    pub session: TimeDelta,
-    /// How long a refresh token that was rotated gives its successor again (`REFRESH_GRACE`).
-    pub grace: TimeDelta,
-}
-
-impl Lifetimes {
-    /// When the last access token ends that is given out now, or to whoever shows the same refresh token again within the grace.
-    pub(crate) fn access_expires_at(&self, now: DateTime<Utc>) -> DateTime<Utc> {
-        now + self.access + self.grace
-    }
-}
-
-const FREE_FAILURES: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
-const MAX_SLOTS: usize = 1_024;
-const MAX_QUEUE: usize = 65_536;
-
-/// How passwords are hashed.
-#[derive(Clone, Debug)]
-pub struct HashingConfig {
-    /// How many are hashed at once (`HASH_SLOTS`).
-    pub slots: NonZeroUsize,
-    /// How many may wait for a slot (`HASH_QUEUE`).
-    pub queue: usize,
-    /// The cost of one (`ARGON2_MEMORY_KIB`, `ARGON2_PASSES`, `ARGON2_LANES`).
-    pub cost: Params,
-}
-
-/// Who becomes admin where there is none.
+/// The user who becomes admin if there is none.
 #[derive(Debug)]
 pub struct FirstAdmin {
     /// `ADMIN_EMAIL`.
@@ -88,129 +57,69 @@ pub struct FirstAdmin {
 }
 
 impl Config {
-    /// Reads it.
+    /// Reads the configuration, and reports every problem to `env`.
     pub fn read(env: &mut Env, settings: Settings) -> Self {
         let file = DatabaseUrl::Sqlite(settings.data_dir.join("user-service.db"));
         let key = env.secret("KEY_ENCRYPTION_KEY");
         if key.is_none() {
             env.problem(
                 "KEY_ENCRYPTION_KEY",
-                "is missing: `openssl rand -base64 32` makes a good one",
+                "is missing: `openssl rand -base64 32` generates one",
             );
         }
+        let previous_key = env.secret("KEY_ENCRYPTION_KEY_PREVIOUS");
         Self {
             database: env.parse_secret("DATABASE_URL", file, DatabaseUrl::FORM),
             auth: settings.auth,
             public_url: settings.public_url,
             own_url: settings.user_service_url,
+            signing_algorithm: env.parse("SIGNING_ALG", SigningAlgorithm::default(), SigningAlgorithm::FORM),
             key_encryption_key: key_encryption_key(env, "KEY_ENCRYPTION_KEY", key).unwrap_or_default(),
-            previous_key_encryption_key: {
-                let previous = env.secret("KEY_ENCRYPTION_KEY_PREVIOUS");
-                key_encryption_key(env, "KEY_ENCRYPTION_KEY_PREVIOUS", previous)
-            },
-            lifetimes: Lifetimes::read(env),
+            previous_key_encryption_key: key_encryption_key(env, "KEY_ENCRYPTION_KEY_PREVIOUS", previous_key),
+            lifetimes: read_lifetimes(env),
             hashing: HashingConfig::read(env),
-            login_free_failures: env.parse("LOGIN_FREE_FAILURES", FREE_FAILURES, "a number from 1"),
+            login_free_failures: env.parse("LOGIN_FREE_FAILURES", DEFAULT_FREE_FAILURES, "a number from 1"),
             trusted_proxies: settings.trusted_proxies,
             first_admin: FirstAdmin::read(env),
-            clients: ClientSecrets::read(env, NAME),
+            clients: ClientSecrets::read(env),
         }
     }
 }
 
-impl Default for Lifetimes {
-    fn default() -> Self {
-        Self {
-            access: TimeDelta::minutes(15),
-            refresh: TimeDelta::days(7),
-            session: TimeDelta::days(30),
-            grace: TimeDelta::seconds(10),
-        }
+fn read_lifetimes(env: &mut Env) -> Lifetimes {
+    let default = Lifetimes::default();
+    let (second, year) = (TimeDelta::seconds(1), TimeDelta::days(366));
+    let one_day = second..=TimeDelta::days(1);
+    let one_minute = TimeDelta::zero()..=TimeDelta::minutes(1);
+    Lifetimes {
+        access: read_lifetime(env, "ACCESS_TOKEN_TTL", default.access, &one_day),
+        refresh: read_lifetime(env, "REFRESH_TOKEN_TTL", default.refresh, &(second..=year)),
+        session: read_lifetime(env, "SESSION_TTL", default.session, &(second..=year)),
+        grace: read_lifetime(env, "REFRESH_GRACE", default.grace, &one_minute),
     }
 }
 
-impl Lifetimes {
-    fn read(env: &mut Env) -> Self {
-        let default = Self::default();
-        let mut read = |name, default: TimeDelta, range: std::ops::RangeInclusive<TimeDelta>| {
-            let read = env.duration(name, default.to_std().unwrap_or(Duration::ZERO));
-            // Tokens count in whole seconds.
-            let seconds = i64::try_from(read.as_secs())
-                .ok()
-                .and_then(TimeDelta::try_seconds);
-            seconds
-                .filter(|seconds| range.contains(seconds))
-                .unwrap_or_else(|| {
-                    let bound = |bound: &TimeDelta| format!("{}s", bound.num_seconds());
-                    env.problem(
-                        name,
-                        format!("must be from {} to {}", bound(range.start()), bound(range.end())),
-                    );
-                    default
-                })
-        };
-        let (second, year) = (TimeDelta::seconds(1), TimeDelta::days(366));
-        Self {
-            access: read("ACCESS_TOKEN_TTL", default.access, second..=TimeDelta::days(1)),
-            refresh: read("REFRESH_TOKEN_TTL", default.refresh, second..=year),
-            session: read("SESSION_TTL", default.session, second..=year),
-            grace: read(
-                "REFRESH_GRACE",
-                default.grace,
-                TimeDelta::zero()..=TimeDelta::minutes(1),
-            ),
-        }
-    }
-}
-
-impl Default for HashingConfig {
-    fn default() -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        Self {
-            slots: NonZeroUsize::new(cores / 2).unwrap_or(NonZeroUsize::MIN),
-            queue: 64,
-            cost: Params::DEFAULT,
-        }
-    }
-}
-
-impl HashingConfig {
-    fn read(env: &mut Env) -> Self {
-        let default = Self::default();
-        let memory = env.parse("ARGON2_MEMORY_KIB", default.cost.m_cost(), "a number of KiB");
-        let passes = env.parse("ARGON2_PASSES", default.cost.t_cost(), "a number");
-        let lanes = env.parse("ARGON2_LANES", default.cost.p_cost(), "a number");
-        let cost = Params::new(memory, passes, lanes, None)
-            .ok()
-            .filter(crate::hashing::is_bearable);
-        Self {
-            slots: {
-                let slots = env.parse("HASH_SLOTS", default.slots, "a number from 1 to 1024");
-                if slots.get() > MAX_SLOTS {
-                    env.problem("HASH_SLOTS", "must be a number from 1 to 1024");
-                }
-                slots
-            },
-            queue: {
-                let queue = env.parse("HASH_QUEUE", default.queue, "a number up to 65536");
-                if queue > MAX_QUEUE {
-                    env.problem("HASH_QUEUE", "must be a number up to 65536");
-                }
-                queue
-            },
-            cost: cost.unwrap_or_else(|| {
-                let bounds = crate::hashing::BOUNDS;
-                env.problem(
-                    "ARGON2_MEMORY_KIB",
-                    format!("with ARGON2_PASSES and ARGON2_LANES must be {bounds}"),
-                );
-                default.cost
-            }),
-        }
-    }
+/// Reads a duration in whole seconds, the unit of times in tokens.
+fn read_lifetime(
+    env: &mut Env,
+    name: &str,
+    default: TimeDelta,
+    range: &RangeInclusive<TimeDelta>,
+) -> TimeDelta {
+    let read = env.duration(name, default.to_std().unwrap_or(Duration::ZERO));
+    let seconds = i64::try_from(read.as_secs())
+        .ok()
+        .and_then(TimeDelta::try_seconds)
+        .filter(|seconds| range.contains(seconds));
+    seconds.unwrap_or_else(|| {
+        let (shortest, longest) = (range.start().num_seconds(), range.end().num_seconds());
+        env.problem(name, format!("must be from {shortest}s to {longest}s"));
+        default
+    })
 }
 
 impl FirstAdmin {
+    /// Reads both variables; neither may be set alone.
     fn read(env: &mut Env) -> Option<Self> {
         let (email, password) = (env.text("ADMIN_EMAIL"), env.secret("ADMIN_PASSWORD"));
         let (email, password) = match (email, password) {
@@ -222,7 +131,7 @@ impl FirstAdmin {
                 } else {
                     ("ADMIN_EMAIL", "ADMIN_PASSWORD")
                 };
-                env.problem(missing, format!("is missing, and {given} is set"));
+                env.problem(missing, format!("is missing, but {given} is set"));
                 return None;
             }
         };
@@ -245,7 +154,7 @@ fn key_encryption_key(env: &mut Env, name: &str, text: Option<SecretString>) -> 
     if key.is_none() {
         env.problem(
             name,
-            "must be 32 bytes in base64: `openssl rand -base64 32` makes a good one",
+            "must be 32 bytes in base64: `openssl rand -base64 32` generates one",
         );
     }
     key
@@ -273,21 +182,23 @@ mod tests {
             (config.hashing.cost.m_cost(), config.hashing.cost.t_cost()),
             (19 * 1024, 2)
         );
+        assert_eq!(config.signing_algorithm, SigningAlgorithm::EdDsa);
         assert!(config.first_admin.is_none());
 
         assert!(read(&[]).unwrap_err()[0].starts_with("KEY_ENCRYPTION_KEY is missing"));
     }
 
     #[test]
-    fn everything_that_is_wrong_is_told_at_once_and_without_secrets() {
+    fn all_problems_are_reported_together_and_without_secrets() {
         let problems = read(&[
             ("KEY_ENCRYPTION_KEY", "c2hvcnQ="),
+            ("SIGNING_ALG", "RS256"),
             ("ACCESS_TOKEN_TTL", "2d"),
             ("REFRESH_TOKEN_TTL", "0s"),
             ("REFRESH_GRACE", "2m"),
             ("ARGON2_MEMORY_KIB", "1"),
             ("HASH_SLOTS", "0"),
-            ("ADMIN_EMAIL", "nobody"),
+            ("ADMIN_EMAIL", "ada"),
             ("ADMIN_PASSWORD", "hunter2"),
         ])
         .unwrap_err();
@@ -298,6 +209,7 @@ mod tests {
         assert_eq!(
             named,
             [
+                "SIGNING_ALG",
                 "KEY_ENCRYPTION_KEY",
                 "ACCESS_TOKEN_TTL",
                 "REFRESH_TOKEN_TTL",
@@ -312,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn slots_and_queue_have_bounds() {
+    fn hashing_slots_and_queue_are_bounded() {
         let vars = [
             ("KEY_ENCRYPTION_KEY", KEY),
             ("HASH_SLOTS", "1025"),
@@ -336,11 +248,11 @@ mod tests {
     }
 
     #[test]
-    fn the_secrets_of_services_are_hashed_and_weak_ones_are_refused() {
+    fn client_secrets_are_hashed_and_weak_ones_are_refused() {
         let secret = "AbCdEfGhIjKlMnOpQrStUvWxYz0123456789";
         let vars = [("KEY_ENCRYPTION_KEY", KEY), ("ORDER_SERVICE_SECRET", secret)];
         let config = read(&vars).unwrap();
-        assert!(config.clients.have("order-service") && !config.clients.have("product-service"));
+        assert!(config.clients.contains("order-service") && !config.clients.contains("product-service"));
         assert!(!format!("{config:?}").contains(secret));
 
         let problems = read(&[
@@ -370,8 +282,18 @@ mod tests {
     }
 
     #[test]
-    fn half_an_admin_is_none() {
+    fn an_admin_needs_both_email_and_password() {
         let problems = read(&[("KEY_ENCRYPTION_KEY", KEY), ("ADMIN_EMAIL", "a@example.com")]).unwrap_err();
-        assert_eq!(problems, ["ADMIN_PASSWORD is missing, and ADMIN_EMAIL is set"]);
+        assert_eq!(problems, ["ADMIN_PASSWORD is missing, but ADMIN_EMAIL is set"]);
+    }
+
+    #[test]
+    fn the_signing_algorithm_is_eddsa_or_es256() {
+        let read = |algorithm| read(&[("KEY_ENCRYPTION_KEY", KEY), ("SIGNING_ALG", algorithm)]);
+        assert_eq!(read("ES256").unwrap().signing_algorithm, SigningAlgorithm::Es256);
+        for other in ["HS256", "es256", "none"] {
+            let problems = read(other).unwrap_err();
+            assert_eq!(problems, ["SIGNING_ALG must be EdDSA or ES256"], "{other}");
+        }
     }
 }

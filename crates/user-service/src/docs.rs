@@ -1,4 +1,4 @@
-//! What the handlers say of themselves, for the OpenAPI document. A test holds this list equal to the routes.
+//! The OpenAPI descriptions of the handlers. A test requires that this list equals the routes.
 
 use utoipa::OpenApi;
 
@@ -10,9 +10,7 @@ use crate::routes::{
 
 #[derive(OpenApi)]
 #[openapi(
-    info(
-        description = "Who people are: registration, login, sessions, and the keys that sign their tokens."
-    ),
+    info(description = "Users: registration, login, sessions, and the keys that sign their tokens."),
     paths(
         register::register,
         login::login,
@@ -42,7 +40,7 @@ use crate::routes::{
 )]
 struct Handlers;
 
-/// The handlers' own description.
+/// The descriptions of all handlers.
 #[must_use]
 pub fn handlers() -> utoipa::openapi::OpenApi {
     Handlers::openapi()

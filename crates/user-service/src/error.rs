@@ -1,19 +1,19 @@
-//! What can go wrong, and how it is answered.
+//! The errors of this service's routes, except those of OAuth's endpoints.
 
 use actix_web::http::StatusCode;
-use auth::FieldError;
-use service_kit::{Problem, RequestError, problem};
+use actix_web::http::header::HeaderValue;
+use service_kit::{CommonError, Problem, problem};
 
-use crate::hashing::HashingError;
-use crate::keys::SealError;
+use crate::random::NoRandomness;
 
+/// An error of a route. `Display` is for the client, `Debug` for the log.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UserError {
-    #[error("This email address is taken.")]
+    #[error("This email address is already registered.")]
     EmailTaken,
-    #[error("Email address or password is wrong.")]
+    #[error("The email address or the password is wrong.")]
     InvalidCredentials,
-    #[error("This refresh token is not good any more: log in again.")]
+    #[error("This refresh token is not valid. Log in again.")]
     InvalidRefreshToken,
     #[error("There is no such user.")]
     NotFound,
@@ -21,32 +21,29 @@ pub(crate) enum UserError {
     SessionNotFound,
     #[error("Only an admin may do this.")]
     NotAdmin,
-    #[error("Somebody has to remain an admin.")]
+    #[error("The last admin can't be deleted, disabled or lose the role.")]
     LastAdmin,
-    #[error("There are no published keys: one shared secret signs and verifies.")]
+    #[error("No keys are published: tokens are signed with a shared secret.")]
     SharedSecret,
-    #[error("That was tried too often. Try again later.")]
+    #[error("Too many failed attempts. Try again later.")]
     Throttled { retry_after: u32 },
-    #[error("Too many people are logging in. Try again in a moment.")]
+    #[error("Too many users are logging in at the moment. Try again soon.")]
     Busy,
     #[error(transparent)]
-    Request(#[from] RequestError),
-    #[error("The database can't be asked.")]
-    Database(#[from] sqlx::Error),
-    #[error("A password can't be hashed.")]
-    Hashing(#[source] HashingError),
-    #[error("A token can't be signed.")]
-    Signing(#[from] jsonwebtoken::errors::Error),
-    #[error("There is no randomness.")]
-    NoRandomness(#[from] aws_lc_rs::error::Unspecified),
+    Common(#[from] CommonError),
+    #[error("An internal error occurred.")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-impl From<HashingError> for UserError {
-    fn from(error: HashingError) -> Self {
-        match error {
-            HashingError::Busy => Self::Busy,
-            HashingError::Unusable(_) | HashingError::NoRandomness => Self::Hashing(error),
-        }
+impl From<jsonwebtoken::errors::Error> for UserError {
+    fn from(error: jsonwebtoken::errors::Error) -> Self {
+        Self::Internal(error.into())
+    }
+}
+
+impl From<NoRandomness> for UserError {
+    fn from(error: NoRandomness) -> Self {
+        Self::Internal(error.into())
     }
 }
 
@@ -63,45 +60,28 @@ impl Problem for UserError {
             Self::SharedSecret => (StatusCode::CONFLICT, "shared_secret"),
             Self::Throttled { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_attempts"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "hashing_busy"),
-            Self::Request(error) => error.parts(),
-            Self::Database(error) if db::is_unavailable(error) => {
-                (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable")
-            }
-            Self::Database(_) | Self::Hashing(_) | Self::Signing(_) | Self::NoRandomness(_) => {
-                (StatusCode::INTERNAL_SERVER_ERROR, "internal")
-            }
+            Self::Common(error) => error.parts(),
+            Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         }
     }
 
-    fn fields(&self) -> Vec<FieldError> {
-        match self {
-            Self::Request(error) => error.fields(),
-            _ => Vec::new(),
-        }
+    /// A 401 must have a challenge (RFC 9110 §11.6.1). `Bearer` would promise that an access token helps, and `Basic` would make
+    /// browsers ask for a password in a dialog. So each scheme here is named after the credential that the body must carry; clients
+    /// ignore a scheme that they don't know.
+    fn challenge(&self) -> Option<HeaderValue> {
+        let challenge = match self {
+            Self::InvalidCredentials => r#"Password realm="countersign""#,
+            Self::InvalidRefreshToken => r#"RefreshToken realm="countersign""#,
+            _ => return None,
+        };
+        Some(HeaderValue::from_static(challenge))
     }
 
     fn retry_after(&self) -> Option<u32> {
         match self {
             Self::Throttled { retry_after } => Some(*retry_after),
-            _ => (self.parts().0 == StatusCode::SERVICE_UNAVAILABLE).then_some(1),
+            _ => None,
         }
     }
 }
-problem!(UserError);
-
-/// Why the service can't start.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum StartError {
-    #[error("the database can't be asked")]
-    Database(#[from] sqlx::Error),
-    #[error(transparent)]
-    Seal(#[from] SealError),
-    #[error("the published keys are not fit: {0}")]
-    Published(#[from] auth::JwksError),
-    #[error("a password can't be hashed: {0}")]
-    Hashing(#[from] HashingError),
-    #[error("there is no active signing key")]
-    NoActiveKey,
-    #[error("there is no randomness")]
-    NoRandomness,
-}
+problem!(UserError, Common);

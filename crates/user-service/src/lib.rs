@@ -1,46 +1,46 @@
-//! Who people are. The one service that has their passwords, opens and ends their sessions, and signs tokens for them; every
-//! other service only verifies what this one signed.
+//! Users, their sessions and their tokens. This is the only service that stores passwords, opens and ends sessions, and signs
+//! tokens; every other service only verifies what this one signed.
 //!
-//! To read it: `routes` lists every URL and its handler, `routes/…` has one use case a file, `domain` holds the rules
-//! (addresses, passwords, refresh tokens), `throttle` and `hashing` what stands between a guesser and a password, `login`,
-//! `rotations` and `endings` how a session begins, goes on and ends, `clients` the services and their secrets, `keys` what signs,
-//! `store` how it is all kept.
+//! Where to look:
+//!
+//! - `routes` lists every URL and its handler; `routes/…` has one use case per file.
+//! - `passwords` checks, hashes and throttles passwords.
+//! - `sessions` opens, refreshes and ends sessions, and revokes their tokens.
+//! - `tokens` signs tokens and keeps the signing keys.
+//! - `oauth` authenticates services and answers in OAuth's own forms.
+//! - `admin` protects the role `admin`; `cleanup` deletes expired rows.
+//! - `domain` holds the rules, `store` the SQL statements, one table per file.
+//! - `startup` puts all of it together.
 
 mod admin;
-mod call;
-mod clients;
+mod cleanup;
 mod config;
+mod context;
 mod docs;
 mod domain;
-mod endings;
 mod error;
-mod hashing;
-mod housekeeping;
-mod keys;
-mod login;
-mod mint;
 mod oauth;
 mod passwords;
-mod rotations;
+mod random;
 mod routes;
+mod sessions;
 pub mod startup;
 mod store;
-mod throttle;
+mod tokens;
 
 use std::process::ExitCode;
 
 use service_kit::StandardInput;
 
-pub use self::clients::ClientSecrets;
-pub use self::config::{Config, FirstAdmin, HashingConfig, Lifetimes};
+pub use self::config::{Config, FirstAdmin};
 pub use self::docs::handlers;
-pub use self::keys::KeyEncryptionKey;
+pub use self::domain::{Lifetimes, NAME, SigningAlgorithm};
+pub use self::oauth::ClientSecrets;
+pub use self::passwords::HashingConfig;
 pub use self::routes::routes;
+pub use self::tokens::KeyEncryptionKey;
 
-/// The service's name: its program's, its audience's, its row's in the register.
-pub const NAME: &str = "user-service";
-
-/// Runs the service, configured by the environment, until it is told to stop.
+/// Runs the service with the configuration in the environment until it is asked to stop.
 #[must_use]
 pub fn launch(input: StandardInput) -> ExitCode {
     service_kit::launch(NAME, Config::read, startup::run, input)

@@ -1,26 +1,36 @@
-//! Passwords that people show: counted, then compared.
+//! Passwords: a presented password is counted as a failed login, then compared, and uncounted if it is correct.
+//!
+//! - `throttle` counts failed logins and refuses further attempts.
+//! - `hashing` hashes and compares, with bounded memory and CPU.
+//!
+//! Which passwords may be chosen is a rule of `domain::password`.
+
+pub(crate) mod hashing;
+mod throttle;
 
 use db::{Conn, Db, Tx};
 
-use crate::call::Call;
+pub use self::hashing::HashingConfig;
+use self::hashing::{Hashing, HashingError};
+use self::throttle::CountedAttempt;
+pub(crate) use self::throttle::Throttle;
+use crate::context::RequestContext;
 use crate::domain::{Account, EmailAddress, Entry, Event, password};
 use crate::error::UserError;
-use crate::hashing::{Hashing, HashingError};
 use crate::store::AuditLog;
-use crate::throttle::{Counted, Throttle};
 
-/// Hashes and compares passwords. Clones share the slots.
+/// Hashes and checks passwords. Clones share the hashing slots.
 #[derive(Clone, Debug)]
 pub(crate) struct Passwords {
     pub hashing: Hashing,
     pub throttle: Throttle,
 }
 
-/// A password that somebody showed, and that was compared.
+/// The result of comparing a presented password. It is still counted as a failure; see [`Passwords::accept`].
 #[derive(Debug)]
-pub(crate) struct Guess {
-    pub is_right: bool,
-    counted: Counted,
+pub(crate) struct PasswordCheck {
+    pub is_correct: bool,
+    attempt: CountedAttempt,
 }
 
 impl Passwords {
@@ -29,8 +39,9 @@ impl Passwords {
         self.hashing.hash(password::normalize(password)).await
     }
 
-    /// Refuses a password that there would be no slot for. Asked before the database is, so that a flood costs next to nothing.
-    pub(crate) fn expect_room(&self) -> Result<(), HashingError> {
+    /// Fails if every hashing slot and place in the queue is taken. Called before the database is queried, so that refusing a flood
+    /// of logins is cheap.
+    pub(crate) fn require_room(&self) -> Result<(), HashingError> {
         if self.hashing.has_room() {
             Ok(())
         } else {
@@ -38,88 +49,93 @@ impl Passwords {
         }
     }
 
-    /// Whether this is the password of whoever has this address. It is counted as a failure at first; see
-    /// [`accept`](Self::accept).
-    pub(crate) async fn guess(
+    /// Compares a presented password with the one of `user`. Without a user or an email address it takes as long, and is wrong.
+    /// The attempt is counted as a failure until [`accept`](Self::accept).
+    pub(crate) async fn check(
         &self,
         db: &Db,
         email: Option<&EmailAddress>,
-        account: Option<&Account>,
+        user: Option<&Account>,
         password: &str,
-        call: &Call,
-    ) -> Result<Guess, UserError> {
-        let attempt = self.throttle.admit(db, email, account, call).await?;
+        context: &RequestContext,
+    ) -> Result<PasswordCheck, UserError> {
+        let attempt = self.throttle.admit(db, email, user, context).await?;
         let place = self.hashing.take_place()?;
-        let counted = self.throttle.count(db, attempt, call).await?;
-        let hash = account.and_then(|account| account.password_hash.as_deref());
-        match self
-            .hashing
-            .matches(place, password::normalize(password), hash)
-            .await
-        {
-            Ok(is_right) => Ok(Guess { is_right, counted }),
-            Err(error) => Err(self
-                .give_up(
-                    db,
-                    &Guess {
-                        is_right: false,
-                        counted,
-                    },
-                    error,
-                )
-                .await),
+        let attempt = self.throttle.count(db, attempt, context).await?;
+
+        let hash = user.and_then(|user| user.password_hash.as_deref());
+        let password = password::normalize(password);
+        match self.hashing.matches(place, password, hash).await {
+            Ok(is_correct) => Ok(PasswordCheck { is_correct, attempt }),
+            Err(error) => Err(self.uncount(db, &attempt, error).await),
         }
     }
 
-    /// A guess that nothing came of, since there was no slot for it: it does not count.
-    pub(crate) async fn give_up(&self, db: &Db, guess: &Guess, error: HashingError) -> UserError {
-        let forgive = async |tx: &mut Tx| self.throttle.forgive(tx, &guess.counted).await;
-        match db.transaction(forgive).await {
+    /// Like [`hash`](Self::hash), for the new password of a user whose current one was just checked. If there is no slot, the
+    /// attempt is uncounted.
+    pub(crate) async fn hash_after(
+        &self,
+        db: &Db,
+        check: &PasswordCheck,
+        password: &str,
+    ) -> Result<String, UserError> {
+        match self.hash(password).await {
+            Ok(hash) => Ok(hash),
+            Err(error) => Err(self.uncount(db, &check.attempt, error).await),
+        }
+    }
+
+    /// Uncounts an attempt that was not decided, since there was no hashing slot for it.
+    async fn uncount(&self, db: &Db, attempt: &CountedAttempt, error: HashingError) -> UserError {
+        let uncount = async |tx: &mut Tx| self.throttle.uncount(tx, attempt).await;
+        match db.transaction(uncount).await {
             Ok(()) => error.into(),
             Err(error) => error.into(),
         }
     }
 
-    /// Takes a right password for a success: it does not count, and its network is known from now on. The person has to be
-    /// confirmed before: they may have been deleted while it was compared.
+    /// Uncounts a correct password, and remembers the network of its user. The transaction must have locked the user: they may have
+    /// been deleted during the comparison.
     pub(crate) async fn accept(
         &self,
         conn: &mut Conn,
-        guess: &Guess,
-        account: &Account,
-        call: &Call,
+        check: &PasswordCheck,
+        user: &Account,
+        context: &RequestContext,
     ) -> Result<(), sqlx::Error> {
-        self.throttle.forgive(conn, &guess.counted).await?;
-        Throttle::remember(conn, account, call).await
+        self.throttle.uncount(conn, &check.attempt).await?;
+        Throttle::remember_network(conn, user, context).await
     }
 
-    /// The hash to keep instead of one that was made at another cost, if there is time to make one now.
-    pub(crate) async fn renew(&self, account: &Account, password: &str) -> Option<String> {
-        let is_outdated = account
-            .password_hash
-            .as_deref()
-            .is_some_and(|hash| self.hashing.is_outdated(hash));
-        if !is_outdated {
+    /// A new hash of a correct password, if the stored one was made at another cost and a slot is free.
+    pub(crate) async fn rehash_if_outdated(&self, user: &Account, password: &str) -> Option<String> {
+        let hash = user.password_hash.as_deref()?;
+        if !self.hashing.is_outdated(hash) {
             return None;
         }
         self.hash(password)
             .await
-            .inspect_err(|error| tracing::warn!(%error, "a hash was not renewed"))
+            .inspect_err(|error| tracing::warn!(%error, "an outdated password hash was not replaced"))
             .ok()
     }
 }
 
-impl Guess {
-    /// Writes down that it failed, and whether it was the last one that is free for a while.
-    pub(crate) async fn record_failure(&self, db: &Db, entry: Entry, call: &Call) -> Result<(), sqlx::Error> {
+impl PasswordCheck {
+    /// Adds the failure to the audit log, and a second entry if it used up the allowance.
+    pub(crate) async fn record_failure(
+        &self,
+        db: &Db,
+        entry: Entry,
+        context: &RequestContext,
+    ) -> Result<(), sqlx::Error> {
         let mut tx = db.begin().await?;
-        AuditLog(&mut tx).add(&entry, call).await?;
-        if self.counted.is_last {
+        AuditLog(&mut tx).add(&entry, context).await?;
+        if self.attempt.is_last {
             let throttled = Entry {
                 event: Event::LoginThrottled,
                 ..entry
             };
-            AuditLog(&mut tx).add(&throttled, call).await?;
+            AuditLog(&mut tx).add(&throttled, context).await?;
         }
         tx.commit().await
     }

@@ -1,4 +1,4 @@
-//! Every method, URL and handler of the service. Who may call stands in the handler's first argument.
+//! Every URL of the service, with its handler. A handler's first argument says who may call it.
 
 pub(crate) mod audit_log;
 pub(crate) mod change_me;
@@ -26,37 +26,35 @@ pub(crate) mod verify;
 
 use auth::Routes;
 
-pub(crate) use self::metadata::Published;
-
-/// The service's routes.
+/// The routes of this service, without those that every service has.
 #[must_use]
 pub fn routes() -> Routes {
     Routes::new()
-        .post("/auth/register", register::register) // Anyone
-        .post("/auth/login", login::login) // Anyone
-        .post("/auth/refresh", refresh::refresh) // Anyone who shows a refresh token
-        .post("/auth/logout", logout::logout) // CurrentUser, or who shows a refresh token
-        .post("/auth/logout-all", logout_all::logout_all) // VerifyToken
-        .post("/auth/verify", verify::verify) // Anyone
-        .get("/auth/current-user", current_user::current_user) // CurrentUser
-        .get("/auth/sessions", sessions::sessions) // VerifyToken
-        .delete("/auth/sessions/{id}", end_session::end_session) // VerifyToken: whose it is
-        .put("/auth/password", change_password::change_password) // VerifyToken
-        .get("/users/me", me::me) // VerifyToken
-        .patch("/users/me", change_me::change_me) // VerifyToken
-        .get("/admin/users", list_users::list_users) // HasScope<UsersRead>
-        .get("/admin/users/{id}", show_user::show_user) // HasScope<UsersRead>
-        .patch("/admin/users/{id}", change_user::change_user) // IsAdmin
-        .delete("/admin/users/{id}", delete_user::delete_user) // IsAdmin
-        .post("/admin/users/{id}/logout", log_user_out::log_user_out) // IsAdmin
-        .get("/admin/audit-log", audit_log::audit_log) // IsAdmin
-        .get("/admin/keys", keys::keys) // IsAdmin
-        .post("/oauth/token", service_token::service_token) // Client
-        .post("/oauth/introspect", introspect::introspect) // Client
-        .post("/oauth/revoke", revoke::revoke) // Client
-        .get("/.well-known/jwks.json", metadata::jwks) // Anyone
+        .post("/auth/register", register::register)
+        .post("/auth/login", login::login)
+        .post("/auth/refresh", refresh::refresh)
+        .post("/auth/logout", logout::logout)
+        .post("/auth/logout-all", logout_all::logout_all)
+        .post("/auth/verify", verify::verify)
+        .get("/auth/current-user", current_user::current_user)
+        .get("/auth/sessions", sessions::sessions)
+        .delete("/auth/sessions/{id}", end_session::end_session)
+        .put("/auth/password", change_password::change_password)
+        .get("/users/me", me::me)
+        .patch("/users/me", change_me::change_me)
+        .get("/admin/users", list_users::list_users)
+        .get("/admin/users/{id}", show_user::show_user)
+        .patch("/admin/users/{id}", change_user::change_user)
+        .delete("/admin/users/{id}", delete_user::delete_user)
+        .post("/admin/users/{id}/logout", log_user_out::log_user_out)
+        .get("/admin/audit-log", audit_log::audit_log)
+        .get("/admin/keys", keys::keys)
+        .post("/oauth/token", service_token::service_token)
+        .post("/oauth/introspect", introspect::introspect)
+        .post("/oauth/revoke", revoke::revoke)
+        .get("/.well-known/jwks.json", metadata::jwks)
         .get(
             "/.well-known/oauth-authorization-server",
             metadata::authorization_server,
-        ) // Anyone
+        )
 }

@@ -2,68 +2,71 @@
 
 use std::error::Error;
 
-use aws_lc_rs::rand;
-use db::{Db, Migrations};
-use service_kit::{Roles, Runtime, Server};
+use db::Db;
+use service_kit::{KeySource, Roles, Runtime, Server};
 
-use crate::clients::Clients;
 use crate::config::Config;
-use crate::domain::Successors;
-use crate::error::StartError;
-use crate::hashing::Hashing;
-use crate::keys::{Seals, load_or_make};
-use crate::login::Logins;
-use crate::mint::Mint;
-use crate::passwords::Passwords;
-use crate::rotations::Rotations;
-use crate::routes::Published;
-use crate::store::Secrets;
-use crate::throttle::Throttle;
-use crate::{NAME, admin, docs, housekeeping, routes};
+use crate::domain::{NAME, Successors};
+use crate::oauth::Clients;
+use crate::passwords::hashing::Hashing;
+use crate::passwords::{Passwords, Throttle};
+use crate::random;
+use crate::routes::metadata::Published;
+use crate::sessions::rotation::RotationQueue;
+use crate::sessions::{Sessions, revocation};
+use crate::store::{MIGRATIONS, Secrets};
+use crate::tokens::{Seals, SigningKeys, TokenIssuer, load_or_create};
+use crate::{admin, cleanup, docs, routes};
 
-pub(crate) static MIGRATIONS: Migrations = Migrations {
-    sqlite: sqlx::migrate!("../../migrations/user-service/sqlite"),
-    postgres: sqlx::migrate!("../../migrations/user-service/postgres"),
-};
-
-/// Runs the service.
+/// Runs the service until it is asked to stop.
 pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>> {
     let clock = runtime.clock.clone();
     let db = Db::open(&config.database, &MIGRATIONS).await?;
     let seals = Seals {
-        current: config.key_encryption_key,
-        previous: config.previous_key_encryption_key,
+        current: config.key_encryption_key.clone(),
+        previous: config.previous_key_encryption_key.clone(),
     };
-    let keys = load_or_make(&config.auth.keys, &db, &seals, &clock).await?;
-    let successors = successors(&db, &seals).await?;
+    let keys = signing_keys(&config, &runtime, &db, &seals).await?;
     let passwords = Passwords {
         hashing: Hashing::start(&config.hashing)?,
         throttle: Throttle::new(config.login_free_failures),
     };
     let clients = Clients::store(&db, &config.clients, clock.now()).await?;
 
-    // This service verifies its own tokens as every other does, but has the keys at hand.
+    // This service verifies its own tokens as others do, but reads the keys from its database.
     let verifier = config.auth.verifier_with(NAME, &runtime, keys.verification);
-    let mint = Mint {
+    let tokens = TokenIssuer {
         issuer: config.auth.issuer.clone(),
-        audience: config.auth.audience,
-        life: config.lifetimes.access,
+        audience: config.auth.audience.clone(),
+        lifetime: config.lifetimes.access,
         roles: Roles::built_in(),
         signer: keys.signer,
     };
-    let logins = Logins {
-        mint: mint.clone(),
+    let sessions = Sessions {
+        tokens: tokens.clone(),
         lifetimes: config.lifetimes,
-        successors,
-        rotations: Rotations::start(db.clone(), config.lifetimes, clock.clone()),
-        revocations: runtime.revocations,
+        successors: successors(&db, &seals).await?,
+        rotations: RotationQueue::start(db.clone(), config.lifetimes, clock.clone()),
+        revocations: runtime.revocations.clone(),
     };
-    admin::ensure_one(&db, &passwords, &logins, config.first_admin.as_ref(), &clock).await?;
-    let known = logins.catch_up(&db, 0).await?;
-    let keeping_up = actix_web::rt::spawn(logins.clone().keep_up(db.clone(), known));
-    let housekeeping = actix_web::rt::spawn(housekeeping::keep_forgetting(db.clone(), clock.clone()));
-
+    admin::ensure_first_admin(&db, &passwords, &sessions, config.first_admin.as_ref(), &clock).await?;
+    // Before the first request: a token that is revoked already must not be accepted.
+    revocation::catch_up(&runtime.revocations, &db, 0).await?;
+    let poll = {
+        let (revocations, db) = (runtime.revocations, db.clone());
+        move || revocation::poll_revocations(revocations.clone(), db.clone())
+    };
+    let cleanup = {
+        let (db, clock) = (db.clone(), clock.clone());
+        move || cleanup::run_cleanup(db.clone(), clock.clone())
+    };
     let database = db.clone();
+    let published = Published::new(
+        &config.auth.issuer,
+        &config.public_url,
+        &config.own_url,
+        keys.published,
+    );
     Server::new(NAME, routes::routes, docs::handlers())
         .verifier(verifier)
         .data(db.clone())
@@ -71,35 +74,118 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
         .data(passwords)
         .data(config.trusted_proxies)
         .data(clients)
-        .data(mint)
-        .data(logins)
-        .data(Published::new(
-            &config.auth.issuer,
-            &config.public_url,
-            &config.own_url,
-            keys.jwks,
-        ))
+        .data(tokens)
+        .data(sessions)
+        .data(published)
         .ready_when("database", move || database.clone().is_reachable())
+        .background("revocation poll", poll)
+        .background("cleanup", cleanup)
         .run(runtime.listener, runtime.shutdown)
         .await?;
-    keeping_up.abort();
-    housekeeping.abort();
     db.close().await;
     Ok(())
 }
 
-/// What successors of refresh tokens are derived with: made once, and kept sealed.
-async fn successors(db: &Db, seals: &Seals) -> Result<Successors, StartError> {
+/// The keys from the database, or the shared secret if one is configured.
+async fn signing_keys(
+    config: &Config,
+    runtime: &Runtime,
+    db: &Db,
+    seals: &Seals,
+) -> Result<SigningKeys, Box<dyn Error>> {
+    if let KeySource::Secret(secret) = &config.auth.keys {
+        tracing::warn!("JWT_SECRET is set: every service that has it can sign tokens for anyone");
+        return Ok(SigningKeys::of_shared_secret(secret));
+    }
+    let (algorithm, lifetime) = (config.signing_algorithm, config.lifetimes.access);
+    Ok(load_or_create(db, algorithm, lifetime, seals, runtime.clock.now()).await?)
+}
+
+/// The key from which the successors of refresh tokens are derived. It is generated once and stored sealed.
+async fn successors(db: &Db, seals: &Seals) -> Result<Successors, Box<dyn Error>> {
     const NAME: &str = "refresh-token successors";
-    let mut fresh = [0; 32];
-    rand::fill(&mut fresh).map_err(|_| StartError::NoRandomness)?;
+    let fresh: [u8; 32] = random::bytes()?;
 
     let mut tx = db.begin().await?;
-    let kept = Secrets(&mut tx).keep(NAME, &seals.seal(NAME, &fresh)?).await?;
-    let opened = seals.open(NAME, &kept)?;
+    let stored = Secrets(&mut tx)
+        .get_or_add(NAME, &seals.seal(NAME, &fresh)?)
+        .await?;
+    let opened = seals.open(NAME, &stored)?;
     if let Some(resealed) = opened.resealed {
         Secrets(&mut tx).reseal(NAME, &resealed).await?;
     }
     tx.commit().await?;
     Ok(Successors::new(&opened.secret))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::rc::Rc;
+    use std::time::Duration;
+
+    use auth::Revocation;
+    use auth::testing::Issuer;
+    use test_kit::{TestDatabase, TestRuntime, TestService};
+    use tokio::time::{sleep, timeout};
+
+    use super::*;
+    use crate::store::RevocationRows;
+
+    const TICK: Duration = Duration::from_millis(1);
+
+    async fn wait_until(condition: impl Fn() -> bool) {
+        let wait = async {
+            while !condition() {
+                sleep(TICK).await;
+            }
+        };
+        timeout(Duration::from_secs(20), wait)
+            .await
+            .expect("within 20 seconds");
+    }
+
+    #[actix_web::test]
+    async fn a_revocation_poll_that_panics_is_restarted_and_misses_no_revocation() {
+        let (issuer, database) = (Issuer::new(NAME), TestDatabase::new().await);
+        let db = Db::open(&database.url(), &MIGRATIONS).await.unwrap();
+        let user = issuer.as_user().principal();
+        let (starts, has_panicked) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(false)));
+        let poll = {
+            let (revocations, db) = (issuer.revocations().clone(), db.clone());
+            let (starts, has_panicked) = (Rc::clone(&starts), Rc::clone(&has_panicked));
+            move || {
+                starts.set(starts.get() + 1);
+                let poll = revocation::poll_revocations(revocations.clone(), db.clone());
+                let (is_first, has_panicked) = (starts.get() == 1, Rc::clone(&has_panicked));
+                async move {
+                    if is_first {
+                        drop(timeout(TICK * 50, poll).await);
+                        has_panicked.set(true);
+                        panic!("the first run of the poll");
+                    }
+                    poll.await;
+                }
+            }
+        };
+        let _service = TestService::spawn_on(issuer.clone(), database, |TestRuntime { runtime, .. }| {
+            let server =
+                Server::new(NAME, routes::routes, docs::handlers()).background("revocation poll", poll);
+            async { Ok(server.run(runtime.listener, runtime.shutdown).await?) }
+        });
+
+        // Another replica revokes the user's tokens while the poll is down.
+        wait_until(|| has_panicked.get()).await;
+        let revocation = Revocation::User {
+            id: user.id(),
+            epoch: user.epoch() + 1,
+            expires_at: issuer.clock().unix() + 900,
+        };
+        let mut tx = db.begin().await.unwrap();
+        RevocationRows(&mut tx).add(&[revocation]).await.unwrap();
+        tx.commit().await.unwrap();
+
+        wait_until(|| issuer.revocations().revokes(&user)).await;
+        assert_eq!(starts.get(), 2);
+    }
 }

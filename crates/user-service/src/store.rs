@@ -1,4 +1,4 @@
-//! How people, sessions, keys, clients and the audit log are kept: one table a file.
+//! SQL statements, one table per file, and the migrations. No rules: those are in `domain`.
 
 mod admin_guard;
 mod audit_log;
@@ -6,10 +6,13 @@ mod clients;
 mod login_failures;
 mod login_networks;
 mod revocations;
+mod rotations;
 mod secrets;
 mod sessions;
 mod signing_keys;
 mod users;
+
+use db::Migrations;
 
 pub(crate) use self::admin_guard::AdminGuard;
 pub(crate) use self::audit_log::AuditLog;
@@ -17,9 +20,14 @@ pub(crate) use self::clients::ClientRows;
 pub(crate) use self::login_failures::LoginFailures;
 pub(crate) use self::login_networks::LoginNetworks;
 pub(crate) use self::revocations::RevocationRows;
+pub(crate) use self::rotations::{Rotation, RotationRows, RotationTimes};
 pub(crate) use self::secrets::Secrets;
-pub(crate) use self::sessions::{
-    BorneSession, EndedSession, NewSession, OpenSession, Rotation, RotationTimes, Session, Sessions,
-};
+pub(crate) use self::sessions::{NewSession, SessionRows};
 pub(crate) use self::signing_keys::SigningKeyRows;
 pub(crate) use self::users::{NewUser, UserChange, Users};
+
+/// The schema of this service's database.
+pub(crate) static MIGRATIONS: Migrations = Migrations {
+    sqlite: sqlx::migrate!("../../migrations/user-service/sqlite"),
+    postgres: sqlx::migrate!("../../migrations/user-service/postgres"),
+};

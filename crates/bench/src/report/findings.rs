@@ -1,4 +1,4 @@
-//! What was found, as one table or as JSON: each figure with how far its rounds lie apart, and whether the goal is met.
+//! Findings as a table or as JSON: each figure with the median and the range of its rounds, and whether it meets its goal.
 
 use std::fmt::{self, Display, Formatter};
 use std::num::NonZero;
@@ -7,17 +7,17 @@ use serde::Serialize;
 
 use super::{aligned, grouped};
 
-/// All that was found.
+/// The findings of a benchmark.
 #[derive(Debug, Serialize)]
 pub(crate) struct Findings {
     pub processors: usize,
     pub rounds: u32,
-    /// For how long each thing was measured in each round.
+    /// The duration of each measurement in each round.
     pub seconds: u32,
     pub figures: Vec<Finding>,
 }
 
-/// A figure of every round.
+/// One figure, summarised over all rounds.
 #[derive(Debug, Serialize)]
 pub(crate) struct Finding {
     what: String,
@@ -51,7 +51,7 @@ impl Findings {
 }
 
 impl Finding {
-    /// What the rounds came to.
+    /// Summarises the values of the rounds.
     pub(crate) fn new(what: impl Into<String>, unit: &'static str, of_rounds: &[f64]) -> Self {
         let mut sorted = of_rounds.to_vec();
         sorted.sort_by(f64::total_cmp);
@@ -67,7 +67,7 @@ impl Finding {
         }
     }
 
-    /// One thing divided by another, in each round, which a machine that slows down between rounds leaves alone.
+    /// Summarises the ratio of two values within each round, which is not affected by changes of speed between rounds.
     pub(crate) fn ratio(what: impl Into<String>, dividends: &[f64], divisors: &[f64]) -> Self {
         let ratios: Vec<_> = dividends
             .iter()
@@ -113,7 +113,7 @@ impl Finding {
     }
 }
 
-/// Of an even number, the middle of the two in the middle. The list is in order.
+/// The median of sorted values: of an even number, the mean of the two in the middle.
 fn median(sorted: &[f64]) -> f64 {
     let middle = sorted.len() / 2;
     let at = |index: usize| sorted.get(index).copied().unwrap_or(f64::NAN);
@@ -124,7 +124,7 @@ fn median(sorted: &[f64]) -> f64 {
     }
 }
 
-/// With as many digits as mean anything.
+/// Formats a value with its significant digits.
 fn figure(value: f64) -> String {
     match value.abs() {
         value if value >= 1_000.0 => grouped(format_args!("{value:.0}")),
@@ -134,7 +134,7 @@ fn figure(value: f64) -> String {
     }
 }
 
-/// As whoever set the goal wrote it.
+/// Formats a goal without trailing zeros.
 fn bare(goal: f64) -> String {
     if goal >= 1_000.0 {
         figure(goal)
@@ -169,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_finding_is_the_median_of_its_rounds_and_says_how_far_they_lie_apart() {
+    fn a_finding_has_the_median_and_the_range_of_its_rounds() {
         for (rounds, expected) in [
             (&[3.0, 1.0, 2.0][..], [2.0, 1.0, 3.0]),
             (&[4.0, 1.0, 3.0, 2.0], [2.5, 1.0, 4.0]),
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ratio_is_taken_within_each_round() {
+    fn a_ratio_is_computed_within_each_round() {
         let Finding {
             median,
             lowest,
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_goal_is_met_up_to_itself_and_never_by_nothing() {
+    fn a_goal_includes_its_bound_and_is_not_met_without_rounds() {
         let of = |median: f64| Finding::new("it", "", &[median]);
         assert_eq!(
             [of(1.05), of(1.06)].map(|it| it.at_most(1.05).met),
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_has_the_digits_that_mean_anything() {
+    fn a_row_has_significant_digits() {
         let row = Finding::new("refreshes", "/s", &[1_234.6, 99.44, 0.012_34])
             .at_least(5_000.0)
             .row();
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn json_has_the_same() {
+    fn json_has_the_same_figures() {
         let json = serde_json::to_value(Finding::new("it", "ms", &[2.0]).at_most(3.0)).unwrap();
         let expected = serde_json::json!({
             "what": "it", "median": 2.0, "lowest": 2.0, "highest": 2.0, "unit": "ms", "goal": {"at_most": 3.0}, "met": true,

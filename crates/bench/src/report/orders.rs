@@ -1,4 +1,4 @@
-//! What was measured of orders.
+//! The report of the benchmark `orders`.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
@@ -12,7 +12,7 @@ use crate::load::{Summary, hundredths};
 pub(crate) struct Report {
     pub processors: usize,
     pub buyers: usize,
-    /// For how long orders were placed at each size.
+    /// The duration of orders at each size.
     pub seconds: u32,
     pub engines: Vec<EngineReport>,
 }
@@ -20,10 +20,10 @@ pub(crate) struct Report {
 #[derive(Debug, Serialize)]
 pub(crate) struct EngineReport {
     engine: &'static str,
-    /// Transactions of one row that are on the disk when they return.
+    /// Durable transactions of one row.
     bare_commits_per_second: f64,
     sizes: Vec<SizeReport>,
-    /// The 99th percentile at the last size, divided by that at the first.
+    /// The 99th percentile at the last size divided by that at the first.
     p99_ratio: f64,
 }
 
@@ -130,7 +130,7 @@ impl Display for EngineReport {
             sizes,
             p99_ratio,
         } = self;
-        write!(f, "{engine}: {bare_commits_per_second:.0} commits/s by itself")?;
+        write!(f, "{engine}: {bare_commits_per_second:.0} commits/s alone")?;
         if let [smallest, .., largest] = sizes.as_slice() {
             let (largest, smallest) = (grouped(largest.orders_before), grouped(smallest.orders_before));
             write!(f, "; p99 with {largest} ÷ p99 with {smallest}: {p99_ratio:.2}")?;

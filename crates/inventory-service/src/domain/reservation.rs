@@ -95,7 +95,7 @@ pub(crate) struct Reservation {
 }
 
 /// A product of which less was available than requested.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Shortage {
     pub product_id: Uuid,
     pub requested: i64,

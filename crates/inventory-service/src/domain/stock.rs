@@ -22,6 +22,7 @@ pub(crate) struct Stock {
     /// What can still be ordered: `on_hand` minus `reserved`.
     pub available: i64,
     /// When the stock last changed. Null for a product that was never stocked.
+    #[schema(required = true)]
     pub updated_at: Option<DateTime<Utc>>,
     /// Counts the changes. Clients see it as the entity tag.
     #[serde(skip)]

@@ -13,7 +13,7 @@ use crate::store::{Reservations, Stocks};
 /// `POST /reservations/{id}/commit`: takes the reserved stock of an order out of the warehouse. Repeated calls get the same
 /// answer and have no further effect.
 #[utoipa::path(
-    post, path = "/reservations/{id}/commit", tag = "reservations",
+    post, path = "/reservations/{id}/commit", tag = "reservations", operation_id = "commit_reservation",
     params(("id" = Uuid, Path, description = "the order's id")),
     request_body = Option<EmptyObject>,
     responses(

@@ -14,7 +14,7 @@ use crate::store::{Reservations, Stocks};
 /// `DELETE /reservations/{id}`: makes the reserved stock of an order available again, if there is any. Afterwards the order can
 /// never be reserved, even if it had no reservation yet.
 #[utoipa::path(
-    delete, path = "/reservations/{id}", tag = "reservations",
+    delete, path = "/reservations/{id}", tag = "reservations", operation_id = "release_reservation",
     params(("id" = Uuid, Path, description = "the order's id")),
     responses(
         (status = 204, description = "nothing is reserved for the order"),

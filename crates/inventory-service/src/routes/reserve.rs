@@ -15,14 +15,15 @@ use crate::store::{Reservations, Stocks};
 /// The answer is stored. The same order with the same items, in any sequence, gets the same answer again, even a refusal after
 /// a restock. After a commit, `state` is `committed`.
 #[utoipa::path(
-    post, path = "/reservations", tag = "reservations", request_body = NewReservation,
+    post, path = "/reservations", tag = "reservations", operation_id = "reserve", request_body = NewReservation,
     responses(
         (status = 201, body = Reservation),
-        (status = 409, description = "`insufficient_stock`: not enough stock of the products in \
+        (status = 409, body = crate::error::ReservationConflict, content_type = "application/problem+json",
+            description = "`insufficient_stock`: not enough stock of the products in \
             `short: [{product_id, requested, available}]`, where an unknown product counts as 0; `reservation_mismatch`: the \
             order already has a reservation with different items; `released`: the order was released, before or after it was \
             reserved"),
-        (status = 422, description = "a field is not valid, or a product appears twice"),
+        (status = 422, description = "a product appears twice"),
     ),
 )]
 #[tracing::instrument(skip_all, fields(order.id = %new.order_id))]

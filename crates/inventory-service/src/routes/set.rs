@@ -12,7 +12,7 @@ use crate::stocktaking::Stocktaking;
 
 /// `PUT /inventory/{id}`: sets the quantity on hand, which includes the reserved quantity.
 #[utoipa::path(
-    put, path = "/inventory/{id}", tag = "inventory", request_body = StockCount,
+    put, path = "/inventory/{id}", tag = "inventory", operation_id = "set_stock", request_body = StockCount,
     params(
         ("id" = Uuid, Path, description = "the product's id"),
         ("if-match" = Option<String>, Header, description = "change only this version; `\"0\"` means never stocked"),
@@ -23,7 +23,6 @@ use crate::stocktaking::Stocktaking;
         (status = 404, description = "no such product"),
         (status = 409, description = "`below_reserved`: more than that is reserved for orders"),
         (status = 412, description = "`If-Match` names another version"),
-        (status = 422, description = "a field is not valid"),
         (status = 503, description = "`product_service_unavailable`: the product's owner can't be looked up"),
     ),
 )]

@@ -13,8 +13,8 @@ use crate::store::Stocks;
 
 /// `GET /inventory/{id}`: returns the stock of a product. A product that was never stocked has zeros, and `updated_at` is null.
 #[utoipa::path(
-    get, path = "/inventory/{id}", tag = "inventory",
-    params(("id" = Uuid, Path, description = "the product's id"), ("if-none-match" = Option<String>, Header)),
+    get, path = "/inventory/{id}", tag = "inventory", operation_id = "get_stock",
+    params(("id" = Uuid, Path, description = "the product's id")),
     responses(
         (status = 200, body = Stock, headers(("etag" = String))),
         (status = 304, description = "the stock has not changed since the version in `If-None-Match`"),

@@ -12,13 +12,13 @@ use crate::store::Orders;
 
 /// `POST /orders/{id}/cancel`: cancels a pending or confirmed order and returns its stock.
 #[utoipa::path(
-    post, path = "/orders/{id}/cancel", tag = "orders", params(("id" = Uuid, Path)),
+    post, path = "/orders/{id}/cancel", tag = "orders", operation_id = "cancel_order", params(("id" = Uuid, Path)),
     request_body = Option<EmptyObject>,
     responses(
         (status = 200, body = Order),
         (status = 403, description = "the caller may read the order but not cancel it"),
         (status = 404, description = "no such order, or another user's"),
-        (status = 409, description = "the order is already fulfilled, cancelled or rejected; `order` is its current state"),
+        (status = 409, body = crate::error::OrderConflict, content_type = "application/problem+json", description = "the order is already fulfilled, cancelled or rejected; `order` is its current state"),
     ),
 )]
 #[tracing::instrument(skip_all, fields(order.id = %id, user.id = %user.id()))]

@@ -12,12 +12,12 @@ use crate::store::Orders;
 
 /// `POST /orders/{id}/fulfil`: marks a confirmed order as shipped and takes its stock out of the warehouse.
 #[utoipa::path(
-    post, path = "/orders/{id}/fulfil", tag = "orders", params(("id" = Uuid, Path)),
+    post, path = "/orders/{id}/fulfil", tag = "orders", operation_id = "fulfil_order", params(("id" = Uuid, Path)),
     request_body = Option<EmptyObject>,
     responses(
         (status = 200, body = Order),
         (status = 404, description = "no such order"),
-        (status = 409, description = "`order_not_confirmed`: the order is pending; `order_already_final`: it is already \
+        (status = 409, body = crate::error::OrderConflict, content_type = "application/problem+json", description = "`order_not_confirmed`: the order is pending; `order_already_final`: it is already \
             fulfilled, cancelled or rejected, and `order` is its current state"),
     ),
 )]

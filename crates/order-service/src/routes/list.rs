@@ -26,10 +26,9 @@ pub struct ListQuery {
 
 /// `GET /orders`: lists the caller's orders, or with the scope `orders:read-all` those of all users, newest first.
 #[utoipa::path(
-    get, path = "/orders", tag = "orders", params(ListQuery, Paging),
+    get, path = "/orders", tag = "orders", operation_id = "list_orders", params(ListQuery, Paging),
     responses(
         (status = 200, body = Page<Order>),
-        (status = 400, description = "a parameter is not valid"),
         (status = 403, description = "another user's orders, without the scope `orders:read-all`"),
     ),
 )]

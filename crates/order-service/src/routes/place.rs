@@ -15,7 +15,7 @@ const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-repl
 
 /// `POST /orders`: orders products at their current prices.
 #[utoipa::path(
-    post, path = "/orders", tag = "orders", request_body = Basket,
+    post, path = "/orders", tag = "orders", operation_id = "place_order", request_body = Basket,
     params((
         "idempotency-key" = Option<String>, Header,
         description = "1 to 255 visible characters, kept for 24 hours: a repeated request with the same key and body returns the first order",
@@ -30,11 +30,12 @@ const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-repl
             headers(("location" = String), ("idempotent-replayed" = Option<bool>)),
         ),
         (
-            status = 409, description = "`insufficient_stock`: the order is stored as `rejected` (see `order`); `short` lists the short products",
+            status = 409, body = crate::error::OrderConflict, content_type = "application/problem+json",
+            description = "`insufficient_stock`: the order is stored as `rejected` (see `order`); `short` lists the short products",
             headers(("location" = String), ("idempotent-replayed" = Option<bool>)),
         ),
-        (status = 422, description = "a field is not valid; or `idempotency_mismatch`: the key was used for a different order"),
-        (status = 503, description = "product-service is unavailable; nothing was ordered"),
+        (status = 422, description = "`idempotency_mismatch`: the key was used for a different order"),
+        (status = 503, description = "`product_service_unavailable`: product-service is unavailable; nothing was ordered"),
     ),
 )]
 #[tracing::instrument(skip_all, fields(user.id = %user.id()))]

@@ -11,7 +11,7 @@ use crate::store::Orders;
 
 /// `GET /orders/{id}`: returns one order.
 #[utoipa::path(
-    get, path = "/orders/{id}", tag = "orders", params(("id" = Uuid, Path)),
+    get, path = "/orders/{id}", tag = "orders", operation_id = "get_order", params(("id" = Uuid, Path)),
     responses((status = 200, body = Order), (status = 404, description = "no such order, or another user's")),
 )]
 pub async fn show(VerifyToken(user): VerifyToken, id: Id, db: Data<Db>) -> Result<Json<Order>, OrderError> {

@@ -14,14 +14,13 @@ use crate::store::Products;
 
 /// `PATCH /products/{id}`: changes the fields that the body contains.
 #[utoipa::path(
-    patch, path = "/products/{id}", tag = "products", request_body = ProductChange,
+    patch, path = "/products/{id}", tag = "products", operation_id = "update_product", request_body = ProductChange,
     params(("id" = Uuid, Path), ("if-match" = Option<String>, Header, description = "change only this version")),
     responses(
         (status = 200, body = Product, headers(("etag" = String))),
         (status = 403, description = "the caller is neither the owner nor an admin"),
         (status = 404, description = "no such product"),
         (status = 412, description = "`If-Match` names another version"),
-        (status = 422, description = "a field is not valid"),
     ),
 )]
 #[tracing::instrument(skip_all, fields(product.id = %id, user.id = %user.id()))]

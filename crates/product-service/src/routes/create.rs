@@ -13,10 +13,9 @@ use crate::store::Products;
 
 /// `POST /products`: creates a product. The caller owns it.
 #[utoipa::path(
-    post, path = "/products", tag = "products", request_body = NewProduct,
+    post, path = "/products", tag = "products", operation_id = "create_product", request_body = NewProduct,
     responses(
         (status = 201, body = Product, headers(("location" = String), ("etag" = String))),
-        (status = 422, description = "a field is not valid"),
     ),
 )]
 #[tracing::instrument(skip_all, fields(user.id = %user.id()))]

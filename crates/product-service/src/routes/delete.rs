@@ -11,7 +11,7 @@ use crate::store::Products;
 
 /// `DELETE /products/{id}`: deletes a product. Orders keep their own copy of its name and price.
 #[utoipa::path(
-    delete, path = "/products/{id}", tag = "products",
+    delete, path = "/products/{id}", tag = "products", operation_id = "delete_product",
     params(("id" = Uuid, Path), ("if-match" = Option<String>, Header, description = "delete only this version")),
     responses(
         (status = 204, description = "the product is deleted"),

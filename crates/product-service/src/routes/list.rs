@@ -21,6 +21,7 @@ const MAX_IDS: usize = 100;
 pub struct ListQuery {
     /// Only products whose name or description contains this text, in any case. At most 100 characters.
     #[garde(inner(custom(text::line(0, 100))))]
+    #[param(max_length = 100)]
     q: Option<String>,
     /// Only products of this user.
     #[garde(skip)]
@@ -34,11 +35,10 @@ pub struct ListQuery {
 
 /// `GET /products`: lists products, newest first.
 #[utoipa::path(
-    get, path = "/products", tag = "products", params(ListQuery, Paging),
+    get, path = "/products", tag = "products", operation_id = "list_products", params(ListQuery, Paging),
     responses(
         (status = 200, body = Page<Product>, headers(("etag" = String))),
         (status = 304, description = "the page has not changed since the version in `If-None-Match`"),
-        (status = 400, description = "a parameter is not valid"),
     ),
 )]
 pub async fn list(

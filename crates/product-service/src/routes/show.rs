@@ -12,7 +12,7 @@ use crate::store::Products;
 
 /// `GET /products/{id}`: returns one product.
 #[utoipa::path(
-    get, path = "/products/{id}", tag = "products", params(("id" = Uuid, Path)),
+    get, path = "/products/{id}", tag = "products", operation_id = "get_product", params(("id" = Uuid, Path)),
     responses(
         (status = 200, body = Product, headers(("etag" = String))),
         (status = 304, description = "the product has not changed since the version in `If-None-Match`"),

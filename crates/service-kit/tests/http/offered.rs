@@ -200,35 +200,41 @@ async fn the_description_takes_from_the_routes_who_may_call() {
             "/optional",
             "get",
             json!([{}, {"bearer": []}]),
-            "anyone; a good token says who",
-            vec![],
+            "anyone; a user token is optional",
+            vec!["400"],
         ),
-        ("/user", "get", json!([{"bearer": []}]), "any user", vec!["401"]),
+        (
+            "/user",
+            "get",
+            json!([{"bearer": []}]),
+            "any user",
+            vec!["400", "401"],
+        ),
         (
             "/scope",
             "get",
             json!([{"bearer": ["things:write"]}]),
             "scope things:write",
-            vec!["401", "403", "404"],
+            vec!["400", "401", "403", "404"],
         ),
         (
             "/service",
             "get",
             json!([{"bearer": []}]),
             "any service",
-            vec!["401", "403"],
+            vec!["400", "401", "403"],
         ),
         (
             "/admin",
             "get",
             json!([{"bearer": []}]),
             "role admin",
-            vec!["401", "403"],
+            vec!["400", "401", "403"],
         ),
     ] {
         let operation = of(path, method);
         assert_eq!(operation["security"], security, "{method} {path}");
-        assert_eq!(operation["x-who-may-call"], who, "{method} {path}");
+        assert_eq!(operation["x-policy"], who, "{method} {path}");
         let mut told: Vec<&String> = operation["responses"]
             .as_object()
             .unwrap()

@@ -1,25 +1,28 @@
-//! What the platform is told instead of making it up.
+//! Configuration that replaces defaults and generated secrets.
 
 use std::fs;
+use std::net::{TcpListener, TcpStream};
 
 use serde_json::json;
+use test_kit::Client;
 
-use crate::made_up;
-use crate::place::{Place, SERVICES};
+use crate::random_secret;
+use crate::sandbox::{SERVICES, Sandbox};
 use crate::shop::lamp;
+use crate::trader::order_of;
 
 #[tokio::test]
-async fn the_admin_who_is_named_is_the_admin_and_no_other_is_made_up() {
-    let place = Place::new().await;
-    let password = made_up();
+async fn a_configured_admin_replaces_the_generated_one() {
+    let sandbox = Sandbox::new().await;
+    let password = random_secret();
     let admin = [
         ("ADMIN_EMAIL", "root@example.com"),
         ("ADMIN_PASSWORD", password.as_str()),
     ];
-    let platform = place.platform_with(&admin).await;
-    let answer = platform.login("root@example.com", &password).await;
-    answer.assert(200, json!({"user": {"roles": ["user", "admin"]}}));
-    assert!(!place.data("admin-password").exists());
+    let platform = sandbox.platform_with(&admin).await;
+    let response = platform.login("root@example.com", &password).await;
+    response.assert(200, json!({"user": {"roles": ["user", "admin"]}}));
+    assert!(!sandbox.data("admin-password").exists());
     let output = platform.output.text();
     assert!(
         output.contains("ADMIN_EMAIL") && !output.contains(&password),
@@ -28,50 +31,50 @@ async fn the_admin_who_is_named_is_the_admin_and_no_other_is_made_up() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_given_as_a_file_is_the_one_that_is_used() {
-    let place = Place::new().await;
-    fs::write(place.file("key"), made_up()).unwrap();
+async fn a_key_encryption_key_can_be_a_file() {
+    let sandbox = Sandbox::new().await;
+    fs::write(sandbox.file("key"), random_secret()).unwrap();
     let key = [("KEY_ENCRYPTION_KEY_FILE", "key")];
-    let mut platform = place.platform_with(&key).await;
-    let pair = platform.ada().await;
-    assert!(!place.data("key-encryption-key").exists());
-    platform.kill_the_stack().await;
+    let mut platform = sandbox.platform_with(&key).await;
+    let pair = platform.register_ada().await;
+    assert!(!sandbox.data("key-encryption-key").exists());
+    platform.kill_stack().await;
 
-    // With the same key it goes on, and with another it does not start.
-    let mut platform = place.platform_with(&key).await;
+    // The platform starts with the same key, and not with another one.
+    let mut platform = sandbox.platform_with(&key).await;
     platform.refresh(&pair).await.assert_status(200);
-    platform.kill_the_stack().await;
-    fs::write(place.file("key"), made_up()).unwrap();
-    let mut platform = place.start(&key);
+    platform.kill_stack().await;
+    fs::write(sandbox.file("key"), random_secret()).unwrap();
+    let mut platform = sandbox.start(&key);
     assert_eq!(platform.end().await.code(), Some(1), "{}", platform.log.text());
 }
 
 #[tokio::test]
-async fn a_services_secret_that_is_given_is_the_one_that_is_used() {
-    let place = Place::new().await;
-    let (orders, stock) = (made_up(), made_up());
-    fs::write(place.file("stock"), &stock).unwrap();
-    let given = [
+async fn a_configured_client_secret_replaces_the_generated_one() {
+    let sandbox = Sandbox::new().await;
+    let (orders, stock) = (random_secret(), random_secret());
+    fs::write(sandbox.file("stock"), &stock).unwrap();
+    let secrets = [
         ("ORDER_SERVICE_SECRET", orders.as_str()),
         ("INVENTORY_SERVICE_SECRET_FILE", "stock"),
     ];
-    let platform = place.platform_with(&given).await;
-    let users = platform.nobody_at("user-service");
+    let platform = sandbox.platform_with(&secrets).await;
+    let users = platform.anonymous_at("user-service");
     for (service, secret) in [("order-service", &orders), ("inventory-service", &stock)] {
-        assert!(!place.data(&format!("{service}-secret")).exists());
+        assert!(!sandbox.data(&format!("{service}-secret")).exists());
         let client = users.with_basic_auth(service, &secret.replace('+', "%2B"));
         let form = "grant_type=client_credentials&audience=product-service";
         client.post_form("/oauth/token", form).await.assert_status(200);
     }
-    assert!(place.data("product-service-secret").exists());
+    assert!(sandbox.data("product-service-secret").exists());
 }
 
 #[tokio::test]
-async fn a_variable_of_somebody_elses_need_not_be_utf8() {
-    let place = Place::new().await;
-    let mut platform = place.start_by_shell(r#"ODD="$(printf '\377')"; export ODD; exec "$0""#);
+async fn variables_of_other_programs_need_not_be_utf8() {
+    let sandbox = Sandbox::new().await;
+    let mut platform = sandbox.start_by_shell(r#"ODD="$(printf '\377')"; export ODD; exec "$0""#);
     platform.wait_until_ready().await;
-    let mut platform = Place::new()
+    let mut platform = Sandbox::new()
         .await
         .start_by_shell(r#"PORT_BASE="$(printf '\377')"; export PORT_BASE; exec "$0""#);
     assert_eq!(platform.end().await.code(), Some(78), "{}", platform.log.text());
@@ -83,15 +86,15 @@ async fn a_variable_of_somebody_elses_need_not_be_utf8() {
 }
 
 #[tokio::test]
-async fn one_shared_secret_stands_in_for_published_keys() {
-    let place = Place::new().await;
-    let platform = place.platform_with(&[("JWT_SECRET", &made_up())]).await;
+async fn a_shared_secret_replaces_the_key_set() {
+    let sandbox = Sandbox::new().await;
+    let platform = sandbox.platform_with(&[("JWT_SECRET", &random_secret())]).await;
     let keys = platform
-        .nobody_at("user-service")
+        .anonymous_at("user-service")
         .get("/.well-known/jwks.json")
         .await;
     assert_eq!(keys.assert_status(200).json(), json!({"keys": []}));
-    let ada = platform.ada().await;
+    let ada = platform.register_ada().await;
     platform
         .seller(&ada)
         .post("/products", lamp())
@@ -100,24 +103,24 @@ async fn one_shared_secret_stands_in_for_published_keys() {
 }
 
 #[tokio::test]
-async fn each_service_is_configured_by_the_variables_that_bear_its_name() {
-    let place = Place::new().await;
-    let platform = place
+async fn a_variable_with_the_prefix_of_a_service_configures_it() {
+    let sandbox = Sandbox::new().await;
+    let platform = sandbox
         .platform_with(&[("USER_SERVICE_ACCESS_TOKEN_TTL", "77s")])
         .await;
-    assert_eq!(platform.ada().await["expires_in"], 77);
+    assert_eq!(platform.register_ada().await["expires_in"], 77);
 }
 
 #[tokio::test]
-async fn a_file_in_the_working_directory_says_what_the_environment_does_not() {
-    let place = Place::new().await;
+async fn the_file_env_sets_variables_that_the_environment_does_not() {
+    let sandbox = Sandbox::new().await;
     fs::write(
-        place.file(".env"),
+        sandbox.file(".env"),
         "ACCESS_TOKEN_TTL=77s\nREFRESH_TOKEN_TTL=1d\nPORT_BASE=1\n",
     )
     .unwrap();
-    let platform = place.platform_with(&[("REFRESH_TOKEN_TTL", "2d")]).await;
-    let pair = platform.ada().await;
+    let platform = sandbox.platform_with(&[("REFRESH_TOKEN_TTL", "2d")]).await;
+    let pair = platform.register_ada().await;
     assert_eq!(
         (&pair["expires_in"], &pair["refresh_expires_in"]),
         (&json!(77), &json!(2 * 86_400))
@@ -125,12 +128,12 @@ async fn a_file_in_the_working_directory_says_what_the_environment_does_not() {
 }
 
 #[tokio::test]
-async fn every_port_follows_the_base_and_every_token_is_the_platforms_own() {
-    let (place, other) = (Place::new().await, Place::new().await);
-    // That one is for a service which is run by itself.
-    let platform = place.platform_with(&[("PORT", "1")]).await;
-    let stranger = other.platform().await;
-    let (ada, eve) = (platform.ada().await, stranger.ada().await);
+async fn ports_follow_the_port_base_and_platforms_refuse_tokens_of_others() {
+    let (sandbox, other) = (Sandbox::new().await, Sandbox::new().await);
+    // PORT is for a service that runs without `stack`, so it has no effect here.
+    let platform = sandbox.platform_with(&[("PORT", "1")]).await;
+    let other_platform = other.platform().await;
+    let (ada, eve) = (platform.register_ada().await, other_platform.register_ada().await);
     platform
         .seller(&ada)
         .post("/products", lamp())
@@ -142,31 +145,32 @@ async fn every_port_follows_the_base_and_every_token_is_the_platforms_own() {
         .await
         .assert_problem(401, "invalid_token");
     let metadata = platform
-        .nobody_at("user-service")
+        .anonymous_at("user-service")
         .get("/.well-known/oauth-authorization-server")
         .await;
     metadata.assert(
         200,
-        json!({"issuer": format!("http://localhost:{}", place.port_base)}),
+        json!({"issuer": format!("http://localhost:{}", sandbox.port_base)}),
     );
     assert_eq!(platform.children().len(), SERVICES.len());
 }
 
 #[tokio::test]
-async fn a_service_keeps_a_database_of_its_own_although_the_others_share_a_server() {
-    let place = Place::new().await;
-    // There is no such server, and none is needed.
-    let own = SERVICES.map(|service| {
+async fn a_service_can_have_its_own_database_beside_a_common_server() {
+    let sandbox = Sandbox::new().await;
+    // No such server exists, and none is needed.
+    let databases = SERVICES.map(|service| {
         let variable = format!("{}_DATABASE_URL", service.to_uppercase().replace('-', "_"));
         (variable, format!("sqlite:{service}.own"))
     });
-    let mut variables = vec![("DATABASE_URL", "postgres://nobody@127.0.0.1:1")];
+    let mut variables = vec![("DATABASE_URL", "postgres://ada@127.0.0.1:1")];
     variables.extend(
-        own.iter()
+        databases
+            .iter()
             .map(|(variable, url)| (variable.as_str(), url.as_str())),
     );
-    let platform = place.platform_with(&variables).await;
-    let ada = platform.ada().await;
+    let platform = sandbox.platform_with(&variables).await;
+    let ada = platform.register_ada().await;
     platform
         .seller(&ada)
         .post("/products", lamp())
@@ -175,6 +179,50 @@ async fn a_service_keeps_a_database_of_its_own_although_the_others_share_a_serve
     assert!(
         SERVICES
             .iter()
-            .all(|service| place.file(&format!("{service}.own")).exists())
+            .all(|service| sandbox.file(&format!("{service}.own")).exists())
     );
+}
+
+#[tokio::test]
+async fn services_listen_on_the_configured_address_and_find_each_other_there() {
+    let Ok(_) = TcpListener::bind(("::1", 0)) else {
+        println!("NOT TESTED: this machine has no IPv6");
+        return;
+    };
+    let sandbox = Sandbox::new().await;
+    let platform = sandbox.platform_with(&[("BIND", "::1")]).await;
+    for service in SERVICES {
+        let port = platform.port(service);
+        assert!(
+            TcpStream::connect(("127.0.0.1", port)).is_err(),
+            "{service} listens on IPv4"
+        );
+        let url = format!("http://[::1]:{port} ");
+        assert!(
+            platform.output.text().contains(&url),
+            "{}",
+            platform.output.text()
+        );
+    }
+
+    let client = |service| Client::new(format!("http://[::1]:{}", platform.port(service)));
+    let credentials = json!({"email": "admin@example.com", "password": sandbox.secret("admin-password")});
+    let pair = client("user-service")
+        .post("/auth/login", credentials)
+        .await
+        .json();
+    let with_token = |service| client(service).with_token(pair["access_token"].as_str().unwrap());
+    let created = with_token("product-service").post("/products", lamp()).await;
+    let product = created.assert_status(201).json()["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    with_token("inventory-service")
+        .put(&format!("/inventory/{product}"), json!({"on_hand": 1}))
+        .await
+        .assert_status(200);
+    with_token("order-service")
+        .post("/orders", order_of(&product, 1))
+        .await
+        .assert(201, json!({"status": "confirmed"}));
 }

@@ -4,25 +4,25 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 use url::Url;
 
-use crate::place::{Place, SERVICES};
 use crate::platform::PASSWORD;
+use crate::sandbox::{SERVICES, Sandbox};
 use crate::shop::lamp;
 
-/// The databases that it makes.
-fn ours() -> [String; SERVICES.len()] {
+/// The names of the databases that `stack` creates.
+fn database_names() -> [String; SERVICES.len()] {
     SERVICES.map(|service| service.replace('-', "_"))
 }
 
 #[tokio::test]
-async fn a_server_gets_a_database_for_each_service_and_a_database_is_refused() {
-    let place = Place::new().await;
+async fn a_common_server_gets_a_database_for_each_service() {
+    let sandbox = Sandbox::new().await;
     for url in [
         "sqlite:all.db",
-        "postgres://somebody@localhost/shop",
+        "postgres://ada@localhost/shop",
         "mysql://localhost",
         "shop",
     ] {
-        let mut platform = place.start(&[("DATABASE_URL", url)]);
+        let mut platform = sandbox.start(&[("DATABASE_URL", url)]);
         let status = platform.end().await;
         let log = platform.log.text();
         assert_eq!(status.code(), Some(78), "{url}: {log}");
@@ -30,17 +30,17 @@ async fn a_server_gets_a_database_for_each_service_and_a_database_is_refused() {
             log.contains("\nDATABASE_URL must name a PostgreSQL server and no database"),
             "{url}: {log}"
         );
-        assert!(!place.data("").exists());
+        assert!(!sandbox.data("").exists());
     }
-    let Some(server) = place.server() else { return };
+    let Some(server) = sandbox.server() else { return };
 
-    let made = Made::on(&server).await;
+    let created = CreatedDatabases::on(&server).await;
     for product in 1..=2 {
-        // They are made at the first start, and there at the second.
-        let nowhere_else = ours().map(|name| format!("{}_DATABASE_URL", name.to_uppercase()));
+        // The first start creates the databases, the second one uses them.
+        let unset = database_names().map(|name| format!("{}_DATABASE_URL", name.to_uppercase()));
         let mut variables = vec![("DATABASE_URL", server.as_str())];
-        variables.extend(nowhere_else.iter().map(|variable| (variable.as_str(), "")));
-        let mut platform = place.platform_with(&variables).await;
+        variables.extend(unset.iter().map(|variable| (variable.as_str(), "")));
+        let mut platform = sandbox.platform_with(&variables).await;
         if product == 1 {
             platform.register("ada@example.com").await.assert_status(201);
         }
@@ -54,58 +54,61 @@ async fn a_server_gets_a_database_for_each_service_and_a_database_is_refused() {
             .post("/products", lamp())
             .await
             .assert_status(201);
-        platform.kill_the_stack().await;
+        platform.kill_stack().await;
         assert_eq!(
-            made.count("product_service", "select count(*) from products")
+            created
+                .count("product_service", "select count(*) from products")
                 .await,
             product
         );
     }
     assert_eq!(
-        made.count(
-            "user_service",
-            "select count(*) from users where not roles like '%admin'"
-        )
-        .await,
+        created
+            .count(
+                "user_service",
+                "select count(*) from users where not roles like '%admin'"
+            )
+            .await,
         1
     );
 
-    // A service's own variable wins over what they all share: in that database nobody is registered.
+    // A service's own variable overrides the common one: that database has no user yet.
     let variables = [
         ("DATABASE_URL", server.as_str()),
         ("PRODUCT_SERVICE_DATABASE_URL", ""),
     ];
-    let platform = place.platform_with(&variables).await;
+    let platform = sandbox.platform_with(&variables).await;
     platform.register("ada@example.com").await.assert_status(201);
     assert_eq!(
-        made.count(
-            "user_service",
-            "select count(*) from users where not roles like '%admin'"
-        )
-        .await,
+        created
+            .count(
+                "user_service",
+                "select count(*) from users where not roles like '%admin'"
+            )
+            .await,
         1
     );
 }
 
-/// The services' databases, which are gone when this is dropped.
-struct Made {
+/// The services' databases, dropped with this.
+struct CreatedDatabases {
     server: Url,
 }
 
-impl Made {
-    /// On a server that has none yet: nobody's data is dropped by a test.
+impl CreatedDatabases {
+    /// Panics if the server already has such a database, so that no test drops other data.
     async fn on(server: &Url) -> Self {
-        let made = Self {
+        let created = Self {
             server: server.clone(),
         };
-        for name in ours() {
+        for name in database_names() {
             let sql = format!("select count(*) from pg_database where datname = '{name}'");
-            if made.count("postgres", &sql).await > 0 {
-                std::mem::forget(made);
-                panic!("the server has a database {name} already, which this test would use and drop");
+            if created.count("postgres", &sql).await > 0 {
+                std::mem::forget(created);
+                panic!("the server already has a database {name}, which this test would drop");
             }
         }
-        made
+        created
     }
 
     async fn count(&self, database: &str, sql: &str) -> i64 {
@@ -124,17 +127,17 @@ impl Made {
     }
 }
 
-impl Drop for Made {
+impl Drop for CreatedDatabases {
     fn drop(&mut self) {
         let url = self.url("postgres");
-        // Dropping can't wait inside the test's own runtime.
+        // `drop` can't wait inside the runtime of the test.
         let dropped = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?;
             runtime.block_on(async {
                 let mut conn = PgConnection::connect(url.as_str()).await?;
-                for name in ours() {
+                for name in database_names() {
                     let sql = format!("drop database if exists {name} with (force)");
                     sqlx::query(AssertSqlSafe(sql)).execute(&mut conn).await?;
                 }
@@ -142,7 +145,7 @@ impl Drop for Made {
             })
         });
         if !matches!(dropped.join(), Ok(Ok(()))) {
-            eprintln!("the databases {:?} could not be dropped", ours());
+            eprintln!("the databases {:?} could not be dropped", database_names());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A flood of logins: it costs refusals, and neither memory nor anybody's else's requests.
+//! A flood of logins causes refusals, without growing memory or blocking other requests.
 
 use std::time::{Duration, Instant};
 
@@ -7,29 +7,29 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::place::Place;
 use crate::platform::{PASSWORD, Platform};
 use crate::processes::file_of;
-use crate::{SOON, eventually};
+use crate::sandbox::Sandbox;
+use crate::{DEADLINE, eventually};
 
 const CONNECTIONS: usize = 1_000;
 const WAVES: usize = 3;
-/// One hash needs 19 MiB, and each connection its buffers: what a thousand of both would need is far more.
+/// One hash needs 19 MiB, and each connection its buffers. A thousand concurrent hashes would need far more than this.
 const MEMORY_KIB: u64 = 192 * 1024;
-/// What may be left over from one wave to the next.
+/// The allowed growth from the first wave to the last.
 const GROWTH_KIB: u64 = 24 * 1024;
 
 #[tokio::test]
-async fn a_thousand_connections_that_log_in_cost_refusals_and_no_memory() {
+async fn a_thousand_concurrent_logins_cause_refusals_and_no_memory_growth() {
     allow_files(3 * CONNECTIONS as u64);
-    let place = Place::new().await;
+    let sandbox = Sandbox::new().await;
     let variables = [
         ("HASH_SLOTS", "1"),
         ("HASH_QUEUE", "8"),
         ("LOGIN_FREE_FAILURES", "1000000"),
     ];
-    let platform = place.platform_with(&variables).await;
-    let ada = platform.ada().await;
+    let platform = sandbox.platform_with(&variables).await;
+    let ada = platform.register_ada().await;
     let token = ada["access_token"].as_str().unwrap();
     let pid = platform.pid_of("user-service").unwrap();
 
@@ -44,29 +44,32 @@ async fn a_thousand_connections_that_log_in_cost_refusals_and_no_memory() {
             "{refused} refused, {compared} compared"
         );
         println!("{compared} compared, {refused} refused; the slowest verified request took {slowest:?}");
-        assert!(slowest < SOON / 3, "verified requests had to wait: {slowest:?}");
+        assert!(
+            slowest < DEADLINE / 3,
+            "a verified request took too long: {slowest:?}"
+        );
         peaks.push(memory(pid, "VmHWM:"));
     }
     println!("the peak after each wave, in KiB: {peaks:?}");
     assert!(peaks[0] < MEMORY_KIB, "{peaks:?}");
     assert!(
         peaks[WAVES - 1] < peaks[0] + GROWTH_KIB,
-        "each wave leaves something behind: {peaks:?}"
+        "memory grows with each wave: {peaks:?}"
     );
 
-    // Those who hung up hold nothing for ever.
-    eventually("there is room again", async || {
+    // Disconnected clients eventually free their places.
+    eventually("a login succeeds again", async || {
         platform.login("ada@example.com", PASSWORD).await.status == 200
     })
     .await;
     assert_eq!(platform.pid_of("user-service"), Some(pid));
 }
 
-/// A thousand connections that log in at once, every other of which hangs up and waits for no answer. Returns what the rest was
-/// told.
+/// Opens a thousand connections that log in at once. Every other one disconnects without waiting for its response. Returns the
+/// status codes of the rest.
 async fn flood(platform: &Platform, wave: usize) -> Vec<String> {
     let address = ("127.0.0.1", platform.port("user-service"));
-    let told = join_all((0..CONNECTIONS).map(async |index| {
+    let statuses = join_all((0..CONNECTIONS).map(async |index| {
         let body = format!(r#"{{"email":"eve{wave}.{index}@example.com","password":"wrong"}}"#);
         let request = format!(
             "POST /auth/login HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
@@ -78,39 +81,39 @@ async fn flood(platform: &Platform, wave: usize) -> Vec<String> {
         if index % 2 == 1 {
             return None;
         }
-        let mut answer = Vec::new();
-        tokio::time::timeout(SOON, connection.read_to_end(&mut answer))
+        let mut response = Vec::new();
+        tokio::time::timeout(DEADLINE, connection.read_to_end(&mut response))
             .await
             .unwrap()
             .unwrap();
-        String::from_utf8_lossy(&answer)
+        String::from_utf8_lossy(&response)
             .split(' ')
             .nth(1)
             .map(str::to_owned)
     }));
-    told.await.into_iter().flatten().collect()
+    statuses.await.into_iter().flatten().collect()
 }
 
-/// Asks for what only needs a token, for as long as a wave lasts, and returns the slowest answer's time.
+/// Sends requests that only need a token, during a wave. Returns the time of the slowest response.
 async fn verify_meanwhile(platform: &Platform, token: &str) -> Duration {
-    let me = platform.nobody_at("user-service").with_token(token);
+    let me = platform.anonymous_at("user-service").with_token(token);
     let mut slowest = Duration::ZERO;
     for _ in 0..50 {
-        let begun = Instant::now();
+        let started = Instant::now();
         me.get("/auth/sessions").await.assert_status(200);
-        slowest = slowest.max(begun.elapsed());
+        slowest = slowest.max(started.elapsed());
     }
     slowest
 }
 
-/// A line of what the kernel tells of a process's memory, in KiB.
+/// A line of the process's `/proc/<pid>/status`, in KiB.
 fn memory(pid: u32, line: &str) -> u64 {
     let status = file_of(pid, "status").unwrap();
     let value = status.lines().find_map(|text| text.strip_prefix(line)).unwrap();
     value.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// Lets this process, and those that it starts, have so many files open.
+/// Raises the limit of open files for this process and its children.
 fn allow_files(count: u64) {
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_some_and(|current| current < count) {
@@ -118,7 +121,6 @@ fn allow_files(count: u64) {
             current: Some(count),
             ..limit
         };
-        setrlimit(Resource::Nofile, more)
-            .expect("a thousand connections need more open files than are allowed");
+        setrlimit(Resource::Nofile, more).expect("the limit of open files can be raised");
     }
 }

@@ -1,31 +1,31 @@
-//! Whole stories: the platform as whoever runs `stack` sees it, by its processes, ports, files and log.
+//! Tests of the whole platform as an operator of `stack` sees it: processes, ports, files and log.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
-    reason = "a test stops at what can't be"
+    reason = "a failed expectation fails the test"
 )]
 
-mod books;
+mod audit;
 mod chaos;
 mod configuration;
 mod crashes;
 mod databases;
-mod ending;
+mod fault_proxy;
 #[cfg(target_os = "linux")]
 mod flood;
-mod gate;
-mod market;
 mod order_crashes;
 mod orders;
-mod pipe;
-mod place;
+mod output;
 mod platform;
 mod processes;
 mod readme;
-mod refusals;
+mod sandbox;
 mod secrets;
 mod shop;
+mod shutdown;
+mod startup_failures;
+mod trader;
 mod writers;
 
 use std::time::{Duration, Instant};
@@ -34,37 +34,34 @@ use aws_lc_rs::rand;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// How long anything may take that is going to happen.
-const SOON: Duration = Duration::from_secs(30);
+/// The deadline for expected events.
+const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Whether there is time for what takes minutes (`scripts/test --all`).
+/// Whether long tests run at full length (`scripts/test --all`).
 fn is_long() -> bool {
     #[expect(
         clippy::disallowed_methods,
-        reason = "the tests' own switch, not a service's configuration"
+        reason = "this variable controls the tests and configures no service"
     )]
     std::env::var("LONG_TESTS").is_ok()
 }
 
-/// Waits until this holds.
-async fn eventually(what: &str, holds: impl AsyncFnMut() -> bool) {
-    within(SOON, what, holds).await;
+/// Waits until the condition holds, at most [`DEADLINE`].
+async fn eventually(condition: &str, holds: impl AsyncFnMut() -> bool) {
+    within(DEADLINE, condition, holds).await;
 }
 
-/// Waits until this holds, but no longer than that.
-async fn within(limit: Duration, what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let begun = Instant::now();
+/// Waits until the condition holds, at most `limit`.
+async fn within(limit: Duration, condition: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let started = Instant::now();
     while !holds().await {
-        assert!(
-            begun.elapsed() < limit,
-            "after {limit:?} it still does not hold that {what}"
-        );
+        assert!(started.elapsed() < limit, "not within {limit:?}: {condition}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
-/// A secret of this run alone: 32 bytes in base64.
-fn made_up() -> String {
+/// A new secret: 32 random bytes in base64.
+fn random_secret() -> String {
     let mut bytes = [0; 32];
     rand::fill(&mut bytes).expect("randomness");
     STANDARD.encode(bytes)

@@ -1,160 +1,166 @@
-//! A service is killed between any two steps of an order's way. Started again, it carries on, and nothing is lost, done twice or
-//! left behind.
+//! Kills a service between any two steps of processing an order. After its restart the service continues: nothing is lost or done
+//! twice, and no work is left.
 
 use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
 
-use crate::books::Books;
+use crate::audit::Audit;
 use crate::eventually;
-use crate::gate::{Gate, Passes};
-use crate::market::{Trader, of};
-use crate::place::{Place, port};
+use crate::fault_proxy::{Fault, FaultProxy};
 use crate::platform::Platform;
+use crate::sandbox::{Sandbox, port};
+use crate::trader::{Trader, order_of};
 
-/// Where a service dies.
+/// The moment at which a service is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Moment {
-    /// It can't write down yet what it decides.
-    Undecided,
-    /// What it asks of its neighbour is on its way.
-    Undelivered,
-    /// The neighbour has done it; the answer is on its way.
-    Unanswered,
-    /// The answer is there; what comes of it can't be written down yet.
-    Unwritten,
-    /// All is done; whoever asked for it does not know.
-    Untold,
+    /// Before it commits its decision.
+    BeforeCommit,
+    /// Before its request reaches the neighbour.
+    BeforeRequest,
+    /// After the neighbour processed the request, before the response arrives.
+    BeforeResponse,
+    /// After the response arrived, before its result is committed.
+    BeforeResult,
+    /// After everything is committed, before the caller gets its response.
+    BeforeReply,
 }
 
-use Moment::{Unanswered, Undecided, Undelivered, Untold, Unwritten};
+use Moment::{BeforeCommit, BeforeReply, BeforeRequest, BeforeResponse, BeforeResult};
 
-/// A platform with a gate before order-service, and one before a neighbour of it.
+/// A platform with a proxy in order_proxy of order-service, and one in order_proxy of a neighbour.
 struct Scene {
-    place: Place,
+    sandbox: Sandbox,
     platform: Platform,
-    front: Gate,
-    behind: Gate,
+    order_proxy: FaultProxy,
+    neighbour_proxy: FaultProxy,
 }
 
-/// A service that is going to die, with tables that it writes to and the gate before it.
+/// The service to kill, its tables, and the proxy in order_proxy of it.
 struct Victim<'s> {
     name: &'static str,
     tables: &'static str,
-    front: &'s Gate,
+    order_proxy: &'s FaultProxy,
 }
 
 impl Scene {
-    async fn with_gate_before(neighbour: &str) -> Self {
-        let place = Place::new().await;
-        let front = Gate::before(port(place.port_base, "order-service")).await;
-        let behind = Gate::before(port(place.port_base, neighbour)).await;
+    async fn with_proxy_in_front_of(neighbour: &str) -> Self {
+        let sandbox = Sandbox::new().await;
+        let order_proxy = FaultProxy::in_front_of(port(sandbox.port_base, "order-service")).await;
+        let neighbour_proxy = FaultProxy::in_front_of(port(sandbox.port_base, neighbour)).await;
         let variable = format!("ORDER_SERVICE_{}_URL", neighbour.to_uppercase().replace('-', "_"));
-        let platform = place.platform_with(&[(&variable, &behind.url)]).await;
+        let platform = sandbox.platform_with(&[(&variable, &neighbour_proxy.url)]).await;
         Self {
-            place,
+            sandbox,
             platform,
-            front,
-            behind,
+            order_proxy,
+            neighbour_proxy,
         }
     }
 
     async fn admin(&self) -> Trader<'_> {
-        Trader::admin(&self.platform, &self.place)
+        Trader::admin(&self.platform, &self.sandbox)
             .await
-            .through(&self.front)
+            .via(&self.order_proxy)
     }
 
-    fn orders(&self) -> Victim<'_> {
+    fn order_service(&self) -> Victim<'_> {
         Victim {
             name: "order-service",
             tables: "orders, stock_tasks",
-            front: &self.front,
+            order_proxy: &self.order_proxy,
         }
     }
 
-    fn inventory(&self) -> Victim<'_> {
+    fn inventory_service(&self) -> Victim<'_> {
         Victim {
             name: "inventory-service",
             tables: "stock",
-            front: &self.behind,
+            order_proxy: &self.neighbour_proxy,
         }
     }
 
-    /// Has somebody ask for something, kills the victim at that moment, waits until it runs again, and returns the answer, if
-    /// there was one.
+    /// Sends a request, kills the victim at that moment, and waits until it is ready again. Returns the response, if there was one.
     async fn dies_while(
         &self,
         victim: Victim<'_>,
         moment: Moment,
         act: impl Future<Output = Option<(u16, Value)>>,
     ) -> Option<(u16, Value)> {
-        let Victim { name, tables, front } = victim;
-        let books = async || Books::of(&self.place, name).await;
-        let before = front.requests();
+        let Victim {
+            name,
+            tables,
+            order_proxy,
+        } = victim;
+        let audit = async || Audit::of(&self.sandbox, name).await;
+        let before = order_proxy.requests();
         let mut lock = None;
         match moment {
-            Undecided => lock = Some(books().await.lock(tables).await),
-            Undelivered => self.behind.set(Passes::NoRequest),
-            Unanswered | Unwritten => self.behind.set(Passes::NoAnswer),
-            Untold => front.set(Passes::NoAnswer),
+            BeforeCommit => lock = Some(audit().await.lock(tables).await),
+            BeforeRequest => self.neighbour_proxy.set(Fault::HoldRequests),
+            BeforeResponse | BeforeResult => self.neighbour_proxy.set(Fault::HoldResponses),
+            BeforeReply => order_proxy.set(Fault::HoldResponses),
         }
         let kill = async {
             match moment {
-                Undecided => {
-                    eventually("it is asked", async || front.requests() > before).await;
-                    books().await.wait_until_somebody_waits().await;
+                BeforeCommit => {
+                    eventually("the request arrives", async || order_proxy.requests() > before).await;
+                    audit().await.wait_for_lock_wait().await;
                 }
-                Undelivered | Unanswered => self.behind.holds_something().await,
-                Unwritten => {
-                    self.behind.holds_something().await;
-                    lock = Some(books().await.lock(tables).await);
-                    let before = self.behind.answers();
-                    self.behind.set(Passes::NoRequest);
-                    eventually("it has the answer", async || self.behind.answers() > before).await;
-                    books().await.wait_until_somebody_waits().await;
+                BeforeRequest | BeforeResponse => self.neighbour_proxy.wait_until_held().await,
+                BeforeResult => {
+                    self.neighbour_proxy.wait_until_held().await;
+                    lock = Some(audit().await.lock(tables).await);
+                    let before = self.neighbour_proxy.responses();
+                    self.neighbour_proxy.set(Fault::HoldRequests);
+                    eventually("the response arrives", async || {
+                        self.neighbour_proxy.responses() > before
+                    })
+                    .await;
+                    audit().await.wait_for_lock_wait().await;
                 }
-                Untold => front.holds_something().await,
+                BeforeReply => order_proxy.wait_until_held().await,
             }
             let killed = self.platform.kill(name);
             drop(lock);
-            self.behind.cut().await;
-            front.cut().await;
+            self.neighbour_proxy.disconnect_all().await;
+            order_proxy.disconnect_all().await;
             killed
         };
-        let (answer, killed) = join(act, kill).await;
-        self.platform.wait_for_another(name, killed).await;
-        answer
+        let (response, killed) = join(act, kill).await;
+        self.platform.wait_for_restart(name, killed).await;
+        response
     }
 
-    /// As above, of order-service, which takes its answer along.
+    /// Like [`dies_while`](Self::dies_while), for order-service. Checks that the caller gets no response.
     async fn order_service_dies_while(
         &self,
         moment: Moment,
         act: impl Future<Output = Option<(u16, Value)>>,
     ) {
-        let answer = self.dies_while(self.orders(), moment, act).await;
-        assert_eq!(answer, None, "{moment:?}: it answered before it was killed");
+        let response = self.dies_while(self.order_service(), moment, act).await;
+        assert_eq!(response, None, "{moment:?}: it responded before it was killed");
     }
 
-    /// As above, of inventory-service, whom order-service does not wait for, and tells everything once it is back.
+    /// Like [`dies_while`](Self::dies_while), for inventory-service. order-service responds anyway and finishes the work later.
     async fn inventory_dies_while(
         &self,
         moment: Moment,
         act: impl Future<Output = Option<(u16, Value)>>,
     ) -> (u16, Value) {
-        let answer = self.dies_while(self.inventory(), moment, act).await;
+        let response = self.dies_while(self.inventory_service(), moment, act).await;
         self.assert_nothing_is_left().await;
-        answer.unwrap_or_else(|| panic!("{moment:?}: order-service is gone too"))
+        response.unwrap_or_else(|| panic!("{moment:?}: order-service did not respond"))
     }
 
-    /// Requires that inventory-service is told everything, and that its books are right.
+    /// Waits until no stock task is left, and audits the stock.
     async fn assert_nothing_is_left(&self) {
-        let mut orders = Books::of(&self.place, "order-service").await;
+        let mut orders = Audit::of(&self.sandbox, "order-service").await;
         eventually("no stock task is left", async || {
             orders.number("select count(*) from stock_tasks").await == 0
         })
         .await;
-        Books::of(&self.place, "inventory-service")
+        Audit::of(&self.sandbox, "inventory-service")
             .await
             .assert_stock_is_accounted_for()
             .await;
@@ -170,9 +176,9 @@ async fn assert_stock(trader: &Trader<'_>, product: &str, on_hand: i64, reserved
     );
 }
 
-/// Requires that somebody has one order, which they are told of when they order with its key again, and returns its id.
+/// Checks that the user has one order, and that repeating its key returns it. Returns its id.
 async fn assert_one_order(trader: &Trader<'_>, key: &str, product: &str) -> String {
-    let again = trader.orders(key, product, 1).await;
+    let again = trader.place_order(key, product, 1).await;
     assert_eq!(
         (again.status, again.header("idempotent-replayed")),
         (201, "true"),
@@ -184,14 +190,14 @@ async fn assert_one_order(trader: &Trader<'_>, key: &str, product: &str) -> Stri
 }
 
 #[tokio::test]
-async fn an_order_that_was_written_down_is_settled_wherever_its_service_dies() {
-    let moments = [Undelivered, Unanswered, Unwritten, Untold];
+async fn a_stored_order_is_decided_wherever_order_service_dies() {
+    let moments = [BeforeRequest, BeforeResponse, BeforeResult, BeforeReply];
     join_all(moments.map(async |moment| {
-        let scene = Scene::with_gate_before("inventory-service").await;
+        let scene = Scene::with_proxy_in_front_of("inventory-service").await;
         let admin = scene.admin().await;
-        let product = admin.sells(10).await;
+        let product = admin.create_product(10).await;
         scene
-            .order_service_dies_while(moment, admin.tries("key", "/orders", &of(&product, 1)))
+            .order_service_dies_while(moment, admin.try_post("key", "/orders", &order_of(&product, 1)))
             .await;
         scene.assert_nothing_is_left().await;
         assert_one_order(&admin, "key", &product).await;
@@ -200,19 +206,19 @@ async fn an_order_that_was_written_down_is_settled_wherever_its_service_dies() {
     .await;
 }
 
-/// In the last of these moments the price is known, and the order can't be written down yet.
+/// At the last of these moments the price is known, and the order is not committed yet.
 #[tokio::test]
-async fn an_order_that_was_not_written_down_was_never_made() {
-    join_all([Undelivered, Unanswered, Unwritten].map(async |moment| {
-        let scene = Scene::with_gate_before("product-service").await;
+async fn an_order_that_was_not_stored_does_not_exist() {
+    join_all([BeforeRequest, BeforeResponse, BeforeResult].map(async |moment| {
+        let scene = Scene::with_proxy_in_front_of("product-service").await;
         let admin = scene.admin().await;
-        let product = admin.sells(10).await;
+        let product = admin.create_product(10).await;
         scene
-            .order_service_dies_while(moment, admin.tries("key", "/orders", &of(&product, 1)))
+            .order_service_dies_while(moment, admin.try_post("key", "/orders", &order_of(&product, 1)))
             .await;
         let orders = admin.at("order-service").get("/orders").await;
         orders.assert(200, json!({"items": [], "next_cursor": null}));
-        let order = admin.orders("key", &product, 1).await;
+        let order = admin.place_order("key", &product, 1).await;
         assert_eq!(
             (order.status, order.header("idempotent-replayed")),
             (201, ""),
@@ -224,34 +230,44 @@ async fn an_order_that_was_not_written_down_was_never_made() {
     .await;
 }
 
-/// Has order-service die over a decision, at each moment, and requires that it was taken or was not.
+/// Kills order-service during a cancel or fulfil, at each moment. Checks that the action happened completely or not at all.
 async fn assert_decided_or_not(act: &str, status: &str, on_hand: i64) {
-    let moments = [Undecided, Undelivered, Unanswered, Unwritten, Untold];
+    let moments = [
+        BeforeCommit,
+        BeforeRequest,
+        BeforeResponse,
+        BeforeResult,
+        BeforeReply,
+    ];
     join_all(moments.map(async |moment| {
-        let scene = Scene::with_gate_before("inventory-service").await;
+        let scene = Scene::with_proxy_in_front_of("inventory-service").await;
         let admin = scene.admin().await;
-        let product = admin.sells(10).await;
-        let order = admin.orders("key", &product, 1).await.assert_status(201).json();
+        let product = admin.create_product(10).await;
+        let order = admin
+            .place_order("key", &product, 1)
+            .await
+            .assert_status(201)
+            .json();
         let id = order["id"].as_str().unwrap();
         let path = format!("/orders/{id}/{act}");
         scene
-            .order_service_dies_while(moment, admin.tries("", &path, &json!({})))
+            .order_service_dies_while(moment, admin.try_post("", &path, &json!({})))
             .await;
-        if moment == Undecided {
+        if moment == BeforeCommit {
             assert_eq!(
                 admin.order(id).await["status"],
                 "confirmed",
-                "nothing was decided"
+                "nothing was committed"
             );
-            admin.does(act, id).await.assert(200, json!({"status": status}));
+            admin.act(act, id).await.assert(200, json!({"status": status}));
         } else {
             assert_eq!(
                 admin.order(id).await["status"],
                 status,
-                "{moment:?}: it was decided"
+                "{moment:?}: the action was committed"
             );
             admin
-                .does(act, id)
+                .act(act, id)
                 .await
                 .assert_problem(409, "order_already_final");
         }
@@ -262,26 +278,26 @@ async fn assert_decided_or_not(act: &str, status: &str, on_hand: i64) {
 }
 
 #[tokio::test]
-async fn what_was_cancelled_is_so_for_the_stock_too_wherever_its_service_dies() {
+async fn a_cancelled_order_releases_its_stock_wherever_order_service_dies() {
     assert_decided_or_not("cancel", "cancelled", 10).await;
 }
 
 #[tokio::test]
-async fn what_was_fulfilled_is_so_for_the_stock_too_wherever_its_service_dies() {
+async fn a_fulfilled_order_removes_its_stock_wherever_order_service_dies() {
     assert_decided_or_not("fulfil", "fulfilled", 9).await;
 }
 
 #[tokio::test]
-async fn what_inventory_service_dies_over_is_done_once() {
-    join_all([Undecided, Untold].map(async |moment| {
-        let scene = Scene::with_gate_before("inventory-service").await;
+async fn a_change_of_stock_happens_once_wherever_inventory_service_dies() {
+    join_all([BeforeCommit, BeforeReply].map(async |moment| {
+        let scene = Scene::with_proxy_in_front_of("inventory-service").await;
         let admin = scene.admin().await;
-        let product = admin.sells(10).await;
+        let product = admin.create_product(10).await;
         let mut orders = Vec::new();
         for (key, on_hand, reserved) in [("first", 10, 1), ("second", 10, 2)] {
-            let order = of(&product, 1);
+            let order = order_of(&product, 1);
             let (status, order) = scene
-                .inventory_dies_while(moment, admin.tries(key, "/orders", &order))
+                .inventory_dies_while(moment, admin.try_post(key, "/orders", &order))
                 .await;
             assert!([201, 202].contains(&status), "{moment:?}: {status} {order}");
             let id = order["id"].as_str().unwrap().to_owned();
@@ -291,10 +307,10 @@ async fn what_inventory_service_dies_over_is_done_once() {
         }
         for (id, act, on_hand, reserved) in [(&orders[0], "cancel", 10, 1), (&orders[1], "fulfil", 9, 0)] {
             let (path, nothing) = (format!("/orders/{id}/{act}"), json!({}));
-            let (status, answer) = scene
-                .inventory_dies_while(moment, admin.tries("", &path, &nothing))
+            let (status, response) = scene
+                .inventory_dies_while(moment, admin.try_post("", &path, &nothing))
                 .await;
-            assert_eq!(status, 200, "{moment:?}: {answer}");
+            assert_eq!(status, 200, "{moment:?}: {response}");
             assert_stock(&admin, &product, on_hand, reserved).await;
         }
     }))

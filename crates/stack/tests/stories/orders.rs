@@ -1,34 +1,34 @@
-//! Orders, through all the services that they go through.
+//! Orders, across all services.
 
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::books::Books;
+use crate::audit::Audit;
 use crate::eventually;
-use crate::gate::{Gate, Passes};
-use crate::market::Trader;
-use crate::place::{Place, port};
+use crate::fault_proxy::{Fault, FaultProxy};
+use crate::sandbox::{Sandbox, port};
+use crate::trader::Trader;
 
 #[tokio::test]
-async fn an_order_takes_stock_keeps_its_price_and_gives_back_what_is_called_off() {
-    let place = Place::new().await;
-    let platform = place.platform().await;
+async fn an_order_reserves_stock_keeps_its_price_and_releases_stock_when_cancelled() {
+    let sandbox = Sandbox::new().await;
+    let platform = sandbox.platform().await;
     let (ada, bob) = (
         Trader::named(&platform, "ada@example.com").await,
         Trader::named(&platform, "bob@example.com").await,
     );
-    let product = ada.sells(3).await;
+    let product = ada.create_product(3).await;
 
-    let first = bob.orders("first", &product, 2).await;
+    let first = bob.place_order("first", &product, 2).await;
     first.assert(
         201,
         json!({"status": "confirmed", "total_cents": 3_998, "currency": "EUR"}),
     );
     let id = first.json()["id"].as_str().unwrap().to_owned();
     assert_eq!(ada.stock_of(&product).await["available"], 1);
-    let again = bob.orders("first", &product, 2).await;
+    let again = bob.place_order("first", &product, 2).await;
     assert_eq!((again.status, again.header("idempotent-replayed")), (201, "true"));
-    bob.orders("second", &product, 2)
+    bob.place_order("second", &product, 2)
         .await
         .assert_problem(409, "insufficient_stock");
     ada.at("order-service")
@@ -47,18 +47,22 @@ async fn an_order_takes_stock_keeps_its_price_and_gives_back_what_is_called_off(
         (&json!("Lamp"), &json!(1_999))
     );
 
-    bob.does("cancel", &id)
+    bob.act("cancel", &id)
         .await
         .assert(200, json!({"status": "cancelled"}));
     assert_eq!(ada.stock_of(&product).await["available"], 3);
 
-    let third = bob.orders("third", &product, 3).await.assert_status(201).json();
-    let admin = Trader::admin(&platform, &place).await;
-    bob.does("fulfil", third["id"].as_str().unwrap())
+    let third = bob
+        .place_order("third", &product, 3)
+        .await
+        .assert_status(201)
+        .json();
+    let admin = Trader::admin(&platform, &sandbox).await;
+    bob.act("fulfil", third["id"].as_str().unwrap())
         .await
         .assert_problem(403, "forbidden");
     admin
-        .does("fulfil", third["id"].as_str().unwrap())
+        .act("fulfil", third["id"].as_str().unwrap())
         .await
         .assert(200, json!({"status": "fulfilled"}));
     let left = json!({"on_hand": 0, "reserved": 0, "available": 0});
@@ -69,22 +73,22 @@ async fn an_order_takes_stock_keeps_its_price_and_gives_back_what_is_called_off(
 }
 
 #[tokio::test]
-async fn of_two_hundred_buyers_of_the_last_one_a_single_one_gets_it() {
-    let place = Place::new().await;
-    let platform = place.platform().await;
+async fn one_of_two_hundred_buyers_gets_the_last_piece() {
+    let sandbox = Sandbox::new().await;
+    let platform = sandbox.platform().await;
     let ada = Trader::named(&platform, "ada@example.com").await;
-    let product = ada.sells(1).await;
+    let product = ada.create_product(1).await;
     let keys: Vec<_> = (0..200).map(|buyer| format!("buyer-{buyer}")).collect();
-    let answers = join_all(keys.iter().map(|key| ada.orders(key, &product, 1))).await;
-    let statuses: Vec<_> = answers.iter().map(|answer| answer.status).collect();
+    let responses = join_all(keys.iter().map(|key| ada.place_order(key, &product, 1))).await;
+    let statuses: Vec<_> = responses.iter().map(|response| response.status).collect();
     let count = |wanted| statuses.iter().filter(|status| **status == wanted).count();
-    // Who was told "pending" learns later; nobody is told both.
+    // A pending order is decided later.
     assert_eq!(count(201) + count(202) + count(409), 200, "{statuses:?}");
     let (mut confirmed, mut rejected) = (0, 0);
-    eventually("every order is settled", async || {
+    eventually("every order is decided", async || {
         (confirmed, rejected) = (0, 0);
-        for answer in &answers {
-            let order = answer.json();
+        for response in &responses {
+            let order = response.json();
             let id = order["order"]["id"]
                 .as_str()
                 .or(order["id"].as_str())
@@ -106,69 +110,73 @@ async fn of_two_hundred_buyers_of_the_last_one_a_single_one_gets_it() {
         (&json!(1), &json!(1)),
         "{stock}"
     );
-    Books::of(&place, "inventory-service")
+    Audit::of(&sandbox, "inventory-service")
         .await
         .assert_stock_is_accounted_for()
         .await;
 }
 
 #[tokio::test]
-async fn what_was_taken_down_can_t_be_ordered_and_what_was_ordered_of_it_stays() {
-    let place = Place::new().await;
-    let platform = place.platform().await;
+async fn a_deleted_product_cannot_be_ordered_and_its_orders_remain() {
+    let sandbox = Sandbox::new().await;
+    let platform = sandbox.platform().await;
     let ada = Trader::named(&platform, "ada@example.com").await;
-    let admin = Trader::admin(&platform, &place).await;
-    let product = ada.sells(5).await;
-    let order = ada.orders("before", &product, 1).await.assert_status(201).json();
+    let admin = Trader::admin(&platform, &sandbox).await;
+    let product = ada.create_product(5).await;
+    let order = ada
+        .place_order("before", &product, 1)
+        .await
+        .assert_status(201)
+        .json();
 
     admin
         .at("product-service")
         .delete(&format!("/products/{product}"))
         .await
         .assert_status(204);
-    ada.orders("after", &product, 1)
+    ada.place_order("after", &product, 1)
         .await
         .assert_invalid("items[0].product_id");
     assert_eq!(ada.order(order["id"].as_str().unwrap()).await, order);
     assert_eq!(ada.stock_of(&product).await["reserved"], 1);
     admin
-        .does("fulfil", order["id"].as_str().unwrap())
+        .act("fulfil", order["id"].as_str().unwrap())
         .await
         .assert_status(200);
     assert_eq!(ada.stock_of(&product).await["on_hand"], 4);
 }
 
 #[tokio::test]
-async fn while_a_neighbour_is_away_orders_wait_or_are_not_taken_and_none_is_lost() {
-    let place = Place::new().await;
-    let inventory = Gate::before(port(place.port_base, "inventory-service")).await;
-    let products = Gate::before(port(place.port_base, "product-service")).await;
-    let gates = [
+async fn orders_wait_or_are_refused_while_a_neighbour_is_down() {
+    let sandbox = Sandbox::new().await;
+    let inventory = FaultProxy::in_front_of(port(sandbox.port_base, "inventory-service")).await;
+    let products = FaultProxy::in_front_of(port(sandbox.port_base, "product-service")).await;
+    let urls = [
         ("ORDER_SERVICE_INVENTORY_SERVICE_URL", inventory.url.as_str()),
         ("ORDER_SERVICE_PRODUCT_SERVICE_URL", products.url.as_str()),
     ];
-    let platform = place.platform_with(&gates).await;
+    let platform = sandbox.platform_with(&urls).await;
     let ada = Trader::named(&platform, "ada@example.com").await;
-    let product = ada.sells(5).await;
+    let product = ada.create_product(5).await;
 
-    products.set(Passes::Nothing);
-    ada.orders("no-price", &product, 1)
+    products.set(Fault::Disconnect);
+    ada.place_order("no-price", &product, 1)
         .await
         .assert_problem(503, "product_service_unavailable");
-    products.set(Passes::Everything);
+    products.set(Fault::None);
     let orders = ada.at("order-service").get("/orders").await;
     orders.assert(200, json!({"items": [], "next_cursor": null}));
 
-    inventory.set(Passes::Nothing);
+    inventory.set(Fault::Disconnect);
     let mut waiting = Vec::new();
     for order in 0..8 {
-        let answer = ada.orders(&format!("waiting-{order}"), &product, 1).await;
-        answer.assert(202, json!({"status": "pending"}));
-        waiting.push(answer.json()["id"].as_str().unwrap().to_owned());
+        let response = ada.place_order(&format!("waiting-{order}"), &product, 1).await;
+        response.assert(202, json!({"status": "pending"}));
+        waiting.push(response.json()["id"].as_str().unwrap().to_owned());
     }
-    inventory.set(Passes::Everything);
+    inventory.set(Fault::None);
     let mut statuses = Vec::new();
-    eventually("all that waited is settled", async || {
+    eventually("all waiting orders are decided", async || {
         statuses.clear();
         for id in &waiting {
             statuses.push(ada.order(id).await["status"].as_str().unwrap().to_owned());

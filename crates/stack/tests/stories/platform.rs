@@ -1,4 +1,4 @@
-//! The program `stack`, while it runs.
+//! A running `stack`.
 
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
@@ -10,58 +10,62 @@ use test_kit::{Client, TestResponse};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::pipe::Said;
-use crate::place::{SERVICES, is_free, port};
+use crate::output::Output;
 use crate::processes::{self, Process};
-use crate::{SOON, eventually, within};
+use crate::sandbox::{SERVICES, is_free, port};
+use crate::{DEADLINE, eventually, within};
 
 pub const PASSWORD: &str = "correct horse battery";
 
-/// `stack`, and all that it started.
+/// `stack` and its child processes.
 pub struct Platform {
     stack: Child,
-    /// What it said on standard output.
-    pub output: Said,
-    /// What it and its services said on standard error.
-    pub log: Said,
+    /// Standard output of `stack`.
+    pub output: Output,
+    /// Standard error of `stack` and its services.
+    pub log: Output,
     port_base: u16,
-    begun: Instant,
-    /// Clients of the services, as they are listed. To make one costs more than to use it.
+    started: Instant,
+    /// One client per service, in the order of `SERVICES`. Creating a client costs more than using it.
     clients: [OnceLock<Client>; SERVICES.len()],
 }
 
 impl Platform {
     pub fn spawn(mut command: Command, port_base: u16) -> Self {
-        let begun = Instant::now();
+        let started = Instant::now();
         let mut stack = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let output = Said::listen(stack.stdout.take().unwrap());
-        let log = Said::listen(stack.stderr.take().unwrap());
+        let output = Output::capture(stack.stdout.take().unwrap());
+        let log = Output::capture(stack.stderr.take().unwrap());
         Self {
             stack,
             output,
             log,
             port_base,
-            begun,
+            started,
             clients: Default::default(),
         }
     }
 
-    /// Waits until it says how to use it, and says how long that took from the start.
+    /// Waits until `stack` prints how to use the platform, and returns the time since the start.
     pub async fn wait_until_ready(&mut self) -> Duration {
         loop {
-            // The end of the command by which to log in.
+            // The printed command for the login ends like this.
             if self.output.text().ends_with("}'\n\n") {
-                return self.begun.elapsed();
+                return self.started.elapsed();
             }
             let ended = self.stack.try_wait().unwrap();
-            let told = || format!("{}\n{}", self.output.text(), self.log.text());
-            assert!(ended.is_none(), "{ended:?} instead of being ready:\n{}", told());
-            assert!(self.begun.elapsed() < SOON, "not ready in time:\n{}", told());
+            let logs = || format!("{}\n{}", self.output.text(), self.log.text());
+            assert!(ended.is_none(), "{ended:?} before it was ready:\n{}", logs());
+            assert!(
+                self.started.elapsed() < DEADLINE,
+                "not ready in time:\n{}",
+                logs()
+            );
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
@@ -75,31 +79,31 @@ impl Platform {
         processes::children_of(self.pid())
     }
 
-    /// The process of this service, while there is one.
+    /// The process of this service, if it runs.
     pub fn pid_of(&self, service: &str) -> Option<u32> {
-        let ends = format!(" service {service} ");
+        let suffix = format!(" service {service} ");
         self.children()
             .into_iter()
-            .find(|child| child.arguments.ends_with(&ends))
+            .find(|child| child.arguments.ends_with(&suffix))
             .map(|child| child.pid)
     }
 
-    /// Kills a service.
+    /// Kills a service, and returns the id of its process.
     pub fn kill(&self, service: &str) -> u32 {
         let pid = self.pid_of(service).expect("a service that runs");
         processes::send(pid, Signal::KILL);
         pid
     }
 
-    /// Waits until a service is ready, in another process than the one before.
-    pub async fn wait_for_another(&self, service: &str, before: u32) {
+    /// Waits until a service is ready in a new process.
+    pub async fn wait_for_restart(&self, service: &str, before: u32) {
         eventually(&format!("{service} runs again"), async || {
             self.pid_of(service).is_some_and(|pid| pid != before) && self.is_ready(service).await
         })
         .await;
     }
 
-    /// Asks over a connection of its own: who asks may do so of a service that dies.
+    /// Uses a new connection, because the service may die during the request.
     pub async fn is_ready(&self, service: &str) -> bool {
         let Ok(mut connection) = TcpStream::connect(("127.0.0.1", self.port(service))).await else {
             return false;
@@ -115,12 +119,12 @@ impl Platform {
         processes::send(self.pid(), signal);
     }
 
-    /// Whether the stack itself runs.
+    /// Whether `stack` itself runs.
     pub fn is_running(&mut self) -> bool {
         self.stack.try_wait().unwrap().is_none()
     }
 
-    /// Waits until the stack has ended, and all that it started with it.
+    /// Waits until `stack` and all its child processes have ended.
     pub async fn end(&mut self) -> ExitStatus {
         let mut ended = None;
         eventually("the stack has ended", async || {
@@ -129,32 +133,31 @@ impl Platform {
         })
         .await;
         within(Duration::from_secs(2), "no process is left", async || {
-            self.is_alone()
+            self.has_no_processes()
         })
         .await;
         ended.unwrap()
     }
 
-    /// Kills the stack and nothing else, and waits until all that it started has ended too.
-    pub async fn kill_the_stack(&mut self) {
+    /// Kills `stack` only, and waits until all its child processes have ended.
+    pub async fn kill_stack(&mut self) {
         self.stack.kill().unwrap();
         self.stack.wait().unwrap();
         self.wait_until_gone().await;
     }
 
-    /// Waits until nothing is left of the platform. A process that dies closes its pipes first, and its port later.
+    /// Waits until no process and no open port is left. A dying process closes its pipes before its port.
     pub async fn wait_until_gone(&self) {
         within(
             Duration::from_secs(15),
             "neither a process nor a port is left",
-            async || self.is_alone() && SERVICES.iter().all(|service| is_free(self.port(service))),
+            async || self.has_no_processes() && SERVICES.iter().all(|service| is_free(self.port(service))),
         )
         .await;
     }
 
-    /// Whether all processes are gone: whatever the stack starts has its standard output and error, and a pipe
-    /// ends when the last who could write into it does.
-    fn is_alone(&self) -> bool {
+    /// Whether all processes have ended. Child processes inherit standard output and error, and a pipe ends when its last writer does.
+    fn has_no_processes(&self) -> bool {
         self.output.has_ended() && self.log.has_ended()
     }
 
@@ -166,30 +169,34 @@ impl Platform {
         format!("http://127.0.0.1:{}", self.port(service))
     }
 
-    /// Somebody without a token, at this service.
-    pub fn nobody_at(&self, service: &str) -> &Client {
+    /// An anonymous caller of a service.
+    pub fn anonymous_at(&self, service: &str) -> &Client {
         let index = SERVICES.iter().position(|known| *known == service).unwrap();
         self.clients[index].get_or_init(|| Client::new(self.url(service)))
     }
 
-    /// Registers somebody.
+    /// Registers a user.
     pub async fn register(&self, email: &str) -> TestResponse {
         let body = json!({"email": email, "password": PASSWORD, "name": "Ada"});
-        self.nobody_at("user-service").post("/auth/register", body).await
+        self.anonymous_at("user-service")
+            .post("/auth/register", body)
+            .await
     }
 
     pub async fn login(&self, email: &str, password: &str) -> TestResponse {
         let body = json!({"email": email, "password": password});
-        self.nobody_at("user-service").post("/auth/login", body).await
+        self.anonymous_at("user-service").post("/auth/login", body).await
     }
 
     pub async fn refresh(&self, pair: &Value) -> TestResponse {
         let body = json!({"refresh_token": pair["refresh_token"]});
-        self.nobody_at("user-service").post("/auth/refresh", body).await
+        self.anonymous_at("user-service")
+            .post("/auth/refresh", body)
+            .await
     }
 
-    /// Somebody who has registered and logged in: their tokens.
-    pub async fn ada(&self) -> Value {
+    /// Registers Ada and logs her in. Returns her token pair.
+    pub async fn register_ada(&self) -> Value {
         self.register("ada@example.com").await.assert_status(201);
         self.login("ada@example.com", PASSWORD)
             .await
@@ -197,24 +204,24 @@ impl Platform {
             .json()
     }
 
-    /// Whoever has these tokens, at product-service.
+    /// A client of product-service with this token pair.
     pub fn seller(&self, pair: &Value) -> Client {
-        self.nobody_at("product-service")
+        self.anonymous_at("product-service")
             .with_token(pair["access_token"].as_str().unwrap())
     }
 }
 
 impl Drop for Platform {
     fn drop(&mut self) {
-        // The stack alone: its services have to end by themselves.
+        // Kill only `stack`: its services must stop by themselves.
         drop(self.stack.kill());
         drop(self.stack.wait());
-        let begun = Instant::now();
-        while !self.is_alone() {
-            if begun.elapsed() > SOON {
+        let started = Instant::now();
+        while !self.has_no_processes() {
+            if started.elapsed() > DEADLINE {
                 assert!(
                     std::thread::panicking(),
-                    "services outlived the stack:\n{}",
+                    "services outlived stack:\n{}",
                     self.log.text()
                 );
                 return;

@@ -1,8 +1,8 @@
-//! Processes, as the system lists them.
+//! Processes of the system.
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// A process that runs.
+/// A running process.
 #[derive(Debug)]
 pub struct Process {
     pub pid: u32,
@@ -11,7 +11,7 @@ pub struct Process {
     pub arguments: String,
 }
 
-/// Those that this process started.
+/// The child processes of a process.
 pub fn children_of(parent: u32) -> Vec<Process> {
     all()
         .into_iter()
@@ -31,9 +31,9 @@ fn all() -> Vec<Process> {
         .unwrap()
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
     pids.filter_map(|pid: u32| {
-        // Any of them may end while it is looked at.
+        // A process may end while it is inspected.
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // proc_pid_stat(5): the name, in brackets, may hold anything; then the state, then the parent.
+        // proc_pid_stat(5): the name, in brackets, may contain any characters; then come the state and the parent.
         let parent = stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()?;
         Some(Process {
             pid,
@@ -44,7 +44,7 @@ fn all() -> Vec<Process> {
     .collect()
 }
 
-/// What the kernel tells of a process.
+/// A file of a process in `/proc`.
 #[cfg(target_os = "linux")]
 pub fn file_of(pid: u32, name: &str) -> Option<String> {
     let bytes = std::fs::read(format!("/proc/{pid}/{name}")).ok()?;

@@ -1,4 +1,4 @@
-//! Who writes until the service dies, and remembers what it acknowledged.
+//! Clients that write until a service dies, and record what it acknowledged.
 
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use reqwest::{RequestBuilder, Response};
 use serde_json::{Value, json};
 
-use crate::SOON;
+use crate::DEADLINE;
 use crate::platform::{PASSWORD, Platform};
 use crate::shop::lamp;
 
-/// What a service has acknowledged, until it is killed right after the last of it.
+/// Records what a service acknowledges, and kills it after the last expected acknowledgement.
 pub struct Acknowledged<T, K> {
     last: usize,
     kill: K,
@@ -36,28 +36,27 @@ impl<T, K: Fn() -> u32> Acknowledged<T, K> {
         }
     }
 
-    /// All of it, and the process that was killed.
+    /// Returns the records and the id of the killed process.
     pub fn end(self) -> (Vec<T>, u32) {
         (self.all.into_inner(), self.killed.get().unwrap_or_default())
     }
 }
 
-/// How a service that may die answered.
+/// The result of a request to a service that may die.
 enum Outcome {
     Done(Response),
-    /// 503: nothing is promised, and it may well succeed later. A machine that stands still for longer than the service's
-    /// patience with its database is enough.
+    /// 503: not acknowledged, may succeed later. A machine that stalls for longer than the statement timeout causes it.
     Unavailable,
     Gone,
 }
 
-/// Who asks a service until it dies, and is told no more often than a busy machine explains that it can't be done now.
-struct Patient {
+/// Sends requests to a service until it dies. Tolerates 503s on a busy machine, but not for longer than [`DEADLINE`].
+struct RetryingClient {
     status: u16,
     refused_since: Cell<Option<Instant>>,
 }
 
-impl Patient {
+impl RetryingClient {
     fn expecting(status: u16) -> Self {
         Self {
             status,
@@ -66,40 +65,40 @@ impl Patient {
     }
 
     async fn send(&self, request: RequestBuilder) -> Outcome {
-        let Ok(answer) = request.send().await else {
+        let Ok(response) = request.send().await else {
             return Outcome::Gone;
         };
-        if answer.status() == self.status {
+        if response.status() == self.status {
             self.refused_since.set(None);
-            return Outcome::Done(answer);
+            return Outcome::Done(response);
         }
         let since = self.refused_since.get().unwrap_or_else(Instant::now);
         self.refused_since.set(Some(since));
-        let (status, told) = (answer.status(), answer.text().await);
-        println!("{status}: {told:?}");
-        assert!(status == 503 && since.elapsed() < SOON, "{status}: {told:?}");
+        let (status, body) = (response.status(), response.text().await);
+        println!("{status}: {body:?}");
+        assert!(status == 503 && since.elapsed() < DEADLINE, "{status}: {body:?}");
         tokio::time::sleep(Duration::from_millis(50)).await;
         Outcome::Unavailable
     }
 }
 
-/// Puts products up until the service is gone.
-pub async fn put_up(
+/// Creates products until the service is gone.
+pub async fn create_products(
     platform: &Platform,
     seller: &Value,
     acknowledged: &Acknowledged<String, impl Fn() -> u32>,
 ) {
     let http = reqwest::Client::builder().build().unwrap();
     let url = format!("{}/products", platform.url("product-service"));
-    let service = Patient::expecting(201);
+    let service = RetryingClient::expecting(201);
     loop {
         let request = http
             .post(&url)
             .bearer_auth(seller["access_token"].as_str().unwrap())
             .json(&lamp());
         match service.send(request).await {
-            Outcome::Done(answer) => {
-                acknowledged.add(answer.headers()["location"].to_str().unwrap().to_owned());
+            Outcome::Done(response) => {
+                acknowledged.add(response.headers()["location"].to_str().unwrap().to_owned());
             }
             Outcome::Unavailable => (),
             Outcome::Gone => return,
@@ -107,20 +106,20 @@ pub async fn put_up(
     }
 }
 
-/// Registers, logs in and carries the session on, again and again until the service is gone, and returns the
-/// last pairs that were given out, one a session.
-pub async fn come_and_stay(
+/// Registers users, logs them in and refreshes their sessions until the service is gone. Returns the last token pair of each
+/// session.
+pub async fn register_and_refresh(
     platform: &Platform,
     acknowledged: &Acknowledged<String, impl Fn() -> u32>,
-    line: usize,
+    client: usize,
     round: usize,
 ) -> Vec<Value> {
     let http = reqwest::Client::builder().build().unwrap();
-    let (registrar, sessions) = (Patient::expecting(201), Patient::expecting(200));
+    let (registrar, sessions) = (RetryingClient::expecting(201), RetryingClient::expecting(200));
     let post = |path: &str, body: Value| http.post(platform.url("user-service") + path).json(&body);
     let mut pairs = Vec::new();
     for person in 0.. {
-        let email = format!("ada{round}.{line}.{person}@example.com");
+        let email = format!("ada{round}.{client}.{person}@example.com");
         let registration = json!({"email": email, "password": PASSWORD, "name": "Ada"});
         match registrar.send(post("/auth/register", registration)).await {
             Outcome::Done(_) => acknowledged.add(email.clone()),
@@ -128,18 +127,18 @@ pub async fn come_and_stay(
             Outcome::Gone => break,
         }
         let credentials = json!({"email": email, "password": PASSWORD});
-        let answer = match sessions.send(post("/auth/login", credentials)).await {
-            Outcome::Done(answer) => answer,
+        let response = match sessions.send(post("/auth/login", credentials)).await {
+            Outcome::Done(response) => response,
             Outcome::Unavailable => continue,
             Outcome::Gone => break,
         };
-        let Ok(pair) = answer.json().await else { break };
+        let Ok(pair) = response.json().await else { break };
         pairs.push(pair);
         for _ in 0..3 {
             let last: &mut Value = pairs.last_mut().unwrap();
-            let shown = json!({"refresh_token": last["refresh_token"]});
-            match sessions.send(post("/auth/refresh", shown)).await {
-                Outcome::Done(answer) => match answer.json().await {
+            let body = json!({"refresh_token": last["refresh_token"]});
+            match sessions.send(post("/auth/refresh", body)).await {
+                Outcome::Done(response) => match response.json().await {
                     Ok(next) => *last = next,
                     Err(_) => return pairs,
                 },
@@ -151,14 +150,14 @@ pub async fn come_and_stay(
     pairs
 }
 
-pub async fn assert_all_are_there(platform: &Platform, products: &[String]) {
-    let nobody = platform.nobody_at("product-service");
+pub async fn assert_products_exist(platform: &Platform, products: &[String]) {
+    let client = platform.anonymous_at("product-service");
     for product in products {
-        nobody.get(product).await.assert(200, lamp());
+        client.get(product).await.assert(200, lamp());
     }
 }
 
-pub async fn assert_all_are_known(
+pub async fn assert_users_can_log_in(
     platform: &Platform,
     emails: &[String],
     pairs: impl Iterator<Item = &Value>,

@@ -1,15 +1,15 @@
-//! How many failures are free.
+//! How many failed logins are free.
 
 use std::num::NonZeroU32;
 
-/// Microseconds over which failures fade.
+/// Microseconds until a used-up allowance is free again.
 const WINDOW: i64 = 15 * 60 * 1_000_000;
 
-/// A number of failures that are free in a quarter of an hour. Each counts for its share of that time, one after the other, so
-/// that all there is to remember is when the last of them fades (the generic cell rate algorithm, ITU-T I.371).
+/// A number of failures that are free in 15 minutes. Each failure counts for an equal share of that time, one after the other, so
+/// only the time at which the last one expires is stored (the generic cell rate algorithm, ITU-T I.371). Times are in microseconds
+/// since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Allowance {
-    /// How long one failure counts, in microseconds.
     share: i64,
 }
 
@@ -25,17 +25,17 @@ impl Allowance {
         self.share
     }
 
-    /// Up to when failures may fade, with the next one, for that to be free at `now`.
+    /// The latest time at which failures, the next one included, may expire for the next one to be free at `now`.
     pub(crate) fn limit(now: i64) -> i64 {
         now + WINDOW
     }
 
-    /// Whether one more would not be free, where all there were fade at `fades_at`.
+    /// Whether the next failure would not be free, if the earlier ones expire at `fades_at`.
     pub(crate) fn is_used_up(self, fades_at: i64, now: i64) -> bool {
         self.wait(fades_at, now) > 0
     }
 
-    /// Microseconds until one more is free.
+    /// Microseconds until the next failure is free.
     pub(crate) fn wait(self, fades_at: i64, now: i64) -> i64 {
         (fades_at.max(now) + self.share - Self::limit(now)).max(0)
     }
@@ -57,14 +57,14 @@ mod tests {
     }
 
     #[test]
-    fn as_many_are_free_as_it_says() {
+    fn an_allowance_frees_exactly_its_number_of_failures() {
         for failures in [1, 2, 7, 10, 100, 9_999] {
             assert_eq!(free(failures), failures);
         }
     }
 
     #[test]
-    fn they_fade_one_after_the_other() {
+    fn failures_expire_one_after_the_other() {
         let minute = 60 * 1_000_000;
         let three = Allowance::of(NonZeroU32::new(3).unwrap());
         assert_eq!(three.wait(15 * minute, 0), 5 * minute);
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_beyond_counting_never_ends() {
+    fn the_largest_allowance_is_never_used_up() {
         let allowance = Allowance::of(NonZeroU32::MAX);
         assert!(!allowance.is_used_up(0, 0));
         assert_eq!(allowance.share(), 0);

@@ -1,44 +1,44 @@
-//! What the audit log tells: one record for each thing that matters for security.
+//! The audit log: one record for each event that matters for security.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// What somebody did, or tried to.
+/// An action that succeeded or failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, sqlx::Type, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub(crate) enum Event {
-    /// Became a user.
+    /// A user registered.
     Registered,
-    /// Was made the first admin at a start of the service.
+    /// The service made a user the first admin while it started.
     FirstAdmin,
-    /// Logged in.
+    /// A user logged in.
     Login,
-    /// Failed to log in so often that further tries are refused for a while.
+    /// Logins for an account failed so often that further attempts are refused for a while.
     LoginThrottled,
-    /// Ended the session that they were in.
+    /// A user ended their current session.
     Logout,
-    /// Ended all their sessions.
+    /// A user ended all their sessions.
     LogoutAll,
-    /// Ended one of their sessions.
+    /// A user ended one of their sessions.
     SessionEnded,
-    /// Showed a refresh token that had been replaced long before, which ended the session.
+    /// A client presented a refresh token after its successor was used, which ended the session.
     RefreshReplayed,
-    /// Changed their password.
+    /// A user changed their password.
     PasswordChanged,
-    /// Changed somebody's name or roles, or disabled or enabled them.
+    /// An admin changed a user's name or roles, or disabled or enabled the user.
     UserChanged,
-    /// Deleted somebody.
+    /// An admin deleted a user.
     UserDeleted,
-    /// Ended all sessions of somebody.
+    /// An admin ended all sessions of a user.
     UserLoggedOut,
-    /// A service took somebody's token back.
+    /// A service revoked a user's token.
     TokenRevoked,
 }
 
-/// How it ended.
+/// How the action ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
@@ -52,16 +52,16 @@ pub(crate) enum Outcome {
 pub(crate) struct Entry {
     pub event: Event,
     pub outcome: Outcome,
-    /// Who did it, where that is known.
+    /// The user who acted, if known.
     pub actor: Option<Uuid>,
-    /// Whom it was done to.
+    /// The user who was affected, if known.
     pub subject: Option<Uuid>,
-    /// What else is worth knowing: never what somebody typed.
+    /// Further information; never user input.
     pub detail: Option<String>,
 }
 
 impl Entry {
-    /// Somebody did something to themselves.
+    /// A successful action of a user on their own account.
     pub(crate) fn of(event: Event, user: Uuid) -> Self {
         Self {
             event,
@@ -72,7 +72,7 @@ impl Entry {
         }
     }
 
-    /// Somebody did something to somebody.
+    /// A successful action of one user on another.
     pub(crate) fn by(event: Event, actor: Uuid, subject: Uuid) -> Self {
         Self {
             subject: Some(subject),
@@ -80,7 +80,7 @@ impl Entry {
         }
     }
 
-    /// A service did something to somebody.
+    /// A successful action of a service on a user's account.
     pub(crate) fn by_service(event: Event, name: &str, subject: Uuid) -> Self {
         Self {
             actor: None,
@@ -88,19 +88,19 @@ impl Entry {
         }
     }
 
-    /// Someone, nobody knows who, failed to do something to somebody, if that is anybody.
+    /// A failed action by an unidentified actor; `subject` is the affected user, if known.
     pub(crate) fn failed(event: Event, subject: Option<Uuid>, detail: &str) -> Self {
-        let nobody_known = Self {
+        let entry = Self {
             event,
             outcome: Outcome::Failure,
             actor: None,
             subject,
             detail: None,
         };
-        nobody_known.failing(detail)
+        entry.failing(detail)
     }
 
-    /// The same, but it failed.
+    /// The same action, but failed; `why` becomes the detail.
     pub(crate) fn failing(self, why: &str) -> Self {
         Self {
             outcome: Outcome::Failure,
@@ -109,7 +109,7 @@ impl Entry {
         }
     }
 
-    /// The same, and what else is worth knowing.
+    /// The same action with this detail.
     pub(crate) fn detail(self, detail: String) -> Self {
         Self {
             detail: Some(detail),
@@ -118,21 +118,21 @@ impl Entry {
     }
 }
 
-/// A record, as admins read it.
+/// A record as admins read it.
 #[derive(Debug, Serialize, sqlx::FromRow, ToSchema)]
 pub(crate) struct AuditRecord {
     pub id: Uuid,
     pub at: DateTime<Utc>,
     pub event: Event,
     pub outcome: Outcome,
-    /// Who did it, where that is known.
+    /// The user who acted, if known.
     pub actor_id: Option<Uuid>,
-    /// Whom it was done to. They may have been deleted since.
+    /// The user who was affected, if known. The user may have been deleted since.
     pub subject_id: Option<Uuid>,
-    /// The address that it was done from.
+    /// The client's IP address.
     pub ip: Option<String>,
     pub user_agent: Option<String>,
-    /// What the logs of all services know the request by.
+    /// The id of the request in the logs of all services.
     pub request_id: Option<String>,
     pub detail: Option<String>,
 }

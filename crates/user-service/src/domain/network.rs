@@ -1,9 +1,9 @@
-//! The networks that logins are counted by.
+//! Networks, by which failed logins are counted.
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// Where somebody logs in from: an IPv4 address, or the /64 of an IPv6 one, which is the least that a customer is given
-/// (RFC 6177 §2), so that its owner can't be many.
+/// A client's network: an IPv4 address, or the /64 of an IPv6 address. Providers assign at least a /64 to each customer
+/// (RFC 6177 §2), so one customer can't appear as many networks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Network(String);
 
@@ -19,7 +19,7 @@ impl Network {
         })
     }
 
-    /// All of them together.
+    /// All networks together.
     pub(crate) fn any() -> Self {
         Self(String::new())
     }
@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_ipv4_address_is_one_and_so_is_an_ipv6_64() {
+    fn an_ipv4_address_and_an_ipv6_64_are_each_one_network() {
         let of = |text: &str| Network::of(text.parse().unwrap());
         assert_eq!(of("203.0.113.7").as_str(), "203.0.113.7");
         assert_eq!(of("::ffff:203.0.113.7"), of("203.0.113.7"));

@@ -1,29 +1,31 @@
-//! Passwords: 8 to 128 characters, any characters, none trimmed or cut off, and none that everyone tries first
+//! Passwords: 8 to 128 characters, any characters, nothing trimmed or cut off, and none of the most common ones
 //! (NIST SP 800-63B §3.1.1.2).
 
 use std::sync::LazyLock;
 
 use unicode_normalization::UnicodeNormalization as _;
 
-/// The commonest passwords, in small letters and sorted. `password/commonest.txt` says where they are from.
-static COMMONEST: LazyLock<Vec<&str>> = LazyLock::new(|| {
+/// The most common passwords, in lowercase and sorted. Their source is named in `password/commonest.txt`.
+static COMMON: LazyLock<Vec<&str>> = LazyLock::new(|| {
     include_str!("password/commonest.txt")
         .lines()
         .filter(|line| !line.starts_with("# "))
         .collect()
 });
 
-/// The password as it is hashed: in normal form C, so that it does not depend on which keyboard it was typed on.
+/// The password as it is hashed: in Unicode normalization form C, so that keyboards that compose characters differently give the
+/// same password.
 pub(crate) fn normalize(password: &str) -> String {
     password.nfc().collect()
 }
 
-/// Checks a password that somebody wants to have. `known` is what everyone knows of them: address and name.
+/// Checks a new password, and returns why it is refused. `known` holds the user's email address and name, which are refused.
 pub(crate) fn check(password: &str, known: &[&str]) -> Result<(), &'static str> {
     let password = normalize(password);
     if !(8..=128).contains(&password.chars().count()) {
         return Err("must have 8 to 128 characters");
     }
+
     let folded = password.to_lowercase();
     if known
         .iter()
@@ -31,8 +33,8 @@ pub(crate) fn check(password: &str, known: &[&str]) -> Result<(), &'static str> 
     {
         return Err("must not be the email address or the name");
     }
-    if COMMONEST.binary_search(&folded.as_str()).is_ok() {
-        return Err("must not be one of the commonest passwords");
+    if COMMON.binary_search(&folded.as_str()).is_ok() {
+        return Err("must not be one of the most common passwords");
     }
     Ok(())
 }
@@ -51,14 +53,14 @@ mod tests {
     }
 
     #[test]
-    fn any_character_may_stand_in_it_and_none_is_dropped() {
+    fn any_character_is_allowed_and_kept() {
         assert!(check(" \0\t\n\u{7f}🙂 ", &[]).is_err(), "seven characters");
         assert!(check(" \0\t\n\u{7f}🙂  ", &[]).is_ok());
         assert_ne!(normalize(" password "), normalize("password"));
     }
 
     #[test]
-    fn what_everyone_knows_is_no_password() {
+    fn the_email_address_and_the_name_are_refused() {
         assert!(check("ADA@example.com", &["ada@example.com", "Ada"]).is_err());
         assert!(check("Ada Lovelace", &["ada@example.com", " ada lovelace"]).is_err());
         assert!(check("ada lovelace ", &["ada@example.com", "Ada Lovelace "]).is_err());
@@ -66,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn what_everyone_tries_first_is_no_password() {
+    fn common_passwords_are_refused_in_any_case() {
         for common in [
             "12345678",
             "password1",
@@ -77,7 +79,7 @@ mod tests {
         ] {
             assert_eq!(
                 check(common, &[]),
-                Err("must not be one of the commonest passwords"),
+                Err("must not be one of the most common passwords"),
                 "{common}"
             );
         }
@@ -85,10 +87,10 @@ mod tests {
     }
 
     #[test]
-    fn the_commonest_are_at_least_ten_thousand_that_could_be_chosen_and_sorted_so_that_each_is_found() {
-        assert!(COMMONEST.len() >= 10_000);
-        assert!(COMMONEST.is_sorted());
-        for common in COMMONEST.iter() {
+    fn the_list_is_sorted_and_has_ten_thousand_passwords_of_allowed_length() {
+        assert!(COMMON.len() >= 10_000);
+        assert!(COMMON.is_sorted());
+        for common in COMMON.iter() {
             assert!(
                 common.chars().count() >= 8 && **common == common.to_lowercase(),
                 "{common}"

@@ -1,31 +1,32 @@
-//! Refresh tokens: how they look, and how one follows another.
+//! Refresh tokens: their form, and how one follows another.
 //!
-//! A token is 32 random-looking bytes: a *family*, which all tokens of one session share, and a *secret*. The family finds the
-//! session, also for a token that was replaced long ago, so that a replay is known for one without a record of every token
-//! that ever was. The next token's secret is an HMAC over the present token and a nonce that is kept with the rotation: so
-//! whoever shows the same token again, within the grace, gets the same successor, and yet nothing but hashes rests in the
-//! database. What a copy of the database lacks is the HMAC's key, which is sealed.
+//! A token is 32 bytes: a *family*, which all tokens of one session share, and a *secret*. The family finds the session even for a
+//! token that was replaced long ago, so a replay is detected without a record of every token. The next token's secret is an HMAC
+//! over the current token and a nonce that is stored with the rotation. So a client that presents the same token again within the
+//! grace period gets the same successor, although the database holds only hashes. The HMAC's key is stored sealed, so a copy of the
+//! database is not enough to derive a token.
 
-use aws_lc_rs::{digest, hmac, rand};
+use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::domain::digest::sha256;
+use crate::random::{self, NoRandomness};
 
 const HALF: usize = 16;
 const BYTES: usize = 2 * HALF;
 
-/// A refresh token, as its bearer shows it.
+/// A refresh token as its client presents it.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct RefreshToken([u8; BYTES]);
 
 impl RefreshToken {
     /// The first token of a session.
-    pub(crate) fn generate() -> Result<Self, aws_lc_rs::error::Unspecified> {
-        let mut bytes = [0; BYTES];
-        rand::fill(&mut bytes)?;
-        Ok(Self(bytes))
+    pub(crate) fn generate() -> Result<Self, NoRandomness> {
+        random::bytes().map(Self)
     }
 
-    /// Reads what somebody shows; `None` for what was never one of ours.
+    /// Reads a presented token; `None` if it does not have the form of one.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok().map(Self)
     }
@@ -34,12 +35,12 @@ impl RefreshToken {
         URL_SAFE_NO_PAD.encode(self.0)
     }
 
-    /// What finds the session.
+    /// Identifies the session.
     pub(crate) fn family_hash(&self) -> [u8; 32] {
         sha256(self.family())
     }
 
-    /// What tells this token from others of its family.
+    /// Distinguishes this token from others of its family.
     pub(crate) fn hash(&self) -> [u8; 32] {
         sha256(&self.0)
     }
@@ -55,7 +56,7 @@ impl std::fmt::Debug for RefreshToken {
     }
 }
 
-/// Derives successors.
+/// Derives the successors of refresh tokens.
 #[derive(Clone)]
 pub(crate) struct Successors(hmac::Key);
 
@@ -64,24 +65,19 @@ impl Successors {
         Self(hmac::Key::new(hmac::HMAC_SHA256, key))
     }
 
-    /// The token that follows `token` in a rotation with this nonce: always the same one.
+    /// The successor of `token` in a rotation with this nonce. The same arguments always give the same successor.
     pub(crate) fn of(&self, token: &RefreshToken, nonce: &[u8]) -> RefreshToken {
         let mut context = hmac::Context::with_key(&self.0);
         context.update(&token.0);
         context.update(nonce);
         let tag = context.sign();
+
+        // The family stays, the secret is replaced.
         let mut successor = token.0;
         for (byte, tag) in successor.iter_mut().skip(HALF).zip(tag.as_ref()) {
             *byte = *tag;
         }
         RefreshToken(successor)
-    }
-
-    /// A nonce for a rotation.
-    pub(crate) fn nonce() -> Result<[u8; 32], aws_lc_rs::error::Unspecified> {
-        let mut nonce = [0; 32];
-        rand::fill(&mut nonce)?;
-        Ok(nonce)
     }
 }
 
@@ -91,18 +87,12 @@ impl std::fmt::Debug for Successors {
     }
 }
 
-pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let mut hash = [0; 32];
-    hash.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
-    hash
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_43_characters_and_reads_back() {
+    fn a_token_has_43_characters_and_can_be_parsed() {
         let token = RefreshToken::generate().unwrap();
         assert_eq!(token.encode().len(), 43);
         assert_eq!(RefreshToken::parse(&token.encode()), Some(token.clone()));
@@ -119,16 +109,16 @@ mod tests {
     }
 
     #[test]
-    fn a_successor_is_of_the_same_family_and_follows_from_key_token_and_nonce() {
+    fn a_successor_keeps_the_family_and_depends_on_key_token_and_nonce() {
         let token = RefreshToken::generate().unwrap();
-        let (ours, theirs) = (Successors::new(b"ours"), Successors::new(b"theirs"));
+        let (ours, foreign) = (Successors::new(b"ours"), Successors::new(b"foreign"));
         let next = ours.of(&token, b"nonce");
         assert_eq!(next, ours.of(&token, b"nonce"));
         assert_eq!(next.family_hash(), token.family_hash());
         let others = [
             token.clone(),
             ours.of(&token, b"other"),
-            theirs.of(&token, b"nonce"),
+            foreign.of(&token, b"nonce"),
             ours.of(&next, b"nonce"),
         ];
         for other in others {
@@ -138,7 +128,6 @@ mod tests {
             RefreshToken::generate().unwrap().family_hash(),
             token.family_hash()
         );
-        assert_ne!(Successors::nonce().unwrap(), Successors::nonce().unwrap());
         assert_eq!(format!("{ours:?}"), "Successors([redacted])");
     }
 }

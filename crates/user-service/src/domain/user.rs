@@ -1,4 +1,4 @@
-//! A person, as others may see them and as this service knows them.
+//! Users: as the API shows them, and as they are stored.
 
 use auth::{Admin, Role as _};
 use chrono::{DateTime, Utc};
@@ -7,13 +7,14 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 auth::scopes! {
-    /// May see who people are.
+    /// Permits reading all users.
     pub(crate) UsersRead = "users:read";
 }
 
-/// A person, as the API shows them.
+/// A user as the API shows them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub(crate) struct User {
+#[schema(as = User)]
+pub(crate) struct UserResponse {
     pub id: Uuid,
     pub email: String,
     pub email_verified: bool,
@@ -23,16 +24,18 @@ pub(crate) struct User {
     pub created_at: DateTime<Utc>,
 }
 
-/// A person, as their row has them.
+/// A user as they are stored.
 #[derive(Clone, sqlx::FromRow)]
 pub(crate) struct Account {
     pub id: Uuid,
     pub email: String,
     pub email_verified: bool,
     pub name: String,
+    /// In PHC string format.
     pub password_hash: Option<String>,
     /// Names separated by one space.
     pub roles: String,
+    /// Tokens of an earlier epoch are revoked.
     pub epoch: i64,
     pub disabled: bool,
     pub created_at: DateTime<Utc>,
@@ -43,13 +46,13 @@ impl Account {
         self.roles.split_whitespace().map(str::to_owned).collect()
     }
 
-    /// Whether they are an admin who can log in.
+    /// Whether this user is an admin who can log in.
     pub(crate) fn is_admin(&self) -> bool {
         !self.disabled && self.roles.split_whitespace().any(|role| role == Admin::NAME)
     }
 }
 
-impl From<Account> for User {
+impl From<Account> for UserResponse {
     fn from(account: Account) -> Self {
         Self {
             roles: account.roles(),
@@ -76,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_person_in_a_log_is_an_id() {
+    fn a_logged_account_shows_only_its_id() {
         let account = Account {
             id: Uuid::from_u128(7),
             email: "ada@example.com".to_owned(),

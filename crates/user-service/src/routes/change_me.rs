@@ -1,4 +1,4 @@
-//! Changing one's name.
+//! Changing the caller's name.
 
 use actix_web::web::{Data, Json};
 use auth::{Clock, VerifyToken};
@@ -8,7 +8,7 @@ use serde::Deserialize;
 use service_kit::{Body, text};
 use utoipa::ToSchema;
 
-use crate::domain::User;
+use crate::domain::UserResponse;
 use crate::error::UserError;
 use crate::store::{UserChange, Users};
 
@@ -20,10 +20,10 @@ pub struct ChangeOfMe {
     name: String,
 }
 
-/// `PATCH /users/me`: changes the caller's name. Tokens that are out keep the old one until they are refreshed.
+/// `PATCH /users/me`: changes the caller's name. Tokens that were issued before keep the old name until the next refresh.
 #[utoipa::path(
     patch, path = "/users/me", tag = "users", request_body = ChangeOfMe,
-    responses((status = 200, body = User), (status = 422, description = "a field is not valid")),
+    responses((status = 200, body = UserResponse), (status = 422, description = "a field is invalid")),
 )]
 #[tracing::instrument(skip_all, fields(user.id = %user.id()))]
 pub async fn change_me(
@@ -31,12 +31,12 @@ pub async fn change_me(
     Body(change): Body<ChangeOfMe>,
     db: Data<Db>,
     clock: Data<Clock>,
-) -> Result<Json<User>, UserError> {
-    let mut tx = db.begin().await?;
+) -> Result<Json<UserResponse>, UserError> {
     let change = UserChange {
         name: Some(&change.name),
         ..UserChange::default()
     };
+    let mut tx = db.begin().await?;
     let changed = Users(&mut tx).change(user.id(), &change, clock.now()).await?;
     let account = changed.ok_or(UserError::NotFound)?;
     tx.commit().await?;

@@ -1,4 +1,4 @@
-//! Changing one's password.
+//! Changing the caller's password.
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
@@ -8,34 +8,35 @@ use garde::Validate;
 use serde::Deserialize;
 use service_kit::{Body, RequestError};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
-use crate::call::Call;
-use crate::domain::{EmailAddress, Entry, Event, password};
+use crate::context::RequestContext;
+use crate::domain::{Account, EmailAddress, Entry, Event, password};
 use crate::error::UserError;
-use crate::login::Logins;
-use crate::passwords::Passwords;
+use crate::passwords::{PasswordCheck, Passwords};
+use crate::sessions::Sessions;
+use crate::sessions::revocation::RevokingTx;
 use crate::store::{AuditLog, Users};
 
 #[derive(Deserialize, Validate, ToSchema)]
+#[garde(allow_unvalidated)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeOfPassword {
-    #[garde(skip)]
     #[schema(format = "password")]
     current_password: String,
-    /// 8 to 128 characters, none of the commonest passwords, and neither the address nor the name.
-    #[garde(skip)]
+    /// 8 to 128 characters, not one of the most common passwords, and neither the email address nor the name.
     #[schema(min_length = 8, max_length = 128, format = "password")]
     new_password: String,
 }
 
-/// `PUT /auth/password`: changes the caller's password, and ends all their sessions but this one. A wrong current password counts
-/// as a failed login does.
+/// `PUT /auth/password`: changes the caller's password, and ends all their sessions but the current one. A wrong current password
+/// counts as a failed login.
 #[utoipa::path(
     put, path = "/auth/password", tag = "auth", request_body = ChangeOfPassword,
     responses(
-        (status = 204, description = "it is the new one from now on"),
-        (status = 422, description = "`current_password` is wrong, or `new_password` not fit for one"),
-        (status = 429, description = "`too_many_attempts` at this account, by which `Retry-After` is over", headers(("retry-after" = u32))),
+        (status = 204, description = "the password was changed"),
+        (status = 422, description = "`current_password` is wrong, or `new_password` is not allowed"),
+        (status = 429, description = "`too_many_attempts` at this account; `Retry-After` says when to try again", headers(("retry-after" = u32))),
         (status = 503, description = "`hashing_busy`: every hashing slot is taken", headers(("retry-after" = u32))),
     ),
 )]
@@ -45,57 +46,75 @@ pub async fn change_password(
     Body(change): Body<ChangeOfPassword>,
     db: Data<Db>,
     passwords: Data<Passwords>,
-    logins: Data<Logins>,
-    call: Call,
+    sessions: Data<Sessions>,
+    context: RequestContext,
 ) -> Result<HttpResponse, UserError> {
-    passwords.expect_room()?;
-    let account = Users(&mut db.read().await?)
-        .find(user.id())
-        .await?
-        .ok_or(UserError::NotFound)?;
+    passwords.require_room()?;
+    let account = Users(&mut db.read().await?).find(user.id()).await?;
+    let account = account.ok_or(UserError::NotFound)?;
     password::check(&change.new_password, &[&account.email, &account.name])
-        .map_err(|weakness| RequestError::field("new_password", weakness))?;
+        .map_err(|why| RequestError::field("new_password", why))?;
+
+    let check = check_current(&db, &passwords, &account, &change, &context).await?;
+    let hash = passwords.hash_after(&db, &check, &change.new_password).await?;
+    let replace = async |tx: &mut RevokingTx<'_>| {
+        replace_password(tx, &account, &hash, user.session_id(), &context).await?;
+        passwords.accept(tx, &check, &account, &context).await?;
+        Ok::<_, UserError>(())
+    };
+    sessions.transaction(&db, replace).await?;
+
+    tracing::info!("the password was changed");
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Requires that the current password is correct; records a failure otherwise.
+async fn check_current(
+    db: &Db,
+    passwords: &Passwords,
+    account: &Account,
+    change: &ChangeOfPassword,
+    context: &RequestContext,
+) -> Result<PasswordCheck, UserError> {
     let email = EmailAddress::parse(&account.email).ok();
-    let guess = passwords
-        .guess(
-            &db,
+    let check = passwords
+        .check(
+            db,
             email.as_ref(),
-            Some(&account),
+            Some(account),
             &change.current_password,
-            &call,
+            context,
         )
         .await?;
-    let wrong = || RequestError::field("current_password", "is wrong");
-    if !guess.is_right {
-        let entry = Entry::of(Event::PasswordChanged, account.id).failing("wrong password");
-        guess.record_failure(&db, entry, &call).await?;
-        return Err(wrong().into());
+    if check.is_correct {
+        return Ok(check);
     }
-    let hash = match passwords.hash(&change.new_password).await {
-        Ok(hash) => hash,
-        Err(error) => return Err(passwords.give_up(&db, &guess, error).await),
-    };
+    let entry = Entry::of(Event::PasswordChanged, account.id).failing("wrong password");
+    check.record_failure(db, entry, context).await?;
+    Err(wrong_password())
+}
 
-    let replace = async |tx: &mut db::Tx| {
-        let expected = account.password_hash.as_deref();
-        if !Users(tx)
-            .set_password(account.id, expected, &hash, call.at())
-            .await?
-        {
-            return Err(UserError::from(wrong()));
-        }
-        passwords.accept(tx, &guess, &account, &call).await?;
-        let taking_back = logins
-            .end_others(tx, account.id, user.session_id(), call.at())
-            .await?;
-        AuditLog(tx)
-            .add(&Entry::of(Event::PasswordChanged, account.id), &call)
-            .await?;
-        Ok(taking_back.write_down(tx).await?)
-    };
-    let taken_back = db.transaction(replace).await?;
+/// Replaces the password and ends all other sessions. If the password was changed since it was checked, it counts as wrong.
+async fn replace_password(
+    tx: &mut RevokingTx<'_>,
+    account: &Account,
+    hash: &str,
+    current_session: Uuid,
+    context: &RequestContext,
+) -> Result<(), UserError> {
+    let expected = account.password_hash.as_deref();
+    let is_replaced = Users(tx)
+        .set_password(account.id, expected, hash, context.time())
+        .await?;
+    if !is_replaced {
+        return Err(wrong_password());
+    }
+    tx.end_others(account.id, current_session, context.time()).await?;
+    let entry = Entry::of(Event::PasswordChanged, account.id);
+    AuditLog(tx).add(&entry, context).await?;
+    Ok(())
+}
 
-    logins.take_back(taken_back);
-    tracing::info!("changed their password");
-    Ok(HttpResponse::NoContent().finish())
+fn wrong_password() -> UserError {
+    RequestError::field("current_password", "is wrong").into()
 }

@@ -1,33 +1,32 @@
-//! Changing what somebody may do.
+//! Changing a user's roles or name, and disabling or enabling them.
 
 use actix_web::web::{Data, Json};
 use auth::IsAdmin;
-use db::{Db, Tx};
+use db::Db;
 use garde::Validate;
 use serde::Deserialize;
-use service_kit::{Body, Id, RequestError, text};
+use service_kit::{Body, Id, RequestError, Roles, text};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::admin;
-use crate::call::Call;
-use crate::domain::{Account, Entry, Event, User};
-use crate::endings::TakenBack;
+use crate::context::RequestContext;
+use crate::domain::{Account, Entry, Event, UserResponse};
 use crate::error::UserError;
-use crate::login::Logins;
+use crate::sessions::Sessions;
+use crate::sessions::revocation::RevokingTx;
 use crate::store::{AuditLog, UserChange, Users};
 
-/// What is not named stays.
+/// Members that are absent keep their values.
 #[derive(Deserialize, Validate, ToSchema)]
+#[garde(allow_unvalidated)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeOfUser {
-    /// All the roles that they are to have. `user` is everyone's, named or not.
-    #[garde(skip)]
+    /// All roles that the user will have. Every user has the role `user`, named or not.
     #[schema(nullable = false)]
     #[serde(default, deserialize_with = "service_kit::given")]
     roles: Option<Vec<String>>,
-    /// Whoever is disabled can't log in.
-    #[garde(skip)]
+    /// A disabled user can't log in.
     #[schema(nullable = false)]
     #[serde(default, deserialize_with = "service_kit::given")]
     disabled: Option<bool>,
@@ -37,15 +36,15 @@ pub struct ChangeOfUser {
     name: Option<String>,
 }
 
-/// `PATCH /admin/users/{id}`: changes somebody's roles or name, or disables or enables them. Changed roles take back the tokens that
-/// are out; the next refresh brings the new ones. Disabling ends all sessions.
+/// `PATCH /admin/users/{id}`: changes a user's roles or name, or disables or enables them. A change of roles revokes the user's
+/// access tokens; the next refresh issues tokens with the new roles. Disabling ends all sessions.
 #[utoipa::path(
     patch, path = "/admin/users/{id}", tag = "admin", params(("id" = String, Path)), request_body = ChangeOfUser,
     responses(
-        (status = 200, body = User),
+        (status = 200, body = UserResponse),
         (status = 404, description = "`user_not_found`"),
-        (status = 409, description = "`last_admin`: nobody would be one any more"),
-        (status = 422, description = "a field is not valid, or there is no such role"),
+        (status = 409, description = "`last_admin`: no admin would remain"),
+        (status = 422, description = "a field is invalid, or there is no such role"),
     ),
 )]
 #[tracing::instrument(skip_all, fields(admin.id = %acting.id(), user.id = %id))]
@@ -54,77 +53,78 @@ pub async fn change_user(
     id: Id,
     Body(change): Body<ChangeOfUser>,
     db: Data<Db>,
-    logins: Data<Logins>,
-    call: Call,
-) -> Result<Json<User>, UserError> {
-    let roles = match &change.roles {
-        Some(named) => Some(logins.mint.roles.held(named).map_err(unknown_role)?.join(" ")),
-        None => None,
-    };
+    sessions: Data<Sessions>,
+    context: RequestContext,
+) -> Result<Json<UserResponse>, UserError> {
+    let roles = all_roles(&sessions.tokens.roles, &change)?;
     let change = UserChange {
         name: change.name.as_deref(),
         roles: roles.as_deref(),
         disabled: change.disabled,
     };
-    let apply = async |tx: &mut Tx| apply(tx, &logins, acting.id(), id.0, &change, &call).await;
-    match db.transaction(apply).await {
-        Ok((account, taken_back)) => {
-            logins.take_back(taken_back);
-            Ok(Json(account.into()))
-        }
+    let apply = async |tx: &mut RevokingTx<'_>| apply(tx, acting.id(), id.0, &change, &context).await;
+    match sessions.transaction(&db, apply).await {
+        Ok(account) => Ok(Json(account.into())),
         Err(error) => {
             let entry = Entry::by(Event::UserChanged, acting.id(), id.0);
-            Err(admin::record_refusal(&db, error, entry, &call).await)
+            Err(admin::record_refusal(&db, error, entry, &context).await)
         }
     }
+}
+
+/// The new roles as they are stored, if the change names roles.
+fn all_roles(roles: &Roles, change: &ChangeOfUser) -> Result<Option<String>, RequestError> {
+    let unknown_role = |name: &str| {
+        let shown: String = name.chars().take(100).collect();
+        RequestError::field("roles", format!("there is no role `{shown}`"))
+    };
+    let Some(named) = &change.roles else {
+        return Ok(None);
+    };
+    Ok(Some(roles.held(named).map_err(unknown_role)?.join(" ")))
 }
 
 async fn apply(
-    tx: &mut Tx,
-    logins: &Logins,
-    acting: Uuid,
+    tx: &mut RevokingTx<'_>,
+    actor: Uuid,
     id: Uuid,
     change: &UserChange<'_>,
-    call: &Call,
-) -> Result<(Account, TakenBack), UserError> {
-    admin::take_turn(tx, acting).await?;
+    context: &RequestContext,
+) -> Result<Account, UserError> {
+    admin::lock_admins(tx, actor).await?;
+    let now = context.time();
     let before = Users(tx).find(id).await?.ok_or(UserError::NotFound)?;
-    let after = Users(tx)
-        .change(id, change, call.at())
-        .await?
-        .ok_or(UserError::NotFound)?;
+    let changed = Users(tx).change(id, change, now).await?;
+    let after = changed.ok_or(UserError::NotFound)?;
     if before.is_admin() && !after.is_admin() {
-        admin::end_turn(tx).await?;
+        admin::require_remaining_admin(tx).await?;
     }
-    let taking_back = match (before.disabled != after.disabled, before.roles != after.roles) {
-        (true, _) => logins.end_all(tx, id, call.at()).await?,
-        (false, true) => logins.renew_rights(tx, id, call.at()).await?,
-        (false, false) => None,
-    };
-    let what = differences(&before, &after);
-    if !what.is_empty() {
-        let entry = Entry::by(Event::UserChanged, acting, id).detail(what.join("; "));
-        AuditLog(tx).add(&entry, call).await?;
+
+    if before.disabled != after.disabled {
+        tx.end_all(id, now).await?;
+    } else if before.roles != after.roles {
+        tx.revoke_access_tokens(id, now).await?;
     }
-    Ok((after, taking_back.unwrap_or_default().write_down(tx).await?))
+
+    let differences = differences(&before, &after);
+    if !differences.is_empty() {
+        let entry = Entry::by(Event::UserChanged, actor, id).detail(differences.join("; "));
+        AuditLog(tx).add(&entry, context).await?;
+    }
+    Ok(after)
 }
 
-/// What has changed, in words.
+/// The changes, for the audit log.
 fn differences(before: &Account, after: &Account) -> Vec<String> {
-    let mut what = Vec::new();
+    let mut differences = Vec::new();
     if before.roles != after.roles {
-        what.push(format!("roles: {} → {}", before.roles, after.roles));
+        differences.push(format!("roles: {} → {}", before.roles, after.roles));
     }
     if before.disabled != after.disabled {
-        what.push(if after.disabled { "disabled" } else { "enabled" }.to_owned());
+        differences.push(if after.disabled { "disabled" } else { "enabled" }.to_owned());
     }
     if before.name != after.name {
-        what.push("name".to_owned());
+        differences.push("name".to_owned());
     }
-    what
-}
-
-fn unknown_role(name: &str) -> RequestError {
-    let shown: String = name.chars().take(100).collect();
-    RequestError::field("roles", format!("there is no role `{shown}`"))
+    differences
 }

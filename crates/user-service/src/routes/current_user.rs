@@ -1,4 +1,4 @@
-//! Who am I, if anybody.
+//! The caller, who may be anonymous.
 
 use actix_web::web::{Data, Json};
 use auth::CurrentUser;
@@ -6,24 +6,30 @@ use db::Db;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::User;
+use crate::domain::UserResponse;
 use crate::error::UserError;
 use crate::store::Users;
 
 #[derive(Serialize, ToSchema)]
-pub struct WhoAmI {
-    /// Null for whoever is not logged in.
-    current_user: Option<User>,
+#[schema(as = WhoAmI)]
+pub struct CurrentUserResponse {
+    /// Null for an anonymous caller.
+    current_user: Option<UserResponse>,
 }
 
-/// `GET /auth/current-user`: who is logged in, if anybody. Never an error for want of a token.
-#[utoipa::path(get, path = "/auth/current-user", tag = "auth", responses((status = 200, body = WhoAmI)))]
-pub async fn current_user(CurrentUser(user): CurrentUser, db: Data<Db>) -> Result<Json<WhoAmI>, UserError> {
+/// `GET /auth/current-user`: the user who is logged in, or null. A missing token is not an error.
+#[utoipa::path(
+    get, path = "/auth/current-user", tag = "auth", responses((status = 200, body = CurrentUserResponse))
+)]
+pub async fn current_user(
+    CurrentUser(user): CurrentUser,
+    db: Data<Db>,
+) -> Result<Json<CurrentUserResponse>, UserError> {
     let account = match user {
         Some(user) => Users(&mut db.read().await?).find(user.id()).await?,
         None => None,
     };
-    Ok(Json(WhoAmI {
-        current_user: account.map(User::from),
+    Ok(Json(CurrentUserResponse {
+        current_user: account.map(UserResponse::from),
     }))
 }

@@ -1,26 +1,28 @@
-//! Deleting somebody.
+//! Deleting a user.
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 use auth::IsAdmin;
 use db::Db;
 use service_kit::Id;
+use uuid::Uuid;
 
 use crate::admin;
-use crate::call::Call;
+use crate::context::RequestContext;
 use crate::domain::{Entry, Event};
 use crate::error::UserError;
-use crate::login::Logins;
+use crate::sessions::Sessions;
+use crate::sessions::revocation::RevokingTx;
 use crate::store::{AuditLog, Users};
 
-/// `DELETE /admin/users/{id}`: deletes somebody. Their name and address are gone, and the address is free again; their id stays in
-/// orders and in the audit log.
+/// `DELETE /admin/users/{id}`: deletes a user with their name and email address, which can be registered again. The user's id
+/// remains in orders and in the audit log.
 #[utoipa::path(
     delete, path = "/admin/users/{id}", tag = "admin", params(("id" = String, Path)),
     responses(
-        (status = 204, description = "they are gone, and so are their sessions"),
+        (status = 204, description = "the user is deleted, and all their sessions have ended"),
         (status = 404, description = "`user_not_found`"),
-        (status = 409, description = "`last_admin`: nobody would be one any more"),
+        (status = 409, description = "`last_admin`: no admin would remain"),
     ),
 )]
 #[tracing::instrument(skip_all, fields(admin.id = %acting.id(), user.id = %id))]
@@ -28,30 +30,38 @@ pub async fn delete_user(
     IsAdmin(acting): IsAdmin,
     id: Id,
     db: Data<Db>,
-    logins: Data<Logins>,
-    call: Call,
+    sessions: Data<Sessions>,
+    context: RequestContext,
 ) -> Result<HttpResponse, UserError> {
-    let entry = Entry::by(Event::UserDeleted, acting.id(), id.0);
-    let delete = async |tx: &mut db::Tx| {
-        admin::take_turn(tx, acting.id()).await?;
-        let account = Users(tx).find(id.0).await?.ok_or(UserError::NotFound)?;
-        let taking_back = logins
-            .end_all(tx, id.0, call.at())
-            .await?
-            .ok_or(UserError::NotFound)?;
-        Users(tx).delete(id.0).await?;
-        if account.is_admin() {
-            admin::end_turn(tx).await?;
-        }
-        AuditLog(tx).add(&entry, &call).await?;
-        Ok::<_, UserError>(taking_back.write_down(tx).await?)
-    };
-    match db.transaction(delete).await {
-        Ok(taken_back) => {
-            logins.take_back(taken_back);
-            tracing::info!("deleted");
+    let delete = async |tx: &mut RevokingTx<'_>| delete(tx, acting.id(), id.0, &context).await;
+    match sessions.transaction(&db, delete).await {
+        Ok(()) => {
+            tracing::info!("the user was deleted");
             Ok(HttpResponse::NoContent().finish())
         }
-        Err(error) => Err(admin::record_refusal(&db, error, entry, &call).await),
+        Err(error) => {
+            let entry = Entry::by(Event::UserDeleted, acting.id(), id.0);
+            Err(admin::record_refusal(&db, error, entry, &context).await)
+        }
     }
+}
+
+async fn delete(
+    tx: &mut RevokingTx<'_>,
+    actor: Uuid,
+    id: Uuid,
+    context: &RequestContext,
+) -> Result<(), UserError> {
+    admin::lock_admins(tx, actor).await?;
+    let account = Users(tx).find(id).await?.ok_or(UserError::NotFound)?;
+    if !tx.end_all(id, context.time()).await? {
+        return Err(UserError::NotFound);
+    }
+    Users(tx).delete(id).await?;
+    if account.is_admin() {
+        admin::require_remaining_admin(tx).await?;
+    }
+    let entry = Entry::by(Event::UserDeleted, actor, id);
+    AuditLog(tx).add(&entry, context).await?;
+    Ok(())
 }

@@ -1,4 +1,4 @@
-//! Ending one of one's sessions.
+//! Ending one of the caller's sessions.
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
@@ -6,18 +6,19 @@ use auth::VerifyToken;
 use db::Db;
 use service_kit::Id;
 
-use crate::call::Call;
+use crate::context::RequestContext;
 use crate::domain::{Entry, Event};
 use crate::error::UserError;
-use crate::login::Logins;
-use crate::store::{AuditLog, Sessions};
+use crate::sessions::Sessions;
+use crate::sessions::revocation::RevokingTx;
+use crate::store::{AuditLog, SessionRows};
 
-/// `DELETE /auth/sessions/{id}`: ends one of the caller's sessions, as on a phone that was lost.
+/// `DELETE /auth/sessions/{id}`: ends one of the caller's sessions, for example on a lost phone.
 #[utoipa::path(
     delete, path = "/auth/sessions/{id}", tag = "auth", params(("id" = String, Path)),
     responses(
-        (status = 204, description = "the session is over, everywhere"),
-        (status = 404, description = "`session_not_found`: none of the caller's, or over already"),
+        (status = 204, description = "the session has ended"),
+        (status = 404, description = "`session_not_found`: not a session of the caller, or it has ended already"),
     ),
 )]
 #[tracing::instrument(skip_all, fields(user.id = %user.id(), session.id = %id))]
@@ -25,23 +26,19 @@ pub async fn end_session(
     VerifyToken(user): VerifyToken,
     id: Id,
     db: Data<Db>,
-    logins: Data<Logins>,
-    call: Call,
+    sessions: Data<Sessions>,
+    context: RequestContext,
 ) -> Result<HttpResponse, UserError> {
-    let end = async |tx: &mut db::Tx| {
-        // Somebody else's answers as a missing one does, so that ids can't be probed.
-        if !Sessions(tx).has(user.id(), id.0, call.at()).await? {
+    let end = async |tx: &mut RevokingTx<'_>| {
+        // Another user's session gives the same response as a missing one, so that ids can't be probed.
+        let is_own = SessionRows(tx).is_listed(user.id(), id.0, context.time()).await?;
+        if !is_own {
             return Err(UserError::SessionNotFound);
         }
-        let (_, taking_back) = logins.end(tx, &[id.0], call.at()).await?;
-        let detail = format!("session {id}");
-        AuditLog(tx)
-            .add(&Entry::of(Event::SessionEnded, user.id()).detail(detail), &call)
-            .await?;
-        Ok(taking_back.write_down(tx).await?)
+        tx.end(id.0, context.time()).await?;
+        let entry = Entry::of(Event::SessionEnded, user.id()).detail(format!("session {id}"));
+        Ok(AuditLog(tx).add(&entry, &context).await?)
     };
-    let taken_back = db.transaction(end).await?;
-
-    logins.take_back(taken_back);
+    sessions.transaction(&db, end).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -1,4 +1,4 @@
-//! Saying whether a token is good, to services that don't find out by themselves.
+//! Token introspection, for services that don't verify tokens themselves.
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
@@ -9,18 +9,16 @@ use serde_json::json;
 use service_kit::Form;
 use uuid::Uuid;
 
-use crate::clients::Client;
-use crate::domain::RefreshToken;
-use crate::login::Logins;
-use crate::mint::CLIENT_ID;
-use crate::oauth::{OAuthError, OAuthRefusal, TokenInQuestion, unstored};
-use crate::store::Session;
+use crate::domain::{RefreshToken, Session};
+use crate::oauth::{Client, OAuthError, OAuthErrorBody, TokenQuery, no_store};
+use crate::sessions::Sessions;
+use crate::tokens::CLIENT_ID;
 
-/// A good token (RFC 7662 §2.2).
+/// An active token (RFC 7662 §2.2).
 #[derive(Serialize)]
-struct Introspection<C> {
+struct ActiveToken<C> {
     active: bool,
-    /// As RFC 6749 §5.1 has it, which knows none for a refresh token.
+    /// As in RFC 6749 §5.1, which defines none for a refresh token.
     #[serde(skip_serializing_if = "Option::is_none")]
     token_type: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,46 +36,43 @@ struct RefreshClaims<'i> {
     sid: Uuid,
 }
 
-/// `POST /oauth/introspect`: whether a token is good now, and what it says (RFC 7662). Of one that is not, nothing is told.
+/// `POST /oauth/introspect`: whether a token is active, and its claims (RFC 7662). The response says nothing else about a token
+/// that is not active.
 #[utoipa::path(
     post, path = "/oauth/introspect", tag = "oauth",
-    request_body(content = TokenInQuestion, content_type = "application/x-www-form-urlencoded"),
+    request_body(content = TokenQuery, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, description = "`{\"active\": true}` and the token's claims, or `{\"active\": false}`", body = Object),
-        (status = 400, body = OAuthRefusal, description = "`invalid_request`"),
-        (status = 401, body = OAuthRefusal, description = "`invalid_client`"),
-        (status = 503, body = OAuthRefusal, description = "`temporarily_unavailable`"),
+        (status = 400, body = OAuthErrorBody, description = "`invalid_request`"),
+        (status = 401, body = OAuthErrorBody, description = "`invalid_client`"),
+        (status = 503, body = OAuthErrorBody, description = "`temporarily_unavailable`"),
     ),
 )]
 #[tracing::instrument(skip_all)]
 pub async fn introspect(
-    _: Client,
-    question: Result<Form<TokenInQuestion>, OAuthError>,
+    client: Client,
+    query: Result<Form<TokenQuery>, OAuthError>,
     verifier: Data<Verifier>,
     db: Data<Db>,
-    logins: Data<Logins>,
+    sessions: Data<Sessions>,
     clock: Data<Clock>,
 ) -> Result<HttpResponse, OAuthError> {
-    let token = question?.0.token()?;
+    let token = query?.0.token(&client)?;
+    let now = clock.now();
 
-    if let Some(claims) = logins.mint.verify_claims(&verifier, &token) {
-        // Without the leeway that verifiers give, so that no answer has an `exp` in the past.
-        let is_current = claims.is_service() || logins.bearer(&db, &claims).await?.is_some();
-        if clock.now().timestamp() < claims.exp && is_current {
+    if let Some(claims) = sessions.tokens.verify_claims(&verifier, &token) {
+        // Without the leeway of verifiers, so that no active token has an `exp` in the past.
+        let is_current = claims.is_service() || sessions.active_user(&db, &claims).await?.is_some();
+        if now.timestamp() < claims.exp && is_current {
             return Ok(active(Some("Bearer"), claims.email.clone(), claims));
         }
-    } else if let Some(token) = RefreshToken::parse(&token)
-        && let Some(session) = logins
-            .find_refreshable(&mut db.read().await?, &token, clock.now())
-            .await?
-    {
-        return Ok(active(
-            None,
-            None,
-            RefreshClaims::of(&logins.mint.issuer, &session),
-        ));
+    } else if let Some(token) = RefreshToken::parse(&token) {
+        let mut conn = db.read().await?;
+        if let Some(session) = sessions.find_refreshable(&mut conn, &token, now).await? {
+            return Ok(active(None, None, RefreshClaims::of(&sessions, &session)));
+        }
     }
-    Ok(unstored(HttpResponse::Ok().json(json!({"active": false}))))
+    Ok(no_store(HttpResponse::Ok().json(json!({"active": false}))))
 }
 
 fn active(
@@ -85,7 +80,7 @@ fn active(
     username: Option<String>,
     claims: impl Serialize,
 ) -> HttpResponse {
-    unstored(HttpResponse::Ok().json(Introspection {
+    no_store(HttpResponse::Ok().json(ActiveToken {
         active: true,
         token_type,
         username,
@@ -94,9 +89,9 @@ fn active(
 }
 
 impl<'i> RefreshClaims<'i> {
-    fn of(issuer: &'i str, session: &Session) -> Self {
+    fn of(sessions: &'i Sessions, session: &Session) -> Self {
         Self {
-            iss: issuer,
+            iss: &sessions.tokens.issuer,
             sub: session.user_id,
             exp: session.token_expires_at.timestamp(),
             client_id: CLIENT_ID,

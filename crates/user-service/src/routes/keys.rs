@@ -1,4 +1,4 @@
-//! Looking at the signing keys.
+//! Listing the signing keys.
 
 use actix_web::web::{Data, Json};
 use auth::IsAdmin;
@@ -8,29 +8,28 @@ use serde::Serialize;
 use service_kit::Page;
 use utoipa::ToSchema;
 
+use crate::domain::{KeyState, SigningAlgorithm, SigningKey};
 use crate::error::UserError;
-use crate::keys::{KeyState, StoredKey};
-use crate::routes::Published;
+use crate::routes::metadata::Published;
 use crate::store::SigningKeyRows;
 
-/// A key, without what signs.
+/// A signing key, without its private part.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ListedKey {
     kid: String,
-    #[schema(example = "EdDSA")]
-    alg: &'static str,
+    alg: SigningAlgorithm,
     state: KeyState,
     created_at: DateTime<Utc>,
-    /// When it goes, where that is known.
+    /// Until when a retiring key is published; null for the others.
     not_after: Option<DateTime<Utc>>,
 }
 
-/// `GET /admin/keys`: the keys that tokens are signed with, and where each is in its life.
+/// `GET /admin/keys`: lists the signing keys and their states.
 #[utoipa::path(
     get, path = "/admin/keys", tag = "admin",
     responses(
         (status = 200, body = Page<ListedKey>),
-        (status = 409, description = "`shared_secret`: one secret signs, and there are no keys"),
+        (status = 409, description = "`shared_secret`: a shared secret signs, and there are no keys"),
     ),
 )]
 pub async fn keys(
@@ -48,14 +47,14 @@ pub async fn keys(
     }))
 }
 
-impl From<StoredKey> for ListedKey {
-    fn from(key: StoredKey) -> Self {
+impl From<SigningKey> for ListedKey {
+    fn from(key: SigningKey) -> Self {
         Self {
             kid: key.kid,
-            alg: "EdDSA",
+            alg: key.algorithm,
             state: key.state,
             created_at: key.created_at,
-            not_after: None,
+            not_after: key.not_after,
         }
     }
 }

@@ -1,63 +1,54 @@
-//! Looking for people.
+//! Searching users.
 
 use actix_web::web::{Data, Json};
 use auth::HasScope;
 use db::Db;
 use garde::Validate;
 use serde::Deserialize;
-use service_kit::{Cursor, Limit, Page, Query, RequestError, text};
+use service_kit::{Page, Paging, Query, RequestError, text};
 use utoipa::IntoParams;
 
-use crate::domain::{User, UsersRead};
+use crate::domain::{UserResponse, UsersRead};
 use crate::error::UserError;
-use crate::mint::Mint;
 use crate::store::Users;
+use crate::tokens::TokenIssuer;
 
 #[derive(Deserialize, Validate, IntoParams)]
+#[garde(allow_unvalidated)]
 #[into_params(parameter_in = Query)]
 pub struct UsersQuery {
-    /// Only people whose address or name contains this, in capitals or not. At most 100 characters.
+    /// Only users whose email address or name contains this text, in upper or lower case. At most 100 characters.
     #[garde(inner(custom(text::line(0, 100))))]
     q: Option<String>,
-    /// Only people with this role.
-    #[garde(skip)]
+    /// Only users with this role.
     role: Option<String>,
-    /// How many items a page has: 1 to 100, by default 20.
-    #[garde(skip)]
-    #[serde(default)]
-    #[param(value_type = Option<u8>, minimum = 1, maximum = 100)]
-    limit: Limit,
-    /// The `next_cursor` of the page before.
-    #[garde(skip)]
-    #[serde(default)]
-    #[param(value_type = Option<String>)]
-    cursor: Cursor,
 }
 
-/// `GET /admin/users`: people, the newest first.
+/// `GET /admin/users`: lists users, newest first.
 #[utoipa::path(
-    get, path = "/admin/users", tag = "admin", params(UsersQuery),
+    get, path = "/admin/users", tag = "admin", params(UsersQuery, Paging),
     responses(
-        (status = 200, body = Page<User>),
-        (status = 400, description = "a parameter is not valid, or there is no such role"),
+        (status = 200, body = Page<UserResponse>),
+        (status = 400, description = "a parameter is invalid, or there is no such role"),
     ),
 )]
 pub async fn list_users(
     _: HasScope<UsersRead>,
     Query(query): Query<UsersQuery>,
+    paging: Paging,
     db: Data<Db>,
-    mint: Data<Mint>,
-) -> Result<Json<Page<User>>, UserError> {
-    if query.role.as_deref().is_some_and(|role| !mint.roles.have(role)) {
+    tokens: Data<TokenIssuer>,
+) -> Result<Json<Page<UserResponse>>, UserError> {
+    let (text, role) = (query.q.as_deref().unwrap_or_default(), query.role.as_deref());
+    if role.is_some_and(|role| !tokens.roles.have(role)) {
         return Err(RequestError::InvalidQuery("there is no such role".to_owned()).into());
     }
-    let contained = query.q.as_deref().unwrap_or_default();
-
     let mut conn = db.read().await?;
     let found = Users(&mut conn)
-        .list(contained, query.role.as_deref(), query.cursor, query.limit)
+        .list(text, role, paging.cursor, paging.limit())
         .await?;
-
-    let users = found.into_iter().map(User::from).collect();
-    Ok(Json(Page::of(users, query.limit, |user: &User| user.id)))
+    let users = found.into_iter().map(UserResponse::from).collect();
+    Ok(Json(Page::of(users, paging.limit(), |user: &UserResponse| {
+        user.id
+    })))
 }

@@ -1,4 +1,4 @@
-//! Logging somebody out.
+//! Logging a user out everywhere.
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
@@ -7,17 +7,18 @@ use db::Db;
 use service_kit::{EmptyObject, Id, OptionalBody};
 
 use crate::admin;
-use crate::call::Call;
+use crate::context::RequestContext;
 use crate::domain::{Entry, Event};
 use crate::error::UserError;
-use crate::login::Logins;
+use crate::sessions::Sessions;
+use crate::sessions::revocation::RevokingTx;
 use crate::store::AuditLog;
 
-/// `POST /admin/users/{id}/logout`: ends every session of somebody.
+/// `POST /admin/users/{id}/logout`: ends every session of a user.
 #[utoipa::path(
     post, path = "/admin/users/{id}/logout", tag = "admin", params(("id" = String, Path)),
     responses(
-        (status = 204, description = "all their sessions are over, everywhere"),
+        (status = 204, description = "all sessions of the user have ended"),
         (status = 404, description = "`user_not_found`"),
     ),
 )]
@@ -27,22 +28,17 @@ pub async fn log_user_out(
     id: Id,
     _: OptionalBody<EmptyObject>,
     db: Data<Db>,
-    logins: Data<Logins>,
-    call: Call,
+    sessions: Data<Sessions>,
+    context: RequestContext,
 ) -> Result<HttpResponse, UserError> {
-    let end = async |tx: &mut db::Tx| {
-        admin::check(tx, acting.id()).await?;
-        let taking_back = logins
-            .end_all(tx, id.0, call.at())
-            .await?
-            .ok_or(UserError::NotFound)?;
-        AuditLog(tx)
-            .add(&Entry::by(Event::UserLoggedOut, acting.id(), id.0), &call)
-            .await?;
-        Ok::<_, UserError>(taking_back.write_down(tx).await?)
+    let end = async |tx: &mut RevokingTx<'_>| {
+        admin::require_admin(tx, acting.id()).await?;
+        if !tx.end_all(id.0, context.time()).await? {
+            return Err(UserError::NotFound);
+        }
+        let entry = Entry::by(Event::UserLoggedOut, acting.id(), id.0);
+        Ok(AuditLog(tx).add(&entry, &context).await?)
     };
-    let taken_back = db.transaction(end).await?;
-
-    logins.take_back(taken_back);
+    sessions.transaction(&db, end).await?;
     Ok(HttpResponse::NoContent().finish())
 }

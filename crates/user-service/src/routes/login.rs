@@ -9,20 +9,20 @@ use serde::Deserialize;
 use service_kit::Body;
 use utoipa::ToSchema;
 
-use crate::call::Call;
+use crate::context::RequestContext;
 use crate::domain::{Account, EmailAddress, Entry, Event};
 use crate::error::UserError;
-use crate::login::{Logins, TokenPair};
-use crate::passwords::{Guess, Passwords};
+use crate::passwords::{PasswordCheck, Passwords};
+use crate::sessions::revocation::RevokingTx;
+use crate::sessions::{Sessions, TokenPair};
 use crate::store::{AuditLog, Users};
 
 #[derive(Deserialize, Validate, ToSchema)]
+#[garde(allow_unvalidated)]
 #[serde(deny_unknown_fields)]
 pub struct Credentials {
-    #[garde(skip)]
     #[schema(example = "ada@example.com")]
     email: String,
-    #[garde(skip)]
     #[schema(format = "password")]
     password: String,
 }
@@ -32,9 +32,13 @@ pub struct Credentials {
     post, path = "/auth/login", tag = "auth", request_body = Credentials,
     responses(
         (status = 200, body = TokenPair),
-        (status = 401, description = "`invalid_credentials`, whether the address is unknown, the password wrong or the user disabled"),
+        (
+            status = 401,
+            description = "`invalid_credentials`: the email address is unknown, the password is wrong or the user is disabled",
+            headers(("www-authenticate" = String, description = "`Password realm=\"countersign\"`: send other credentials in the body")),
+        ),
         (status = 422, description = "a field is missing"),
-        (status = 429, description = "`too_many_attempts` at this account, by which `Retry-After` is over", headers(("retry-after" = u32))),
+        (status = 429, description = "`too_many_attempts` at this account; `Retry-After` says when to try again", headers(("retry-after" = u32))),
         (status = 503, description = "`hashing_busy`: every hashing slot is taken", headers(("retry-after" = u32))),
     ),
 )]
@@ -44,63 +48,81 @@ pub async fn login(
     Body(credentials): Body<Credentials>,
     db: Data<Db>,
     passwords: Data<Passwords>,
-    logins: Data<Logins>,
-    call: Call,
+    sessions: Data<Sessions>,
+    context: RequestContext,
 ) -> Result<HttpResponse, UserError> {
-    passwords.expect_room()?;
-    let Credentials { email, password } = &credentials;
-    // What is no address is nobody's, and takes as long as any other.
-    let email = EmailAddress::parse(email).ok();
-    let account = match &email {
-        Some(email) => Users(&mut db.read().await?).find_by_email(email).await?,
-        None => None,
-    };
-    let guess = passwords
-        .guess(&db, email.as_ref(), account.as_ref(), password, &call)
-        .await?;
-    let subject = account.as_ref().map(|account| account.id);
-    let failed = |why: &str| Entry::failed(Event::Login, subject, why);
-    let account = match &account {
-        Some(account) if guess.is_right && !account.disabled => account,
-        other => {
-            guess
-                .record_failure(&db, failed(why(&guess, other.as_ref())), &call)
-                .await?;
-            return Err(UserError::InvalidCredentials);
-        }
-    };
+    passwords.require_room()?;
+    let (account, check) = authenticate(&db, &passwords, &credentials, &context).await?;
 
-    let renewed = passwords.renew(account, password).await;
-    let login = async |tx: &mut db::Tx| {
-        let (pair, taking_back) = logins.open(tx, account, &call).await?;
-        passwords.accept(tx, &guess, account, &call).await?;
-        if let Some(hash) = &renewed {
-            Users(tx)
-                .set_password(account.id, account.password_hash.as_deref(), hash, call.at())
-                .await?;
-        }
-        AuditLog(tx)
-            .add(&Entry::of(Event::Login, account.id), &call)
-            .await?;
-        Ok((pair, taking_back.write_down(tx).await?))
+    let new_hash = passwords
+        .rehash_if_outdated(&account, &credentials.password)
+        .await;
+    let open = async |tx: &mut RevokingTx<'_>| {
+        let pair = sessions.open(tx, &account, &context).await?;
+        passwords.accept(tx, &check, &account, &context).await?;
+        record_success(tx, &account, new_hash.as_deref(), &context).await?;
+        Ok(pair)
     };
-    let outcome = db.transaction(login).await;
-    if let Err(UserError::InvalidCredentials) = &outcome {
-        guess
-            .record_failure(&db, failed("changed meanwhile"), &call)
-            .await?;
+    let opened = sessions.transaction(&db, open).await;
+    if let Err(UserError::InvalidCredentials) = opened {
+        let entry = Entry::failed(Event::Login, Some(account.id), "changed meanwhile");
+        check.record_failure(&db, entry, &context).await?;
     }
-    let (pair, taken_back) = outcome?;
 
-    logins.take_back(taken_back);
+    let pair = opened?;
     tracing::info!(user.id = %account.id, "logged in");
     Ok(pair.respond())
 }
 
-fn why(guess: &Guess, account: Option<&Account>) -> &'static str {
-    match account {
-        None => "unknown address",
-        Some(account) if guess.is_right && account.disabled => "disabled",
+/// Checks the credentials, and records a failure. An invalid email address takes as long as an unknown one.
+async fn authenticate(
+    db: &Db,
+    passwords: &Passwords,
+    credentials: &Credentials,
+    context: &RequestContext,
+) -> Result<(Account, PasswordCheck), UserError> {
+    let email = EmailAddress::parse(&credentials.email).ok();
+    let account = match &email {
+        Some(email) => Users(&mut db.read().await?).find_by_email(email).await?,
+        None => None,
+    };
+    let check = passwords
+        .check(
+            db,
+            email.as_ref(),
+            account.as_ref(),
+            &credentials.password,
+            context,
+        )
+        .await?;
+
+    let subject = account.as_ref().map(|account| account.id);
+    let why = match account {
+        Some(account) if check.is_correct && !account.disabled => return Ok((account, check)),
+        Some(_) if check.is_correct => "disabled",
         Some(_) => "wrong password",
+        None => "unknown address",
+    };
+    check
+        .record_failure(db, Entry::failed(Event::Login, subject, why), context)
+        .await?;
+    Err(UserError::InvalidCredentials)
+}
+
+/// Adds the login to the audit log, and stores the password's new hash if there is one.
+async fn record_success(
+    tx: &mut RevokingTx<'_>,
+    account: &Account,
+    new_hash: Option<&str>,
+    context: &RequestContext,
+) -> Result<(), sqlx::Error> {
+    if let Some(hash) = new_hash {
+        let expected = account.password_hash.as_deref();
+        Users(tx)
+            .set_password(account.id, expected, hash, context.time())
+            .await?;
     }
+    AuditLog(tx)
+        .add(&Entry::of(Event::Login, account.id), context)
+        .await
 }

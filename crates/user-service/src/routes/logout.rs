@@ -7,38 +7,34 @@ use db::Db;
 use service_kit::OptionalBody;
 use uuid::Uuid;
 
-use crate::call::Call;
+use crate::context::RequestContext;
 use crate::domain::{Entry, Event};
 use crate::error::UserError;
-use crate::login::Logins;
-use crate::routes::refresh::ShownToken;
+use crate::routes::refresh::PresentedToken;
+use crate::sessions::Sessions;
 
-/// `POST /auth/logout`: ends the session of the access token, and the one of a refresh token that is shown. Whoever has
-/// neither is logged out already.
+/// `POST /auth/logout`: ends the session of the access token and, if the body has a refresh token, that token's session. A caller
+/// who presents neither is logged out already.
 #[utoipa::path(
-    post, path = "/auth/logout", tag = "auth", request_body = Option<ShownToken>,
-    responses((status = 204, description = "the session is over, everywhere")),
+    post, path = "/auth/logout", tag = "auth", request_body = Option<PresentedToken>,
+    responses((status = 204, description = "the session has ended")),
 )]
 #[tracing::instrument(skip_all)]
 pub async fn logout(
     CurrentUser(user): CurrentUser,
-    OptionalBody(shown): OptionalBody<ShownToken>,
+    OptionalBody(presented): OptionalBody<PresentedToken>,
     db: Data<Db>,
-    logins: Data<Logins>,
-    call: Call,
+    sessions: Data<Sessions>,
+    context: RequestContext,
 ) -> Result<HttpResponse, UserError> {
     let mut ending: Vec<Uuid> = user.iter().map(auth::User::session_id).collect();
-    if let Some(token) = shown.and_then(|shown| shown.parse()) {
-        ending.extend(
-            logins
-                .find_endable(&mut db.read().await?, &token, call.at())
-                .await?,
-        );
+    if let Some(token) = presented.and_then(|presented| presented.parse()) {
+        let mut conn = db.read().await?;
+        ending.extend(sessions.find_endable(&mut conn, &token, context.time()).await?);
     }
     if !ending.is_empty() {
-        logins
-            .end_and_record(&db, &ending, &call, |user| Entry::of(Event::Logout, user))
-            .await?;
+        let entry = |user| Entry::of(Event::Logout, user);
+        sessions.end_and_record(&db, &ending, &context, entry).await?;
     }
     Ok(HttpResponse::NoContent().finish())
 }

@@ -1,4 +1,4 @@
-//! Logging out everywhere.
+//! Logging the caller out everywhere.
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
@@ -6,37 +6,33 @@ use auth::VerifyToken;
 use db::Db;
 use service_kit::{EmptyObject, OptionalBody};
 
-use crate::call::Call;
+use crate::context::RequestContext;
 use crate::domain::{Entry, Event};
 use crate::error::UserError;
-use crate::login::Logins;
+use crate::sessions::Sessions;
+use crate::sessions::revocation::RevokingTx;
 use crate::store::AuditLog;
 
-/// `POST /auth/logout-all`: ends every session of the caller, this one too.
+/// `POST /auth/logout-all`: ends every session of the caller, including the current one.
 #[utoipa::path(
     post, path = "/auth/logout-all", tag = "auth",
-    responses((status = 204, description = "all sessions are over, everywhere")),
+    responses((status = 204, description = "all sessions have ended")),
 )]
 #[tracing::instrument(skip_all, fields(user.id = %user.id()))]
 pub async fn logout_all(
     VerifyToken(user): VerifyToken,
     _: OptionalBody<EmptyObject>,
     db: Data<Db>,
-    logins: Data<Logins>,
-    call: Call,
+    sessions: Data<Sessions>,
+    context: RequestContext,
 ) -> Result<HttpResponse, UserError> {
-    let end = async |tx: &mut db::Tx| {
-        let taking_back = logins
-            .end_all(tx, user.id(), call.at())
-            .await?
-            .ok_or(UserError::NotFound)?;
-        AuditLog(tx)
-            .add(&Entry::of(Event::LogoutAll, user.id()), &call)
-            .await?;
-        Ok::<_, UserError>(taking_back.write_down(tx).await?)
+    let end = async |tx: &mut RevokingTx<'_>| {
+        if !tx.end_all(user.id(), context.time()).await? {
+            return Err(UserError::NotFound);
+        }
+        let entry = Entry::of(Event::LogoutAll, user.id());
+        Ok(AuditLog(tx).add(&entry, &context).await?)
     };
-    let taken_back = db.transaction(end).await?;
-
-    logins.take_back(taken_back);
+    sessions.transaction(&db, end).await?;
     Ok(HttpResponse::NoContent().finish())
 }

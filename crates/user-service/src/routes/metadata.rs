@@ -1,30 +1,32 @@
-//! What others need to know to verify the tokens that are signed here.
+//! The public documents from which others learn how to verify tokens, and where services request them.
 
 use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
-use auth::Anyone;
+use auth::{Anyone, Clock};
 use serde_json::{Value, json};
 use service_kit::etag;
 
-/// As long as verifiers keep a key set before they look again.
+use crate::tokens::PublishedKeys;
+
+/// Verifiers fetch the key set again after the same time.
 const MAX_AGE: &str = "public, max-age=300";
 
-/// What this service publishes of itself.
+/// The documents that this service publishes.
 #[derive(Clone, Debug)]
 pub(crate) struct Published {
-    jwks: Value,
+    keys: PublishedKeys,
     metadata: Value,
 }
 
 impl Published {
-    pub(crate) fn new(issuer: &str, public_url: &str, own_url: &str, jwks: Value) -> Self {
+    pub(crate) fn new(issuer: &str, public_url: &str, own_url: &str, keys: PublishedKeys) -> Self {
         let by_secret = ["client_secret_basic"];
+        // `response_types_supported` is left out: it describes the authorization endpoint, and there is none.
         let metadata = json!({
             "issuer": issuer,
             "jwks_uri": format!("{public_url}/.well-known/jwks.json"),
-            // Under this service's own URL, though the document is public: these are for services alone, which reach them here,
-            // and under the public URL nobody does.
+            // Under this service's own URL: only services call these endpoints, and the public origin does not route to them.
             "token_endpoint": format!("{own_url}/oauth/token"),
             "token_endpoint_auth_methods_supported": by_secret,
             "introspection_endpoint": format!("{own_url}/oauth/introspect"),
@@ -32,29 +34,28 @@ impl Published {
             "revocation_endpoint": format!("{own_url}/oauth/revoke"),
             "revocation_endpoint_auth_methods_supported": by_secret,
             "grant_types_supported": ["client_credentials"],
-            // RFC 8414 §2 requires the member. No flow of a browser ends in a token here.
-            "response_types_supported": [],
         });
-        Self { jwks, metadata }
+        Self { keys, metadata }
     }
 
-    /// Whether there are keys, and not one shared secret.
+    /// Whether there are keys, and not a shared secret.
     pub(crate) fn has_keys(&self) -> bool {
-        self.jwks
-            .get("keys")
-            .and_then(Value::as_array)
-            .is_some_and(|keys| !keys.is_empty())
+        !self.keys.is_empty()
     }
 }
 
-/// `GET /.well-known/jwks.json`: the public keys (RFC 7517 §5). Empty where tokens are signed with a shared secret.
+/// `GET /.well-known/jwks.json`: the public keys (RFC 7517 §5). Empty if a shared secret signs.
 #[utoipa::path(get, path = "/.well-known/jwks.json", tag = "metadata", responses((status = 200, body = Object)))]
-pub async fn jwks(_: Anyone, request: HttpRequest, published: Data<Published>) -> HttpResponse {
-    respond(&request, &published.jwks)
+pub async fn jwks(
+    _: Anyone,
+    request: HttpRequest,
+    published: Data<Published>,
+    clock: Data<Clock>,
+) -> HttpResponse {
+    respond(&request, &published.keys.jwks(clock.now()))
 }
 
-/// `GET /.well-known/oauth-authorization-server`: who signs, with which keys, and where services ask
-/// for tokens and about them (RFC 8414).
+/// `GET /.well-known/oauth-authorization-server`: the issuer, the URL of its keys, and the endpoints for services (RFC 8414).
 #[utoipa::path(
     get, path = "/.well-known/oauth-authorization-server", tag = "metadata", responses((status = 200, body = Object))
 )]

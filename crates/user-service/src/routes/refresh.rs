@@ -1,4 +1,4 @@
-//! Carrying a session on.
+//! Refreshing a session.
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
@@ -9,50 +9,59 @@ use serde::Deserialize;
 use service_kit::Body;
 use utoipa::ToSchema;
 
-use crate::call::Call;
+use crate::context::RequestContext;
 use crate::domain::{Entry, Event, RefreshToken};
 use crate::error::UserError;
-use crate::login::{Logins, Refreshed, TokenPair};
+use crate::sessions::refresh::Refreshed;
+use crate::sessions::{Sessions, TokenPair};
 
 #[derive(Deserialize, Validate, ToSchema)]
+#[garde(allow_unvalidated)]
+#[schema(as = ShownToken)]
 #[serde(deny_unknown_fields)]
-pub struct ShownToken {
-    #[garde(skip)]
+pub struct PresentedToken {
     refresh_token: String,
 }
 
-impl ShownToken {
+impl PresentedToken {
     /// The token, if it has the form of one.
     pub(crate) fn parse(&self) -> Option<RefreshToken> {
         RefreshToken::parse(&self.refresh_token)
     }
 }
 
-/// `POST /auth/refresh`: gives the next pair for a refresh token, which is good once. Shown again within `REFRESH_GRACE` it
-/// gives the same next one, for whoever missed the answer; later it ends the session, since it may be in two hands.
+/// `POST /auth/refresh`: exchanges a refresh token, which is valid once, for the next token pair. Within `REFRESH_GRACE` the same
+/// token returns the same pair again, for a client that missed the response. After that it ends the session, since two parties may
+/// have the token.
 #[utoipa::path(
-    post, path = "/auth/refresh", tag = "auth", request_body = ShownToken,
+    post, path = "/auth/refresh", tag = "auth", request_body = PresentedToken,
     responses(
         (status = 200, body = TokenPair),
-        (status = 401, description = "`invalid_refresh_token`"),
+        (
+            status = 401,
+            description = "`invalid_refresh_token`",
+            headers(("www-authenticate" = String, description = "`RefreshToken realm=\"countersign\"`: log in again")),
+        ),
         (status = 422, description = "a field is missing"),
     ),
 )]
 #[tracing::instrument(skip_all)]
 pub async fn refresh(
     _: Anyone,
-    Body(shown): Body<ShownToken>,
+    Body(presented): Body<PresentedToken>,
     db: Data<Db>,
-    logins: Data<Logins>,
-    call: Call,
+    sessions: Data<Sessions>,
+    context: RequestContext,
 ) -> Result<HttpResponse, UserError> {
-    let token = shown.parse().ok_or(UserError::InvalidRefreshToken)?;
-    match logins.refresh(&token, &call).await? {
+    let token = presented.parse().ok_or(UserError::InvalidRefreshToken)?;
+    match sessions.refresh(&token, &context).await? {
         Refreshed::Pair(pair) => Ok(pair.respond()),
         Refreshed::Replayed(session) => {
             let detail = format!("session {}", session.id);
             let entry = |user| Entry::failed(Event::RefreshReplayed, Some(user), &detail);
-            logins.end_and_record(&db, &[session.id], &call, entry).await?;
+            sessions
+                .end_and_record(&db, &[session.id], &context, entry)
+                .await?;
             tracing::warn!(session.id = %session.id, user.id = %session.user_id, "a refresh token was replayed");
             Err(UserError::InvalidRefreshToken)
         }

@@ -1,4 +1,4 @@
-//! Becoming a user.
+//! Registering a user.
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
@@ -9,20 +9,19 @@ use serde::Deserialize;
 use service_kit::{Body, RequestError, id, text};
 use utoipa::ToSchema;
 
-use crate::call::Call;
-use crate::domain::{EmailAddress, Entry, Event, User, password};
+use crate::context::RequestContext;
+use crate::domain::{Account, EmailAddress, Entry, Event, UserResponse, password};
 use crate::error::UserError;
 use crate::passwords::Passwords;
 use crate::store::{AuditLog, NewUser, Users};
 
 #[derive(Deserialize, Validate, ToSchema)]
+#[garde(allow_unvalidated)]
 #[serde(deny_unknown_fields)]
 pub struct Registration {
-    #[garde(skip)]
     #[schema(example = "ada@example.com")]
     email: String,
-    /// 8 to 128 characters, none of the commonest passwords, and neither the address nor the name.
-    #[garde(skip)]
+    /// 8 to 128 characters, not one of the most common passwords, and neither the email address nor the name.
     #[schema(min_length = 8, max_length = 128, format = "password")]
     password: String,
     #[garde(custom(text::line(1, 100)))]
@@ -30,13 +29,24 @@ pub struct Registration {
     name: String,
 }
 
-/// `POST /auth/register`: makes a user. Logging in is another call.
+impl Registration {
+    /// The email address, if address and password are allowed.
+    fn checked_email(&self) -> Result<EmailAddress, RequestError> {
+        let email = EmailAddress::parse(&self.email)
+            .map_err(|invalid| RequestError::field("email", invalid.to_string()))?;
+        password::check(&self.password, &[email.as_str(), &self.name])
+            .map_err(|why| RequestError::field("password", why))?;
+        Ok(email)
+    }
+}
+
+/// `POST /auth/register`: creates a user, who can then log in.
 #[utoipa::path(
     post, path = "/auth/register", tag = "auth", request_body = Registration,
     responses(
-        (status = 201, body = User),
+        (status = 201, body = UserResponse),
         (status = 409, description = "`email_taken`"),
-        (status = 422, description = "a field is not valid"),
+        (status = 422, description = "a field is invalid"),
         (status = 503, description = "`hashing_busy`: every hashing slot is taken"),
     ),
 )]
@@ -46,42 +56,38 @@ pub async fn register(
     Body(registration): Body<Registration>,
     db: Data<Db>,
     passwords: Data<Passwords>,
-    call: Call,
+    context: RequestContext,
 ) -> Result<HttpResponse, UserError> {
-    let email = EmailAddress::parse(&registration.email)
-        .map_err(|invalid| RequestError::field("email", invalid.to_string()))?;
-    password::check(&registration.password, &[email.as_str(), &registration.name])
-        .map_err(|weakness| RequestError::field("password", weakness))?;
-
-    // Asked first, so that taken addresses cost no hash; the insert decides.
-    if Users(&mut db.read().await?)
-        .find_by_email(&email)
-        .await?
-        .is_some()
-    {
+    let email = registration.checked_email()?;
+    // Checked first, so that taken addresses cost no hash. The insert decides.
+    let existing = Users(&mut db.read().await?).find_by_email(&email).await?;
+    if existing.is_some() {
         return Err(UserError::EmailTaken);
     }
-    let password_hash = passwords.hash(&registration.password).await?;
 
-    let id = id::new(call.at());
+    let password_hash = passwords.hash(&registration.password).await?;
     let new = NewUser {
-        id,
+        id: id::new(context.time()),
         email: &email,
         name: &registration.name,
         password_hash: &password_hash,
         roles: "user",
-        now: call.at(),
+        now: context.time(),
     };
+    let account = add(&db, &new, &context).await?;
+    tracing::info!(user.id = %account.id, "registered");
+    Ok(HttpResponse::Created().json(UserResponse::from(account)))
+}
+
+async fn add(db: &Db, new: &NewUser<'_>, context: &RequestContext) -> Result<Account, UserError> {
     let mut tx = db.begin().await?;
-    if !Users(&mut tx).add(&new).await? {
+    if !Users(&mut tx).add(new).await? {
         return Err(UserError::EmailTaken);
     }
-    let account = Users(&mut tx).find(id).await?.ok_or(UserError::NotFound)?;
+    let account = Users(&mut tx).find(new.id).await?.ok_or(UserError::NotFound)?;
     AuditLog(&mut tx)
-        .add(&Entry::of(Event::Registered, id), &call)
+        .add(&Entry::of(Event::Registered, new.id), context)
         .await?;
     tx.commit().await?;
-
-    tracing::info!(user.id = %id, "registered");
-    Ok(HttpResponse::Created().json(User::from(account)))
+    Ok(account)
 }

@@ -1,4 +1,4 @@
-//! Taking a token back at a service's request.
+//! Revoking a token at the request of a service.
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
@@ -6,52 +6,49 @@ use auth::Verifier;
 use db::Db;
 use service_kit::Form;
 
-use crate::call::Call;
-use crate::clients::Client;
+use crate::context::RequestContext;
 use crate::domain::{Entry, Event, RefreshToken};
-use crate::login::Logins;
-use crate::oauth::{OAuthError, OAuthRefusal, TokenInQuestion, unstored};
+use crate::oauth::{Client, OAuthError, OAuthErrorBody, TokenQuery, no_store};
+use crate::sessions::Sessions;
 
-/// `POST /oauth/revoke`: ends the session of a person's access token or refresh token (RFC 7009). A token that is good no more,
-/// or never was one, is taken back already.
+/// `POST /oauth/revoke`: ends the session of a user's access token or refresh token (RFC 7009). A token that is expired, revoked or
+/// unknown needs no revocation, and gives the same response.
 #[utoipa::path(
     post, path = "/oauth/revoke", tag = "oauth",
-    request_body(content = TokenInQuestion, content_type = "application/x-www-form-urlencoded"),
+    request_body(content = TokenQuery, content_type = "application/x-www-form-urlencoded"),
     responses(
-        (status = 200, description = "the token is good no more"),
-        (status = 400, body = OAuthRefusal, description = "`invalid_request`, or `unsupported_token_type`: a service's token"),
-        (status = 401, body = OAuthRefusal, description = "`invalid_client`"),
-        (status = 503, body = OAuthRefusal, description = "`temporarily_unavailable`"),
+        (status = 200, description = "the token is not valid, or no longer"),
+        (status = 400, body = OAuthErrorBody, description = "`invalid_request`, or `unsupported_token_type` for a service token"),
+        (status = 401, body = OAuthErrorBody, description = "`invalid_client`"),
+        (status = 503, body = OAuthErrorBody, description = "`temporarily_unavailable`"),
     ),
 )]
 #[tracing::instrument(skip_all)]
 pub async fn revoke(
     client: Client,
-    question: Result<Form<TokenInQuestion>, OAuthError>,
+    query: Result<Form<TokenQuery>, OAuthError>,
     verifier: Data<Verifier>,
     db: Data<Db>,
-    logins: Data<Logins>,
-    call: Call,
+    sessions: Data<Sessions>,
+    context: RequestContext,
 ) -> Result<HttpResponse, OAuthError> {
-    let token = question?.0.token()?;
+    let token = query?.0.token(&client)?;
 
-    let session = match (
-        logins.mint.verify_claims(&verifier, &token),
-        RefreshToken::parse(&token),
-    ) {
-        (Some(claims), _) if claims.is_service() => return Err(OAuthError::UnsupportedTokenType),
-        (Some(claims), _) => claims.sid,
-        (None, Some(token)) => {
-            logins
-                .find_endable(&mut db.read().await?, &token, call.at())
-                .await?
+    let session = if let Some(claims) = sessions.tokens.verify_claims(&verifier, &token) {
+        if claims.is_service() {
+            return Err(OAuthError::UnsupportedTokenType);
         }
-        (None, None) => None,
+        claims.sid
+    } else if let Some(token) = RefreshToken::parse(&token) {
+        let mut conn = db.read().await?;
+        sessions.find_endable(&mut conn, &token, context.time()).await?
+    } else {
+        None
     };
     if let Some(session) = session {
         let entry = |user| Entry::by_service(Event::TokenRevoked, client.name(), user);
-        logins.end_and_record(&db, &[session], &call, entry).await?;
-        tracing::info!(client = client.name(), session.id = %session, "took a token back");
+        sessions.end_and_record(&db, &[session], &context, entry).await?;
+        tracing::info!(client = client.name(), session.id = %session, "a service revoked a token");
     }
-    Ok(unstored(HttpResponse::Ok().finish()))
+    Ok(no_store(HttpResponse::Ok().finish()))
 }

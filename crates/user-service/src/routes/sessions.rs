@@ -1,94 +1,72 @@
-//! Where one is logged in.
+//! Listing the caller's sessions.
 
 use actix_web::web::{Data, Json};
 use auth::VerifyToken;
 use chrono::{DateTime, Utc};
 use db::Db;
-use garde::Validate;
-use serde::{Deserialize, Serialize};
-use service_kit::{Cursor, Limit, Page, Query};
-use utoipa::{IntoParams, ToSchema};
+use serde::Serialize;
+use service_kit::{Page, Paging};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::call::Call;
+use crate::context::RequestContext;
+use crate::domain::ListedSession;
 use crate::error::UserError;
-use crate::store::{OpenSession, Sessions};
+use crate::store::SessionRows;
 
-#[derive(Deserialize, Validate, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct SessionsQuery {
-    /// How many items a page has: 1 to 100, by default 20.
-    #[garde(skip)]
-    #[serde(default)]
-    #[param(value_type = Option<u8>, minimum = 1, maximum = 100)]
-    limit: Limit,
-    /// The `next_cursor` of the page before.
-    #[garde(skip)]
-    #[serde(default)]
-    #[param(value_type = Option<String>)]
-    cursor: Cursor,
-}
-
-/// One login.
+/// One session.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct ListedSession {
+#[schema(as = ListedSession)]
+pub(crate) struct SessionResponse {
     id: Uuid,
     created_at: DateTime<Utc>,
-    /// When its tokens were last renewed.
+    /// The time of the login or of the last refresh.
     last_used_at: DateTime<Utc>,
-    /// Where from, then.
+    /// The client's IP address at that time.
     ip: String,
     user_agent: String,
-    /// How its bearer proved who they are.
+    /// How the user authenticated.
     #[schema(example = "password")]
     method: String,
-    /// Whether it is the one that asks.
+    /// Whether this is the session of the request's access token.
     current: bool,
 }
 
-/// `GET /auth/sessions`: the caller's sessions, the newest first.
+/// `GET /auth/sessions`: lists the caller's sessions, newest first.
 #[utoipa::path(
-    get, path = "/auth/sessions", tag = "auth", params(SessionsQuery),
+    get, path = "/auth/sessions", tag = "auth", params(Paging),
     responses(
-        (status = 200, body = Page<ListedSession>),
-        (status = 400, description = "a parameter is not valid"),
+        (status = 200, body = Page<SessionResponse>),
+        (status = 400, description = "a parameter is invalid"),
     ),
 )]
 pub async fn sessions(
     VerifyToken(user): VerifyToken,
-    Query(query): Query<SessionsQuery>,
+    paging: Paging,
     db: Data<Db>,
-    call: Call,
-) -> Result<Json<Page<ListedSession>>, UserError> {
+    context: RequestContext,
+) -> Result<Json<Page<SessionResponse>>, UserError> {
     let mut conn = db.read().await?;
-    let sessions = Sessions(&mut conn)
-        .list(user.id(), call.at(), query.cursor, query.limit)
+    let sessions = SessionRows(&mut conn)
+        .list(user.id(), context.time(), paging.cursor, paging.limit())
         .await?;
     let listed = sessions
         .into_iter()
-        .map(|session| ListedSession::of(session, user.session_id()))
+        .map(|session| SessionResponse::of(session, user.session_id()))
         .collect();
-    Ok(Json(Page::of(listed, query.limit, |session| session.id)))
+    Ok(Json(Page::of(listed, paging.limit(), |session| session.id)))
 }
 
-impl ListedSession {
-    fn of(session: OpenSession, current: Uuid) -> Self {
-        let OpenSession {
-            id,
-            created_at,
-            last_used_at,
-            ip,
-            user_agent,
-            method,
-        } = session;
+impl SessionResponse {
+    fn of(session: ListedSession, current: Uuid) -> Self {
         Self {
-            id,
-            created_at,
-            last_used_at,
-            ip,
-            user_agent,
-            method,
-            current: id == current,
+            id: session.id,
+            created_at: session.created_at,
+            last_used_at: session.last_used_at,
+            ip: session.ip,
+            user_agent: session.user_agent,
+            method: session.method,
+            current: session.id == current,
         }
     }
 }

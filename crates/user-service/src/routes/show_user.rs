@@ -1,20 +1,24 @@
-//! Looking at somebody.
+//! Showing a user.
 
 use actix_web::web::{Data, Json};
 use auth::HasScope;
 use db::Db;
 use service_kit::Id;
 
-use crate::domain::{User, UsersRead};
+use crate::domain::{UserResponse, UsersRead};
 use crate::error::UserError;
 use crate::store::Users;
 
-/// `GET /admin/users/{id}`: somebody, as they are now.
+/// `GET /admin/users/{id}`: a user's current data.
 #[utoipa::path(
     get, path = "/admin/users/{id}", tag = "admin", params(("id" = String, Path)),
-    responses((status = 200, body = User), (status = 404, description = "`user_not_found`")),
+    responses((status = 200, body = UserResponse), (status = 404, description = "`user_not_found`")),
 )]
-pub async fn show_user(_: HasScope<UsersRead>, id: Id, db: Data<Db>) -> Result<Json<User>, UserError> {
+pub async fn show_user(
+    _: HasScope<UsersRead>,
+    id: Id,
+    db: Data<Db>,
+) -> Result<Json<UserResponse>, UserError> {
     let account = Users(&mut db.read().await?)
         .find(id.0)
         .await?

@@ -1,4 +1,4 @@
-//! Saying whether an access token is good.
+//! Verifying a user's access token.
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
@@ -10,30 +10,30 @@ use serde::{Deserialize, Serialize};
 use service_kit::Body;
 use utoipa::ToSchema;
 
-use crate::domain::User;
+use crate::domain::UserResponse;
 use crate::error::UserError;
-use crate::login::Logins;
+use crate::sessions::Sessions;
 
 #[derive(Deserialize, Validate, ToSchema)]
+#[garde(allow_unvalidated)]
 #[serde(deny_unknown_fields)]
 pub struct TokenToVerify {
-    #[garde(skip)]
     token: String,
 }
 
-/// What a token is worth. Of one that is not good, nothing is told.
+/// The result. It says nothing else about an invalid token.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Verdict {
     valid: bool,
-    /// Whoever it speaks for, as they are now.
+    /// The token's user, with their current data.
     #[serde(skip_serializing_if = "Option::is_none")]
-    user: Option<User>,
+    user: Option<UserResponse>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     claims: Option<Claims>,
 }
 
-/// `POST /auth/verify`: whether a person's access token is good now: signed here, not expired, not taken back.
+/// `POST /auth/verify`: whether a user's access token is valid: signed by this service, not expired and not revoked.
 #[utoipa::path(
     post, path = "/auth/verify", tag = "auth", request_body = TokenToVerify,
     responses((status = 200, body = Verdict), (status = 422, description = "a field is missing")),
@@ -44,25 +44,25 @@ pub async fn verify(
     Body(TokenToVerify { token }): Body<TokenToVerify>,
     verifier: Data<Verifier>,
     db: Data<Db>,
-    logins: Data<Logins>,
+    sessions: Data<Sessions>,
     clock: Data<Clock>,
 ) -> Result<HttpResponse, UserError> {
-    // Without the leeway that verifiers give, so that no answer has an `exp` in the past.
-    let claims = logins
-        .mint
+    // Without the leeway of verifiers, so that no valid token has an `exp` in the past.
+    let claims = sessions
+        .tokens
         .verify_claims(&verifier, &token)
         .filter(|claims| clock.now().timestamp() < claims.exp);
-    let account = match &claims {
-        Some(claims) => logins.bearer(&db, claims).await?,
+    let user = match &claims {
+        Some(claims) => sessions.active_user(&db, claims).await?,
         None => None,
     };
-    let valid = account.is_some();
+    let valid = user.is_some();
     let verdict = Verdict {
         valid,
-        user: account.map(User::from),
+        user: user.map(UserResponse::from),
         claims: claims.filter(|_| valid),
     };
-    // Nobody keeps a copy on the way: it says who somebody is, and may be otherwise the next moment.
+    // The response holds personal data, and may be wrong a moment later.
     Ok(HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store")))
         .json(verdict))

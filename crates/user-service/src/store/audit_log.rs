@@ -1,36 +1,36 @@
-//! The table `audit_log`: only ever added to. The database itself refuses anything else.
+//! The table `audit_log`. Rows are only added: triggers in the database refuse to change or delete them.
 
 use db::{Conn, on};
 use service_kit::{Cursor, Limit, id};
 use uuid::Uuid;
 
-use crate::call::Call;
+use crate::context::RequestContext;
 use crate::domain::{AuditRecord, Entry, Event};
 
 pub(crate) struct AuditLog<'c>(pub &'c mut Conn);
 
 impl AuditLog<'_> {
-    pub(crate) async fn add(&mut self, entry: &Entry, call: &Call) -> Result<(), sqlx::Error> {
+    pub(crate) async fn add(&mut self, entry: &Entry, context: &RequestContext) -> Result<(), sqlx::Error> {
         const SQL: &str = "
             insert into audit_log (id, at, event, outcome, actor_id, subject_id, ip, user_agent, request_id, detail)
             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
         on!(self.0, conn => sqlx::query(SQL)
-            .bind(id::new(call.at()))
-            .bind(call.at())
+            .bind(id::new(context.time()))
+            .bind(context.time())
             .bind(entry.event)
             .bind(entry.outcome)
             .bind(entry.actor)
             .bind(entry.subject)
-            .bind(call.ip().as_deref())
-            .bind(call.user_agent.as_deref())
-            .bind(call.request_id.as_deref())
+            .bind(context.ip().as_deref())
+            .bind(context.user_agent.as_deref())
+            .bind(context.request_id.as_deref())
             .bind(entry.detail.as_deref())
             .execute(conn)
             .await
             .map(drop))
     }
 
-    /// The newest records first, perhaps only those that somebody did or that were done to them, or of one event.
+    /// Lists records, newest first: all, or those with this user as actor or subject, or those of this event.
     pub(crate) async fn list(
         &mut self,
         user_id: Option<Uuid>,
@@ -38,7 +38,7 @@ impl AuditLog<'_> {
         cursor: Cursor,
         limit: Limit,
     ) -> Result<Vec<AuditRecord>, sqlx::Error> {
-        // One statement for each filter, so that each follows an index.
+        // One statement per filter, so that each uses an index.
         const ALL: &str = "
             select id, at, event, outcome, actor_id, subject_id, ip, user_agent, request_id, detail
             from audit_log
@@ -56,12 +56,12 @@ impl AuditLog<'_> {
                 select id from (
                     select id from audit_log
                     where actor_id = $2 and id < $1 and ($3 is null or event = $3) order by id desc limit $4
-                ) as done_by_them
+                ) as by_actor
                 union
                 select id from (
                     select id from audit_log
                     where subject_id = $2 and id < $1 and ($3 is null or event = $3) order by id desc limit $4
-                ) as done_to_them
+                ) as by_subject
             )
             order by id desc limit $4";
         let sql = match (user_id, event) {

@@ -1,18 +1,20 @@
-//! The table `clients`: the services that may ask for tokens.
+//! The table `clients`: the services that may request tokens.
 
 use chrono::{DateTime, Utc};
 use db::{Conn, on};
 
-use crate::clients::SecretHash;
+use crate::domain::SecretHash;
 
 pub(crate) struct ClientRows<'c>(pub &'c mut Conn);
 
 impl ClientRows<'_> {
+    /// The name and the secret hash of each client.
     pub(crate) async fn all(&mut self) -> Result<Vec<(String, Vec<u8>)>, sqlx::Error> {
         const SQL: &str = "select name, secret_hash from clients order by name";
         on!(self.0, conn => sqlx::query_as(SQL).fetch_all(conn).await)
     }
 
+    /// Adds a client, or replaces its secret hash.
     pub(crate) async fn put(
         &mut self,
         name: &str,

@@ -1,4 +1,4 @@
-//! The table `login_failures`: when the failures fade that still count, by account and network.
+//! The table `login_failures`: when the counted failures of an account from a network expire. Times are in microseconds since 1970.
 
 use db::{Conn, on};
 
@@ -7,8 +7,8 @@ use crate::domain::{Allowance, Network};
 pub(crate) struct LoginFailures<'c>(pub &'c mut Conn);
 
 impl LoginFailures<'_> {
-    /// Counts one, unless that is more than is free, and returns when all will have faded. One statement decides, so that of any
-    /// number of tries at once exactly as many are counted as are free. Times are in microseconds since 1970.
+    /// Counts a failure and returns when all will have expired; `None` if the allowance is used up. A single statement decides, so
+    /// concurrent attempts can't exceed the allowance.
     pub(crate) async fn count(
         &mut self,
         account: &[u8; 32],
@@ -32,7 +32,7 @@ impl LoginFailures<'_> {
             .await)
     }
 
-    /// When all of them will have faded.
+    /// When all counted failures will have expired; 0 if there are none.
     pub(crate) async fn fades_at(
         &mut self,
         account: &[u8; 32],
@@ -47,8 +47,8 @@ impl LoginFailures<'_> {
         Ok(fades_at.unwrap_or_default())
     }
 
-    /// Takes back that one was counted.
-    pub(crate) async fn forgive(
+    /// Removes one counted failure.
+    pub(crate) async fn uncount(
         &mut self,
         account: &[u8; 32],
         network: &Network,
@@ -65,8 +65,8 @@ impl LoginFailures<'_> {
             .map(drop))
     }
 
-    /// Forgets what has faded.
-    pub(crate) async fn forget_faded(&mut self, now: i64) -> Result<(), sqlx::Error> {
+    /// Deletes rows whose failures have all expired.
+    pub(crate) async fn delete_expired(&mut self, now: i64) -> Result<(), sqlx::Error> {
         const SQL: &str = "delete from login_failures where fades_at < $1";
         on!(self.0, conn => sqlx::query(SQL).bind(now).execute(conn).await.map(drop))
     }

@@ -1,4 +1,4 @@
-//! The table `login_networks`: where people have logged in from.
+//! The table `login_networks`: the networks that each user has logged in from.
 
 use chrono::{DateTime, Utc};
 use db::{Conn, on};
@@ -9,14 +9,14 @@ use crate::domain::Network;
 pub(crate) struct LoginNetworks<'c>(pub &'c mut Conn);
 
 impl LoginNetworks<'_> {
-    /// Whether this person, if it is anybody, has logged in from there.
-    pub(crate) async fn know(
+    /// Whether the user has logged in from this network.
+    pub(crate) async fn is_known(
         &mut self,
         user_id: Option<Uuid>,
         network: &Network,
     ) -> Result<bool, sqlx::Error> {
         const SQL: &str = "select count(*) from login_networks where user_id = $1 and network = $2";
-        // Nobody is looked for just as somebody is, and takes as long.
+        // An unknown user is looked up too, so that the response takes as long.
         on!(self.0, conn => sqlx::query_scalar::<_, i64>(SQL)
             .bind(user_id.unwrap_or_default())
             .bind(network.as_str())
@@ -25,6 +25,7 @@ impl LoginNetworks<'_> {
             .map(|count| count > 0))
     }
 
+    /// Records a login from this network.
     pub(crate) async fn remember(
         &mut self,
         user_id: Uuid,
@@ -43,8 +44,8 @@ impl LoginNetworks<'_> {
             .map(drop))
     }
 
-    /// Forgets those that nobody has used since.
-    pub(crate) async fn forget_unused(&mut self, since: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    /// Deletes networks without a login since then.
+    pub(crate) async fn delete_unused(&mut self, since: DateTime<Utc>) -> Result<(), sqlx::Error> {
         const SQL: &str = "delete from login_networks where last_used_at < $1";
         on!(self.0, conn => sqlx::query(SQL).bind(since).execute(conn).await.map(drop))
     }

@@ -1,4 +1,4 @@
-//! The table `revocations`: what was taken back, for as long as a token of it could be shown.
+//! The table `revocations`: revocations whose tokens have not all expired yet.
 
 use auth::Revocation;
 use chrono::{DateTime, Utc};
@@ -8,8 +8,8 @@ use uuid::Uuid;
 pub(crate) struct RevocationRows<'c>(pub &'c mut Conn);
 
 impl RevocationRows<'_> {
-    /// Writes them down. From here to the end of the transaction no other can, so that rows become visible in the order of their
-    /// numbers.
+    /// Adds revocations, each with the next sequence number. This locks the counter until the transaction ends, so rows become
+    /// visible in the order of their numbers, and a replica that polls by number misses none.
     pub(crate) async fn add(&mut self, revocations: &[Revocation]) -> Result<(), sqlx::Error> {
         const NEXT: &str = "update revocation_counter set seq = seq + $1 returning seq";
         const ADD: &str =
@@ -37,7 +37,7 @@ impl RevocationRows<'_> {
         })
     }
 
-    /// Those behind this number, each with its own, in order.
+    /// The revocations after this sequence number, each with its number, in order.
     pub(crate) async fn after(&mut self, seq: i64) -> Result<Vec<(i64, Revocation)>, sqlx::Error> {
         const SQL: &str = "select seq, id, epoch, expires_at from revocations where seq > $1 order by seq";
         let rows: Vec<(i64, Uuid, Option<i64>, DateTime<Utc>)> =
@@ -59,8 +59,8 @@ impl RevocationRows<'_> {
         Ok(rows.into_iter().map(revocation).collect())
     }
 
-    /// Forgets those of which every token has ended by itself.
-    pub(crate) async fn forget_ended(&mut self, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    /// Deletes revocations whose tokens have all expired.
+    pub(crate) async fn delete_expired(&mut self, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
         const SQL: &str = "delete from revocations where expires_at <= $1";
         on!(self.0, conn => sqlx::query(SQL).bind(now).execute(conn).await.map(drop))
     }

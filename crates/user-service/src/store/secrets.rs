@@ -1,12 +1,12 @@
-//! The table `server_secrets`: secrets that this service made for itself, sealed.
+//! The table `server_secrets`: sealed secrets that this service generated for itself.
 
 use db::{Conn, on};
 
 pub(crate) struct Secrets<'c>(pub &'c mut Conn);
 
 impl Secrets<'_> {
-    /// Keeps a secret, unless there is one of this name, and returns the one that is kept.
-    pub(crate) async fn keep(&mut self, name: &str, sealed: &[u8]) -> Result<Vec<u8>, sqlx::Error> {
+    /// Stores a secret, unless one of this name exists, and returns the stored one.
+    pub(crate) async fn get_or_add(&mut self, name: &str, sealed: &[u8]) -> Result<Vec<u8>, sqlx::Error> {
         const ADD: &str =
             "insert into server_secrets (name, sealed) values ($1, $2) on conflict (name) do nothing";
         const FIND: &str = "select sealed from server_secrets where name = $1";
@@ -16,6 +16,7 @@ impl Secrets<'_> {
         })
     }
 
+    /// Replaces the sealed form of a secret.
     pub(crate) async fn reseal(&mut self, name: &str, sealed: &[u8]) -> Result<(), sqlx::Error> {
         const SQL: &str = "update server_secrets set sealed = $2 where name = $1";
         on!(self.0, conn => sqlx::query(SQL).bind(name).bind(sealed).execute(conn).await.map(drop))

@@ -7,9 +7,18 @@ use uuid::Uuid;
 
 use crate::domain::{Account, EmailAddress};
 
+/// The columns of an [`Account`], for every statement that returns one.
+macro_rules! user_columns {
+    () => {
+        "users.id, users.email, users.email_verified, users.name, users.password_hash, users.roles, users.epoch, \
+         users.disabled, users.created_at"
+    };
+}
+pub(super) use user_columns;
+
 pub(crate) struct Users<'c>(pub &'c mut Conn);
 
-/// A person to add.
+/// A user to add.
 #[derive(Debug)]
 pub(crate) struct NewUser<'n> {
     pub id: Uuid,
@@ -20,7 +29,7 @@ pub(crate) struct NewUser<'n> {
     pub now: DateTime<Utc>,
 }
 
-/// What to change of a person; what is not named stays.
+/// Changes to a user; `None` keeps a value.
 #[derive(Debug, Default)]
 pub(crate) struct UserChange<'n> {
     pub name: Option<&'n str>,
@@ -30,9 +39,7 @@ pub(crate) struct UserChange<'n> {
 
 impl Users<'_> {
     pub(crate) async fn find(&mut self, id: Uuid) -> Result<Option<Account>, sqlx::Error> {
-        const SQL: &str = "
-            select id, email, email_verified, name, password_hash, roles, epoch, disabled, created_at
-            from users where id = $1";
+        const SQL: &str = concat!("select ", user_columns!(), " from users where id = $1");
         on!(self.0, conn => sqlx::query_as(SQL).bind(id).fetch_optional(conn).await)
     }
 
@@ -40,34 +47,34 @@ impl Users<'_> {
         &mut self,
         email: &EmailAddress,
     ) -> Result<Option<Account>, sqlx::Error> {
-        const SQL: &str = "
-            select id, email, email_verified, name, password_hash, roles, epoch, disabled, created_at
-            from users where email_key = $1";
+        const SQL: &str = concat!("select ", user_columns!(), " from users where email_key = $1");
         on!(self.0, conn => sqlx::query_as(SQL).bind(email.key()).fetch_optional(conn).await)
     }
 
-    /// The person, if they may log in and this is still the hash of their password. It holds on to the row until the transaction
-    /// ends, so that whatever changes either of it comes wholly before or wholly after.
-    pub(crate) async fn confirm(
+    /// Returns the user if they are not disabled and this is still their password hash. The update locks the row until the
+    /// transaction ends, so that a concurrent change of the user takes effect entirely before or entirely after this transaction.
+    pub(crate) async fn lock_if_unchanged(
         &mut self,
         id: Uuid,
         password_hash: Option<&str>,
     ) -> Result<Option<Account>, sqlx::Error> {
-        const SQL: &str = "
-            update users set updated_at = updated_at
-            where id = $1 and password_hash = $2 and not disabled
-            returning id, email, email_verified, name, password_hash, roles, epoch, disabled, created_at";
+        const SQL: &str = concat!(
+            "update users set updated_at = updated_at
+             where id = $1 and password_hash = $2 and not disabled
+             returning ",
+            user_columns!()
+        );
         on!(self.0, conn => sqlx::query_as(SQL).bind(id).bind(password_hash).fetch_optional(conn).await)
     }
 
-    /// Whether anybody is an admin who can log in.
+    /// Whether there is an admin who is not disabled.
     pub(crate) async fn has_admin(&mut self) -> Result<bool, sqlx::Error> {
         const SQL: &str = "
             select id from users where ' ' || roles || ' ' like '% admin %' and not disabled limit 1";
         on!(self.0, conn => sqlx::query_scalar::<_, Uuid>(SQL).fetch_optional(conn).await.map(|id| id.is_some()))
     }
 
-    /// Adds somebody, unless the address is taken; says whether it was free.
+    /// Adds a user and returns true, or returns false if the email address is taken.
     pub(crate) async fn add(&mut self, new: &NewUser<'_>) -> Result<bool, sqlx::Error> {
         const SQL: &str = "
             insert into users (id, email, email_key, name, name_folded, password_hash, roles, created_at, updated_at)
@@ -87,7 +94,7 @@ impl Users<'_> {
             .rows_affected() == 1))
     }
 
-    /// People whose address or name contains a text, perhaps only those with a role, the newest first.
+    /// Lists users whose email address or name contains a text, optionally only those with a role, newest first.
     pub(crate) async fn list(
         &mut self,
         contained: &str,
@@ -95,12 +102,14 @@ impl Users<'_> {
         cursor: Cursor,
         limit: Limit,
     ) -> Result<Vec<Account>, sqlx::Error> {
-        const SQL: &str = r"
-            select id, email, email_verified, name, password_hash, roles, epoch, disabled, created_at
-            from users
-            where id < $1 and (email_key like $2 escape '\' or name_folded like $2 escape '\')
-              and ' ' || roles || ' ' like $3 escape '\'
-            order by id desc limit $4";
+        const SQL: &str = concat!(
+            "select ",
+            user_columns!(),
+            r" from users
+               where id < $1 and (email_key like $2 escape '\' or name_folded like $2 escape '\')
+                 and ' ' || roles || ' ' like $3 escape '\'
+               order by id desc limit $4"
+        );
         let roles = role.map_or_else(|| "%".to_owned(), |role| format!("% {} %", text::literal(role)));
         on!(self.0, conn => sqlx::query_as(SQL)
             .bind(cursor.below())
@@ -111,19 +120,21 @@ impl Users<'_> {
             .await)
     }
 
-    /// Changes what is named, and returns the person as they are then.
+    /// Changes a user, and returns them as they are afterwards.
     pub(crate) async fn change(
         &mut self,
         id: Uuid,
         change: &UserChange<'_>,
         now: DateTime<Utc>,
     ) -> Result<Option<Account>, sqlx::Error> {
-        const SQL: &str = "
-            update users
-            set name = coalesce($2, name), name_folded = coalesce($3, name_folded), roles = coalesce($4, roles),
-                disabled = coalesce($5, disabled), updated_at = $6
-            where id = $1
-            returning id, email, email_verified, name, password_hash, roles, epoch, disabled, created_at";
+        const SQL: &str = concat!(
+            "update users
+             set name = coalesce($2, name), name_folded = coalesce($3, name_folded), roles = coalesce($4, roles),
+                 disabled = coalesce($5, disabled), updated_at = $6
+             where id = $1
+             returning ",
+            user_columns!()
+        );
         on!(self.0, conn => sqlx::query_as(SQL)
             .bind(id)
             .bind(change.name)
@@ -135,7 +146,7 @@ impl Users<'_> {
             .await)
     }
 
-    /// Puts a new hash in the place of the one that is expected, and says whether it was there.
+    /// Replaces the password hash, unless it is no longer the expected one; returns whether it was replaced.
     pub(crate) async fn set_password(
         &mut self,
         id: Uuid,
@@ -155,7 +166,7 @@ impl Users<'_> {
             .rows_affected() == 1))
     }
 
-    /// Begins a new epoch, in which no token of the ones before is good, and returns it.
+    /// Raises the user's epoch, which revokes the tokens of earlier ones, and returns it.
     pub(crate) async fn raise_epoch(
         &mut self,
         id: Uuid,
@@ -170,7 +181,7 @@ impl Users<'_> {
         on!(self.0, conn => sqlx::query(SQL).bind(id).execute(conn).await.map(drop))
     }
 
-    /// Makes somebody who is there an admin with this password.
+    /// Sets password and roles of an existing user, and enables them.
     pub(crate) async fn take_over(
         &mut self,
         id: Uuid,

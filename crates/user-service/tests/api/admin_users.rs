@@ -334,7 +334,7 @@ async fn of_two_admins_who_depose_each_other_one_remains() {
         .json();
     let recorded = log["items"].as_array().unwrap().iter();
     let recorded =
-        recorded.filter(|record| record["detail"] == "no admin any more" && record["outcome"] == "failure");
+        recorded.filter(|record| record["detail"] == "no longer an admin" && record["outcome"] == "failure");
     println!("{too_late} were deposed while they waited");
     assert_eq!(recorded.count(), too_late);
 }

@@ -1,25 +1,25 @@
-//! What holds on every route.
+//! The contract that every route of every service keeps.
 
 use db::on;
-use test_kit::{TestService, documented, hostile, matrix};
-use user_service::routes;
+use test_kit::{TestService, contract};
+use user_service::{NAME, routes};
 use uuid::Uuid;
 
 use crate::database::database;
 use crate::oauth::CLIENT;
-use crate::{made_up, service, service_of_a_shared_secret_with};
+use crate::{made_up, service_of_a_shared_secret_with};
 
-/// A service that believes tokens of the test's own making, and knows a client.
-async fn service_with_a_client() -> TestService {
+#[actix_web::test]
+async fn every_route_keeps_the_contract() {
     let secret = made_up();
     let service = service_of_a_shared_secret_with(&[("ORDER_SERVICE_SECRET", &secret)]).await;
-    add_the_tests_admin(&service).await;
-    service.with_client(CLIENT, &secret)
+    add_admin(&service).await;
+    contract::check(&service.with_client(CLIENT, &secret), routes(), NAME).await;
 }
 
-/// An admin's token alone is not enough to change people: whoever bears it has to be one still. Its epoch is far ahead of the
-/// row's, so that no route takes it back from the next one.
-async fn add_the_tests_admin(service: &TestService) {
+/// Routes for admins also require that the admin is one in the database. The epoch there is far below the token's, so that
+/// no request of the check revokes the token that the next one uses.
+async fn add_admin(service: &TestService) {
     const SQL: &str = "
         insert into users (id, email, email_key, name, roles, epoch, created_at, updated_at)
         values ($1, 'admin', 'admin', 'Admin', 'user admin', -1000, $2, $2)";
@@ -28,26 +28,4 @@ async fn add_the_tests_admin(service: &TestService) {
     let mut tx = database(service).await.begin().await.unwrap();
     on!(tx, conn => sqlx::query(SQL).bind(id).bind(now).execute(conn).await.map(drop)).unwrap();
     tx.commit().await.unwrap();
-}
-
-#[actix_web::test]
-async fn every_route_lets_in_whom_its_policy_says() {
-    matrix::check(&service_with_a_client().await, routes()).await;
-}
-
-#[actix_web::test]
-async fn every_route_has_an_answer_to_hostile_input() {
-    hostile::check(&service_with_a_client().await, routes()).await;
-}
-
-#[actix_web::test]
-async fn the_openapi_document_is_the_routes() {
-    documented::check(service().await.anonymous(), routes()).await;
-}
-
-#[actix_web::test]
-async fn a_service_says_how_it_is() {
-    let service = service().await;
-    service.anonymous().get("/health/live").await.assert_status(200);
-    service.anonymous().get("/health/ready").await.assert_status(200);
 }

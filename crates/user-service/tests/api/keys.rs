@@ -33,9 +33,18 @@ async fn two_public_keys_are_published_and_nothing_private() {
 #[actix_web::test]
 async fn the_metadata_names_issuer_and_keys() {
     let service = service().await;
-    service.anonymous().get("/.well-known/oauth-authorization-server").await.assert(
+    let answer = service
+        .anonymous()
+        .get("/.well-known/oauth-authorization-server")
+        .await;
+    answer.assert(
         200,
         json!({"issuer": "http://localhost:8080", "jwks_uri": "http://localhost:8080/.well-known/jwks.json"}),
+    );
+    let metadata = answer.json();
+    assert!(
+        metadata.get("response_types_supported").is_none(),
+        "there is no authorization endpoint"
     );
 }
 

@@ -63,7 +63,10 @@ async fn unknown_wrong_and_odd_credentials_are_refused_alike() {
     ] {
         let answer = login(&service, email, password).await;
         answer.assert_problem(401, "invalid_credentials");
-        assert_eq!(answer.header("www-authenticate"), "");
+        assert_eq!(
+            answer.header("www-authenticate"),
+            r#"Password realm="countersign""#
+        );
         let mut body = answer.json();
         body["request_id"] = json!(null);
         bodies.push(body);

@@ -25,6 +25,7 @@ mod races;
 mod refresh;
 mod register;
 mod sessions;
+mod signing_algorithm;
 mod starting;
 mod throttle;
 mod timing;

@@ -57,7 +57,8 @@ impl House {
             .assert_status(200)
             .body
             .clone();
-        let keys = KeySet::from_jwks(jwks.as_bytes(), &[auth::Algorithm::EdDSA]).unwrap();
+        let keys =
+            KeySet::from_jwks(jwks.as_bytes(), &[auth::Algorithm::EdDSA, auth::Algorithm::ES256]).unwrap();
         let verifier = Verifier::builder(name, "http://localhost:8080", Keys::fixed(keys));
         verifier.clock(self.users.issuer().clock().clone()).build()
     }

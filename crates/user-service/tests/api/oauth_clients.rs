@@ -8,8 +8,8 @@ use serde_json::json;
 use test_kit::{Client, TestService};
 
 use crate::database::database;
-use crate::oauth::{CLIENT, ask_for_stock};
-use crate::{made_up, restart, service, service_with};
+use crate::oauth::{CLIENT, House, ask_for_stock};
+use crate::{ada, made_up, restart, service, service_with};
 
 fn with(service: &TestService, authorization: &str) -> Client {
     service.anonymous().with("authorization", authorization)
@@ -190,4 +190,28 @@ async fn the_metadata_names_the_endpoints_where_services_find_them() {
         200,
         json!({"token_endpoint": "http://127.0.0.1:8081/oauth/token"}),
     );
+}
+
+#[actix_web::test]
+async fn a_client_id_in_the_body_must_match_the_authorization_header() {
+    let house = House::new().await;
+    let (pair, ada) = ada(&house.users).await;
+    let token = pair["refresh_token"].as_str().unwrap();
+    for path in ["/oauth/introspect", "/oauth/revoke"] {
+        let form = format!("token={token}&client_id=inventory-service");
+        house
+            .orders
+            .post_form(path, &form)
+            .await
+            .assert_oauth_error(400, "invalid_request");
+    }
+    ada.get("/users/me").await.assert_status(200);
+
+    let form = format!("token={token}&client_id={CLIENT}");
+    house
+        .orders
+        .post_form("/oauth/revoke", &form)
+        .await
+        .assert_status(200);
+    ada.get("/users/me").await.assert_problem(401, "token_revoked");
 }

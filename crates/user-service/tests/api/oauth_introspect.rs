@@ -50,11 +50,11 @@ async fn a_services_token_tells_what_it_says_to_any_service() {
             200,
             json!({
                 "active": true, "token_type": "Bearer", "iss": "http://localhost:8080", "sub": CLIENT,
-                "aud": ["inventory-service"], "client_id": CLIENT, "scope": "",
+                "aud": ["inventory-service"], "client_id": CLIENT,
             }),
         );
         let body = answer.json();
-        let members = ["roles", "sid", "epoch", "username", "email", "name"];
+        let members = ["roles", "sid", "epoch", "username", "email", "name", "scope"];
         assert!(members.iter().all(|member| body[member].is_null()), "{body}");
     }
 }

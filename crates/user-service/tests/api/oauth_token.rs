@@ -123,6 +123,10 @@ async fn what_is_not_asked_for_rightly_is_refused() {
             "invalid_request",
         ),
         (
+            "grant_type=client_credentials&audience=inventory-service&client_id=inventory-service",
+            "invalid_request",
+        ),
+        (
             "grant_type=password&username=ada&password=x",
             "unsupported_grant_type",
         ),

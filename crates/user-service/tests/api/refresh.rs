@@ -266,3 +266,16 @@ async fn a_refresh_brings_a_changed_name() {
         .json();
     assert_eq!(next["user"]["name"], "Countess");
 }
+
+#[actix_web::test]
+async fn a_refused_refresh_token_is_answered_with_a_challenge_that_is_not_bearer() {
+    let service = service().await;
+    for token in ["", "x", &"A".repeat(43)] {
+        let answer = refresh(&service, &json!(token)).await;
+        answer.assert_problem(401, "invalid_refresh_token");
+        assert_eq!(
+            answer.header("www-authenticate"),
+            r#"RefreshToken realm="countersign""#
+        );
+    }
+}

@@ -1,0 +1,186 @@
+//! The schemas of errors, and corrections of what is derived from Rust types.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::{Object, PROBLEM_JSON};
+
+const SCHEMAS: &str = "#/components/schemas/";
+
+/// RFC 9457 §3, with the platform's own members.
+pub(super) fn problem() -> Value {
+    json!({
+        "type": "object",
+        "description": "Problem details (RFC 9457)",
+        "required": ["type", "title", "status", "code", "request_id"],
+        "properties": {
+            "type": {"type": "string", "format": "uri-reference", "examples": ["about:blank"]},
+            "title": {"type": "string", "description": "The status in words"},
+            "status": {"type": "integer", "minimum": 400, "maximum": 599},
+            "detail": {"type": "string", "description": "An explanation for people"},
+            "code": {
+                "type": "string",
+                "pattern": "^[a-z][a-z0-9_]*$",
+                "description": "The stable name of the error, for programs",
+            },
+            "request_id": {
+                "type": "string",
+                "description": "The id by which the logs of all services name this request",
+            },
+            "errors": {
+                "type": "array",
+                "items": {"$ref": "#/components/schemas/FieldError"},
+                "description": "The invalid members of the body, with status 422",
+            },
+        },
+    })
+}
+
+/// One invalid member of a body.
+pub(super) fn field_error() -> Value {
+    json!({
+        "type": "object",
+        "description": "One invalid member of a body",
+        "required": ["field", "message"],
+        "properties": {
+            "field": {
+                "type": "string",
+                "description": "The member's path, such as `items[0].quantity`; empty for the whole body",
+            },
+            "message": {"type": "string", "description": "What a valid value is, for people"},
+        },
+    })
+}
+
+/// RFC 6749 §5.2.
+pub(super) fn oauth_error() -> Value {
+    json!({
+        "type": "object",
+        "description": "An OAuth error (RFC 6749 §5.2)",
+        "required": ["error", "error_description"],
+        "properties": {
+            "error": {"type": "string", "examples": ["invalid_request"]},
+            "error_description": {"type": "string"},
+        },
+    })
+}
+
+/// utoipa repeats the schema of a page's items inside the page. Here it gets a name, and the page a reference.
+pub(super) fn name_page_items(schemas: &mut Value) {
+    let Some(schemas) = schemas.as_object_mut() else {
+        return;
+    };
+    let items_of_pages: Vec<_> = schemas
+        .iter_mut()
+        .filter_map(|(page, schema)| {
+            let name = page.strip_prefix("Page_")?.to_owned();
+            let items = schema.pointer_mut("/properties/items/items")?;
+            let reference = json!({"$ref": format!("{SCHEMAS}{name}")});
+            Some((name, std::mem::replace(items, reference)))
+        })
+        .collect();
+    for (name, schema) in items_of_pages {
+        schemas.entry(name).or_insert(schema);
+    }
+}
+
+/// A member that a handler describes under `application/problem+json` is added to those of all problem details.
+pub(super) fn extend_problem(document: &mut Value) {
+    let mut extended = BTreeSet::new();
+    for operation in operations(document) {
+        for response in operation["responses"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(_, value)| value)
+        {
+            references(&response["content"][PROBLEM_JSON]["schema"], &mut extended);
+        }
+    }
+    extended.remove("Problem");
+    for name in extended {
+        let schema = document["components"]["schemas"][&name].take();
+        document["components"]["schemas"][&name] =
+            json!({"allOf": [{"$ref": format!("{SCHEMAS}Problem")}, schema]});
+    }
+}
+
+/// utoipa takes an `Option` for a value that may be null. In requests it is one that may be left out: null is refused.
+pub(super) fn refuse_null_in_requests(document: &mut Value) {
+    let mut reached = BTreeSet::new();
+    for operation in operations(document) {
+        if let Some(body) = operation.get_mut("requestBody") {
+            remove_null(&mut body["content"]);
+            references(&body["content"], &mut reached);
+        }
+    }
+
+    let mut pending: Vec<String> = reached.iter().cloned().collect();
+    while let Some(name) = pending.pop() {
+        let schema = &mut document["components"]["schemas"][&name];
+        remove_null(schema);
+        let mut inner = BTreeSet::new();
+        references(schema, &mut inner);
+        pending.extend(inner.into_iter().filter(|name| reached.insert(name.clone())));
+    }
+}
+
+/// Removes null from the types that a schema allows, and from those of its members.
+pub(super) fn remove_null(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            if let Some(Value::Array(types)) = members.get_mut("type") {
+                types.retain(|name| name != "null");
+                if let [only] = types.as_slice() {
+                    let only = only.clone();
+                    members.insert("type".to_owned(), only);
+                }
+            }
+            remove_null_alternative(members);
+            members.values_mut().for_each(remove_null);
+        }
+        Value::Array(items) => items.iter_mut().for_each(remove_null),
+        _ => {}
+    }
+}
+
+fn remove_null_alternative(schema: &mut Object) {
+    let Some(Value::Array(alternatives)) = schema.get_mut("oneOf") else {
+        return;
+    };
+    alternatives.retain(|alternative| alternative["type"] != "null");
+    if let [Value::Object(only)] = alternatives.as_slice() {
+        let only = only.clone();
+        schema.remove("oneOf");
+        for (name, member) in only {
+            schema.entry(name).or_insert(member);
+        }
+    }
+}
+
+/// The names of the schemas that this one refers to.
+fn references(schema: &Value, names: &mut BTreeSet<String>) {
+    match schema {
+        Value::Object(members) => {
+            let name = members.get("$ref").and_then(Value::as_str);
+            names.extend(
+                name.and_then(|name| name.strip_prefix(SCHEMAS))
+                    .map(str::to_owned),
+            );
+            members.values().for_each(|member| references(member, names));
+        }
+        Value::Array(items) => items.iter().for_each(|item| references(item, names)),
+        _ => {}
+    }
+}
+
+fn operations(document: &mut Value) -> impl Iterator<Item = &mut Value> {
+    let paths = document["paths"].as_object_mut().into_iter().flatten();
+    paths.flat_map(|(_, path)| {
+        path.as_object_mut()
+            .into_iter()
+            .flatten()
+            .map(|(_, operation)| operation)
+    })
+}

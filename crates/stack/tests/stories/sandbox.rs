@@ -1,0 +1,156 @@
+//! A sandbox in which a platform under test runs.
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{LazyLock, Mutex};
+
+use db::DatabaseUrl;
+use futures_util::future::join_all;
+use service_kit::Register;
+use sqlx::ConnectOptions as _;
+use tempfile::TempDir;
+use test_kit::TestDatabase;
+
+use crate::platform::Platform;
+
+pub const STACK: &str = env!("CARGO_BIN_EXE_stack");
+pub const SERVICES: [&str; 4] = [
+    "user-service",
+    "product-service",
+    "order-service",
+    "inventory-service",
+];
+
+/// A working directory, ports, and databases. Several platforms can run in it, one after the other.
+pub struct Sandbox {
+    directory: TempDir,
+    pub port_base: u16,
+    /// One per service.
+    databases: Vec<TestDatabase>,
+}
+
+impl Sandbox {
+    pub async fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let databases = join_all(SERVICES.map(|_| TestDatabase::new())).await;
+        Self {
+            directory,
+            port_base: free_port_base(),
+            databases,
+        }
+    }
+
+    /// Starts the platform, and waits until it reports that it is ready.
+    pub async fn platform(&self) -> Platform {
+        self.platform_with(&[]).await
+    }
+
+    /// Like [`platform`](Self::platform), with additional variables.
+    pub async fn platform_with(&self, variables: &[(&str, &str)]) -> Platform {
+        let mut platform = self.start(variables);
+        platform.wait_until_ready().await;
+        platform
+    }
+
+    /// Starts the platform, and does not wait.
+    pub fn start(&self, variables: &[(&str, &str)]) -> Platform {
+        let mut command = self.command(STACK);
+        command.envs(variables.iter().copied());
+        Platform::spawn(command, self.port_base)
+    }
+
+    /// Starts the platform with a shell script, whose `$0` is the program.
+    pub fn start_by_shell(&self, script: &str) -> Platform {
+        let mut command = self.command("/bin/sh");
+        command.args(["-c", script, STACK]);
+        Platform::spawn(command, self.port_base)
+    }
+
+    /// Starts the platform from another path.
+    pub fn start_program(&self, program: &Path) -> Platform {
+        Platform::spawn(self.command(program), self.port_base)
+    }
+
+    /// A command in this sandbox: in its own process group, as a shell starts it, and without the environment of the tests.
+    fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command
+            .current_dir(self.directory.path())
+            .process_group(0)
+            .env_clear();
+        command
+            .env("DATA_DIR", self.data(""))
+            .env("PORT_BASE", self.port_base.to_string());
+        for service in SERVICES {
+            if let DatabaseUrl::Postgres(options) = self.database(service) {
+                let prefix = service.to_uppercase().replace('-', "_");
+                command.env(format!("{prefix}_DATABASE_URL"), options.to_url_lossy().as_str());
+            }
+        }
+        command
+    }
+
+    /// The database of a service.
+    pub fn database(&self, service: &str) -> DatabaseUrl {
+        let index = SERVICES.iter().position(|known| *known == service).unwrap();
+        match self.databases[index].url() {
+            // SQLite files are in DATA_DIR.
+            DatabaseUrl::Sqlite(_) => DatabaseUrl::Sqlite(self.data(&format!("{service}.db"))),
+            postgres @ DatabaseUrl::Postgres(_) => postgres,
+        }
+    }
+
+    /// A file in the working directory.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// A file in `DATA_DIR`.
+    pub fn data(&self, name: &str) -> PathBuf {
+        self.file("data").join(name)
+    }
+
+    /// A secret that the platform generated.
+    pub fn secret(&self, name: &str) -> String {
+        fs::read_to_string(self.data(name)).unwrap().trim_end().to_owned()
+    }
+
+    /// The PostgreSQL server of the databases, if the tests run on PostgreSQL.
+    pub fn server(&self) -> Option<url::Url> {
+        let DatabaseUrl::Postgres(options) = self.databases[0].url() else {
+            return None;
+        };
+        let mut server = options.to_url_lossy();
+        server.set_path("");
+        Some(server)
+    }
+}
+
+pub fn port(port_base: u16, service: &str) -> u16 {
+    Register::built_in()
+        .find(service)
+        .expect("a registered service")
+        .port(port_base)
+}
+
+pub fn is_free(port: u16) -> bool {
+    TcpListener::bind(("127.0.0.1", port)).is_ok()
+}
+
+/// A port base below the system's ephemeral ports, used by no other test of this run.
+fn free_port_base() -> u16 {
+    static USED: LazyLock<Mutex<HashSet<u16>>> = LazyLock::new(Mutex::default);
+    loop {
+        let mut random = [0; 2];
+        aws_lc_rs::rand::fill(&mut random).unwrap();
+        let base = 20_000 + u16::from_le_bytes(random) % 800 * 10;
+        if SERVICES.iter().all(|service| is_free(port(base, service))) && USED.lock().unwrap().insert(base) {
+            return base;
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Stopping the platform.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+use rustix::process::{Pid, Signal, getpgid, kill_process_group};
+use serde_json::json;
+
+use crate::platform::PASSWORD;
+use crate::sandbox::{SERVICES, Sandbox, is_free};
+use crate::{DEADLINE, eventually};
+
+#[tokio::test]
+async fn a_signal_stops_stack_and_all_services() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let sandbox = Sandbox::new().await;
+        let mut platform = sandbox.platform().await;
+        // A client's connection is still open.
+        let client = platform.anonymous_at("user-service");
+        client.get("/health/live").await.assert_status(200);
+        platform.send(signal);
+        let status = platform.end().await;
+        assert_eq!(
+            status.code(),
+            Some(0),
+            "{signal:?}: {status}\n{}",
+            platform.log.text()
+        );
+        for service in SERVICES {
+            assert!(is_free(platform.port(service)), "{service}'s port");
+        }
+        for event in platform.log.events() {
+            assert_eq!(event["level"], "INFO", "an unexpected event: {event}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_interrupt_from_the_terminal_reaches_only_stack() {
+    let sandbox = Sandbox::new().await;
+    let mut platform = sandbox.platform().await;
+    for child in platform.children() {
+        let pid = Pid::from_raw(child.pid.try_into().unwrap());
+        assert_eq!(
+            getpgid(pid).unwrap(),
+            pid.unwrap(),
+            "{child:?} is in the process group of another process"
+        );
+    }
+    kill_process_group(
+        Pid::from_raw(platform.pid().try_into().unwrap()).unwrap(),
+        Signal::INT,
+    )
+    .unwrap();
+    assert_eq!(platform.end().await.code(), Some(0), "{}", platform.log.text());
+    assert!(!platform.log.text().contains("died"), "{}", platform.log.text());
+}
+
+#[tokio::test]
+async fn stack_can_be_stopped_during_its_start() {
+    let sandbox = Sandbox::new().await;
+    let mut platform = sandbox.start(&[]);
+    eventually("a service runs", async || !platform.children().is_empty()).await;
+    platform.send(Signal::TERM);
+    let status = platform.end().await;
+    assert_eq!(status.code(), Some(0), "{status}\n{}", platform.log.text());
+}
+
+#[tokio::test]
+async fn running_requests_are_answered_before_a_service_stops() {
+    let sandbox = Sandbox::new().await;
+    let mut platform = sandbox.platform().await;
+    let body = json!({"email": "ada@example.com", "password": PASSWORD, "name": "Ada"}).to_string();
+    let mut connection = TcpStream::connect(("127.0.0.1", platform.port("user-service"))).unwrap();
+    connection.set_read_timeout(Some(DEADLINE)).unwrap();
+    write!(
+        connection,
+        "POST /auth/register HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\nexpect: 100-continue\r\nconnection: close\r\n\r\n",
+        body.len()
+    )
+    .unwrap();
+    // Now the service processes the request.
+    let mut started = [0; 25];
+    connection.read_exact(&mut started).unwrap();
+    assert_eq!(&started, b"HTTP/1.1 100 Continue\r\n\r\n");
+
+    platform.send(Signal::TERM);
+    eventually("the other service has stopped", async || {
+        platform.pid_of("product-service").is_none()
+    })
+    .await;
+    assert!(
+        platform.is_running(),
+        "stack did not wait for a service with a running request"
+    );
+    connection.write_all(body.as_bytes()).unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+    assert_eq!(platform.end().await.code(), Some(0), "{}", platform.log.text());
+
+    let platform = sandbox.platform().await;
+    platform
+        .login("ada@example.com", PASSWORD)
+        .await
+        .assert_status(200);
+}
+
+#[tokio::test]
+async fn stack_runs_when_standard_output_is_full() {
+    let sandbox = Sandbox::new().await;
+    let mut platform = sandbox.start_by_shell(r#"exec "$0" > /dev/full"#);
+    eventually("the platform is ready", async || {
+        platform.log.text().contains("everything is ready")
+    })
+    .await;
+    let killed = platform.kill("product-service");
+    platform.wait_for_restart("product-service", killed).await;
+    platform.send(Signal::TERM);
+    assert_eq!(platform.end().await.code(), Some(0), "{}", platform.log.text());
+}

@@ -1,0 +1,55 @@
+//! What every service has to pass: its list of routes and policies, who may call each of them, how it answers hostile
+//! input, and that its OpenAPI document is valid and describes every response.
+
+mod document;
+pub mod hostile;
+mod matrix;
+mod snapshot;
+mod target;
+
+use auth::Routes;
+use service_kit::common_routes;
+
+use self::document::Document;
+use self::target::Target;
+use crate::service::TestService;
+
+/// Checks a running service against its routes. `name` is the service's name, which is also the name of its crate.
+///
+/// The routes must be those of the snapshot `tests/api/routes.txt` in that crate; with `UPDATE_ROUTES=1` the file is
+/// rewritten instead. A service with routes for registered clients needs [`TestService::with_client`].
+pub async fn check(service: &TestService, routes: Routes, name: &str) {
+    snapshot::check(&routes, name);
+    let document = Document::fetch(service.anonymous()).await;
+    document.check(name, &routes);
+    check_common_routes(service).await;
+
+    let routes = routes.and(common_routes());
+    document.check_paths(&routes);
+    for route in routes.iter() {
+        let target = Target {
+            service,
+            document: &document,
+            route,
+        };
+        matrix::check(&target).await;
+        hostile::check(&target).await;
+    }
+    hostile::check_outside_routes(service).await;
+}
+
+/// Health, metrics and the documentation page.
+async fn check_common_routes(service: &TestService) {
+    let client = service.anonymous();
+    client.get("/health/live").await.assert_status(200);
+    client.get("/health/ready").await.assert_status(200);
+    client.get("/docs/").await.assert_status(200);
+
+    let metrics = client.get("/metrics").await;
+    let sample = r#"http_requests_total{method="GET",route="/health/ready",status="200"}"#;
+    assert!(
+        metrics.assert_status(200).body.contains(sample),
+        "/metrics lacks {sample}: {}",
+        metrics.body
+    );
+}

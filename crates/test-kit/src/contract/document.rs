@@ -1,0 +1,198 @@
+//! The OpenAPI document of a service: it has to be valid, to describe the routes and no others, and to describe each
+//! response that a test receives.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use auth::{ListedRoute, Policy, Routes};
+use boon::{Compiler, Draft, Schemas};
+use serde_json::{Value, json};
+
+use crate::client::Client;
+use crate::response::TestResponse;
+
+/// Where the document is among the schemas that the validator knows.
+const DOCUMENT: &str = "http://service.test/openapi.json";
+const OPENAPI_SCHEMA: &str = "https://spec.openapis.org/oas/3.1/schema/2022-10-07";
+
+/// A service's document, with a validator of the schemas in it.
+pub(super) struct Document {
+    json: Value,
+    validator: RefCell<Validator>,
+}
+
+impl Document {
+    pub(super) async fn fetch(client: &Client) -> Self {
+        let json = client.get("/openapi.json").await.assert_status(200).json();
+        let validator = RefCell::new(Validator::new(&json));
+        Self { json, validator }
+    }
+
+    /// The operation of a route.
+    pub(super) fn operation(&self, route: &ListedRoute) -> &Value {
+        &self.json["paths"][route.path][route.method.as_str().to_lowercase()]
+    }
+
+    /// Requires a valid document of this service, whose operations and schemas can be told apart and used.
+    pub(super) fn check(&self, name: &str, routes: &Routes) {
+        let version = self.json["openapi"].as_str().unwrap_or_default();
+        assert!(version.starts_with("3.1."), "OpenAPI {version}");
+        assert_eq!(self.json["info"]["title"], name);
+
+        let mut validator = self.validator.borrow_mut();
+        validator.check(OPENAPI_SCHEMA, &self.json, "the document");
+        for schema in self.json["components"]["schemas"]
+            .as_object()
+            .into_iter()
+            .flatten()
+        {
+            validator.compile(&format!("{DOCUMENT}#/components/schemas/{}", schema.0));
+        }
+
+        let ids: Vec<_> = self
+            .operations()
+            .map(|(_, operation)| operation["operationId"].as_str())
+            .collect();
+        let distinct: BTreeSet<_> = ids.iter().flatten().collect();
+        assert_eq!(
+            distinct.len(),
+            ids.len(),
+            "an operationId is missing or repeated: {ids:?}"
+        );
+
+        for route in routes.iter() {
+            let operation = self.operation(route);
+            let summary = operation["summary"].as_str().unwrap_or_default();
+            assert!(!summary.is_empty(), "{route:?} has no summary");
+            let is_open = matches!(route.policy, Policy::Anyone | Policy::Optional);
+            let admits_anonymous = operation["security"]
+                .as_array()
+                .is_none_or(|any| any.is_empty() || any.contains(&json!({})));
+            assert_eq!(admits_anonymous, is_open, "{route:?}: {}", operation["security"]);
+        }
+        for (name, operation) in self.operations() {
+            for (status, response) in operation["responses"].as_object().into_iter().flatten() {
+                let description = response["description"].as_str().unwrap_or_default();
+                assert!(!description.is_empty(), "{name}: {status} has no description");
+            }
+        }
+    }
+
+    /// Requires that the document describes these routes and no others.
+    pub(super) fn check_paths(&self, routes: &Routes) {
+        let documented: BTreeSet<String> = self.operations().map(|(name, _)| name).collect();
+        let served: BTreeSet<String> = routes
+            .iter()
+            .map(|route| format!("{} {}", route.method.as_str().to_lowercase(), route.path))
+            .collect();
+        assert_eq!(documented, served, "left: documented, right: served");
+    }
+
+    /// Requires that the document describes this response: its status, headers, media type and body.
+    pub(super) fn check_response(&self, route: &ListedRoute, response: &TestResponse) {
+        let (method, status) = (route.method.as_str().to_lowercase(), response.status.to_string());
+        let context = format!("{}: {status} {}", response.request, response.body);
+        let described = &self.operation(route)["responses"][&status];
+        assert!(described.is_object(), "not documented: {context}");
+
+        for name in described["headers"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| name)
+        {
+            let is_optional = name == "idempotent-replayed";
+            let is_present = response.headers.contains_key(name);
+            assert!(is_present || is_optional, "no header {name}: {context}");
+        }
+
+        let content = described["content"].as_object();
+        let media_type = response
+            .header("content-type")
+            .split(';')
+            .next()
+            .unwrap_or_default();
+        if response.body.is_empty() {
+            assert!(content.is_none(), "a body is documented: {context}");
+            return;
+        }
+        let is_documented = content.is_some_and(|content| content.contains_key(media_type));
+        assert!(is_documented, "{media_type} is not documented: {context}");
+        if media_type.ends_with("json") {
+            let schema = pointer(&[
+                "paths",
+                route.path,
+                &method,
+                "responses",
+                &status,
+                "content",
+                media_type,
+                "schema",
+            ]);
+            self.validator
+                .borrow_mut()
+                .check(&format!("{DOCUMENT}#{schema}"), &response.json(), &context);
+        }
+    }
+
+    /// Each operation with its method and path.
+    fn operations(&self) -> impl Iterator<Item = (String, &Value)> {
+        let paths = self.json["paths"].as_object().into_iter().flatten();
+        paths.flat_map(|(path, item)| {
+            let operations = item.as_object().into_iter().flatten();
+            operations.map(move |(method, operation)| (format!("{method} {path}"), operation))
+        })
+    }
+}
+
+/// A JSON pointer as the fragment of a URL (RFC 6901 §6).
+fn pointer(names: &[&str]) -> String {
+    let escape = |name: &&str| {
+        let name = name.replace('~', "~0").replace('/', "~1");
+        format!(
+            "/{}",
+            name.replace('{', "%7B").replace('}', "%7D").replace('+', "%2B")
+        )
+    };
+    names.iter().map(escape).collect()
+}
+
+struct Validator {
+    compiler: Compiler,
+    schemas: Schemas,
+}
+
+impl Validator {
+    fn new(document: &Value) -> Self {
+        let openapi = include_str!("../../schemas/openapi-3.1.json");
+        let openapi = serde_json::from_str(openapi).expect("the schema is JSON");
+        let mut compiler = Compiler::new();
+        compiler.set_default_draft(Draft::V2020_12);
+        compiler.enable_format_assertions();
+        compiler
+            .add_resource(OPENAPI_SCHEMA, openapi)
+            .expect("the schema's URL is valid");
+        compiler
+            .add_resource(DOCUMENT, document.clone())
+            .expect("the document's URL is valid");
+        Self {
+            compiler,
+            schemas: Schemas::new(),
+        }
+    }
+
+    /// Requires that there is a valid schema at this URL.
+    fn compile(&mut self, url: &str) -> boon::SchemaIndex {
+        self.compiler
+            .compile(url, &mut self.schemas)
+            .unwrap_or_else(|error| panic!("{url} is not a valid schema: {error:#}"))
+    }
+
+    /// Requires that the value conforms to the schema at this URL.
+    fn check(&mut self, url: &str, value: &Value, context: &str) {
+        let index = self.compile(url);
+        if let Err(error) = self.schemas.validate(value, index) {
+            panic!("{context}\ndoes not conform to {url}: {error:#}");
+        }
+    }
+}

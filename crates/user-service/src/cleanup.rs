@@ -1,0 +1,126 @@
+//! The cleanup: a background task that deletes expired rows.
+
+use std::time::Duration;
+
+use auth::Clock;
+use chrono::TimeDelta;
+use db::{Db, Tx};
+
+use crate::store::{LoginFailures, LoginNetworks, RevocationRows, SigningKeyRows};
+
+const EVERY: Duration = Duration::from_secs(60);
+/// How long a network stays known after the last login from it.
+const NETWORK_LIFETIME: TimeDelta = TimeDelta::days(180);
+
+/// Deletes expired rows, now and every minute.
+pub(crate) async fn run_cleanup(db: Db, clock: Clock) {
+    loop {
+        if let Err(error) = delete_expired(&db, &clock).await {
+            tracing::warn!(%error, "expired rows can't be deleted");
+        }
+        tokio::time::sleep(EVERY).await;
+    }
+}
+
+async fn delete_expired(db: &Db, clock: &Clock) -> Result<(), sqlx::Error> {
+    let now = clock.now();
+    db.transaction(async |tx: &mut Tx| LoginFailures(tx).delete_expired(now.timestamp_micros()).await)
+        .await?;
+    db.transaction(async |tx: &mut Tx| LoginNetworks(tx).delete_unused(now - NETWORK_LIFETIME).await)
+        .await?;
+    db.transaction(async |tx: &mut Tx| RevocationRows(tx).delete_expired(now).await)
+        .await?;
+    db.transaction(async |tx: &mut Tx| SigningKeyRows(tx).delete_expired(now).await)
+        .await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use auth::Revocation;
+    use test_kit::TestDatabase;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::{Allowance, EmailAddress, Network};
+    use crate::store::{MIGRATIONS, NewUser, Users};
+
+    #[actix_web::test]
+    async fn cleanup_deletes_only_expired_rows() {
+        let database = TestDatabase::new().await;
+        let db = Db::open(&database.url(), &MIGRATIONS).await.unwrap();
+        let clock = Clock::fixed();
+        let (now, id) = (clock.now(), Uuid::from_u128(1));
+        let second = TimeDelta::seconds(1);
+        let email = EmailAddress::parse("ada@example.com").unwrap();
+        let ada = NewUser {
+            id,
+            email: &email,
+            name: "Ada",
+            password_hash: "",
+            roles: "user",
+            now,
+        };
+        let [recent, old] = ["192.0.2.1", "192.0.2.2"].map(|ip| Network::of(ip.parse().unwrap()));
+        let session = |id, after: TimeDelta| Revocation::Session {
+            id: Uuid::from_u128(id),
+            expires_at: (now + after).timestamp(),
+        };
+        let unexpired = session(2, second);
+        let (allowance, micros) = (Allowance::of(NonZeroU32::MIN), now.timestamp_micros());
+        let (expired, counting) = ([1; 32], [2; 32]);
+        let window = TimeDelta::minutes(15).num_microseconds().unwrap();
+
+        let mut tx = db.begin().await.unwrap();
+        assert!(Users(&mut tx).add(&ada).await.unwrap());
+        LoginNetworks(&mut tx)
+            .remember(id, &recent, now - NETWORK_LIFETIME)
+            .await
+            .unwrap();
+        LoginNetworks(&mut tx)
+            .remember(id, &old, now - NETWORK_LIFETIME - second)
+            .await
+            .unwrap();
+        for (account, at) in [(&expired, micros - window - 1), (&counting, micros - window + 1)] {
+            let counted = LoginFailures(&mut tx)
+                .count(account, &recent, allowance, at)
+                .await
+                .unwrap();
+            assert_eq!(counted, Some(at + window));
+        }
+        RevocationRows(&mut tx)
+            .add(&[session(1, TimeDelta::zero()), unexpired])
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        delete_expired(&db, &clock).await.unwrap();
+
+        let mut conn = db.read().await.unwrap();
+        assert!(
+            LoginNetworks(&mut conn)
+                .is_known(Some(id), &recent)
+                .await
+                .unwrap()
+        );
+        assert!(!LoginNetworks(&mut conn).is_known(Some(id), &old).await.unwrap());
+        assert_eq!(
+            LoginFailures(&mut conn)
+                .fades_at(&expired, &recent)
+                .await
+                .unwrap(),
+            0
+        );
+        assert_eq!(
+            LoginFailures(&mut conn)
+                .fades_at(&counting, &recent)
+                .await
+                .unwrap(),
+            micros + 1
+        );
+        assert_eq!(
+            RevocationRows(&mut conn).after(0).await.unwrap(),
+            [(2, unexpired)]
+        );
+    }
+}

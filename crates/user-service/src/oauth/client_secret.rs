@@ -1,0 +1,40 @@
+//! The configured client secrets, of which only hashes are kept.
+
+use std::collections::BTreeMap;
+
+use auth::SharedSecret;
+use secrecy::ExposeSecret as _;
+use service_kit::{Env, Register};
+
+use crate::domain::{NAME, SecretHash};
+
+/// The hashes of the configured client secrets (`<NAME>_SECRET`), by service name.
+#[derive(Clone, Debug, Default)]
+pub struct ClientSecrets(BTreeMap<String, SecretHash>);
+
+impl ClientSecrets {
+    /// Reads the secret of each registered service but this one, and reports problems to `env`. A service may have none.
+    pub(crate) fn read(env: &mut Env) -> Self {
+        let mut secrets = BTreeMap::new();
+        for service in Register::built_in().iter().filter(|service| service.name != NAME) {
+            let variable = format!("{}_SECRET", service.variable_prefix());
+            let Some(secret) = env.secret(&variable) else {
+                continue;
+            };
+            // The same rules as for `JWT_SECRET`.
+            if let Err(weakness) = SharedSecret::new(secret.expose_secret().into()) {
+                env.problem(&variable, weakness.to_string());
+            }
+            secrets.insert(service.name.clone(), SecretHash::of(secret.expose_secret()));
+        }
+        Self(secrets)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &SecretHash)> {
+        self.0.iter().map(|(name, hash)| (name.as_str(), hash))
+    }
+
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+}

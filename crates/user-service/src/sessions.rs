@@ -1,0 +1,56 @@
+//! Sessions: a login opens one, refreshes continue it, a logout ends it. Each step issues a token pair or revokes tokens.
+//!
+//! - `login` opens a session.
+//! - `refresh` rotates a refresh token and finds the session of a token; `rotation` does the rotations in batches.
+//! - `revocation` ends sessions and revokes tokens, always in a transaction that also stores the revocations.
+//!
+//! This room trusts its callers: it checks neither passwords nor roles.
+
+pub(crate) mod login;
+pub(crate) mod refresh;
+pub(crate) mod revocation;
+pub(crate) mod rotation;
+mod token_pair;
+
+use auth::Revocations;
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use self::rotation::RotationQueue;
+pub(crate) use self::token_pair::TokenPair;
+use crate::domain::{Account, Lifetimes, RefreshToken, Successors};
+use crate::error::UserError;
+use crate::tokens::TokenIssuer;
+
+/// Opens, refreshes and ends sessions. Clones share the queue of rotations and the revocation set.
+#[derive(Clone, Debug)]
+pub(crate) struct Sessions {
+    pub tokens: TokenIssuer,
+    pub lifetimes: Lifetimes,
+    pub successors: Successors,
+    pub rotations: RotationQueue,
+    /// The revocation set of this service's own verifier.
+    pub revocations: Revocations,
+}
+
+impl Sessions {
+    /// The token pair of a session whose newest refresh token is `token`.
+    fn token_pair(
+        &self,
+        user: Account,
+        session: Uuid,
+        token: &RefreshToken,
+        token_expires_at: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<TokenPair, UserError> {
+        Ok(TokenPair {
+            access_token: self.tokens.access_token(&user, session, now)?,
+            token_type: "Bearer",
+            expires_in: self.tokens.lifetime.num_seconds(),
+            refresh_token: token.encode(),
+            refresh_expires_in: (token_expires_at - now).num_seconds(),
+            scope: self.tokens.scope_of(&user),
+            user: user.into(),
+        })
+    }
+}

@@ -1,0 +1,50 @@
+//! Opening a session.
+
+use service_kit::id;
+
+use super::revocation::RevokingTx;
+use super::{Sessions, TokenPair};
+use crate::context::RequestContext;
+use crate::domain::{Account, LEEWAY, RefreshToken};
+use crate::error::UserError;
+use crate::store::{NewSession, SessionRows, Users};
+
+/// How many sessions a user may have at a time. The bound also limits the work of ending them all.
+const MAX_SESSIONS: i64 = 100;
+
+impl Sessions {
+    /// Opens a session for a user whose password was just checked. Fails with `InvalidCredentials` if the user was disabled or
+    /// changed the password since the check. If the user has too many sessions, the least recently used ones are ended.
+    pub(crate) async fn open(
+        &self,
+        tx: &mut RevokingTx<'_>,
+        checked: &Account,
+        context: &RequestContext,
+    ) -> Result<TokenPair, UserError> {
+        let now = context.time();
+        let user = Users(tx)
+            .lock_if_unchanged(checked.id, checked.password_hash.as_deref())
+            .await?
+            .ok_or(UserError::InvalidCredentials)?;
+
+        SessionRows(tx).delete_expired(user.id, now, now - LEEWAY).await?;
+        tx.end_all_but_newest(user.id, MAX_SESSIONS - 1, now).await?;
+
+        let token = RefreshToken::generate()?;
+        let expires_at = now + self.lifetimes.session;
+        let token_expires_at = expires_at.min(now + self.lifetimes.refresh);
+        let session = NewSession {
+            id: id::new(now),
+            user_id: user.id,
+            token: &token,
+            now,
+            token_expires_at,
+            expires_at,
+            access_expires_at: self.lifetimes.access_expires_at(now),
+            ip: &context.ip().unwrap_or_default(),
+            user_agent: context.user_agent.as_deref().unwrap_or_default(),
+        };
+        SessionRows(tx).open(&session).await?;
+        self.token_pair(user, session.id, &token, token_expires_at, now)
+    }
+}

@@ -1,0 +1,206 @@
+//! Ending sessions and revoking tokens.
+//!
+//! [`Sessions::transaction`] stores the revocations in the transaction that caused them, and applies them to this process after the
+//! commit. Other replicas learn of them by polling; so does this one, if it never learned whether its commit succeeded.
+
+use std::error::Error;
+use std::ops::{Deref, DerefMut};
+use std::time::Duration;
+
+use auth::{Revocation, Revocations};
+use chrono::{DateTime, Utc};
+use db::{Conn, Db, Tx};
+use uuid::Uuid;
+
+use super::Sessions;
+use crate::context::RequestContext;
+use crate::domain::{EndedSession, Entry, LEEWAY, Lifetimes};
+use crate::store::{AuditLog, RevocationRows, SessionRows, Users};
+
+/// How often to read the revocations of other replicas.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
+
+/// A transaction that collects revocations. Only [`Sessions::transaction`] creates one, so no revocation is left unstored.
+#[derive(Debug)]
+pub(crate) struct RevokingTx<'t> {
+    tx: &'t mut Tx,
+    lifetimes: Lifetimes,
+    revocations: Vec<Revocation>,
+}
+
+impl Deref for RevokingTx<'_> {
+    type Target = Conn;
+
+    fn deref(&self) -> &Conn {
+        self.tx
+    }
+}
+
+impl DerefMut for RevokingTx<'_> {
+    fn deref_mut(&mut self) -> &mut Conn {
+        self.tx
+    }
+}
+
+impl RevokingTx<'_> {
+    /// Ends a session. `None` if it has ended already or never existed.
+    pub(crate) async fn end(
+        &mut self,
+        session: Uuid,
+        now: DateTime<Utc>,
+    ) -> Result<Option<EndedSession>, sqlx::Error> {
+        let ended = SessionRows(self).end(session, now).await?;
+        self.revoke_sessions(ended.as_slice(), now);
+        Ok(ended)
+    }
+
+    /// Ends all sessions of a user except `kept`.
+    pub(crate) async fn end_others(
+        &mut self,
+        user: Uuid,
+        kept: Uuid,
+        now: DateTime<Utc>,
+    ) -> Result<(), sqlx::Error> {
+        let ended = SessionRows(self).end_all(user, Some(kept), now).await?;
+        self.revoke_sessions(&ended, now);
+        Ok(())
+    }
+
+    /// Keeps the user's `count` most recently used sessions and ends the others.
+    pub(crate) async fn end_all_but_newest(
+        &mut self,
+        user: Uuid,
+        count: i64,
+        now: DateTime<Utc>,
+    ) -> Result<(), sqlx::Error> {
+        let ended = SessionRows(self).end_all_but_newest(user, count, now).await?;
+        self.revoke_sessions(&ended, now);
+        Ok(())
+    }
+
+    /// Ends all sessions of a user and revokes all their tokens. Returns whether the user exists.
+    pub(crate) async fn end_all(&mut self, user: Uuid, now: DateTime<Utc>) -> Result<bool, sqlx::Error> {
+        let exists = self.revoke_access_tokens(user, now).await?;
+        if exists {
+            SessionRows(self).end_all(user, None, now).await?;
+        }
+        Ok(exists)
+    }
+
+    /// Revokes all access tokens of a user, whose sessions continue: the next refresh issues tokens with the current roles.
+    /// Returns whether the user exists.
+    pub(crate) async fn revoke_access_tokens(
+        &mut self,
+        user: Uuid,
+        now: DateTime<Utc>,
+    ) -> Result<bool, sqlx::Error> {
+        // Every transaction locks a user before their sessions, so that no two wait for each other.
+        let Some(epoch) = Users(self).raise_epoch(user, now).await? else {
+            return Ok(false);
+        };
+
+        // A concurrent refresh may issue a token of the old epoch. It expires no later than one that is issued now.
+        let concurrent = self.lifetimes.access_expires_at(now);
+        let last = SessionRows(self).last_access_expiry(user).await?;
+        let expires_at = last.map_or(concurrent, |last| last.max(concurrent)) + LEEWAY;
+        self.revocations.push(Revocation::User {
+            id: user,
+            epoch,
+            expires_at: expires_at.timestamp(),
+        });
+        Ok(true)
+    }
+
+    /// Revokes the access tokens of ended sessions, unless they have expired.
+    fn revoke_sessions(&mut self, ended: &[EndedSession], now: DateTime<Utc>) {
+        for session in ended {
+            let expires_at = session.access_expires_at + LEEWAY;
+            if expires_at > now {
+                self.revocations.push(Revocation::Session {
+                    id: session.id,
+                    expires_at: expires_at.timestamp(),
+                });
+            }
+        }
+    }
+}
+
+impl Sessions {
+    /// Runs a transaction, commits it, and applies its revocations to this process. [Like every transaction](Db::transaction),
+    /// `work` may run more than once.
+    pub(crate) async fn transaction<T, E>(
+        &self,
+        db: &Db,
+        work: impl AsyncFn(&mut RevokingTx<'_>) -> Result<T, E>,
+    ) -> Result<T, E>
+    where
+        E: From<sqlx::Error> + Error + 'static,
+    {
+        let run = async |tx: &mut Tx| {
+            let mut tx = RevokingTx {
+                tx,
+                lifetimes: self.lifetimes,
+                revocations: Vec::new(),
+            };
+            let value = work(&mut tx).await?;
+
+            // Last, since it locks the counter of revocations for all replicas until the commit.
+            RevocationRows(tx.tx).add(&tx.revocations).await?;
+            Ok::<_, E>((value, tx.revocations))
+        };
+        let (value, revocations) = db.transaction(run).await?;
+        apply(&self.revocations, revocations);
+        Ok(value)
+    }
+
+    /// Ends these sessions, and adds an audit entry with the user of each.
+    pub(crate) async fn end_and_record(
+        &self,
+        db: &Db,
+        sessions: &[Uuid],
+        context: &RequestContext,
+        entry: impl Fn(Uuid) -> Entry,
+    ) -> Result<(), sqlx::Error> {
+        let end = async |tx: &mut RevokingTx<'_>| {
+            let mut all_ended = Vec::new();
+            for session in sessions {
+                all_ended.extend(tx.end(*session, context.time()).await?);
+            }
+            for session in &all_ended {
+                AuditLog(tx).add(&entry(session.user_id), context).await?;
+            }
+            Ok::<_, sqlx::Error>(all_ended)
+        };
+        for session in self.transaction(db, end).await? {
+            tracing::info!(session.id = %session.id, user.id = %session.user_id, "a session was ended");
+        }
+        Ok(())
+    }
+}
+
+/// Applies the stored revocations after the sequence number `from`, and returns the last number.
+pub(crate) async fn catch_up(revocations: &Revocations, db: &Db, from: i64) -> Result<i64, sqlx::Error> {
+    let rows = RevocationRows(&mut db.read().await?).after(from).await?;
+    let last = rows.last().map_or(from, |(seq, _)| *seq);
+    apply(revocations, rows.into_iter().map(|(_, revocation)| revocation));
+    Ok(last)
+}
+
+/// The background task that applies the revocations of all replicas. It reads all stored ones first, so that it misses none when it
+/// is restarted after a failure.
+pub(crate) async fn poll_revocations(revocations: Revocations, db: Db) {
+    let mut last = 0;
+    loop {
+        match catch_up(&revocations, &db, last).await {
+            Ok(newest) => last = newest,
+            Err(error) => tracing::warn!(%error, "the revocations of other replicas can't be read"),
+        }
+        tokio::time::sleep(POLL_INTERVAL).await;
+    }
+}
+
+fn apply(set: &Revocations, revocations: impl IntoIterator<Item = Revocation>) {
+    for revocation in revocations {
+        set.apply(revocation);
+    }
+}
