@@ -17,7 +17,7 @@ use crate::principal::{Principal, Service, User};
 /// An extractor that says who may call. [`Routes`](crate::Routes) applies its policy before the request is processed any
 /// further.
 pub trait Access: FromRequest {
-    /// Who may call.
+    /// The rule that says who may call.
     const POLICY: Policy;
 }
 
@@ -25,7 +25,8 @@ pub trait Access: FromRequest {
 #[derive(Clone, Copy, Debug)]
 pub struct Anyone;
 
-/// Admits everyone, and holds the user if the request has a user's valid token.
+/// Admits everyone, and holds the user if the request has a user's valid token. The few requests that are refused all the same
+/// are listed at [`Policy::Optional`].
 #[derive(Clone, Debug)]
 pub struct CurrentUser(pub Option<User>);
 
@@ -56,7 +57,7 @@ pub struct IsService(pub Service);
 /// use auth::FromService;
 ///
 /// auth::services! {
-///     /// Reserves stock for orders.
+///     /// Takes customers' orders.
 ///     pub OrderService = "order-service";
 /// }
 ///

@@ -119,6 +119,7 @@ pub mod testing;
 mod token;
 mod token_cache;
 mod verifier;
+mod verifier_builder;
 
 pub use jsonwebtoken::Algorithm;
 
@@ -144,4 +145,5 @@ pub use self::principal::{Principal, Service, User};
 pub use self::problem::{FieldError, ProblemDetails, problem_json};
 pub use self::revocation::{Revocation, Revocations};
 pub use self::routes::{Guarded, ListedRoute, Routes};
-pub use self::verifier::{MAX_LEEWAY, MAX_TOKEN_BYTES, Verifier, VerifierBuilder};
+pub use self::verifier::{MAX_TOKEN_BYTES, Verifier};
+pub use self::verifier_builder::{MAX_LEEWAY, VerifierBuilder};

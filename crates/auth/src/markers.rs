@@ -75,7 +75,7 @@ macro_rules! scopes {
 ///
 /// ```
 /// auth::services! {
-///     /// Reserves stock for orders.
+///     /// Takes customers' orders.
 ///     pub OrderService = "order-service";
 /// }
 /// # use auth::ServiceName;

@@ -46,11 +46,11 @@ impl Revocation {
 /// [incomplete](Self::is_complete); a verifier then refuses all users' tokens.
 #[derive(Clone, Debug)]
 pub struct Revocations {
-    shared: Arc<Shared>,
+    shared: Arc<SharedSet>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct SharedSet {
     clock: Clock,
     capacity: usize,
     set: RwLock<Set>,
@@ -77,7 +77,7 @@ impl Revocations {
     #[must_use]
     pub fn new(clock: Clock, capacity: usize) -> Self {
         Self {
-            shared: Arc::new(Shared {
+            shared: Arc::new(SharedSet {
                 clock,
                 capacity,
                 set: RwLock::default(),

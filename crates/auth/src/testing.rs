@@ -32,7 +32,8 @@ use crate::clock::Clock;
 use crate::keys::{KeySet, Keys};
 use crate::principal::{Principal, User};
 use crate::revocation::{Revocation, Revocations};
-use crate::verifier::{DEFAULT_LEEWAY, MAX_LEEWAY, Verifier};
+use crate::verifier::Verifier;
+use crate::verifier_builder::{DEFAULT_LEEWAY, MAX_LEEWAY};
 
 /// The lifetime of a test token in seconds: 15 minutes, like that of a real one.
 const LIFETIME: i64 = 900;

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use chrono::TimeDelta;
-
 use crate::claims::Claims;
 use crate::clock::Clock;
 use crate::error::{AuthError, TokenFault};
@@ -16,122 +14,33 @@ use crate::token_cache::TokenCache;
 /// The length of the longest token that is accepted, in bytes.
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
-/// The largest [leeway](VerifierBuilder::leeway) that a verifier can have: 60 seconds.
-///
-/// A [`Revocation`](crate::Revocation) that is kept until this long after the token's `exp` therefore never ends while a
-/// verifier still accepts the token.
-pub const MAX_LEEWAY: TimeDelta = TimeDelta::seconds(60);
-
-/// The leeway of a verifier whose builder sets none.
-pub(crate) const DEFAULT_LEEWAY: TimeDelta = TimeDelta::seconds(30);
-
 /// Verifies access tokens and service tokens. Build one at startup; clones share keys, cache and revocations.
 ///
 /// A new token is checked in this order: length, header, key, signature, claims. A token that was verified before is found
 /// in a cache, which costs a comparison of its text. Expiry and revocation are checked on every call.
 #[derive(Clone, Debug)]
 pub struct Verifier {
-    shared: Arc<Shared>,
+    state: Arc<VerifierState>,
 }
 
+/// The settings and data that all clones of a verifier share.
 #[derive(Debug)]
-struct Shared {
-    issuer: String,
-    user_audience: String,
-    service_audience: String,
-    leeway: i64,
-    clock: Clock,
-    keys: Keys,
-    revocations: Revocations,
-    cache: TokenCache,
-}
-
-/// Builds a [`Verifier`].
-#[derive(Debug)]
-pub struct VerifierBuilder {
-    issuer: String,
-    user_audience: String,
-    service_audience: String,
-    leeway: TimeDelta,
-    clock: Clock,
-    keys: Keys,
-    revocations: Option<Revocations>,
-    cache_bytes: u64,
-}
-
-impl VerifierBuilder {
-    /// The audience of users' tokens. Defaults to `platform`.
-    #[must_use]
-    pub fn audience(mut self, audience: impl Into<String>) -> Self {
-        self.user_audience = audience.into();
-        self
-    }
-
-    /// How far the clocks of issuer and verifier may differ: a token is accepted until this long after its `exp`, and from
-    /// this long before its `nbf`. Defaults to 30 seconds. More than [`MAX_LEEWAY`] counts as [`MAX_LEEWAY`], less than zero as
-    /// zero, in whole seconds.
-    #[must_use]
-    pub fn leeway(mut self, leeway: TimeDelta) -> Self {
-        self.leeway = leeway.clamp(TimeDelta::zero(), MAX_LEEWAY);
-        self
-    }
-
-    /// The clock. Defaults to the system clock.
-    #[must_use]
-    pub fn clock(mut self, clock: Clock) -> Self {
-        self.clock = clock;
-        self
-    }
-
-    /// The revocation set. Defaults to a new, empty one.
-    #[must_use]
-    pub fn revocations(mut self, revocations: Revocations) -> Self {
-        self.revocations = Some(revocations);
-        self
-    }
-
-    /// The maximum size of the cache of verified tokens, in bytes. Defaults to 24 MiB, about 15,000 tokens.
-    #[must_use]
-    pub fn cache_bytes(mut self, bytes: u64) -> Self {
-        self.cache_bytes = bytes;
-        self
-    }
-
-    /// Builds the verifier.
-    #[must_use]
-    pub fn build(self) -> Verifier {
-        let revocations = self
-            .revocations
-            .unwrap_or_else(|| Revocations::new(self.clock.clone(), Revocations::DEFAULT_CAPACITY));
-        Verifier {
-            shared: Arc::new(Shared {
-                issuer: self.issuer,
-                user_audience: self.user_audience,
-                service_audience: self.service_audience,
-                leeway: self.leeway.num_seconds(),
-                clock: self.clock,
-                keys: self.keys,
-                revocations,
-                cache: TokenCache::new(self.cache_bytes),
-            }),
-        }
-    }
+pub(crate) struct VerifierState {
+    pub issuer: String,
+    pub user_audience: String,
+    pub service_audience: String,
+    /// In seconds.
+    pub leeway: i64,
+    pub clock: Clock,
+    pub keys: Keys,
+    pub revocations: Revocations,
+    pub cache: TokenCache,
 }
 
 impl Verifier {
-    /// Starts to build a verifier for the service of this name. It accepts tokens that `issuer` signed with one of `keys`;
-    /// service tokens must have `service` as their audience.
-    #[must_use]
-    pub fn builder(service: impl Into<String>, issuer: impl Into<String>, keys: Keys) -> VerifierBuilder {
-        VerifierBuilder {
-            issuer: issuer.into(),
-            user_audience: "platform".to_owned(),
-            service_audience: service.into(),
-            leeway: DEFAULT_LEEWAY,
-            clock: Clock::system(),
-            keys,
-            revocations: None,
-            cache_bytes: 24 * 1024 * 1024,
+    pub(crate) fn new(state: VerifierState) -> Self {
+        Self {
+            state: Arc::new(state),
         }
     }
 
@@ -143,7 +52,7 @@ impl Verifier {
     /// [`KeysUnavailable`](AuthError::KeysUnavailable) or [`RevocationUnknown`](AuthError::RevocationUnknown) if this verifier
     /// can't judge it.
     pub async fn verify(&self, token: &str) -> Result<Principal, AuthError> {
-        let generation = self.shared.keys.generation();
+        let generation = self.state.keys.generation();
         let outcome = self.verify_with_held_keys(token);
 
         let lacks_key = matches!(
@@ -154,8 +63,8 @@ impl Verifier {
             return outcome;
         }
 
-        self.shared.keys.refetch(Refetch::UnknownKey).await;
-        if self.shared.keys.generation() == generation {
+        self.state.keys.refetch(Refetch::UnknownKey).await;
+        if self.state.keys.generation() == generation {
             outcome
         } else {
             self.verify_with_held_keys(token)
@@ -167,17 +76,17 @@ impl Verifier {
     /// # Errors
     /// The same as for [`verify`](Self::verify).
     pub fn verify_with_held_keys(&self, token: &str) -> Result<Principal, AuthError> {
-        let shared = &*self.shared;
-        let now = shared.clock.unix();
-        let principal = match shared.cache.get(token, shared.keys.generation()) {
+        let state = &*self.state;
+        let now = state.clock.unix();
+        let principal = match state.cache.get(token, state.keys.generation()) {
             Some(principal) => {
-                shared.check_expiry(principal.expires_at(), now)?;
+                state.check_expiry(principal.expires_at(), now)?;
                 principal
             }
             None => self.verify_uncached(token, now)?,
         };
         if let Principal::User(user) = &principal {
-            shared.revocations.check(user, now)?;
+            state.revocations.check(user, now)?;
         }
         Ok(principal)
     }
@@ -189,34 +98,34 @@ impl Verifier {
     /// # Errors
     /// The same as for [`verify`](Self::verify), except for revocation.
     pub fn verify_claims(&self, token: &str) -> Result<Claims, AuthError> {
-        let shared = &*self.shared;
-        let now = shared.clock.unix();
+        let state = &*self.state;
+        let now = state.clock.unix();
         let (claims, _) = self.signed_claims(token)?;
 
-        shared.check_issuer_and_start(&claims, now)?;
+        state.check_issuer_and_start(&claims, now)?;
         claims.clone().into_principal().map_err(AuthError::InvalidToken)?;
-        shared.check_expiry(claims.exp, now)?;
+        state.check_expiry(claims.exp, now)?;
         Ok(claims)
     }
 
     /// Verifies everything but revocation, and caches the token if it is valid.
     fn verify_uncached(&self, token: &str, now: i64) -> Result<Principal, AuthError> {
-        let shared = &*self.shared;
+        let state = &*self.state;
         let (claims, generation) = self.signed_claims(token)?;
 
-        shared.check_issuer_and_start(&claims, now)?;
+        state.check_issuer_and_start(&claims, now)?;
         let audience = if claims.is_service() {
-            &shared.service_audience
+            &state.service_audience
         } else {
-            &shared.user_audience
+            &state.user_audience
         };
         if !claims.is_for(audience) {
             return Err(AuthError::InvalidToken(TokenFault::Audience));
         }
         let principal = claims.into_principal().map_err(AuthError::InvalidToken)?;
-        shared.check_expiry(principal.expires_at(), now)?;
+        state.check_expiry(principal.expires_at(), now)?;
 
-        shared.cache.insert(token, principal.clone(), generation);
+        state.cache.insert(token, principal.clone(), generation);
         Ok(principal)
     }
 
@@ -228,7 +137,7 @@ impl Verifier {
         let parts = Parts::parse(token).map_err(AuthError::InvalidToken)?;
         parts.header.check().map_err(AuthError::InvalidToken)?;
 
-        let (generation, keys) = self.shared.keys.current();
+        let (generation, keys) = self.state.keys.current();
         let Some(key) = keys.find(parts.header.kid.as_deref()) else {
             return Err(if self.has_keys() {
                 AuthError::InvalidToken(TokenFault::UnknownKey)
@@ -249,17 +158,17 @@ impl Verifier {
     /// Whether there are keys to verify with. A service without keys is not ready.
     #[must_use]
     pub fn has_keys(&self) -> bool {
-        self.shared.keys.is_loaded()
+        self.state.keys.is_loaded()
     }
 
     /// The revocation set that this verifier checks.
     #[must_use]
     pub fn revocations(&self) -> &Revocations {
-        &self.shared.revocations
+        &self.state.revocations
     }
 }
 
-impl Shared {
+impl VerifierState {
     fn check_expiry(&self, expires_at: i64, now: i64) -> Result<(), AuthError> {
         if now < expires_at.saturating_add(self.leeway) {
             Ok(())
@@ -283,24 +192,13 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::revocation::Revocation;
     use crate::testing::{Issuer, TestToken};
-
-    fn builder(issuer: &Issuer) -> VerifierBuilder {
-        Verifier::builder("a", issuer.issuer(), Keys::fixed(issuer.key_set()))
-            .clock(issuer.clock().clone())
-            .revocations(issuer.revocations().clone())
-    }
-
-    fn with_expiry_in(token: TestToken, seconds: i64) -> TestToken {
-        token.with(|_, claims| claims.exp = claims.iat + seconds)
-    }
 
     #[test]
     fn a_valid_token_is_cached_and_an_invalid_one_is_not() {
         let issuer = Issuer::new("a");
-        let verifier = builder(&issuer).build();
-        let cache = &verifier.shared.cache;
+        let verifier = issuer.verifier();
+        let cache = &verifier.state.cache;
 
         for bad in [
             issuer.as_user().signed_by_a_stranger(),
@@ -323,7 +221,7 @@ mod tests {
     #[test]
     fn a_forged_token_with_the_signature_of_a_cached_one_is_refused() {
         let issuer = Issuer::new("a");
-        let verifier = builder(&issuer).build();
+        let verifier = issuer.verifier();
         let token = issuer.as_user().token();
         assert!(verifier.verify_with_held_keys(&token).is_ok());
 
@@ -334,14 +232,14 @@ mod tests {
 
         let refused = Err(AuthError::InvalidToken(TokenFault::Signature));
         assert_eq!(verifier.verify_with_held_keys(&forged), refused);
-        assert_eq!(verifier.shared.cache.len(), 1);
+        assert_eq!(verifier.state.cache.len(), 1);
         assert!(verifier.verify_with_held_keys(&token).is_ok());
     }
 
     #[test]
     fn claims_are_returned_for_any_audience_and_nothing_is_cached() {
         let issuer = Issuer::new("a");
-        let verifier = builder(&issuer).build();
+        let verifier = issuer.verifier();
         let claims = |token: &TestToken| verifier.verify_claims(&token.token());
 
         for good in [
@@ -354,13 +252,13 @@ mod tests {
         ] {
             assert_eq!(claims(&good).as_ref(), Ok(good.claims()));
         }
-        assert_eq!(verifier.shared.cache.len(), 0);
+        assert_eq!(verifier.state.cache.len(), 0);
     }
 
     #[test]
     fn claims_of_an_invalid_token_are_not_returned() {
         let issuer = Issuer::new("a");
-        let verifier = builder(&issuer).build();
+        let verifier = issuer.verifier();
         let elsewhere = "http://elsewhere".to_owned();
 
         for (bad, fault) in [
@@ -396,66 +294,13 @@ mod tests {
         assert_eq!(verifier.verify_claims(&long), too_long);
 
         // The leeway is the same as for callers.
-        let claims = |token: TestToken| verifier.verify_claims(&token.token());
-        assert!(claims(with_expiry_in(issuer.as_user(), -29)).is_ok());
-        assert_eq!(
-            claims(with_expiry_in(issuer.as_user(), -30)),
-            Err(AuthError::Expired)
-        );
-    }
-
-    #[test]
-    fn a_leeway_outside_its_bounds_is_clamped() {
-        let issuer = Issuer::new("a");
-        for (leeway, seconds) in [
-            (TimeDelta::MAX, 60),
-            (TimeDelta::seconds(61), 60),
-            (MAX_LEEWAY, 60),
-            (TimeDelta::seconds(5), 5),
-            (TimeDelta::zero(), 0),
-            (TimeDelta::seconds(-5), 0),
-            (TimeDelta::MIN, 0),
-        ] {
-            let verifier = builder(&issuer).leeway(leeway).build();
-            let verify = |token: TestToken| verifier.verify_with_held_keys(&token.token());
-
-            assert!(
-                verify(with_expiry_in(issuer.as_user(), 1 - seconds)).is_ok(),
-                "{leeway}"
-            );
-            assert_eq!(
-                verify(with_expiry_in(issuer.as_user(), -seconds)),
-                Err(AuthError::Expired),
-                "{leeway}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_revoked_token_is_refused_until_it_expires_at_any_leeway() {
-        for leeway in [DEFAULT_LEEWAY, MAX_LEEWAY, TimeDelta::hours(1)] {
-            let issuer = Issuer::new("a");
-            let verifier = builder(&issuer).leeway(leeway).build();
-            let ada = issuer.as_user();
-            let token = ada.token();
-            issuer.revocations().apply(Revocation::Session {
-                id: ada.claims().sid.unwrap(),
-                expires_at: ada.claims().exp + MAX_LEEWAY.num_seconds(),
-            });
-
-            let last_second = ada.claims().exp + leeway.min(MAX_LEEWAY).num_seconds() - 1;
-            issuer
-                .clock()
-                .advance(TimeDelta::seconds(last_second - issuer.clock().unix()));
-            // As on a replica that drops expired revocations.
-            issuer.revocations().replace_all([Revocation::Session {
-                id: ada.claims().sid.unwrap(),
-                expires_at: ada.claims().exp + MAX_LEEWAY.num_seconds(),
-            }]);
-            assert_eq!(verifier.verify_with_held_keys(&token), Err(AuthError::Revoked));
-
-            issuer.clock().advance(TimeDelta::seconds(1));
-            assert_eq!(verifier.verify_with_held_keys(&token), Err(AuthError::Expired));
-        }
+        let claims_expiring_in = |seconds: i64| {
+            let token = issuer
+                .as_user()
+                .with(|_, claims| claims.exp = claims.iat + seconds);
+            verifier.verify_claims(&token.token())
+        };
+        assert!(claims_expiring_in(-29).is_ok());
+        assert_eq!(claims_expiring_in(-30), Err(AuthError::Expired));
     }
 }

@@ -7,7 +7,7 @@ use crate::Failure;
 
 /// The core for the measured program and the core for its load. They are the same if this program may use only one.
 #[cfg(target_os = "linux")]
-pub(crate) fn two() -> Result<[usize; 2], Failure> {
+pub(crate) fn pair() -> Result<[usize; 2], Failure> {
     let allowed = rustix::thread::sched_getaffinity(None)?;
     let mut cores = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core));
     let first = cores.next().ok_or("no core to run on")?;
@@ -15,20 +15,20 @@ pub(crate) fn two() -> Result<[usize; 2], Failure> {
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn two() -> Result<[usize; 2], Failure> {
+pub(crate) fn pair() -> Result<[usize; 2], Failure> {
     Ok([0, 1])
 }
 
 /// Pins this thread and the processes that it starts to one core, until this is dropped.
 #[derive(Debug)]
 #[must_use]
-pub(crate) struct OnCore {
+pub(crate) struct PinnedToCore {
     #[cfg(target_os = "linux")]
     before: CpuSet,
 }
 
 #[cfg(target_os = "linux")]
-impl OnCore {
+impl PinnedToCore {
     pub(crate) fn new(core: usize) -> Result<Self, Failure> {
         let before = rustix::thread::sched_getaffinity(None)?;
         let mut only = CpuSet::new();
@@ -39,7 +39,7 @@ impl OnCore {
 }
 
 #[cfg(target_os = "linux")]
-impl Drop for OnCore {
+impl Drop for PinnedToCore {
     fn drop(&mut self) {
         // Restoring the previous set can't fail.
         let _ = rustix::thread::sched_setaffinity(None, &self.before);
@@ -47,7 +47,7 @@ impl Drop for OnCore {
 }
 
 #[cfg(not(target_os = "linux"))]
-impl OnCore {
+impl PinnedToCore {
     pub(crate) fn new(_: usize) -> Result<Self, Failure> {
         Ok(Self {})
     }

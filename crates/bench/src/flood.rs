@@ -74,8 +74,8 @@ struct Probe {
 impl Probe {
     async fn p99_ms(&self, duration: Duration) -> Result<f64, Failure> {
         let mut tally = Tally::with_pauses(PAUSE);
-        let ask = async |wire: &Mutex<Wire>| Ok(wire.lock().await.ask(&self.request).await?.status);
-        tally.add(&self.wires, duration, ask).await?;
+        let send = async |wire: &Mutex<Wire>| Ok(wire.lock().await.send(&self.request).await?.status);
+        tally.add(&self.wires, duration, send).await?;
         tally.expect_only(200)?;
         Ok(tally.p99().as_secs_f64() * 1_000.0)
     }
@@ -125,7 +125,7 @@ impl Flood {
         let mut wire = Wire::open(platform.port("user-service")?).await?;
         let guess = guess_at("unknown@example.com");
         let compared = async {
-            while wire.ask(&guess).await?.status == 503 {}
+            while wire.send(&guess).await?.status == 503 {}
             Ok(())
         };
         tokio::time::timeout(Duration::from_secs(30), compared).await?
@@ -138,7 +138,7 @@ async fn keep_guessing(number: u32, port: u16, refused: &mpsc::Sender<()>) -> Re
     let mut wire = Wire::open(port).await?;
     let guess = guess_at(&format!("unknown-{number}@example.com"));
     loop {
-        match wire.ask(&guess).await?.status {
+        match wire.send(&guess).await?.status {
             401 => {}
             503 => {
                 // The channel has room for one message, which suffices.

@@ -44,26 +44,26 @@ impl Tally {
         &mut self,
         clients: &[T],
         duration: Duration,
-        ask: impl AsyncFn(&T) -> Result<u16, Failure>,
+        send: impl AsyncFn(&T) -> Result<u16, Failure>,
     ) -> Result<(), Failure> {
         let (started, pause) = (Instant::now(), self.pause);
         let send_requests = async |client| {
-            let mut answered = Vec::new();
+            let mut responses = Vec::new();
             loop {
-                let asked = Instant::now();
-                let status = ask(client).await?;
-                answered.push((asked.elapsed(), status));
+                let sent_at = Instant::now();
+                let status = send(client).await?;
+                responses.push((sent_at.elapsed(), status));
                 if started.elapsed() >= duration {
-                    return Ok::<_, Failure>(answered);
+                    return Ok::<_, Failure>(responses);
                 }
                 if !pause.is_zero() {
                     tokio::time::sleep(pause).await;
                 }
             }
         };
-        let answered = try_join_all(clients.iter().map(send_requests)).await?;
+        let responses = try_join_all(clients.iter().map(send_requests)).await?;
         self.elapsed += started.elapsed();
-        for (latency, status) in answered.into_iter().flatten() {
+        for (latency, status) in responses.into_iter().flatten() {
             self.latencies.push(latency);
             *self.answers.entry(status).or_default() += 1;
         }
@@ -81,7 +81,7 @@ impl Tally {
 
     /// Fails if there was any other status, because a refusal has a different cost.
     pub(crate) fn expect_only(&self, status: u16) -> Result<(), Failure> {
-        if self.answers.keys().all(|answered| *answered == status) {
+        if self.answers.keys().all(|received| *received == status) {
             return Ok(());
         }
         Err(format!("not all responses have status {status}: {:?}", self.answers).into())

@@ -55,7 +55,7 @@ pub(crate) async fn measure(options: &Options) -> Result<Vec<Finding>, Failure> 
         }
         let mut tally = Tally::default();
         let log_in =
-            async |(request, wire): &(String, Mutex<Wire>)| Ok(wire.lock().await.ask(request).await?.status);
+            async |(request, wire): &(String, Mutex<Wire>)| Ok(wire.lock().await.send(request).await?.status);
         tally.add(&users, options.each(), log_in).await?;
         tally.expect_only(200)?;
         logins.push(tally.per_second());

@@ -54,7 +54,7 @@ async fn under_load(platform: &Platform, stack: u32, duration: Duration) -> Resu
         ));
     }
     let log_in =
-        async |(request, wire): &(String, Mutex<Wire>)| Ok(wire.lock().await.ask(request).await?.status);
+        async |(request, wire): &(String, Mutex<Wire>)| Ok(wire.lock().await.send(request).await?.status);
     let (mut logins, mut orders) = (Tally::default(), Tally::default());
     let load = async {
         tokio::try_join!(

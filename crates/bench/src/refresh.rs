@@ -79,7 +79,7 @@ impl Session {
 
     async fn refresh(&self) -> Result<u16, Failure> {
         let (wire, pair) = &mut *self.0.lock().await;
-        let answer = wire.ask(&pair.refresh()).await?;
+        let answer = wire.send(&pair.refresh()).await?;
         if answer.status == 200 {
             *pair = Pair::read(answer.body)?;
         }

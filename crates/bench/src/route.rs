@@ -11,7 +11,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::Mutex;
 
-use crate::cores::OnCore;
+use crate::cores::PinnedToCore;
 use crate::load::Tally;
 use crate::options::Options;
 use crate::report::Finding;
@@ -34,12 +34,12 @@ pub(crate) struct Route {
 
 pub(crate) async fn measure(options: &Options) -> Result<Vec<Finding>, Failure> {
     let directory = tempfile::tempdir()?;
-    let [server_core, load_core] = cores::two()?;
+    let [server_core, load_core] = cores::pair()?;
     let mut services = Vec::new();
     for algorithm in [EdDsa, Hs256] {
         services.push(Service::start(algorithm, directory.path(), server_core).await?);
     }
-    let _here = OnCore::new(load_core)?;
+    let _here = PinnedToCore::new(load_core)?;
     let mut findings = Vec::new();
     for service in &services {
         let algorithm = service.algorithm.name();
@@ -90,7 +90,7 @@ pub(crate) async fn measure(options: &Options) -> Result<Vec<Finding>, Failure> 
 pub(crate) async fn serve(directory: &Path) -> Result<(), Failure> {
     fs::create_dir_all(directory)?;
     let directory = fs::canonicalize(directory)?;
-    let [core, _] = cores::two()?;
+    let [core, _] = cores::pair()?;
     let mut services = Vec::new();
     for algorithm in [EdDsa, Hs256] {
         let service = Service::start(algorithm, &directory, core).await?;
@@ -163,7 +163,7 @@ impl Service {
         }
         if let Some(wire) = wires.first() {
             for request in &requests {
-                wire.lock().await.ask(request).await?;
+                wire.lock().await.send(request).await?;
             }
         }
         Ok(Load {
@@ -194,7 +194,7 @@ impl Load {
         let (mut tally, before) = (Tally::default(), cpu::used_by(pid)?);
         tally
             .add(&self.wires, duration, async |wire| {
-                Ok(wire.lock().await.ask(self.next()).await?.status)
+                Ok(wire.lock().await.send(self.next()).await?.status)
             })
             .await?;
         let used = cpu::used_by(pid)?.saturating_sub(before).as_secs_f64();

@@ -13,7 +13,7 @@ use service_kit::{Env, Server, Shutdown, Telemetry};
 use utoipa::openapi::OpenApi;
 
 use crate::Failure;
-use crate::cores::OnCore;
+use crate::cores::PinnedToCore;
 
 // Paths of equal length, so that requests have equal length.
 pub(crate) const OPEN: &str = "/open";
@@ -50,7 +50,7 @@ impl Algorithm {
 /// Writes the tokens, prints the port, and serves until standard input closes.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     // Pin before any thread starts, so that there is one worker and all threads stay on the core.
-    let _here = OnCore::new(options.core)?;
+    let _here = PinnedToCore::new(options.core)?;
     let signer = match options.algorithm {
         Algorithm::EdDsa => Signer::eddsa()?,
         Algorithm::Hs256 => Signer::hs256()?,

@@ -31,15 +31,15 @@ pub(crate) async fn measure(options: &Options) -> Result<Vec<Finding>, Failure> 
     for _ in 0..CONNECTIONS {
         wires.push(Mutex::new(Wire::open(platform.port("user-service")?).await?));
     }
-    let ask = async |wire: &Mutex<Wire>| Ok(wire.lock().await.ask(&request).await?.status);
+    let send = async |wire: &Mutex<Wire>| Ok(wire.lock().await.send(&request).await?.status);
     let stack = platform.pid().ok_or("the platform has stopped")?;
     let used = || cpu::used_by_service(stack, "user-service");
 
-    Tally::default().add(&wires, Duration::from_secs(1), ask).await?;
+    Tally::default().add(&wires, Duration::from_secs(1), send).await?;
     let (mut per_second, mut per_cpu_second) = (Vec::new(), Vec::new());
     for _ in 0..options.rounds {
         let (mut tally, before) = (Tally::default(), used()?);
-        tally.add(&wires, options.each(), ask).await?;
+        tally.add(&wires, options.each(), send).await?;
         tally.expect_only(200)?;
         per_cpu_second.push(f64::from(tally.count()) / used()?.saturating_sub(before).as_secs_f64());
         per_second.push(tally.per_second());

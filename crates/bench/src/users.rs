@@ -29,7 +29,7 @@ impl User {
         for number in 0..count {
             let email = format!("user-{number}@example.com");
             let body = json!({"email": email, "password": PASSWORD, "name": "Ada"});
-            expect(201, &wire.ask(&post_json("/auth/register", &body)).await?)?;
+            expect(201, &wire.send(&post_json("/auth/register", &body)).await?)?;
             users.push(Self { email });
         }
         Ok(users)
@@ -42,7 +42,7 @@ impl User {
 
     /// Logs the user in.
     pub(crate) async fn log_in(&self, wire: &mut Wire) -> Result<Pair, Failure> {
-        let answer = wire.ask(&self.login()).await?;
+        let answer = wire.send(&self.login()).await?;
         expect(200, &answer)?;
         Pair::read(answer.body)
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bench::verification;
 use clap::Args;
 
-use crate::cores::OnCore;
+use crate::cores::PinnedToCore;
 use crate::options::Options;
 use crate::report::Finding;
 use crate::{Failure, cores, say};
@@ -24,8 +24,8 @@ pub(crate) struct Verify {
 }
 
 pub(crate) fn measure(options: &Options) -> Result<Vec<Finding>, Failure> {
-    let [core, _] = cores::two()?;
-    let _here = OnCore::new(core)?;
+    let [core, _] = cores::pair()?;
+    let _here = PinnedToCore::new(core)?;
     say("verify: 10,000 tokens of each algorithm");
     let algorithms = verification::all()?;
     let mut findings = Vec::new();

@@ -35,7 +35,7 @@ impl Wire {
     }
 
     /// Sends a request, and reads the response.
-    pub(crate) async fn ask(&mut self, request: &str) -> Result<Response<'_>, Failure> {
+    pub(crate) async fn send(&mut self, request: &str) -> Result<Response<'_>, Failure> {
         let head = tokio::time::timeout(RESPONSE_TIMEOUT, self.exchange(request)).await??;
         let body = self
             .received

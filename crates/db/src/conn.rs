@@ -1,4 +1,4 @@
-//! A connection, in or out of a transaction, of either engine; and the macro that writes one body for both.
+//! Connections and transactions of either engine, and the macro that runs one statement on both.
 
 use std::future::Future;
 use std::ops::{Deref, DerefMut};
@@ -7,11 +7,12 @@ use std::time::Duration;
 use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, Postgres, Sqlite, SqliteConnection, Transaction};
 
-/// How long a statement may take as seen from here, whatever the server makes of its own limits.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+/// The longest time that a statement may take. It is measured in this process, because a server that hangs does not enforce
+/// its own limits.
+pub(crate) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A connection that statements run on. The tables of a service are structs around `&mut Conn`, so that the same code serves
-/// inside a transaction and outside of one.
+/// A connection that runs statements. The tables of a service are structs around `&mut Conn`, so the same code runs inside and
+/// outside a transaction.
 #[derive(Debug)]
 pub struct Conn(pub(crate) Inner);
 
@@ -23,7 +24,7 @@ pub(crate) enum Inner {
     PostgresTx(Transaction<'static, Postgres>),
 }
 
-/// Which engine a connection is of. [`on!`](crate::on) matches on it.
+/// The connection of one engine. [`on!`](crate::on) matches on it.
 #[derive(Debug)]
 pub enum Engine<'c> {
     /// SQLite.
@@ -33,7 +34,7 @@ pub enum Engine<'c> {
 }
 
 impl Conn {
-    /// The engine's own connection.
+    /// The underlying connection of the engine.
     pub fn engine(&mut self) -> Engine<'_> {
         match &mut self.0 {
             Inner::Sqlite(conn) => Engine::Sqlite(conn),
@@ -44,18 +45,18 @@ impl Conn {
     }
 }
 
-/// A transaction. Dropped without [`commit`](Self::commit), it is rolled back.
+/// A transaction. It is rolled back if it is dropped without [`commit`](Self::commit).
 #[derive(Debug)]
 pub struct Tx(pub(crate) Conn);
 
 impl Tx {
-    /// Makes what was written last. On SQLite it is on the disk when this returns.
+    /// Commits the transaction. On SQLite the data is on the disk when this returns.
     pub async fn commit(self) -> Result<(), sqlx::Error> {
         bounded(async {
             match self.0.0 {
                 Inner::SqliteTx(tx) => tx.commit().await,
                 Inner::PostgresTx(tx) => tx.commit().await,
-                // `Db::begin` makes no others.
+                // `Db::begin` creates only the two kinds above.
                 Inner::Sqlite(_) | Inner::Postgres(_) => Ok(()),
             }
         })
@@ -77,16 +78,18 @@ impl DerefMut for Tx {
     }
 }
 
-/// Gives up on a statement after 5 seconds, with the error of a pool that has nothing to give, so that a database that hangs
-/// answers as one that is away.
+/// Cancels a statement after 5 seconds.
+///
+/// # Errors
+/// `PoolTimedOut` after the timeout, so a database that hangs counts as [unavailable](crate::is_unavailable).
 pub async fn bounded<T>(statement: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
-    tokio::time::timeout(PATIENCE, statement)
+    tokio::time::timeout(STATEMENT_TIMEOUT, statement)
         .await
         .unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }
 
-/// Expands one body for both engines: `on!(self.0, conn => sqlx::query(SQL).execute(conn).await)`. The body's value is a
-/// `Result<_, sqlx::Error>`, `?` in it included.
+/// Runs one statement on the connection's engine: `on!(self.0, conn => sqlx::query(SQL).execute(conn).await)`. The body is
+/// expanded for both engines. Its value is a `Result<_, sqlx::Error>`, and it may use `?`.
 #[macro_export]
 macro_rules! on {
     ($target:expr, $conn:ident => $body:expr) => {

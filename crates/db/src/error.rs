@@ -1,11 +1,11 @@
-//! What an error means for the caller, on either engine. A duplicate is told by
-//! [`is_unique_violation`](sqlx::error::DatabaseError::is_unique_violation), which sqlx has for both.
+//! The meaning of database errors, on either engine. Duplicates are not here: sqlx recognises them on both, with
+//! [`is_unique_violation`](sqlx::error::DatabaseError::is_unique_violation).
 
 use std::error::Error;
 
 use sqlx::error::DatabaseError;
 
-/// Whether the database could not be asked, or was too slow: the same request may well succeed later.
+/// Whether the database is unreachable, overloaded or too slow. The same request can succeed later.
 #[must_use]
 pub fn is_unavailable(error: &sqlx::Error) -> bool {
     match error {
@@ -23,20 +23,20 @@ fn is_unavailable_code(error: &dyn DatabaseError) -> bool {
     const POSTGRES_CLASSES: [&str; 3] = [
         "08", // connection exception
         "53", // insufficient resources
-        "57", // operator intervention: shutting down, starting up, cancelled by the statement's time limit
+        "57", // operator intervention: shutdown, startup, statement timeout
     ];
     const POSTGRES: [&str; 5] = [
-        "55P03", // a lock that could not be had in time
-        "25P03", // idle in a transaction for too long
-        "25006", // no writes here: a server that has become a standby
+        "55P03", // lock timeout
+        "25P03", // idle in a transaction for too long: session closed
+        "25006", // read-only: the server has become a standby
         "40001", // serialisation failure
         "40P01", // deadlock
     ];
-    // SQLite's extended codes keep the primary one in their low byte.
+    // The low byte of SQLite's extended code is the primary code.
     const SQLITE: [i32; 5] = [
         5,  // busy
         6,  // locked
-        9,  // interrupted: it ran for too long
+        9,  // interrupted by the statement timeout
         10, // input/output error
         13, // disk full
     ];
@@ -53,15 +53,15 @@ fn is_unavailable_code(error: &dyn DatabaseError) -> bool {
         .is_ok_and(|code| SQLITE.contains(&(code & 0xff)))
 }
 
-/// Whether the same transaction, tried again at once, may well succeed: a serialisation failure, or the victim of a deadlock.
-/// The error may lie anywhere in the chain of sources.
+/// Whether an immediate retry of the same transaction can succeed: after a serialisation failure, or as the victim of a
+/// deadlock. The database's error may be anywhere in the chain of sources.
 #[must_use]
 pub fn is_transient(error: &(dyn Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
         let database = match error.downcast_ref() {
             Some(sqlx::Error::Database(error)) => Some(error),
-            // A transparent error hands its source's source on, and hides the source itself.
+            // A transparent error skips the error that it wraps, so the chain may continue with the one inside sqlx's.
             _ => error.downcast_ref::<Box<dyn DatabaseError>>(),
         };
         if let Some(error) = database {

@@ -1,10 +1,11 @@
-//! One pool over SQLite or PostgreSQL. Each statement is written once, in SQL that both understand, and stays typed; what
-//! differs (pools, locks, how a transaction begins, which errors mean what) is kept here. This crate knows no table.
+//! A database of a service, on SQLite or PostgreSQL. Each statement is written once, in SQL that both engines understand, and
+//! stays typed. This crate owns the differences: pools, locks, the start of a transaction, the meaning of errors. It knows no
+//! table.
 //!
 //! ```
 //! use db::{Conn, on};
 //!
-//! /// The notes' table.
+//! /// The table of notes.
 //! struct Notes<'c>(&'c mut Conn);
 //!
 //! impl Notes<'_> {

@@ -1,4 +1,4 @@
-//! Bringing the schema up to date at start, under a lock, so that replicas may start together.
+//! Schema migrations at startup. They run under a lock, so replicas can start at the same time.
 
 use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -10,7 +10,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 
 use crate::conn::bounded;
 
-/// A service's numbered DDL, in each engine's own types. Both lists must have the same numbers.
+/// The numbered migrations of a service, in the column types of each engine. Both lists must have the same numbers.
 #[derive(Debug)]
 pub struct Migrations {
     /// For SQLite.
@@ -21,7 +21,7 @@ pub struct Migrations {
 
 impl Migrations {
     pub(crate) async fn run_postgres(&self, options: &PgConnectOptions) -> Result<(), MigrateError> {
-        // A connection of its own: a migration may take longer than a request's statement may.
+        // Outside the pool, whose connections have the timeouts of requests: a migration may take longer.
         let mut conn = bounded(PgConnection::connect_with(options)).await?;
         let outcome = self.postgres.run(&mut conn).await;
         conn.close().await?;
@@ -29,8 +29,10 @@ impl Migrations {
     }
 }
 
-/// Lets one program at a time open a SQLite file, until what this returns is dropped. SQLite has no lock that outlives a
-/// transaction, and each migration is one; nor does it wait for its turn to switch a fresh file to its log.
+/// Locks a SQLite database for startup: one process at a time opens it, until the returned file is dropped.
+///
+/// SQLite's own locks don't suffice. They end with a transaction, and each migration is one; and switching a new file to
+/// write-ahead logging fails at once while another process holds it.
 pub(crate) async fn lock(file: &Path) -> Result<File, sqlx::Error> {
     let path = file.with_extension("migrating");
     let locked = tokio::task::spawn_blocking(move || {

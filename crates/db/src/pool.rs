@@ -1,4 +1,4 @@
-//! The pools, and how each engine wants to be used.
+//! The connection pools, configured for each engine.
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -13,13 +13,14 @@ use sqlx::sqlite::{
 };
 use sqlx::{Connection as _, Sqlite, SqliteConnection};
 
-use crate::conn::{Conn, Inner, PATIENCE, Tx, bounded};
+use crate::conn::{Conn, Inner, STATEMENT_TIMEOUT, Tx, bounded};
 use crate::error::is_transient;
 use crate::migrate::{self, Migrations};
 use crate::url::DatabaseUrl;
 
 const SQLITE_READERS: u32 = 4;
 const POSTGRES_CONNECTIONS: u32 = 10;
+/// How often [`Db::retry`] calls its work at most.
 const ATTEMPTS: u32 = 4;
 
 /// A service's database. Clones share the pools.
@@ -28,7 +29,7 @@ pub struct Db(Pools);
 
 #[derive(Clone, Debug)]
 enum Pools {
-    /// SQLite lets one connection write at a time, so there is one; readers see the last commit and never wait for it.
+    /// SQLite lets one connection write at a time, so the writer pool has one. Readers see the last commit and don't wait.
     Sqlite {
         writer: SqlitePool,
         readers: SqlitePool,
@@ -37,8 +38,8 @@ enum Pools {
 }
 
 impl Db {
-    /// Opens the database and brings its schema up to date. A SQLite file is made where there is none, in a directory that
-    /// only its owner may enter.
+    /// Opens the database and runs the migrations that are new. A missing SQLite file is created, together with its
+    /// directory, readable only by their owner.
     pub async fn open(url: &DatabaseUrl, migrations: &Migrations) -> Result<Self, MigrateError> {
         match url {
             DatabaseUrl::Sqlite(file) => Self::open_sqlite(file, migrations).await,
@@ -47,29 +48,33 @@ impl Db {
     }
 
     async fn open_sqlite(file: &Path, migrations: &Migrations) -> Result<Self, MigrateError> {
-        make_private_file(file).map_err(sqlx::Error::Io)?;
-        let _turn = migrate::lock(file).await?;
+        create_private_file(file).map_err(sqlx::Error::Io)?;
+        let _lock = migrate::lock(file).await?;
+
         let options = SqliteConnectOptions::new()
             .filename(file)
             .journal_mode(SqliteJournalMode::Wal)
-            // Power loss must not undo an answer.
+            // A commit must survive a power loss once the client has its response.
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
-            .busy_timeout(PATIENCE);
+            .busy_timeout(STATEMENT_TIMEOUT);
         let pool = SqlitePoolOptions::new()
-            .acquire_timeout(PATIENCE)
+            .acquire_timeout(STATEMENT_TIMEOUT)
             .idle_timeout(None)
             .max_lifetime(None)
-            // A file does not hang up.
+            // SQLite connections don't drop, so there is nothing to ping.
             .test_before_acquire(false);
-        // Where the disk is full or a statement takes too long, SQLite rolls back by itself, and sqlx does not learn of it: it
-        // would refuse to begin on that connection for ever.
+
+        // On a full disk or an interrupted statement SQLite itself rolls back. sqlx does not notice, and would never again
+        // begin a transaction on that connection, so such a connection is replaced.
         let writer = pool
             .clone()
             .max_connections(1)
-            .before_acquire(|conn, _| Box::pin(async move { Ok(!conn.is_in_transaction()) }));
-        let writer = writer.connect_with(options.clone()).await?;
+            .before_acquire(|conn, _| Box::pin(async move { Ok(!conn.is_in_transaction()) }))
+            .connect_with(options.clone())
+            .await?;
         migrations.sqlite.run(&writer).await?;
+
         let readers = pool
             .max_connections(SQLITE_READERS)
             .connect_with(options.read_only(true))
@@ -82,6 +87,8 @@ impl Db {
         migrations: &Migrations,
     ) -> Result<Self, MigrateError> {
         migrations.run_postgres(options).await?;
+
+        // Below or at `STATEMENT_TIMEOUT`, so that the server's own error says which limit was reached.
         let options = options.clone().options([
             ("statement_timeout", "5s"),
             ("lock_timeout", "4s"),
@@ -89,13 +96,13 @@ impl Db {
         ]);
         let pool = PgPoolOptions::new()
             .max_connections(POSTGRES_CONNECTIONS)
-            .acquire_timeout(PATIENCE)
+            .acquire_timeout(STATEMENT_TIMEOUT)
             .connect_with(options)
             .await?;
         Ok(Self(Pools::Postgres(pool)))
     }
 
-    /// A connection for reading, each statement by itself.
+    /// A connection for reads outside a transaction.
     pub async fn read(&self) -> Result<Conn, sqlx::Error> {
         Ok(Conn(match &self.0 {
             Pools::Sqlite { readers, .. } => Inner::Sqlite(acquire(readers).await?),
@@ -103,7 +110,7 @@ impl Db {
         }))
     }
 
-    /// A connection for writing, each statement by itself: what one statement decides needs no transaction around it.
+    /// A connection for writes outside a transaction: for a change that is a single statement.
     pub async fn write(&self) -> Result<Conn, sqlx::Error> {
         Ok(Conn(match &self.0 {
             Pools::Sqlite { writer, .. } => Inner::Sqlite(acquire(writer).await?),
@@ -111,14 +118,16 @@ impl Db {
         }))
     }
 
-    /// Begins a transaction that may write. On SQLite it holds the one lock for writing from the start, so that what it read
-    /// is still so when it writes; on PostgreSQL it is `read committed`, and guards stand in the statements.
+    /// Begins a transaction that may write.
+    ///
+    /// On SQLite it takes the write lock at once, so that nothing it has read changes before it writes. On PostgreSQL it is
+    /// `read committed`, so a statement that depends on earlier reads must check them again in its `where` clause.
     pub async fn begin(&self) -> Result<Tx, sqlx::Error> {
         bounded(async {
             Ok(Tx(Conn(match &self.0 {
                 Pools::Sqlite { writer, .. } => {
                     let mut tx = writer.begin_with("begin immediate").await?;
-                    end_in_time(&mut tx).await?;
+                    set_statement_timeout(&mut tx).await?;
                     Inner::SqliteTx(tx)
                 }
                 Pools::Postgres(pool) => Inner::PostgresTx(pool.begin().await?),
@@ -127,8 +136,8 @@ impl Db {
         .await
     }
 
-    /// Runs a transaction, [again](Db::retry) where the database asks for that. So `work` may do nothing that can't be done
-    /// twice.
+    /// Runs `work` in a transaction and commits it. After a transient failure all of it runs [again](Db::retry), so `work`
+    /// must not have effects outside the transaction.
     pub async fn transaction<T, E>(&self, work: impl AsyncFn(&mut Tx) -> Result<T, E>) -> Result<T, E>
     where
         E: From<sqlx::Error> + std::error::Error + 'static,
@@ -136,15 +145,15 @@ impl Db {
         Db::retry(async || self.attempt(&work).await).await
     }
 
-    /// Does something, and does it again, up to three times, where the database asks for that (a deadlock, a serialisation
-    /// failure).
+    /// Calls `work`, and up to three more times after a [transient](crate::is_transient) failure: a deadlock or a
+    /// serialisation failure. There is no delay between the calls.
     pub async fn retry<T, E>(work: impl AsyncFn() -> Result<T, E>) -> Result<T, E>
     where
         E: std::error::Error + 'static,
     {
         for _ in 1..ATTEMPTS {
             match work().await {
-                Err(error) if is_transient(&error) => tracing::debug!(%error, "tried again"),
+                Err(error) if is_transient(&error) => tracing::debug!(%error, "retrying a transaction"),
                 outcome => return outcome,
             }
         }
@@ -161,19 +170,19 @@ impl Db {
         Ok(value)
     }
 
-    /// Whether the database answers, within a second.
+    /// Whether the database answers within a second.
     pub async fn is_reachable(self) -> bool {
-        let ask = async {
+        let query = async {
             let mut conn = self.read().await?;
             crate::on!(conn, conn => sqlx::query("select 1").execute(conn).await.map(|_| ()))
         };
         matches!(
-            tokio::time::timeout(Duration::from_secs(1), ask).await,
+            tokio::time::timeout(Duration::from_secs(1), query).await,
             Ok(Ok(()))
         )
     }
 
-    /// Closes the pools, once what is under way has ended.
+    /// Waits until all connections are returned, and closes them.
     pub async fn close(&self) {
         match &self.0 {
             Pools::Sqlite { writer, readers } => {
@@ -188,25 +197,25 @@ impl Db {
 async fn acquire(pool: &SqlitePool) -> Result<PoolConnection<Sqlite>, sqlx::Error> {
     bounded(async {
         let mut conn = pool.acquire().await?;
-        end_in_time(&mut conn).await?;
+        set_statement_timeout(&mut conn).await?;
         Ok(conn)
     })
     .await
 }
 
-/// Has SQLite itself give up on what runs for too long from now on. Whoever waits for a statement gives up on it in any case, but
-/// that would leave the connection busy with it, where PostgreSQL has a limit of its own.
-async fn end_in_time(conn: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    /// Instructions of SQLite's machine between two looks at the time.
+/// Makes SQLite interrupt statements that run too long from now on. [`bounded`] alone would only stop waiting, and the statement
+/// would keep the connection busy. PostgreSQL has `statement_timeout` for this.
+async fn set_statement_timeout(conn: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    /// Instructions of SQLite's virtual machine between two checks of the clock.
     const INSTRUCTIONS: i32 = 1_000;
-    let begun = Instant::now();
+    let started = Instant::now();
     conn.lock_handle()
         .await?
-        .set_progress_handler(INSTRUCTIONS, move || begun.elapsed() < PATIENCE);
+        .set_progress_handler(INSTRUCTIONS, move || started.elapsed() < STATEMENT_TIMEOUT);
     Ok(())
 }
 
-fn make_private_file(file: &Path) -> std::io::Result<()> {
+fn create_private_file(file: &Path) -> std::io::Result<()> {
     if let Some(directory) = file
         .parent()
         .filter(|directory| !directory.as_os_str().is_empty())

@@ -1,29 +1,29 @@
-//! Which database: `sqlite:path` or `postgres://…`.
+//! Database URLs: `sqlite:path` or `postgres://…`.
 
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use sqlx::postgres::PgConnectOptions;
 
-/// A database's address. It may hold a password, so `Debug` shows the engine alone.
+/// The URL of a database. It may contain a password, so `Debug` shows only the engine.
 #[derive(Clone)]
 pub enum DatabaseUrl {
-    /// A file, made where there is none.
+    /// A file. It is created if it is missing.
     Sqlite(PathBuf),
-    /// A server. Without a database's name, the user's own database.
+    /// A server. Without a database name in the URL, it is the database that is named after the user.
     Postgres(Box<PgConnectOptions>),
 }
 
-/// Not a database URL of either engine.
+/// The text is not a database URL of either engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be {}", DatabaseUrl::FORM)]
 pub struct InvalidDatabaseUrl;
 
 impl DatabaseUrl {
-    /// What a database URL looks like, for whoever got it wrong.
+    /// The form of a database URL, for error messages.
     pub const FORM: &str = "`sqlite:<path>` or `postgres://<user>:<password>@<host>/<database>`";
 
-    /// Whether it names a database, as opposed to a server alone.
+    /// Whether the URL names a database, not only a server.
     #[must_use]
     pub fn names_a_database(&self) -> bool {
         match self {
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_engine_has_its_form() {
+    fn urls_of_both_engines_are_parsed() {
         assert!(
             matches!("sqlite:data/a.db".parse(), Ok(DatabaseUrl::Sqlite(path)) if path.as_os_str() == "data/a.db")
         );
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_refused() {
+    fn other_urls_are_refused() {
         for url in [
             "",
             "sqlite:",
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_never_printed() {
+    fn debug_does_not_show_the_password() {
         let url: DatabaseUrl = "postgres://ada:hunter2@localhost/shop".parse().unwrap();
         assert!(!format!("{url:?}").contains("hunter2"));
     }

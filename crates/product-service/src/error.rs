@@ -1,4 +1,4 @@
-//! The service's errors and their HTTP answers.
+//! The errors of this service, and the responses to them.
 
 use actix_web::http::StatusCode;
 use service_kit::{CommonError, Problem, problem};
@@ -9,7 +9,7 @@ pub(crate) enum ProductError {
     NotFound,
     #[error("Only the product's owner or an admin may do this.")]
     NotYours,
-    #[error("The product has another version than If-Match names.")]
+    #[error("The product has changed since the version in If-Match.")]
     VersionMismatch,
     #[error(transparent)]
     Common(#[from] CommonError),

@@ -20,14 +20,14 @@ static MIGRATIONS: Migrations = Migrations {
 pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>> {
     let verifier = config.auth.verifier(NAME, &runtime)?;
     let db = Db::open(&config.database, &MIGRATIONS).await?;
-    let database = db.clone();
+
     Server::new(NAME, routes::routes, docs::handlers())
         .verifier(verifier)
-        .data(db.clone())
+        .database(db.clone())
         .data(runtime.clock)
-        .ready_when("database", move || database.clone().is_reachable())
         .run(runtime.listener, runtime.shutdown)
         .await?;
+
     db.close().await;
     Ok(())
 }

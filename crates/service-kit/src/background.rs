@@ -8,9 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use auth::Backoff;
 use futures_util::FutureExt as _;
-
-use crate::backoff::Backoff;
 
 const RESTART: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(30));
 /// Consecutive failures after which a task makes its service not ready. One panic should not take a replica out of service.

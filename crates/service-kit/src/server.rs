@@ -10,6 +10,7 @@ use actix_web::http::header::{CONTENT_TYPE, LOCATION};
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, HttpResponse, Responder};
 use auth::{Anyone, Routes, Verifier};
+use db::Db;
 use futures_util::future::LocalBoxFuture;
 use serde_json::Value;
 use tokio::task::JoinSet;
@@ -86,7 +87,15 @@ impl Server {
             .ready_when("signing keys", move || std::future::ready(keys.has_keys()))
     }
 
-    /// Adds a readiness check. `name` says what is missing while the check fails.
+    /// Lets handlers take `Data<Db>`. The service is not ready while the database does not answer.
+    #[must_use]
+    pub fn database(self, db: Db) -> Self {
+        let database = db.clone();
+        self.data(db)
+            .ready_when("database", move || database.clone().is_reachable())
+    }
+
+    /// Adds a readiness check. While it fails, the service reports `name` as missing.
     #[must_use]
     pub fn ready_when<F>(mut self, name: &'static str, check: impl Fn() -> F + Send + Sync + 'static) -> Self
     where

@@ -4,15 +4,15 @@ use std::io;
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use auth::Backoff;
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::watch;
 
 use crate::config::ServiceConfig;
 
-/// A service that ran for this long has started successfully; the next restart begins with the shortest delay.
+/// A service that ran for this long has started successfully, so its failures are counted anew.
 const SETTLED: Duration = Duration::from_secs(10);
-const FIRST_DELAY: Duration = Duration::from_millis(100);
-const MAX_DELAY: Duration = Duration::from_secs(5);
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
 /// How long a service may take to stop before it is killed.
 const GRACE: Duration = Duration::from_secs(12);
 
@@ -38,7 +38,7 @@ pub(crate) async fn keep_running(
     service: ServiceConfig,
     mut phase: watch::Receiver<Phase>,
 ) -> Result<(), FailedToStart> {
-    let mut delay = FIRST_DELAY;
+    let mut failures = 0;
     loop {
         let started = Instant::now();
         let status = match spawn(&service) {
@@ -60,11 +60,12 @@ pub(crate) async fn keep_running(
                 status,
             });
         }
-        delay = if started.elapsed() > SETTLED {
-            FIRST_DELAY
+        failures = if started.elapsed() > SETTLED {
+            1
         } else {
-            (delay * 2).min(MAX_DELAY)
+            failures + 1
         };
+        let delay = BACKOFF.delay(failures);
         let how = status.map_or_else(|| "died".to_owned(), |status| format!("died ({status})"));
         tracing::error!(service = service.name, "{how}; restarting in {delay:?}");
         tokio::select! {

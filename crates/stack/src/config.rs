@@ -1,7 +1,7 @@
 //! Reads the platform's configuration, and generates the secrets that it lacks.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -32,6 +32,8 @@ pub(crate) struct ServiceConfig {
     prefix: String,
     /// The address on which the service listens.
     pub listen: SocketAddr,
+    /// The URL at which programs on this machine reach the service.
+    pub url: String,
     /// Whether the service has a `<SERVICE>_DATABASE_URL`, so that it needs no database on the common server.
     pub has_own_database: bool,
     /// Variables for this service only, in addition to the environment of this process.
@@ -42,16 +44,6 @@ impl ServiceConfig {
     pub(crate) fn set(&mut self, variable: &str, value: impl Into<String>) {
         self.variables
             .insert(format!("{}_{variable}", self.prefix), value.into());
-    }
-
-    /// The URL at which programs on this machine reach the service.
-    pub(crate) fn url(&self) -> String {
-        let ip = match self.listen.ip() {
-            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-            ip => ip,
-        };
-        format!("http://{}", SocketAddr::new(ip, self.listen.port()))
     }
 }
 
@@ -102,13 +94,13 @@ impl Config {
         Ok((config, generated))
     }
 
-    /// Gives each service the URLs of the others that its environment lacks. Services expect one another at 127.0.0.1, where
-    /// they don't listen with another `BIND`.
+    /// Gives each service the URLs of the others that its environment lacks. By default a service expects all others at its own
+    /// address, where they don't listen if they have another `<SERVICE>_BIND`.
     fn set_neighbour_urls(&mut self) -> Result<(), ConfigErrors> {
         let urls: Vec<_> = self
             .services
             .iter()
-            .map(|service| (format!("{}_URL", service.prefix), service.url()))
+            .map(|service| (format!("{}_URL", service.prefix), service.url.clone()))
             .collect();
         for service in &mut self.services {
             let mut env = Env::load(&service.name);
@@ -204,6 +196,7 @@ fn service_config(env: &mut Env, service: &RegisteredService, bind: IpAddr, port
         name: service.name.clone(),
         prefix,
         listen,
+        url: service.local_url(bind, port_base),
         has_own_database,
         variables: BTreeMap::new(),
     };
@@ -225,29 +218,4 @@ fn server(env: &mut Env) -> Option<Url> {
         env.problem("DATABASE_URL", form);
     }
     server
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_url_of_a_service_has_an_address_that_can_be_called() {
-        for (bind, url) in [
-            ("127.0.0.1", "http://127.0.0.1:8081"),
-            ("0.0.0.0", "http://127.0.0.1:8081"),
-            ("::1", "http://[::1]:8081"),
-            ("::", "http://[::1]:8081"),
-            ("192.0.2.7", "http://192.0.2.7:8081"),
-        ] {
-            let service = ServiceConfig {
-                name: USER_SERVICE.to_owned(),
-                prefix: "USER_SERVICE".to_owned(),
-                listen: SocketAddr::new(bind.parse().unwrap(), 8081),
-                has_own_database: false,
-                variables: BTreeMap::new(),
-            };
-            assert_eq!(service.url(), url);
-        }
-    }
 }

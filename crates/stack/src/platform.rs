@@ -137,7 +137,7 @@ async fn all_ready(services: &[ServiceConfig]) -> Result<(), String> {
         .map_err(|error| format!("no HTTP client: {error}"))?;
     let deadline = tokio::time::Instant::now() + READY_TIMEOUT;
     for service in services {
-        let url = format!("{}/health/ready", service.url());
+        let url = format!("{}/health/ready", service.url);
         while !client
             .get(&url)
             .send()
@@ -160,13 +160,9 @@ fn print_how_to_use(config: &Config) {
 
 fn how_to_use(config: &Config) -> String {
     let url_of =
-        |service: &ServiceConfig| format!("{:<18}{url}   {url}/docs\n", service.name, url = service.url());
+        |service: &ServiceConfig| format!("{:<18}{url}   {url}/docs\n", service.name, url = service.url);
     let urls: String = config.services.iter().map(url_of).collect();
-    let login = config
-        .services
-        .first()
-        .map(ServiceConfig::url)
-        .unwrap_or_default();
+    let login = config.services.first().map_or("", |service| &service.url);
     let credentials = match &config.admin {
         None => "the admin in ADMIN_EMAIL".to_owned(),
         Some(GeneratedAdmin {

@@ -123,6 +123,11 @@ async fn create_first_admin(
         Users(tx).take_over(id, hash, ROLES, now).await?;
         let entry = entry(id).detail("an existing user".to_owned());
         AuditLog(tx).add(&entry, context).await?;
+    } else {
+        tracing::error!(
+            "no admin was created: several accounts share ADMIN_EMAIL; use the spelling of one of them"
+        );
+        return Ok(());
     }
     tracing::info!("the first admin was created");
     Ok(())

@@ -8,7 +8,7 @@
 //! - `sessions` opens, refreshes and ends sessions, and revokes their tokens.
 //! - `tokens` signs tokens and keeps the signing keys.
 //! - `oauth` authenticates services and answers in OAuth's own forms.
-//! - `admin` protects the role `admin`; `cleanup` deletes expired rows.
+//! - `admin` protects the role `admin`; `cleanup` deletes expired rows; `email_keys` computes keys of email addresses at start.
 //! - `domain` holds the rules, `store` the SQL statements, one table per file.
 //! - `startup` puts all of it together.
 
@@ -18,6 +18,7 @@ mod config;
 mod context;
 mod docs;
 mod domain;
+mod email_keys;
 mod error;
 mod oauth;
 mod passwords;

@@ -14,5 +14,5 @@ mod request;
 
 pub use self::client_secret::ClientSecrets;
 pub(crate) use self::clients::{Client, Clients};
-pub(crate) use self::error::{OAuthError, OAuthErrorBody, no_store};
+pub(crate) use self::error::{OAuthError, no_store};
 pub(crate) use self::request::{TokenQuery, check_client_parameters};

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use auth::{Clock, Revocations};
 use db::Db;
 use service_kit::{KeySource, Roles, Runtime, Server};
 
@@ -15,13 +16,14 @@ use crate::routes::metadata::Published;
 use crate::sessions::rotation::RotationQueue;
 use crate::sessions::{Sessions, revocation};
 use crate::store::{MIGRATIONS, Secrets};
-use crate::tokens::{Seals, SigningKeys, TokenIssuer, load_or_create};
-use crate::{admin, cleanup, docs, routes};
+use crate::tokens::{Seals, Signer, SigningKeys, TokenIssuer, load_or_create};
+use crate::{admin, cleanup, docs, email_keys, routes};
 
 /// Runs the service until it is asked to stop.
 pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>> {
     let clock = runtime.clock.clone();
     let db = Db::open(&config.database, &MIGRATIONS).await?;
+    email_keys::bring_up_to_date(&db).await?;
     let seals = Seals {
         current: config.key_encryption_key.clone(),
         previous: config.previous_key_encryption_key.clone(),
@@ -35,13 +37,7 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
 
     // This service verifies its own tokens as others do, but reads the keys from its database.
     let verifier = config.auth.verifier_with(NAME, &runtime, keys.verification);
-    let tokens = TokenIssuer {
-        issuer: config.auth.issuer.clone(),
-        audience: config.auth.audience.clone(),
-        lifetime: config.lifetimes.access,
-        roles: Roles::built_in(),
-        signer: keys.signer,
-    };
+    let tokens = token_issuer(&config, keys.signer);
     let sessions = Sessions {
         tokens: tokens.clone(),
         lifetimes: config.lifetimes,
@@ -52,14 +48,7 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
     admin::ensure_first_admin(&db, &passwords, &sessions, config.first_admin.as_ref(), &clock).await?;
     // Before the first request: a token that is revoked already must not be accepted.
     revocation::catch_up(&runtime.revocations, &db, 0).await?;
-    let poll = {
-        let (revocations, db) = (runtime.revocations, db.clone());
-        move || revocation::poll_revocations(revocations.clone(), db.clone())
-    };
-    let cleanup = {
-        let (db, clock) = (db.clone(), clock.clone());
-        move || cleanup::run_cleanup(db.clone(), clock.clone())
-    };
+
     let database = db.clone();
     let published = Published::new(
         &config.auth.issuer,
@@ -67,23 +56,44 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
         &config.own_url,
         keys.published,
     );
-    Server::new(NAME, routes::routes, docs::handlers())
+    let server = Server::new(NAME, routes::routes, docs::handlers())
         .verifier(verifier)
         .data(db.clone())
-        .data(clock)
+        .data(clock.clone())
         .data(passwords)
         .data(config.trusted_proxies)
         .data(clients)
         .data(tokens)
         .data(sessions)
         .data(published)
-        .ready_when("database", move || database.clone().is_reachable())
-        .background("revocation poll", poll)
-        .background("cleanup", cleanup)
+        .ready_when("database", move || database.clone().is_reachable());
+    with_background_tasks(server, runtime.revocations, &db, clock)
         .run(runtime.listener, runtime.shutdown)
         .await?;
     db.close().await;
     Ok(())
+}
+
+fn token_issuer(config: &Config, signer: Signer) -> TokenIssuer {
+    TokenIssuer {
+        issuer: config.auth.issuer.clone(),
+        audience: config.auth.audience.clone(),
+        lifetime: config.lifetimes.access,
+        roles: Roles::built_in(),
+        signer,
+    }
+}
+
+/// Adds the tasks that run beside the requests, and are restarted when they fail.
+fn with_background_tasks(server: Server, revocations: Revocations, db: &Db, clock: Clock) -> Server {
+    let (poll_db, cleanup_db) = (db.clone(), db.clone());
+    server
+        .background("revocation poll", move || {
+            revocation::poll_revocations(revocations.clone(), poll_db.clone())
+        })
+        .background("cleanup", move || {
+            cleanup::run_cleanup(cleanup_db.clone(), clock.clone())
+        })
 }
 
 /// The keys from the database, or the shared secret if one is configured.

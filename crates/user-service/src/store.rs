@@ -3,6 +3,7 @@
 mod admin_guard;
 mod audit_log;
 mod clients;
+mod email_keys;
 mod login_failures;
 mod login_networks;
 mod revocations;
@@ -17,6 +18,7 @@ use db::Migrations;
 pub(crate) use self::admin_guard::AdminGuard;
 pub(crate) use self::audit_log::AuditLog;
 pub(crate) use self::clients::ClientRows;
+pub(crate) use self::email_keys::{EmailKeys, NewKey, UnkeyedAccount};
 pub(crate) use self::login_failures::LoginFailures;
 pub(crate) use self::login_networks::LoginNetworks;
 pub(crate) use self::revocations::RevocationRows;

@@ -19,7 +19,7 @@ use uuid::Uuid;
 pub(crate) use self::keys::{PublishedKeys, SigningKeys, load_or_create};
 pub use self::seal::KeyEncryptionKey;
 pub(crate) use self::seal::Seals;
-use self::signing::Signer;
+pub(crate) use self::signing::Signer;
 use crate::domain::Account;
 
 /// The client that users' tokens are issued to: the platform itself.
@@ -44,15 +44,13 @@ impl TokenIssuer {
         self.roles.scope_of(&user.roles())
     }
 
-    /// The claims of a token that this service issued and that has not expired: a user's for the platform, or a service's for
-    /// any registered service. Revocation is not checked.
+    /// The claims of a token that this service issued and that has not expired: a user's for the platform, or a service's for any
+    /// registered service. Revocation is not checked.
     pub(crate) fn verify_claims(&self, verifier: &Verifier, token: &str) -> Option<Claims> {
         let claims = verifier.verify_claims(token).ok()?;
         let has_known_audience = if claims.is_service() {
-            claims
-                .aud
-                .iter()
-                .any(|audience| REGISTER.find(audience).is_some())
+            let is_registered = |audience: &String| REGISTER.find(audience).is_some();
+            claims.aud.iter().any(is_registered)
         } else {
             claims.is_for(&self.audience)
         };

@@ -6,7 +6,7 @@ use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Key;
+use super::key::Key;
 use super::small_order::has_small_order;
 
 const MAX_KID_BYTES: usize = 256;

@@ -6,8 +6,8 @@ use jsonwebtoken::Algorithm;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Key;
 use super::jwk::{self, Unusable};
+use super::key::Key;
 
 const MAX_KEYS: usize = 32;
 

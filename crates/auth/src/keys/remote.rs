@@ -1,7 +1,5 @@
-//! Fetches a key set from a JWKS URL: at startup, on a timer, and when a token names an unknown key. A client that makes up
-//! key ids can cause only a limited number of fetches.
+//! A key set that is published at a JWKS URL.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use jsonwebtoken::Algorithm;
@@ -9,37 +7,24 @@ use reqwest::Url;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::{JwksError, KeySet, Keys};
-use crate::backoff::Backoff;
+use super::jwk_set::JwksError;
+use super::key_set::KeySet;
 use crate::bounded_body;
 
 const MAX_DOCUMENT_BYTES: usize = 64 * 1024;
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-const FIRST_RETRY: Duration = Duration::from_millis(50);
-/// A service without keys refuses all tokens, so it retries soon.
-const BACKOFF_WITHOUT_KEYS: Backoff = Backoff::new(FIRST_RETRY, Duration::from_secs(2));
-const BACKOFF_WITH_KEYS: Backoff = Backoff::new(FIRST_RETRY, Duration::from_secs(30));
-
-/// Why the key set is fetched outside the timer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refetch {
-    /// A token names an unknown key. At most one fetch per [`RemoteKeys::unknown_key_pause`].
-    UnknownKey,
-    /// The publisher announced that its keys have changed. Always fetches.
-    Announced,
-}
 
 /// A key set that is published at a URL, and how often it is fetched.
 #[derive(Debug)]
 pub struct RemoteKeys {
-    url: Url,
+    pub(super) url: Url,
     algorithms: Vec<Algorithm>,
     client: reqwest::Client,
-    refresh: Duration,
-    unknown_key_pause: Duration,
+    pub(super) refresh: Duration,
+    pub(super) unknown_key_pause: Duration,
     /// When the last fetch began. A fetch holds the lock, so that there is at most one at a time.
-    last_fetch: Mutex<Option<Instant>>,
+    pub(super) last_fetch: Mutex<Option<Instant>>,
 }
 
 impl RemoteKeys {
@@ -94,7 +79,7 @@ impl RemoteKeys {
         self
     }
 
-    async fn fetch(&self) -> Result<KeySet, FetchError> {
+    pub(super) async fn fetch(&self) -> Result<KeySet, FetchError> {
         let response = self
             .client
             .get(self.url.clone())
@@ -124,7 +109,7 @@ pub enum RemoteKeysError {
 }
 
 #[derive(Debug, thiserror::Error)]
-enum FetchError {
+pub(super) enum FetchError {
     #[error("{0}")]
     Http(#[from] reqwest::Error),
     #[error("status {0}")]
@@ -133,71 +118,4 @@ enum FetchError {
     TooLong,
     #[error("{0}")]
     Set(#[from] JwksError),
-}
-
-/// Spawns the task that fetches the key set now and then regularly. It ends when the last clone of the keys is dropped.
-pub(super) fn spawn_refresh(keys: &Keys) {
-    let shared = Arc::downgrade(&keys.shared);
-    tokio::spawn(async move {
-        let mut failures = 0_u32;
-        while let Some(keys) = shared.upgrade().map(|shared| Keys { shared }) {
-            let Some(remote) = &keys.shared.remote else { return };
-            let succeeded = {
-                let mut last_fetch = remote.last_fetch.lock().await;
-                fetch_into(&keys, remote, &mut last_fetch).await
-            };
-
-            let pause = if succeeded {
-                failures = 0;
-                remote.refresh
-            } else {
-                failures = failures.saturating_add(1);
-                let backoff = if keys.is_loaded() {
-                    BACKOFF_WITH_KEYS
-                } else {
-                    BACKOFF_WITHOUT_KEYS
-                };
-                backoff.delay(failures).min(remote.refresh)
-            };
-            // Sleep without the keys, so that they can be dropped meanwhile.
-            drop(keys);
-            tokio::time::sleep(pause).await;
-        }
-    });
-}
-
-pub(super) async fn refetch(keys: &Keys, reason: Refetch) {
-    let requested_at = Instant::now();
-    let keys = keys.clone();
-    // A separate task, so that the fetch continues if the caller disconnects.
-    let fetch = tokio::spawn(async move {
-        let Some(remote) = &keys.shared.remote else { return };
-        let mut last_fetch = remote.last_fetch.lock().await;
-        let is_served = last_fetch.is_some_and(|began| {
-            // A fetch that began while this caller waited for the lock serves this caller too.
-            began >= requested_at
-                || reason == Refetch::UnknownKey && began.elapsed() < remote.unknown_key_pause
-        });
-        if !is_served {
-            fetch_into(&keys, remote, &mut last_fetch).await;
-        }
-    });
-    if fetch.await.is_err() {
-        tracing::error!("the fetch of the key set was aborted");
-    }
-}
-
-/// Fetches the key set once. Returns whether that succeeded; if not, the current keys stay in use.
-async fn fetch_into(keys: &Keys, remote: &RemoteKeys, last_fetch: &mut Option<Instant>) -> bool {
-    *last_fetch = Some(Instant::now());
-    match remote.fetch().await {
-        Ok(set) => {
-            keys.replace(set);
-            true
-        }
-        Err(error) => {
-            tracing::warn!(url = %remote.url, %error, "could not fetch the key set");
-            false
-        }
-    }
 }

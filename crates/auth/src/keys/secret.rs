@@ -6,7 +6,7 @@ use std::fmt;
 use jsonwebtoken::{Algorithm, DecodingKey};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::Key;
+use super::key::Key;
 
 /// A secret for HS256. Short secrets and placeholders are refused.
 #[derive(Clone)]

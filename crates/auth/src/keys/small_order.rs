@@ -34,7 +34,7 @@ mod tests {
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use jsonwebtoken::{Algorithm, DecodingKey};
 
-    use super::super::Key;
+    use super::super::key::Key;
     use super::*;
 
     /// The `y` coordinates of the eight points.

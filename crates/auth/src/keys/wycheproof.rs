@@ -1,5 +1,5 @@
 //! Project Wycheproof's test vectors. As for a token, the public key is read from a JWK Set by [`KeySet::from_jwks`], and the
-//! signature is checked as base64url by [`Key::verifies`](super::Key::verifies).
+//! signature is checked as base64url by [`Key::verifies`](super::key::Key::verifies).
 
 use std::collections::BTreeMap;
 

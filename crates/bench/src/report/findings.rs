@@ -96,8 +96,8 @@ impl Finding {
     fn row(&self) -> Vec<String> {
         let goal = match self.goal {
             None => String::new(),
-            Some(Goal::AtMost(goal)) => format!("≤ {}", bare(goal)),
-            Some(Goal::AtLeast(goal)) => format!("≥ {}", bare(goal)),
+            Some(Goal::AtMost(goal)) => format!("≤ {}", format_goal(goal)),
+            Some(Goal::AtLeast(goal)) => format!("≥ {}", format_goal(goal)),
         };
         let met = self.met.map_or("", |met| if met { "yes" } else { "NO" });
         let [median, lowest, highest] = [self.median, self.lowest, self.highest].map(figure);
@@ -135,7 +135,7 @@ fn figure(value: f64) -> String {
 }
 
 /// Formats a goal without trailing zeros.
-fn bare(goal: f64) -> String {
+fn format_goal(goal: f64) -> String {
     if goal >= 1_000.0 {
         figure(goal)
     } else {

@@ -1,4 +1,4 @@
-//! Making a database of its own for each service of a server.
+//! Creating a database for each service on one server.
 
 use db::{DatabaseUrl, Db, create_database};
 use futures_util::future::join_all;
@@ -9,11 +9,11 @@ use uuid::Uuid;
 use crate::{add, count, execute, notebook};
 
 #[tokio::test]
-async fn a_database_is_made_once_however_many_ask_for_it() {
+async fn concurrent_calls_create_a_database_once() {
     let here = TestDatabase::new().await;
     let url = here.url();
     let DatabaseUrl::Postgres(server) = &url else {
-        // On SQLite it is opening that makes it.
+        // On SQLite, `Db::open` creates the file.
         create_database(&here.url(), "anything").await.unwrap();
         let DatabaseUrl::Sqlite(file) = here.url() else {
             return;
@@ -22,27 +22,27 @@ async fn a_database_is_made_once_however_many_ask_for_it() {
         return;
     };
     for _ in 0..3 {
-        let name = format!("made_{}", Uuid::new_v4().simple());
-        let made = join_all((0..8).map(|_| create_database(&url, &name))).await;
+        let name = format!("created_{}", Uuid::new_v4().simple());
+        let created = join_all((0..8).map(|_| create_database(&url, &name))).await;
         let again = create_database(&url, &name).await;
 
         let opened = PgConnection::connect_with(&server.as_ref().clone().database(&name))
             .await
             .map(drop);
         let mut conn = PgConnection::connect_with(server).await.unwrap();
-        let drop_it = AssertSqlSafe(format!("drop database if exists {name} with (force)"));
-        sqlx::query(drop_it).execute(&mut conn).await.unwrap();
+        let drop_database = AssertSqlSafe(format!("drop database if exists {name} with (force)"));
+        sqlx::query(drop_database).execute(&mut conn).await.unwrap();
         opened.unwrap();
         again.unwrap();
-        for outcome in made {
+        for outcome in created {
             outcome.unwrap();
         }
     }
 }
 
 #[tokio::test]
-async fn a_name_that_is_none_is_refused_before_the_server_is_asked() {
-    // Nothing listens there, so whoever asked would be told so.
+async fn an_invalid_name_is_refused_without_a_connection() {
+    // Nothing listens on this port, so a connection would be another error.
     let server: DatabaseUrl = "postgres://ada@127.0.0.1:1/postgres".parse().unwrap();
     for name in ["", "A", "a-b", "a b", "a;drop database b", "ä", "\"a\"", "a\0"] {
         let error = create_database(&server, name).await.unwrap_err();
@@ -54,7 +54,7 @@ async fn a_name_that_is_none_is_refused_before_the_server_is_asked() {
 }
 
 #[tokio::test]
-async fn two_databases_of_one_server_know_nothing_of_each_other() {
+async fn databases_of_one_server_are_separate() {
     let (_one, ada) = notebook().await;
     let (_other, bob): (TestDatabase, Db) = notebook().await;
     add(&ada, 1, "ada's").await;

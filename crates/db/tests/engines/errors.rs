@@ -1,4 +1,4 @@
-//! What an error means.
+//! The meaning of errors, and timeouts.
 
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ async fn a_duplicate_is_a_unique_violation_on_both_engines() {
 }
 
 #[tokio::test]
-async fn what_the_statement_did_wrong_does_not_make_the_database_unavailable() {
+async fn a_wrong_statement_does_not_make_the_database_unavailable() {
     let (_database, db) = notebook().await;
     for wrong in [
         "no sql",
@@ -49,14 +49,14 @@ async fn a_closed_pool_is_unavailable() {
     assert!(!db.is_reachable().await);
 }
 
-/// Whoever waits for it is told in time, and the connection is soon free of it.
+/// The caller gets an error in time, and the statement does not keep its connection busy.
 #[tokio::test]
-async fn a_statement_that_hangs_is_given_up_after_five_seconds() {
+async fn a_statement_that_hangs_is_cancelled_after_five_seconds() {
     const FOREVER: &str =
         "with recursive n (i) as (select 1 union all select i + 1 from n) select count(*) from n";
     let (database, db) = notebook().await;
     let (mut one, mut other) = (db.read().await.unwrap(), db.begin().await.unwrap());
-    let begun = Instant::now();
+    let started = Instant::now();
     let hangs = async {
         on!(one, conn => {
             sqlx::query("select 1").execute(conn).await?;
@@ -69,7 +69,7 @@ async fn a_statement_that_hangs_is_given_up_after_five_seconds() {
         FOREVER
     };
     let (hangs, slow) = tokio::join!(hangs, execute(&mut other, slow));
-    let waited = begun.elapsed();
+    let waited = started.elapsed();
     assert!(
         (Duration::from_millis(4_900)..Duration::from_secs(7)).contains(&waited),
         "{waited:?}"
@@ -78,13 +78,17 @@ async fn a_statement_that_hangs_is_given_up_after_five_seconds() {
         assert!(is_unavailable(&error), "{error:?}");
     }
     drop((one, other));
-    add(&db, 1, "works on").await;
-    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    add(&db, 1, "after").await;
+    assert!(
+        started.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        started.elapsed()
+    );
 }
 
-/// Time that passes between two statements, or before a connection is used again, is not held against the next.
+/// Time that passes between two statements, or while a connection is idle, does not count.
 #[tokio::test]
-async fn what_follows_a_long_pause_is_not_given_up() {
+async fn a_statement_after_a_long_pause_is_not_cancelled() {
     const LONG: &str =
         "with recursive n (i) as (select 1 union all select i + 1 from n where i < 20000) select i from n";
     let (_database, db) = notebook().await;
@@ -100,10 +104,10 @@ async fn what_follows_a_long_pause_is_not_given_up() {
 }
 
 #[tokio::test]
-async fn a_statement_that_the_server_ended_leaves_a_connection_that_works() {
+async fn a_connection_works_after_the_server_cancelled_a_statement() {
     let (database, db) = notebook().await;
     let mut conn = db.read().await.unwrap();
-    // SQLite knows no such function, and has no such limit.
+    // SQLite has neither this setting nor this function.
     let limited = "set statement_timeout = '100ms'";
     assert_eq!(execute(&mut conn, limited).await.is_ok(), database.is_postgres());
     let error = execute(&mut conn, "select pg_sleep(30)").await.unwrap_err();
@@ -118,14 +122,14 @@ async fn a_statement_that_the_server_ended_leaves_a_connection_that_works() {
     assert_eq!(Notes(&mut conn).count().await.unwrap(), 0);
 }
 
-/// The server gives up first, so that its own error says what was waited for.
+/// The server's lock timeout is shorter than the statement timeout, so the error says that a lock was the reason.
 #[tokio::test]
-async fn waiting_for_a_row_ends_as_unavailable() {
+async fn waiting_for_a_locked_row_ends_as_unavailable() {
     let (database, db) = notebook().await;
     add(&db, 1, "").await;
     let mut holder = db.begin().await.unwrap();
     Notes(&mut holder).rewrite(1, "held").await.unwrap();
-    // On SQLite it is the turn itself that is waited for.
+    // On SQLite the transaction itself waits for the first one.
     let error = match db.begin().await {
         Ok(mut tx) => Notes(&mut tx).rewrite(1, "wanted").await.unwrap_err(),
         Err(error) => error,
@@ -138,9 +142,8 @@ async fn waiting_for_a_row_ends_as_unavailable() {
     holder.commit().await.unwrap();
 }
 
-/// Each engine has errors that pass by themselves, and others.
 #[tokio::test]
-async fn only_errors_that_pass_by_themselves_make_the_database_unavailable() {
+async fn only_temporary_errors_make_the_database_unavailable() {
     let (database, db) = notebook().await;
     if !database.is_postgres() {
         let mut tx = db.begin().await.unwrap();
@@ -148,7 +151,7 @@ async fn only_errors_that_pass_by_themselves_make_the_database_unavailable() {
             .await
             .and(fill(&mut tx).await)
             .unwrap_err();
-        // 13: the disk, or as much of it as there may be, is full.
+        // 13: the database has reached its maximum size.
         assert_eq!(
             error.as_database_error().unwrap().code().as_deref(),
             Some("13"),

@@ -1,4 +1,4 @@
-//! SQLite's files: who may read them, what a commit promises, and programs that share one.
+//! SQLite's files: permissions, durability, and processes that share a file.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -17,7 +17,7 @@ async fn open(file: &Path) -> Db {
         .expect("a database")
 }
 
-async fn fresh() -> (TempDir, Db) {
+async fn new_database() -> (TempDir, Db) {
     let directory = tempfile::tempdir().expect("a directory");
     let db = open(&directory.path().join("notes.db")).await;
     (directory, db)
@@ -28,7 +28,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[tokio::test]
-async fn files_and_directories_that_were_made_are_the_owners_alone() {
+async fn created_files_and_directories_are_private_to_their_owner() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o755)).unwrap();
     let inner = directory.path().join("data/deep");
@@ -48,7 +48,7 @@ async fn files_and_directories_that_were_made_are_the_owners_alone() {
         names,
         ["notes.db", "notes.db-shm", "notes.db-wal", "notes.migrating"]
     );
-    // What was there before is left as it was.
+    // An existing directory keeps its permissions.
     assert_eq!(mode(directory.path()), 0o755);
 }
 
@@ -61,10 +61,10 @@ where
 }
 
 #[tokio::test]
-async fn a_commit_is_on_the_disk_and_rows_refer_to_rows() {
-    let (_directory, db) = fresh().await;
+async fn commits_are_durable_and_foreign_keys_are_enforced() {
+    let (_directory, db) = new_database().await;
     let mut tx = db.begin().await.unwrap();
-    // 2 is FULL: power loss does not undo a commit.
+    // 2 is FULL: a commit survives a power loss.
     assert_eq!(pragma::<i64>(&mut tx, "pragma synchronous").await, 2);
     assert_eq!(pragma::<String>(&mut tx, "pragma journal_mode").await, "wal");
     assert_eq!(pragma::<i64>(&mut tx, "pragma foreign_keys").await, 1);
@@ -90,7 +90,7 @@ async fn a_commit_is_on_the_disk_and_rows_refer_to_rows() {
 }
 
 #[tokio::test]
-async fn a_file_that_can_not_be_made_is_an_error_and_no_panic() {
+async fn a_file_that_cannot_be_created_is_an_error() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("file"), "").unwrap();
     for wrong in ["file/notes.db", "."] {
@@ -99,7 +99,7 @@ async fn a_file_that_can_not_be_made_is_an_error_and_no_panic() {
     }
     std::fs::write(
         directory.path().join("other"),
-        "This is no database, and long enough to be seen as such.".repeat(99),
+        "This is not a database, and long enough to have a header.".repeat(99),
     )
     .unwrap();
     let url = DatabaseUrl::Sqlite(directory.path().join("other"));
@@ -107,8 +107,8 @@ async fn a_file_that_can_not_be_made_is_an_error_and_no_panic() {
 }
 
 #[tokio::test]
-async fn two_programs_take_turns_in_writing_one_file() {
-    let (directory, here) = fresh().await;
+async fn two_processes_write_one_file_in_turn() {
+    let (directory, here) = new_database().await;
     let there = open(&directory.path().join("notes.db")).await;
     let mut tx = here.begin().await.unwrap();
     Notes(&mut tx).add(1, "here").await.unwrap();
@@ -117,12 +117,12 @@ async fn two_programs_take_turns_in_writing_one_file() {
     let mut waiting = std::pin::pin!(there.begin());
     assert!(
         timeout(Duration::from_millis(300), &mut waiting).await.is_err(),
-        "the other still writes"
+        "the second writer did not wait"
     );
     tx.commit().await.unwrap();
     let mut tx = timeout(Duration::from_secs(2), waiting)
         .await
-        .expect("its turn")
+        .expect("the second writer still waits")
         .unwrap();
     Notes(&mut tx).add(2, "there").await.unwrap();
     tx.commit().await.unwrap();
@@ -130,8 +130,8 @@ async fn two_programs_take_turns_in_writing_one_file() {
 }
 
 #[tokio::test]
-async fn a_file_that_another_program_holds_is_unavailable_and_then_works_again() {
-    let (directory, here) = fresh().await;
+async fn a_file_locked_by_another_process_is_unavailable_until_it_is_released() {
+    let (directory, here) = new_database().await;
     let there = open(&directory.path().join("notes.db")).await;
     let held = here.begin().await.unwrap();
     let error = there.begin().await.unwrap_err();
@@ -140,7 +140,7 @@ async fn a_file_that_another_program_holds_is_unavailable_and_then_works_again()
     add(&there, 1, "there").await;
     add(&here, 2, "here").await;
 
-    // SQLite's own word for it, where it gives up before this crate does.
+    // SQLite's own error, when its timeout is shorter than this crate's.
     let mut tx = there.begin().await.unwrap();
     execute(&mut tx, "pragma busy_timeout = 100").await.unwrap();
     tx.commit().await.unwrap();

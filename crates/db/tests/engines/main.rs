@@ -1,5 +1,5 @@
-//! What holds on either engine: values, transactions, errors, migrations, and a database that goes away.
-#![expect(clippy::expect_used, reason = "a test stops at what can't be")]
+//! The behaviour of both engines: values, transactions, errors, migrations and outages.
+#![expect(clippy::expect_used, reason = "an error here fails the test")]
 
 mod creation;
 mod errors;
@@ -15,11 +15,11 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{AssertSqlSafe, SqlSafeStr as _};
 use test_kit::TestDatabase;
 
-/// A table that both engines write alike.
+/// The table of notes, for PostgreSQL and for SQLite.
 const NOTES: &str = "create table notes (id bigint primary key, text text not null)";
 const NOTES_SQLITE: &str = "create table notes (id integer primary key, text text not null) strict";
 
-/// Migrations numbered from 1, for each engine its own.
+/// Migrations numbered from 1, for each engine.
 pub(crate) fn migrations(sqlite: &[&'static str], postgres: &[&'static str]) -> Migrations {
     let numbered = |all: &[&'static str]| {
         let migration = |(version, sql): (i64, &&'static str)| {
@@ -48,7 +48,7 @@ pub(crate) async fn notebook() -> (TestDatabase, Db) {
     (database, db)
 }
 
-/// The notes' table, as a service would write it.
+/// The table of notes, as a service would write it.
 pub(crate) struct Notes<'c>(pub &'c mut Conn);
 
 impl Notes<'_> {
@@ -72,20 +72,20 @@ impl Notes<'_> {
     }
 }
 
-/// Runs one statement that has nothing to bind.
+/// Runs one statement without parameters.
 pub(crate) async fn execute(conn: &mut Conn, sql: &str) -> Result<u64, sqlx::Error> {
     let sql = AssertSqlSafe(sql.to_owned());
     on!(conn, conn => sqlx::query(sql).execute(conn).await.map(|done| done.rows_affected()))
 }
 
-/// Adds a note in a transaction of its own.
+/// Adds a note in its own transaction.
 pub(crate) async fn add(db: &Db, id: i64, text: &str) {
     let mut tx = db.begin().await.expect("a transaction");
     Notes(&mut tx).add(id, text).await.expect("a note");
     tx.commit().await.expect("a commit");
 }
 
-/// How many notes a reader sees.
+/// The number of notes that a reader sees.
 pub(crate) async fn count(db: &Db) -> i64 {
     Notes(&mut db.read().await.expect("a reader"))
         .count()

@@ -1,4 +1,4 @@
-//! The schema is brought up to date once, whoever comes at the same time.
+//! Each migration runs once, also when several processes start together.
 
 use db::{DatabaseUrl, Db, Migrations};
 use futures_util::future::join_all;
@@ -7,7 +7,7 @@ use test_kit::TestDatabase;
 
 use crate::{NOTES, NOTES_SQLITE, add, count, execute, migrations};
 
-/// Fails where it runs twice: the table is there, and so is the note.
+/// Migrations that fail if they run twice, because the table and the note exist.
 fn notes() -> Migrations {
     const FIRST: &str = "insert into notes (id, text) values (1, 'first')";
     migrations(&[NOTES_SQLITE, FIRST], &[NOTES, FIRST])
@@ -24,7 +24,7 @@ async fn a_migration_runs_once() {
 }
 
 #[tokio::test]
-async fn a_new_migration_runs_on_top_of_the_old_ones() {
+async fn a_new_migration_runs_after_the_old_ones() {
     let database = TestDatabase::new().await;
     let db = Db::open(&database.url(), &migrations(&[NOTES_SQLITE], &[NOTES]))
         .await
@@ -35,9 +35,9 @@ async fn a_new_migration_runs_on_top_of_the_old_ones() {
     assert_eq!(count(&db).await, 2);
 }
 
-/// Opens it as one of several programs does, and works with it.
+/// Opens the database as a separate process would, and uses it.
 #[tokio::main(flavor = "current_thread")]
-async fn program(url: &DatabaseUrl, number: i64) -> Result<i64, MigrateError> {
+async fn replica(url: &DatabaseUrl, number: i64) -> Result<i64, MigrateError> {
     let db = Db::open(url, &notes()).await?;
     add(&db, number, "written").await;
     let seen = count(&db).await;
@@ -46,26 +46,26 @@ async fn program(url: &DatabaseUrl, number: i64) -> Result<i64, MigrateError> {
 }
 
 #[tokio::test]
-async fn eight_programs_that_open_a_fresh_database_at_once_all_succeed() {
+async fn eight_replicas_open_a_new_database_together() {
     for round in 0..12 {
         let database = TestDatabase::new().await;
-        let programs: Vec<_> = (2..10)
+        let replicas: Vec<_> = (2..10)
             .map(|number| {
                 let url = database.url();
-                std::thread::spawn(move || program(&url, number))
+                std::thread::spawn(move || replica(&url, number))
             })
             .collect();
         let mut most = 0;
-        for program in programs {
-            let seen = program.join().unwrap();
+        for replica in replicas {
+            let seen = replica.join().unwrap();
             most = most.max(seen.unwrap_or_else(|error| panic!("round {round}: {error:?}")));
         }
-        assert_eq!(most, 9, "the last one sees them all");
+        assert_eq!(most, 9, "the last replica sees all notes");
     }
 }
 
 #[tokio::test]
-async fn eight_opens_of_one_program_at_once_all_succeed() {
+async fn eight_concurrent_opens_in_one_process_succeed() {
     for _ in 0..3 {
         let database = TestDatabase::new().await;
         let (url, migrations) = (database.url(), notes());
@@ -76,7 +76,7 @@ async fn eight_opens_of_one_program_at_once_all_succeed() {
 }
 
 #[tokio::test]
-async fn a_migration_that_was_changed_after_it_ran_is_refused() {
+async fn a_migration_that_changed_after_it_ran_is_refused() {
     const OTHER: &str = "create table other (id integer primary key)";
     let database = TestDatabase::new().await;
     Db::open(&database.url(), &notes()).await.unwrap().close().await;
@@ -84,7 +84,7 @@ async fn a_migration_that_was_changed_after_it_ran_is_refused() {
     let error = Db::open(&database.url(), &changed).await.unwrap_err();
     assert!(matches!(error, MigrateError::VersionMismatch(2)), "{error:?}");
 
-    // Nothing was done, and the right ones still work.
+    // Nothing has changed, and the original migrations still work.
     let db = Db::open(&database.url(), &notes()).await.unwrap();
     assert!(
         execute(&mut db.read().await.unwrap(), "select id from other")
@@ -94,7 +94,7 @@ async fn a_migration_that_was_changed_after_it_ran_is_refused() {
 }
 
 #[tokio::test]
-async fn a_migration_that_fails_leaves_nothing_and_holds_no_lock() {
+async fn a_failed_migration_is_rolled_back_and_releases_its_lock() {
     const HALF: &str = "create table half (id integer primary key); insert into nowhere (id) values (1)";
     let database = TestDatabase::new().await;
     let failing = migrations(&[NOTES_SQLITE, HALF], &[NOTES, HALF]);
@@ -110,15 +110,15 @@ async fn a_migration_that_fails_leaves_nothing_and_holds_no_lock() {
     );
 }
 
-/// A migration may take longer than a request's statement may.
+/// The statement timeout does not apply.
 #[tokio::test]
-async fn a_migration_has_all_the_time_it_needs() {
+async fn a_migration_has_no_timeout() {
     const SLOW: &str = "select pg_sleep(5.5)";
     const SLOW_SQLITE: &str = "select 1";
     let database = TestDatabase::new().await;
     let slow = migrations(&[NOTES_SQLITE, SLOW_SQLITE], &[NOTES, SLOW]);
     let open = async || Db::open(&database.url(), &slow).await.map(|_| ());
-    // Whoever waits for the lock meanwhile has that time too.
+    // The second one waits for the lock, without a timeout too.
     let (first, second) = tokio::join!(open(), open());
     first.unwrap();
     second.unwrap();

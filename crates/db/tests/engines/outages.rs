@@ -1,4 +1,4 @@
-//! A database that goes away, and comes back.
+//! Outages of the database server, and recovery from them.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -12,22 +12,24 @@ use tokio::sync::watch;
 
 use crate::{NOTES, Notes, add, count, migrations, notebook};
 
+/// The state of the network between a test and its server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Line {
+enum Network {
     Works,
-    /// Nothing comes through any more, and nobody says so.
+    /// Connections stay open, but no data arrives.
     Silent,
+    /// Connections are closed, and new ones are too.
     Cut,
 }
 
-/// What stands between a test and its server, so that the server can go away for this test alone.
+/// A proxy in front of the server, so that the server can fail for this test alone.
 struct Proxy {
     url: DatabaseUrl,
-    line: watch::Sender<Line>,
+    network: watch::Sender<Network>,
 }
 
 impl Proxy {
-    /// Before this database's server. SQLite has none that could go away.
+    /// A proxy in front of this database's server. SQLite has no server.
     async fn before(database: &TestDatabase) -> Option<Self> {
         let DatabaseUrl::Postgres(options) = database.url() else {
             return None;
@@ -35,10 +37,10 @@ impl Proxy {
         let server = format!("{}:{}", options.get_host(), options.get_port());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let (line, watched) = watch::channel(Line::Works);
+        let (network, watched) = watch::channel(Network::Works);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                if *watched.borrow() == Line::Cut {
+                if *watched.borrow() == Network::Cut {
                     continue;
                 }
                 let Ok(server) = TcpStream::connect(&server).await else {
@@ -53,7 +55,7 @@ impl Proxy {
         let options = options.as_ref().clone().host("127.0.0.1").port(address.port());
         Some(Self {
             url: DatabaseUrl::Postgres(Box::new(options)),
-            line,
+            network,
         })
     }
 
@@ -67,14 +69,14 @@ impl Proxy {
 async fn forward(
     mut from: tokio::net::tcp::OwnedReadHalf,
     mut to: tokio::net::tcp::OwnedWriteHalf,
-    mut line: watch::Receiver<Line>,
+    mut network: watch::Receiver<Network>,
 ) {
     let mut bytes = [0; 4096];
-    let mut cut = line.clone();
+    let mut cut = network.clone();
     let copy = async {
         loop {
             let read = from.read(&mut bytes).await.unwrap_or(0);
-            drop(line.wait_for(|line| *line != Line::Silent).await);
+            drop(network.wait_for(|network| *network != Network::Silent).await);
             let Some(read) = bytes.get(..read).filter(|read| !read.is_empty()) else {
                 break;
             };
@@ -85,19 +87,20 @@ async fn forward(
     };
     tokio::select! {
         () = copy => {}
-        _ = cut.wait_for(|line| *line == Line::Cut) => {}
+        _ = cut.wait_for(|network| *network == Network::Cut) => {}
     }
 }
 
-async fn reachable_again(db: &Db) {
+async fn wait_until_reachable(db: &Db) {
     let deadline = Instant::now() + Duration::from_secs(20);
     while !db.clone().is_reachable().await {
-        assert!(Instant::now() < deadline, "it never comes back");
+        assert!(Instant::now() < deadline, "the database is still unreachable");
         tokio::task::yield_now().await;
     }
 }
 
-async fn nothing_listens() -> SocketAddr {
+/// An address on which no server listens.
+async fn unused_address() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     listener.local_addr().expect("an address")
 }
@@ -113,20 +116,24 @@ async fn open_at(server: SocketAddr) -> sqlx::Error {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_an_error_at_once() {
-    let server = nothing_listens().await;
-    let begun = Instant::now();
+async fn a_missing_server_is_an_immediate_error() {
+    let server = unused_address().await;
+    let started = Instant::now();
     let error = open_at(server).await;
     assert!(is_unavailable(&error), "{error:?}");
     let url = format!("postgres://ada:hunter2@{server}").parse().unwrap();
     let error = create_database(&url, "notes").await.unwrap_err();
     assert!(is_unavailable(&error), "{error:?}");
     assert!(!format!("{error:?} {error}").contains("hunter2"));
-    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert!(
+        started.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        started.elapsed()
+    );
 }
 
 #[tokio::test]
-async fn a_server_that_takes_connections_and_says_nothing_is_given_up() {
+async fn a_server_that_accepts_connections_but_does_not_answer_times_out() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let server = listener.local_addr().unwrap();
     let url = format!("postgres://ada@{server}").parse().unwrap();
@@ -134,21 +141,21 @@ async fn a_server_that_takes_connections_and_says_nothing_is_given_up() {
         tokio::time::timeout(Duration::from_secs(8), open_at(server)),
         tokio::time::timeout(Duration::from_secs(8), create_database(&url, "notes")),
     );
-    assert!(is_unavailable(&opened.expect("an end to it")));
-    assert!(is_unavailable(&created.expect("an end to it").unwrap_err()));
+    assert!(is_unavailable(&opened.expect("no timeout")));
+    assert!(is_unavailable(&created.expect("no timeout").unwrap_err()));
 }
 
 #[tokio::test]
-async fn a_database_whose_connections_are_all_taken_is_not_reachable_until_one_is_free() {
+async fn a_database_is_unreachable_while_all_connections_are_in_use() {
     let (database, db) = notebook().await;
     assert!(db.clone().is_reachable().await);
     let mut held = Vec::new();
     for _ in 0..if database.is_postgres() { 10 } else { 4 } {
         held.push(db.read().await.unwrap());
     }
-    let begun = Instant::now();
+    let started = Instant::now();
     assert!(!db.clone().is_reachable().await);
-    let waited = begun.elapsed();
+    let waited = started.elapsed();
     assert!(
         (Duration::from_millis(900)..Duration::from_secs(2)).contains(&waited),
         "{waited:?}"
@@ -158,7 +165,7 @@ async fn a_database_whose_connections_are_all_taken_is_not_reachable_until_one_i
 }
 
 #[tokio::test]
-async fn a_server_that_falls_silent_is_unavailable_and_found_again() {
+async fn a_silent_server_is_unavailable_until_it_answers_again() {
     let database = TestDatabase::new().await;
     let Some(proxy) = Proxy::before(&database).await else {
         return;
@@ -166,45 +173,57 @@ async fn a_server_that_falls_silent_is_unavailable_and_found_again() {
     let db = proxy.open().await;
     add(&db, 1, "before").await;
     let mut tx = db.begin().await.unwrap();
-    Notes(&mut tx).add(2, "under way").await.unwrap();
+    Notes(&mut tx).add(2, "in flight").await.unwrap();
 
-    proxy.line.send_replace(Line::Silent);
-    let begun = Instant::now();
+    proxy.network.send_replace(Network::Silent);
+    let started = Instant::now();
     assert!(!db.clone().is_reachable().await);
-    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert!(
+        started.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        started.elapsed()
+    );
     let mut notes = Notes(&mut tx);
-    let (added, begun_anew) = tokio::join!(notes.add(3, "lost"), db.begin());
-    for error in [added.unwrap_err(), begun_anew.unwrap_err()] {
+    let (added, begun) = tokio::join!(notes.add(3, "lost"), db.begin());
+    for error in [added.unwrap_err(), begun.unwrap_err()] {
         assert!(is_unavailable(&error), "{error:?}");
     }
-    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    assert!(
+        started.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        started.elapsed()
+    );
     drop(tx);
 
-    proxy.line.send_replace(Line::Works);
-    reachable_again(&db).await;
+    proxy.network.send_replace(Network::Works);
+    wait_until_reachable(&db).await;
     assert_eq!(count(&db).await, 1);
     add(&db, 2, "after").await;
 }
 
 #[tokio::test]
-async fn a_server_that_was_gone_is_found_again() {
+async fn a_server_that_closed_its_connections_is_used_again() {
     let database = TestDatabase::new().await;
     let Some(proxy) = Proxy::before(&database).await else {
         return;
     };
     let db = proxy.open().await;
     let mut tx = db.begin().await.unwrap();
-    Notes(&mut tx).add(1, "under way").await.unwrap();
+    Notes(&mut tx).add(1, "in flight").await.unwrap();
 
-    proxy.line.send_replace(Line::Cut);
+    proxy.network.send_replace(Network::Cut);
     let error = tx.commit().await.unwrap_err();
     assert!(is_unavailable(&error), "{error:?}");
-    let begun = Instant::now();
+    let started = Instant::now();
     assert!(!db.clone().is_reachable().await);
-    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert!(
+        started.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        started.elapsed()
+    );
 
-    proxy.line.send_replace(Line::Works);
-    reachable_again(&db).await;
+    proxy.network.send_replace(Network::Works);
+    wait_until_reachable(&db).await;
     assert_eq!(count(&db).await, 0);
     add(&db, 1, "after").await;
 }

@@ -1,4 +1,4 @@
-//! What is tried again, and how often.
+//! Retries of transactions.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::{Notes, add, count, execute, notebook};
 
-/// A service's error, with the database's below it.
+/// A service's error that wraps the database's error.
 #[derive(Debug, thiserror::Error)]
 enum Wrapped {
     #[error("The database failed.")]
@@ -33,7 +33,7 @@ const SERIALIZATION: &str = "do $$ begin raise exception using errcode = '40001'
 const DEADLOCK: &str = "do $$ begin raise exception using errcode = '40P01'; end $$";
 const ORDINARY: &str = "do $$ begin raise exception using errcode = '23514'; end $$";
 
-/// Fails in this way as often as told to, after writing a note, and says how many attempts there were.
+/// Fails this many times with this statement, each time after writing a note. Returns the outcome and the number of attempts.
 async fn attempts(db: &Db, sql: &str, failures: u32) -> (Result<(), sqlx::Error>, u32) {
     let made = Cell::new(0);
     let outcome = db
@@ -51,7 +51,7 @@ async fn attempts(db: &Db, sql: &str, failures: u32) -> (Result<(), sqlx::Error>
 }
 
 #[tokio::test]
-async fn a_transaction_is_tried_four_times_and_no_more() {
+async fn a_transaction_is_attempted_at_most_four_times() {
     let (database, db) = notebook().await;
     if database.is_postgres() {
         for sql in [SERIALIZATION, DEADLOCK] {
@@ -64,10 +64,10 @@ async fn a_transaction_is_tried_four_times_and_no_more() {
         let (outcome, made) = attempts(&db, SERIALIZATION, 3).await;
         outcome.unwrap();
         assert_eq!(made, 4);
-        // Only the last attempt's note is there.
+        // Only the note of the last attempt is committed.
         assert_eq!(count(&db).await, 1);
     } else {
-        // SQLite has one writer: nothing of the kind happens there.
+        // SQLite has one writer, so it has no transient failures.
         let (outcome, made) = attempts(&db, "insert into notes (id, text) values (1, '')", 1).await;
         assert!(!is_transient(&outcome.unwrap_err()));
         assert_eq!(made, 1);
@@ -75,7 +75,7 @@ async fn a_transaction_is_tried_four_times_and_no_more() {
 }
 
 #[tokio::test]
-async fn an_ordinary_error_is_not_tried_again() {
+async fn an_ordinary_error_is_not_retried() {
     let (database, db) = notebook().await;
     let ordinary = if database.is_postgres() {
         ORDINARY
@@ -86,7 +86,7 @@ async fn an_ordinary_error_is_not_tried_again() {
     assert!(!is_transient(&outcome.unwrap_err()));
     assert_eq!((made, count(&db).await), (1, 0));
 
-    // Nor is one that is no database's.
+    // Nor is an error that does not come from the database.
     let made = Cell::new(0);
     let outcome: Result<(), sqlx::Error> = db
         .transaction(async |_| {
@@ -99,7 +99,7 @@ async fn an_ordinary_error_is_not_tried_again() {
 }
 
 #[tokio::test]
-async fn a_failure_is_known_however_deep_it_lies() {
+async fn a_transient_failure_is_recognised_at_any_depth() {
     let (database, db) = notebook().await;
     let mut conn = db.read().await.unwrap();
     let sql = if database.is_postgres() {
@@ -119,9 +119,9 @@ async fn a_failure_is_known_however_deep_it_lies() {
     );
 }
 
-/// Two transactions that each want the row that the other has. On SQLite the second begins when the first has ended.
+/// Each of two transactions locks a row and then waits for the other's. On SQLite the second begins after the first has ended.
 #[tokio::test]
-async fn a_deadlock_ends_well_for_both() {
+async fn both_transactions_of_a_deadlock_succeed() {
     let (database, db) = notebook().await;
     add(&db, 1, "").await;
     add(&db, 2, "").await;
@@ -132,7 +132,7 @@ async fn a_deadlock_ends_well_for_both() {
         db.transaction(async |tx| {
             attempts.set(attempts.get() + 1);
             Notes(tx).rewrite(first, name).await?;
-            // Only the first time: whoever tries again has nobody to meet.
+            // Only at the first attempt: the retry runs alone.
             if !tried.replace(true) {
                 both_hold_one.wait().await;
             }
@@ -143,7 +143,7 @@ async fn a_deadlock_ends_well_for_both() {
     let both = Box::pin(async { tokio::join!(swap("ada", 1, 2), swap("bob", 2, 1)) });
     let (ada, bob) = timeout(Duration::from_secs(20), both)
         .await
-        .expect("an end to it");
+        .expect("the deadlock was not resolved");
     ada.unwrap();
     bob.unwrap();
     assert_eq!(attempts.get(), if database.is_postgres() { 3 } else { 2 });
@@ -152,5 +152,5 @@ async fn a_deadlock_ends_well_for_both() {
         Notes(&mut reader).text(1).await.unwrap(),
         Notes(&mut reader).text(2).await.unwrap(),
     );
-    assert_eq!(one, two, "one of them wrote last, and wrote both");
+    assert_eq!(one, two, "one transaction wrote both rows last");
 }

@@ -1,4 +1,4 @@
-//! What a transaction does, and what others see of it meanwhile.
+//! Transactions, and what other connections see of them.
 
 use std::time::{Duration, Instant};
 
@@ -8,13 +8,13 @@ use tokio::time::timeout;
 use crate::{Notes, add, count, execute, notebook};
 
 #[tokio::test]
-async fn a_transaction_that_is_dropped_never_was() {
+async fn a_dropped_transaction_is_rolled_back() {
     let (_database, db) = notebook().await;
     let mut tx = db.begin().await.unwrap();
     Notes(&mut tx).add(1, "dropped").await.unwrap();
-    assert_eq!(Notes(&mut tx).count().await.unwrap(), 1, "it sees itself");
+    assert_eq!(Notes(&mut tx).count().await.unwrap(), 1, "its own write");
     drop(tx);
-    // The next one begins after the end of the last, and leaves a mark that a reader can wait for.
+    // The rollback is asynchronous. Another transaction on the writer has to wait for it.
     add(&db, 2, "kept").await;
     let mut reader = db.read().await.unwrap();
     assert_eq!(Notes(&mut reader).text(1).await.unwrap(), None);
@@ -22,7 +22,7 @@ async fn a_transaction_that_is_dropped_never_was() {
 }
 
 #[tokio::test]
-async fn a_transaction_that_fails_halfway_never_was() {
+async fn a_failed_transaction_is_rolled_back() {
     let (_database, db) = notebook().await;
     let outcome: Result<(), sqlx::Error> = db
         .transaction(async |tx| {
@@ -42,7 +42,7 @@ async fn a_transaction_that_fails_halfway_never_was() {
 }
 
 #[tokio::test]
-async fn a_committed_transaction_is_there_at_once() {
+async fn a_committed_transaction_is_visible_at_once() {
     let (_database, db) = notebook().await;
     for id in 1..=50 {
         add(&db, id, "kept").await;
@@ -51,7 +51,7 @@ async fn a_committed_transaction_is_there_at_once() {
 }
 
 #[tokio::test]
-async fn a_statement_that_needs_no_transaction_is_there_at_once_and_waits_its_turn() {
+async fn a_single_write_is_visible_at_once_and_waits_for_a_transaction() {
     let (_database, db) = notebook().await;
     for id in 1..=50 {
         Notes(&mut db.write().await.unwrap())
@@ -69,13 +69,13 @@ async fn a_statement_that_needs_no_transaction_is_there_at_once_and_waits_its_tu
             .is_unique_violation()
     );
 
-    // What a transaction has written comes first.
+    // It waits for a transaction that has written the same row.
     let mut tx = db.begin().await.unwrap();
     assert!(Notes(&mut tx).rewrite(1, "first").await.unwrap());
     let mut second = Box::pin(async { Notes(&mut db.write().await?).rewrite(1, "second").await });
     assert!(
         timeout(Duration::from_millis(200), &mut second).await.is_err(),
-        "it did not wait"
+        "the write did not wait"
     );
     tx.commit().await.unwrap();
     assert!(second.await.unwrap());
@@ -90,7 +90,7 @@ async fn a_statement_that_needs_no_transaction_is_there_at_once_and_waits_its_tu
 }
 
 #[tokio::test]
-async fn a_reader_sees_the_last_commit_and_never_waits_for_a_writer() {
+async fn a_reader_sees_the_last_commit_and_does_not_wait_for_a_writer() {
     let (_database, db) = notebook().await;
     add(&db, 1, "before").await;
     let mut tx = db.begin().await.unwrap();
@@ -106,7 +106,7 @@ async fn a_reader_sees_the_last_commit_and_never_waits_for_a_writer() {
     };
     let (text, notes) = timeout(Duration::from_secs(2), read)
         .await
-        .expect("a reader that does not wait");
+        .expect("the reader waited");
     assert_eq!((text.as_deref(), notes), (Some("before"), 1));
 
     tx.commit().await.unwrap();
@@ -118,9 +118,10 @@ async fn a_reader_sees_the_last_commit_and_never_waits_for_a_writer() {
     assert_eq!(Notes(&mut reader).count().await.unwrap(), 2);
 }
 
-/// Each reads the number, adds one, writes it. Where two could read the same, one addition would be lost.
+/// Each task reads the number, and writes its successor if the number is unchanged. Without the guard, two tasks could write
+/// the same successor.
 #[tokio::test]
-async fn no_increment_that_guards_itself_is_lost() {
+async fn concurrent_guarded_increments_are_not_lost() {
     const SQL: &str = "update notes set text = $1 where id = 1 and text = $2";
     let (_database, db) = notebook().await;
     add(&db, 1, "0").await;
@@ -147,7 +148,7 @@ async fn no_increment_that_guards_itself_is_lost() {
 }
 
 #[tokio::test]
-async fn on_sqlite_writers_go_one_after_the_other_and_on_postgresql_side_by_side() {
+async fn writers_are_sequential_on_sqlite_and_concurrent_on_postgresql() {
     let (database, db) = notebook().await;
     let mut first = db.begin().await.unwrap();
     Notes(&mut first).add(1, "first").await.unwrap();
@@ -155,7 +156,7 @@ async fn on_sqlite_writers_go_one_after_the_other_and_on_postgresql_side_by_side
     if database.is_postgres() {
         let mut second = timeout(Duration::from_secs(2), db.begin())
             .await
-            .expect("no wait")
+            .expect("the second writer waited")
             .unwrap();
         Notes(&mut second).add(2, "second").await.unwrap();
         second.commit().await.unwrap();
@@ -166,23 +167,23 @@ async fn on_sqlite_writers_go_one_after_the_other_and_on_postgresql_side_by_side
     let mut second = std::pin::pin!(db.begin());
     assert!(
         timeout(Duration::from_millis(300), &mut second).await.is_err(),
-        "the first still writes"
+        "the second writer did not wait"
     );
     first.commit().await.unwrap();
     let mut second = timeout(Duration::from_secs(2), second)
         .await
-        .expect("its turn")
+        .expect("the second writer still waits")
         .unwrap();
-    // It began after the first had ended, so it sees what that wrote.
+    // It began after the first commit, so it sees that write.
     assert_eq!(
         Notes(&mut second).text(1).await.unwrap().as_deref(),
         Some("first")
     );
 }
 
-/// On SQLite there is one writer; on PostgreSQL ten connections are all there are.
+/// SQLite has one connection for writes, PostgreSQL has ten.
 #[tokio::test]
-async fn who_waits_too_long_for_a_turn_is_told_that_the_database_is_unavailable() {
+async fn a_transaction_that_waits_too_long_for_a_connection_is_unavailable() {
     let (database, db) = notebook().await;
     let connections = if database.is_postgres() { 10 } else { 1 };
     let mut held = Vec::new();
@@ -198,14 +199,14 @@ async fn who_waits_too_long_for_a_turn_is_told_that_the_database_is_unavailable(
         "{waited:?}"
     );
 
-    // Nothing of that is left behind.
+    // The database works again once the connections are returned.
     drop(held);
     add(&db, 1, "next").await;
     assert_eq!(count(&db).await, 1);
 }
 
 #[tokio::test]
-async fn a_read_connection_of_sqlite_can_not_write() {
+async fn a_read_connection_of_sqlite_cannot_write() {
     let (database, db) = notebook().await;
     let written = Notes(&mut db.read().await.unwrap())
         .add(1, "past the writer")
@@ -214,12 +215,12 @@ async fn a_read_connection_of_sqlite_can_not_write() {
 }
 
 #[tokio::test]
-async fn a_database_without_room_can_be_written_again_once_there_is_some() {
+async fn a_full_database_can_be_written_again_after_the_rollback() {
     let (database, db) = notebook().await;
     add(&db, 1, "before").await;
     let mut tx = db.begin().await.unwrap();
     if database.is_postgres() {
-        // The same to a transaction: it is over before it has ended.
+        // PostgreSQL has no such limit. Any error aborts its transaction in the same way.
         execute(&mut tx, "select 1 / 0").await.unwrap_err();
     } else {
         execute(&mut tx, "pragma max_page_count = 1").await.unwrap();

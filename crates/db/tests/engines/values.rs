@@ -1,4 +1,4 @@
-//! What is bound comes back as it was, from both engines.
+//! Values round-trip through both engines unchanged.
 
 use std::fmt::Debug;
 
@@ -26,7 +26,7 @@ async fn things() -> (TestDatabase, Db) {
     (database, db)
 }
 
-/// Writes each value into this column, finds it again by an equal value, and reads it.
+/// Writes each value to this column, finds the row by that value, and reads it back.
 macro_rules! round_trip {
     ($column:literal: $type:ty, $values:expr) => {{
         const INSERT: &str = concat!("insert into things (id, ", $column, ") values ($1, $2)");
@@ -53,7 +53,7 @@ macro_rules! round_trip {
         assert_same(&none, &None);
         tx.commit().await.unwrap();
 
-        // Another connection reads what was committed.
+        // Another connection reads the same values after the commit.
         let mut reader = db.read().await.unwrap();
         let all: Vec<$type> = on!(reader, conn => sqlx::query_scalar(ALL).fetch_all(conn).await).unwrap();
         assert_same(&all, &values);
@@ -66,22 +66,22 @@ fn assert_same<T: PartialEq + Debug>(read: &T, written: &T) {
 }
 
 #[tokio::test]
-async fn a_uuid_comes_back() {
+async fn a_uuid_round_trips() {
     round_trip!("uuid": Uuid, vec![Uuid::nil(), Uuid::max(), Uuid::new_v4(), Uuid::from_u128(1)]);
 }
 
 #[tokio::test]
-async fn a_bool_comes_back() {
+async fn a_bool_round_trips() {
     round_trip!("flag": bool, vec![true, false]);
 }
 
 #[tokio::test]
-async fn an_integer_comes_back_to_its_last_bit() {
+async fn an_integer_round_trips_in_its_full_range() {
     round_trip!("number": i64, vec![i64::MIN, i64::MAX, i64::MAX - 1, 0, -1, 1 << 53, (1 << 53) + 1]);
 }
 
 #[tokio::test]
-async fn a_time_comes_back_to_the_microsecond() {
+async fn a_time_round_trips_in_microseconds() {
     let now = DateTime::from_timestamp_nanos(1_799_123_456_789_012_345).trunc_subsecs(6);
     round_trip!("time": DateTime<Utc>, vec![
         now,
@@ -94,7 +94,7 @@ async fn a_time_comes_back_to_the_microsecond() {
 }
 
 #[tokio::test]
-async fn text_comes_back_byte_for_byte() {
+async fn text_round_trips_byte_for_byte() {
     let long = "ß🙂\n".repeat(20_000);
     let texts = [
         "",
@@ -114,14 +114,14 @@ async fn text_comes_back_byte_for_byte() {
 }
 
 #[tokio::test]
-async fn bytes_come_back() {
+async fn bytes_round_trip() {
     let all: Vec<u8> = (0..=255).collect();
     round_trip!("bytes": Vec<u8>, vec![Vec::new(), vec![0], vec![0; 100_000], all, b"\xff\xfe".to_vec()]);
 }
 
-/// SQLite keeps times as text, of which the fraction has as many digits as it needs.
+/// SQLite stores times as text whose fraction has no trailing zeros, so their order as text needs a test.
 #[tokio::test]
-async fn times_compare_as_times_whatever_fraction_they_have() {
+async fn times_are_ordered_independently_of_the_digits_of_their_fraction() {
     const INSERT: &str = "insert into things (id, time) values ($1, $2)";
     const ORDERED: &str = "select time from things order by time";
     const BEFORE: &str = "select count(*) from things where time < $1";
@@ -147,7 +147,7 @@ async fn times_compare_as_times_whatever_fraction_they_have() {
 }
 
 #[tokio::test]
-async fn what_was_committed_survives_reopening() {
+async fn committed_rows_are_there_after_reopening() {
     let (database, db) = things().await;
     let id = Uuid::new_v4();
     let mut tx = db.begin().await.unwrap();

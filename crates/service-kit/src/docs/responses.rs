@@ -138,12 +138,17 @@ fn add_headers(status: &str, response: &mut Value) {
         "429" | "503" => names.push("retry-after".to_owned()),
         _ => {}
     }
-    // The handler names these; the component describes them.
     let own = response["headers"].as_object().cloned().unwrap_or_default();
-    names.extend(own.into_iter().map(|(name, _)| name));
     for name in names {
-        if let Some(reference) = headers::reference(&name) {
-            response["headers"][name] = reference;
+        if !own.contains_key(&name) {
+            response["headers"][&name] = headers::reference(&name).unwrap_or_default();
         }
+    }
+    // A handler may name a header and leave its description to the component.
+    for (name, header) in own {
+        response["headers"][&name] = match headers::reference(&name) {
+            Some(reference) if header["description"].is_null() => reference,
+            _ => header,
+        };
     }
 }

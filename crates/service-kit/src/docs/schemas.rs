@@ -66,22 +66,28 @@ pub(super) fn oauth_error() -> Value {
     })
 }
 
-/// utoipa repeats the schema of a page's items inside the page. Here it gets a name, and the page a reference.
+/// utoipa repeats the schema of a page's items inside the page. Here it is one component, and the page refers to it.
 pub(super) fn name_page_items(schemas: &mut Value) {
     let Some(schemas) = schemas.as_object_mut() else {
         return;
     };
-    let items_of_pages: Vec<_> = schemas
-        .iter_mut()
-        .filter_map(|(page, schema)| {
-            let name = page.strip_prefix("Page_")?.to_owned();
-            let items = schema.pointer_mut("/properties/items/items")?;
-            let reference = json!({"$ref": format!("{SCHEMAS}{name}")});
-            Some((name, std::mem::replace(items, reference)))
-        })
+    let pages: Vec<String> = schemas
+        .keys()
+        .filter(|name| name.starts_with("Page_"))
+        .cloned()
         .collect();
-    for (name, schema) in items_of_pages {
-        schemas.entry(name).or_insert(schema);
+    for page in pages {
+        let Some(items) = schemas[&page].pointer("/properties/items/items").cloned() else {
+            continue;
+        };
+        // The type's own name in the document may differ from the one in the name of the page.
+        let known = schemas.iter().find(|(_, schema)| **schema == items);
+        let name = match known {
+            Some((name, _)) => name.clone(),
+            None => page.trim_start_matches("Page_").to_owned(),
+        };
+        schemas[&page]["properties"]["items"]["items"] = json!({"$ref": format!("{SCHEMAS}{name}")});
+        schemas.entry(name).or_insert(items);
     }
 }
 

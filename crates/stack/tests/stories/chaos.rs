@@ -21,7 +21,7 @@ const SHOPPERS: usize = 6;
 const PRODUCTS: usize = 3;
 const RESTOCKED: i64 = 20;
 
-/// What the services acknowledged to the shoppers.
+/// Everything that the services acknowledged to the shoppers.
 #[derive(Default)]
 struct Acknowledged {
     orders: RefCell<BTreeMap<String, Order>>,
@@ -31,7 +31,7 @@ struct Acknowledged {
     is_over: Cell<bool>,
 }
 
-/// What a shopper knows about an order.
+/// An order, as far as a shopper knows it.
 #[derive(Debug)]
 struct Order {
     key: String,

@@ -106,17 +106,17 @@ impl Document {
             assert!(is_present || is_optional, "no header {name}: {context}");
         }
 
-        let content = described["content"].as_object();
+        let media_types = described["content"].as_object();
         let media_type = response
             .header("content-type")
             .split(';')
             .next()
             .unwrap_or_default();
         if response.body.is_empty() {
-            assert!(content.is_none(), "a body is documented: {context}");
+            assert!(media_types.is_none(), "a body is documented: {context}");
             return;
         }
-        let is_documented = content.is_some_and(|content| content.contains_key(media_type));
+        let is_documented = media_types.is_some_and(|media_types| media_types.contains_key(media_type));
         assert!(is_documented, "{media_type} is not documented: {context}");
         if media_type.ends_with("json") {
             let schema = pointer(&[

@@ -126,13 +126,19 @@ pub(crate) struct AuditRecord {
     pub event: Event,
     pub outcome: Outcome,
     /// The user who acted, if known.
+    #[schema(required = true)]
     pub actor_id: Option<Uuid>,
     /// The user who was affected, if known. The user may have been deleted since.
+    #[schema(required = true)]
     pub subject_id: Option<Uuid>,
     /// The client's IP address.
+    #[schema(required = true)]
     pub ip: Option<String>,
+    #[schema(required = true)]
     pub user_agent: Option<String>,
     /// The id of the request in the logs of all services.
+    #[schema(required = true)]
     pub request_id: Option<String>,
+    #[schema(required = true)]
     pub detail: Option<String>,
 }

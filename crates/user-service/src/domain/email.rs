@@ -1,15 +1,21 @@
-//! Email addresses.
+//! Email addresses: which are accepted, and which are the same.
 
+use icu_casemap::CaseMapper;
+use idna::AsciiDenyList;
+use idna::uts46::{DnsLength, Hyphens, Uts46};
 use unicode_normalization::UnicodeNormalization as _;
 
 /// The longest address, in bytes (RFC 5321 §4.5.3.1.3, less the angle brackets).
 const MAX_BYTES: usize = 254;
-/// The longest part before the `@` (RFC 5321 §4.5.3.1.1).
+/// The longest part before the `@`, in bytes (RFC 5321 §4.5.3.1.1).
 const MAX_LOCAL_BYTES: usize = 64;
 
-/// An email address that could be somebody's: trimmed, in Unicode's normal form C. Whether it is, only a mail would tell.
+/// A well-formed email address: trimmed, in Unicode's normal form C, otherwise as it was typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EmailAddress(String);
+pub struct EmailAddress {
+    address: String,
+    key: String,
+}
 
 /// Not an email address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -17,39 +23,96 @@ pub struct EmailAddress(String);
 pub struct InvalidEmail;
 
 impl EmailAddress {
-    /// Reads an address.
+    /// Parses an address for a new account.
+    ///
+    /// # Errors
+    /// If it is malformed or too long, or if its domain has no IDNA form.
     pub fn parse(text: &str) -> Result<Self, InvalidEmail> {
-        let address: String = text.trim().nfc().collect();
-        let (local, domain) = address.rsplit_once('@').ok_or(InvalidEmail)?;
-        let fits = address.len() <= MAX_BYTES && !local.is_empty() && local.len() <= MAX_LOCAL_BYTES;
-        let is_odd = |c: char| {
-            c.is_control() || c.is_whitespace() || is_unseen(c) || "@<>()[]\\,;:\"。．｡".contains(c)
-        };
-        let is_label = |label: &str| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-');
-        if fits && !local.contains(is_odd) && !domain.contains(is_odd) && domain.split('.').all(is_label) {
-            Ok(Self(address))
-        } else {
-            Err(InvalidEmail)
-        }
+        let address = normalize(text)?;
+        let key = comparison_key(&address).ok_or(InvalidEmail)?;
+        Ok(Self { address, key })
     }
 
-    /// The address as it was written.
+    /// Parses an address to find an account. The account may be older than the check of domains, so a domain without an
+    /// IDNA form is compared as it was when the account was created.
+    pub(crate) fn parse_existing(text: &str) -> Result<Self, InvalidEmail> {
+        let address = normalize(text)?;
+        let key = comparison_key(&address).unwrap_or_else(|| old_key(&address));
+        Ok(Self { address, key })
+    }
+
+    /// The address as it is shown.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.address
     }
 
-    /// The address as it is compared. Strictly, only the receiving host knows whether capitals matter in its part; nobody
-    /// has two accounts that differ in them.
-    pub(crate) fn key(&self) -> String {
-        // By way of capitals, so that small letters that share one (σ and ς, s and ſ) are one.
-        self.0.to_uppercase().to_lowercase().nfc().collect()
+    /// Two addresses are the same if their keys are equal: the local part by Unicode's canonical caseless matching
+    /// (Unicode §3.13, D145), the domain by its ASCII form (UTS 46, non-transitional).
+    ///
+    /// RFC 5321 §2.4 lets the receiving host distinguish case in the local part. In practice no host does.
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The key by which addresses were compared before [`key`](Self::key): upper case, then lower case. It also joins
+    /// what case folding keeps apart, such as `ı` and `i`. Accounts whose key is shared are found by it.
+    pub(crate) fn old_key(&self) -> String {
+        old_key(&self.address)
     }
 }
 
-/// Whether nothing is seen of a character (Unicode's `Default_Ignorable_Code_Point`): an address that has one looks like
-/// another.
-fn is_unseen(c: char) -> bool {
+/// Trims an address, normalizes it to form C, and checks its form and length. The domain may still be invalid.
+fn normalize(text: &str) -> Result<String, InvalidEmail> {
+    let address: String = text.trim().nfc().collect();
+    let (local, domain) = address.rsplit_once('@').ok_or(InvalidEmail)?;
+
+    let fits = address.len() <= MAX_BYTES && !local.is_empty() && local.len() <= MAX_LOCAL_BYTES;
+    let is_forbidden =
+        |c: char| c.is_control() || c.is_whitespace() || is_invisible(c) || "@<>()[]\\,;:\"。．｡".contains(c);
+    let is_label = |label: &str| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-');
+
+    if fits
+        && !local.contains(is_forbidden)
+        && !domain.contains(is_forbidden)
+        && domain.split('.').all(is_label)
+    {
+        Ok(address)
+    } else {
+        Err(InvalidEmail)
+    }
+}
+
+/// The key of an address, or `None` if its domain has no IDNA form.
+fn comparison_key(address: &str) -> Option<String> {
+    let (local, domain) = address.rsplit_once('@')?;
+    // RFC 5321 §4.1.2 allows letters, digits and hyphens in a domain. Names with hyphens in the third and fourth position
+    // exist, although UTS 46 would let us refuse them.
+    let domain = Uts46::new()
+        .to_ascii(
+            domain.as_bytes(),
+            AsciiDenyList::STD3,
+            Hyphens::CheckFirstLast,
+            DnsLength::Verify,
+        )
+        .ok()?;
+    Some(format!("{}@{domain}", fold(local)))
+}
+
+/// Two texts match canonically and caselessly (Unicode §3.13, D145) if their folded forms are equal. Form D comes first because
+/// folding turns the combining mark U+0345 into a letter. D145 ends with form D, too; form C joins the same texts and is shorter.
+fn fold(text: &str) -> String {
+    let decomposed: String = text.nfd().collect();
+    CaseMapper::new().fold_string(&decomposed).nfc().collect()
+}
+
+fn old_key(address: &str) -> String {
+    address.to_uppercase().to_lowercase().nfc().collect()
+}
+
+/// Whether a character is usually not displayed (Unicode's `Default_Ignorable_Code_Point`): an address that contains one
+/// looks like another address.
+fn is_invisible(c: char) -> bool {
     matches!(
         c,
         '\u{ad}'
@@ -72,42 +135,130 @@ fn is_unseen(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
-    #[test]
-    fn an_address_is_trimmed_normalised_and_compared_without_capitals() {
-        let address = EmailAddress::parse(" Ada.Lovelace+x@Example.COM\n").unwrap();
-        assert_eq!(address.as_str(), "Ada.Lovelace+x@Example.COM");
-        assert_eq!(address.key(), "ada.lovelace+x@example.com");
-        let composed = EmailAddress::parse("é@example.com").unwrap();
-        let decomposed = EmailAddress::parse("e\u{301}@example.com").unwrap();
-        assert_eq!(composed, decomposed);
-        assert_eq!(
-            EmailAddress::parse("É@example.com").unwrap().key(),
-            composed.key()
-        );
+    fn key(text: &str) -> String {
+        EmailAddress::parse(text).unwrap().key().to_owned()
     }
 
     #[test]
-    fn addresses_that_differ_in_capitals_alone_are_one() {
+    fn an_address_is_trimmed_normalized_and_otherwise_kept() {
+        let address = EmailAddress::parse(" Ada.Lovelace+x@Example.COM\n").unwrap();
+        assert_eq!(address.as_str(), "Ada.Lovelace+x@Example.COM");
+        assert_eq!(address.key(), "ada.lovelace+x@example.com");
+
+        let decomposed = EmailAddress::parse("e\u{301}@Bu\u{308}cher.example").unwrap();
+        assert_eq!(decomposed.as_str(), "\u{e9}@B\u{fc}cher.example");
+        assert_eq!(decomposed.key(), "\u{e9}@xn--bcher-kva.example");
+    }
+
+    #[test]
+    fn addresses_that_differ_only_in_case_or_encoding_are_the_same() {
         for (one, other) in [
-            ("ΟΔΟΣ@a", "οδος@a"),
-            ("ΟΔΟΣ@a", "οδοσ@a"),
-            ("sam@a", "ſam@a"),
-            ("µ@a", "μ@a"),
+            ("ada@example.com", "ADA@EXAMPLE.COM"),
+            ("É@example.com", "é@example.com"),
+            ("ΟΔΟΣ@example.com", "οδος@example.com"),
+            ("ΟΔΟΣ@example.com", "οδοσ@example.com"),
+            ("sam@example.com", "\u{17f}am@example.com"),
+            ("kim@example.com", "\u{212a}im@example.com"),
+            ("\u{b5}@example.com", "\u{3bc}@example.com"),
+            ("straße@example.com", "STRASSE@example.com"),
+            ("ẞ@example.com", "ß@example.com"),
+            ("İ@example.com", "i\u{307}@example.com"),
+            ("ﬁn@example.com", "fin@example.com"),
+            ("\u{1fc3}@example.com", "\u{3b7}\u{345}@example.com"),
+            (
+                "\u{3b1}\u{345}\u{301}@example.com",
+                "\u{391}\u{301}\u{345}@example.com",
+            ),
+            ("a@bücher.example", "a@xn--bcher-kva.example"),
+            ("a@BÜCHER.example", "a@XN--BCHER-KVA.example"),
+            ("a@straße.de", "a@xn--strae-oqa.de"),
+            ("a@ｅxample.com", "a@example.com"),
+            ("a@\u{17f}am.com", "a@sam.com"),
         ] {
-            assert_eq!(
-                EmailAddress::parse(one).unwrap().key(),
-                EmailAddress::parse(other).unwrap().key(),
-                "{one}"
-            );
+            assert_eq!(key(one), key(other), "{one} {other}");
         }
     }
 
     #[test]
-    fn what_can_be_no_address_is_refused() {
+    fn addresses_that_only_look_alike_are_different() {
+        for (one, other) in [
+            ("a@gıthub.com", "a@github.com"),
+            ("gıthub@example.com", "github@example.com"),
+            ("İ@example.com", "i@example.com"),
+            ("a@straße.de", "a@strasse.de"),
+            ("a@bücher.example", "a@bucher.example"),
+            ("é@example.com", "e@example.com"),
+            ("ａ@example.com", "a@example.com"),
+            ("\u{430}@example.com", "a@example.com"),
+            ("a.b@example.com", "ab@example.com"),
+            ("a+b@example.com", "a@example.com"),
+        ] {
+            assert_ne!(key(one), key(other), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn each_character_folds_as_its_other_cases_do() {
+        for c in '\0'..=char::MAX {
+            let (lower, upper) = (c.to_lowercase().to_string(), c.to_uppercase().to_string());
+            if lower != upper {
+                let folded = fold(&c.to_string());
+                assert_eq!(fold(&lower), folded, "{c:?}");
+                // The upper case of the dotless ı is I, whose lower case has a dot.
+                assert!(fold(&upper) == folded || c == 'ı', "{c:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_old_account_with_an_invalid_domain_keeps_its_key() {
+        for (text, key) in [("Ada@My_Host", "ada@my_host"), ("a@xn--\u{e9}", "a@xn--\u{e9}")] {
+            assert_eq!(EmailAddress::parse(text), Err(InvalidEmail));
+            assert_eq!(EmailAddress::parse_existing(text).unwrap().key(), key);
+        }
+        let valid = EmailAddress::parse("a@bücher.example").unwrap();
+        assert_eq!(EmailAddress::parse_existing("a@bücher.example"), Ok(valid));
+    }
+
+    proptest! {
+        #[test]
+        fn folding_twice_changes_nothing(text in any::<String>()) {
+            let folded = fold(&text);
+            prop_assert_eq!(fold(&folded), folded);
+        }
+
+        #[test]
+        fn canonically_equivalent_texts_fold_to_the_same(text in any::<String>()) {
+            let (composed, decomposed): (String, String) = (text.nfc().collect(), text.nfd().collect());
+            prop_assert_eq!(fold(&composed), fold(&text));
+            prop_assert_eq!(fold(&decomposed), fold(&text));
+        }
+
+        #[test]
+        fn a_key_is_an_address_with_the_same_key(local in "[a-zA-Zß-ɏΑ-ώЀ-џ]{1,20}", domain in "[a-zA-Zß-ɏ]{1,20}") {
+            if let Ok(address) = EmailAddress::parse(&format!("{local}@{domain}.example")) {
+                prop_assert_eq!(&key(address.key()), address.key());
+                prop_assert_eq!(&key(&address.as_str().to_lowercase()), address.key());
+            }
+        }
+
+        #[test]
+        fn any_text_is_accepted_or_refused_without_a_panic(text in any::<String>()) {
+            if let Ok(address) = EmailAddress::parse(&text) {
+                prop_assert_eq!(EmailAddress::parse_existing(&text), Ok(address));
+            }
+        }
+    }
+
+    #[test]
+    fn malformed_addresses_are_refused() {
         let long_local = format!("{}@example.com", "a".repeat(65));
-        let long = format!("a@{}.com", "b".repeat(250));
+        let long = format!("a@{}.com", "b.".repeat(124) + "b");
+        let long_label = format!("a@{}.com", "b".repeat(64));
         for text in [
             "",
             "a",
@@ -121,6 +272,7 @@ mod tests {
             "a@b.",
             "a@b..c",
             "a@-b",
+            "a@b-",
             "a\0@b",
             "a@b\u{7f}",
             "<a@b>",
@@ -132,8 +284,14 @@ mod tests {
             "a@b。c",
             "a@b,c@d",
             "\"a b\"@c",
+            "a@b_c.example",
+            "a@b!c.example",
+            "a@xn--a.example",
+            "a@\u{301}b.example",
+            "a@\u{fffd}.example",
             &long_local,
             &long,
+            &long_label,
         ] {
             assert_eq!(EmailAddress::parse(text), Err(InvalidEmail), "{text:?}");
         }
@@ -141,6 +299,9 @@ mod tests {
             "a@b",
             "a@localhost",
             "ä@ö.example",
+            "a@r3---sn.example",
+            "a@☃.example",
+            "a_b@example.com",
             &format!("{}@example.com", "a".repeat(64)),
         ] {
             assert!(EmailAddress::parse(text).is_ok(), "{text:?}");

@@ -95,7 +95,7 @@ impl Client {
 }
 
 impl Access for Client {
-    const POLICY: Policy = Policy::Custom("client");
+    const POLICY: Policy = Policy::Custom("client_basic");
 }
 
 impl FromRequest for Client {

@@ -5,7 +5,6 @@ use actix_web::http::header::{CACHE_CONTROL, HeaderValue, PRAGMA, WWW_AUTHENTICA
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use service_kit::{Problem as _, RequestError};
-use utoipa::ToSchema;
 
 /// Why a client is refused. `Display` becomes the `error_description`, in which RFC 6749 §5.2 allows only ASCII, without quotation
 /// marks and backslashes.
@@ -34,9 +33,8 @@ pub(crate) enum OAuthError {
 }
 
 /// The body of an error response.
-#[derive(Serialize, ToSchema)]
+#[derive(Serialize)]
 pub(crate) struct OAuthErrorBody {
-    #[schema(example = "invalid_request")]
     error: &'static str,
     error_description: String,
 }

@@ -1,7 +1,7 @@
 //! The login throttle. It allows a number of failures per account and network, and ten times that number per account from all
-//! networks together that its user has never logged in from. So guessing is stopped, and the user can't be locked out of their own
-//! networks. Failures are counted before anything is hashed, and in the database: for all replicas, across restarts, and for
-//! accounts that don't exist in the same way.
+//! networks together that its user has never logged in from. So guessing is stopped, and an attacker elsewhere can't lock the user
+//! out of a network that they log in from. Failures are counted before anything is hashed, and in the database: for all replicas,
+//! across restarts, and for accounts that don't exist in the same way.
 
 use std::num::NonZeroU32;
 
@@ -172,6 +172,5 @@ fn throttled(wait: i64) -> UserError {
 
 /// The hash by which an account is counted. Invalid addresses share one counter.
 fn account_hash(email: Option<&EmailAddress>) -> [u8; 32] {
-    let key = email.map(EmailAddress::key).unwrap_or_default();
-    sha256(key.as_bytes())
+    sha256(email.map(EmailAddress::key).unwrap_or_default().as_bytes())
 }

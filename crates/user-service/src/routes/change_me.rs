@@ -23,7 +23,7 @@ pub struct ChangeOfMe {
 /// `PATCH /users/me`: changes the caller's name. Tokens that were issued before keep the old name until the next refresh.
 #[utoipa::path(
     patch, path = "/users/me", tag = "users", request_body = ChangeOfMe,
-    responses((status = 200, body = UserResponse), (status = 422, description = "a field is invalid")),
+    responses((status = 200, body = UserResponse), (status = 404, description = "`user_not_found`: the account was deleted")),
 )]
 #[tracing::instrument(skip_all, fields(user.id = %user.id()))]
 pub async fn change_me(

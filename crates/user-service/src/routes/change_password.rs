@@ -35,6 +35,7 @@ pub struct ChangeOfPassword {
     put, path = "/auth/password", tag = "auth", request_body = ChangeOfPassword,
     responses(
         (status = 204, description = "the password was changed"),
+        (status = 404, description = "`user_not_found`: the account was deleted"),
         (status = 422, description = "`current_password` is wrong, or `new_password` is not allowed"),
         (status = 429, description = "`too_many_attempts` at this account; `Retry-After` says when to try again", headers(("retry-after" = u32))),
         (status = 503, description = "`hashing_busy`: every hashing slot is taken", headers(("retry-after" = u32))),
@@ -76,7 +77,7 @@ async fn check_current(
     change: &ChangeOfPassword,
     context: &RequestContext,
 ) -> Result<PasswordCheck, UserError> {
-    let email = EmailAddress::parse(&account.email).ok();
+    let email = EmailAddress::parse_existing(&account.email).ok();
     let check = passwords
         .check(
             db,

@@ -14,6 +14,7 @@ use crate::store::Users;
 #[schema(as = WhoAmI)]
 pub struct CurrentUserResponse {
     /// Null for an anonymous caller.
+    #[schema(required = true)]
     current_user: Option<UserResponse>,
 }
 

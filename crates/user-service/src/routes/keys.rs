@@ -21,12 +21,13 @@ pub(crate) struct ListedKey {
     state: KeyState,
     created_at: DateTime<Utc>,
     /// Until when a retiring key is published; null for the others.
+    #[schema(required = true)]
     not_after: Option<DateTime<Utc>>,
 }
 
 /// `GET /admin/keys`: lists the signing keys and their states.
 #[utoipa::path(
-    get, path = "/admin/keys", tag = "admin",
+    get, path = "/admin/keys", tag = "admin", operation_id = "list_keys",
     responses(
         (status = 200, body = Page<ListedKey>),
         (status = 409, description = "`shared_secret`: a shared secret signs, and there are no keys"),

@@ -19,6 +19,7 @@ use crate::tokens::TokenIssuer;
 pub struct UsersQuery {
     /// Only users whose email address or name contains this text, in upper or lower case. At most 100 characters.
     #[garde(inner(custom(text::line(0, 100))))]
+    #[param(max_length = 100)]
     q: Option<String>,
     /// Only users with this role.
     role: Option<String>,
@@ -29,7 +30,7 @@ pub struct UsersQuery {
     get, path = "/admin/users", tag = "admin", params(UsersQuery, Paging),
     responses(
         (status = 200, body = Page<UserResponse>),
-        (status = 400, description = "a parameter is invalid, or there is no such role"),
+        (status = 400, description = "there is no such role"),
     ),
 )]
 pub async fn list_users(

@@ -17,6 +17,7 @@ use crate::store::AuditLog;
 /// `POST /admin/users/{id}/logout`: ends every session of a user.
 #[utoipa::path(
     post, path = "/admin/users/{id}/logout", tag = "admin", params(("id" = String, Path)),
+    request_body = Option<EmptyObject>,
     responses(
         (status = 204, description = "all sessions of the user have ended"),
         (status = 404, description = "`user_not_found`"),

@@ -37,7 +37,6 @@ pub struct Credentials {
             description = "`invalid_credentials`: the email address is unknown, the password is wrong or the user is disabled",
             headers(("www-authenticate" = String, description = "`Password realm=\"countersign\"`: send other credentials in the body")),
         ),
-        (status = 422, description = "a field is missing"),
         (status = 429, description = "`too_many_attempts` at this account; `Retry-After` says when to try again", headers(("retry-after" = u32))),
         (status = 503, description = "`hashing_busy`: every hashing slot is taken", headers(("retry-after" = u32))),
     ),
@@ -81,7 +80,7 @@ async fn authenticate(
     credentials: &Credentials,
     context: &RequestContext,
 ) -> Result<(Account, PasswordCheck), UserError> {
-    let email = EmailAddress::parse(&credentials.email).ok();
+    let email = EmailAddress::parse_existing(&credentials.email).ok();
     let account = match &email {
         Some(email) => Users(&mut db.read().await?).find_by_email(email).await?,
         None => None,

@@ -15,8 +15,11 @@ use crate::store::AuditLog;
 
 /// `POST /auth/logout-all`: ends every session of the caller, including the current one.
 #[utoipa::path(
-    post, path = "/auth/logout-all", tag = "auth",
-    responses((status = 204, description = "all sessions have ended")),
+    post, path = "/auth/logout-all", tag = "auth", request_body = Option<EmptyObject>,
+    responses(
+        (status = 204, description = "all sessions have ended"),
+        (status = 404, description = "`user_not_found`: the account was deleted"),
+    ),
 )]
 #[tracing::instrument(skip_all, fields(user.id = %user.id()))]
 pub async fn logout_all(

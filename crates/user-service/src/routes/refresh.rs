@@ -17,7 +17,6 @@ use crate::sessions::{Sessions, TokenPair};
 
 #[derive(Deserialize, Validate, ToSchema)]
 #[garde(allow_unvalidated)]
-#[schema(as = ShownToken)]
 #[serde(deny_unknown_fields)]
 pub struct PresentedToken {
     refresh_token: String,
@@ -42,7 +41,6 @@ impl PresentedToken {
             description = "`invalid_refresh_token`",
             headers(("www-authenticate" = String, description = "`RefreshToken realm=\"countersign\"`: log in again")),
         ),
-        (status = 422, description = "a field is missing"),
     ),
 )]
 #[tracing::instrument(skip_all)]

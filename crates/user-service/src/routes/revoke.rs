@@ -8,7 +8,7 @@ use service_kit::Form;
 
 use crate::context::RequestContext;
 use crate::domain::{Entry, Event, RefreshToken};
-use crate::oauth::{Client, OAuthError, OAuthErrorBody, TokenQuery, no_store};
+use crate::oauth::{Client, OAuthError, TokenQuery, no_store};
 use crate::sessions::Sessions;
 
 /// `POST /oauth/revoke`: ends the session of a user's access token or refresh token (RFC 7009). A token that is expired, revoked or
@@ -18,9 +18,8 @@ use crate::sessions::Sessions;
     request_body(content = TokenQuery, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, description = "the token is not valid, or no longer"),
-        (status = 400, body = OAuthErrorBody, description = "`invalid_request`, or `unsupported_token_type` for a service token"),
-        (status = 401, body = OAuthErrorBody, description = "`invalid_client`"),
-        (status = 503, body = OAuthErrorBody, description = "`temporarily_unavailable`"),
+        (status = 400, description = "`unsupported_token_type`: it is a service token"),
+        (status = 503, description = "`temporarily_unavailable`"),
     ),
 )]
 #[tracing::instrument(skip_all)]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use service_kit::Form;
 use utoipa::ToSchema;
 
-use crate::oauth::{Client, OAuthError, OAuthErrorBody, check_client_parameters, no_store};
+use crate::oauth::{Client, OAuthError, check_client_parameters, no_store};
 use crate::tokens::TokenIssuer;
 
 #[derive(Deserialize, ToSchema)]
@@ -65,9 +65,8 @@ pub(crate) struct ServiceToken {
     request_body(content = TokenRequest, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, body = ServiceToken),
-        (status = 400, body = OAuthErrorBody, description = "`invalid_request`, `unsupported_grant_type`, `invalid_scope`, or \
+        (status = 400, description = "`unsupported_grant_type` or `invalid_scope`; or \
             `invalid_target`: the client may not call this audience"),
-        (status = 401, body = OAuthErrorBody, description = "`invalid_client`"),
     ),
 )]
 #[tracing::instrument(skip_all)]

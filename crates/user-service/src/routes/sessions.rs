@@ -34,11 +34,8 @@ pub(crate) struct SessionResponse {
 
 /// `GET /auth/sessions`: lists the caller's sessions, newest first.
 #[utoipa::path(
-    get, path = "/auth/sessions", tag = "auth", params(Paging),
-    responses(
-        (status = 200, body = Page<SessionResponse>),
-        (status = 400, description = "a parameter is invalid"),
-    ),
+    get, path = "/auth/sessions", tag = "auth", operation_id = "list_sessions", params(Paging),
+    responses((status = 200, body = Page<SessionResponse>)),
 )]
 pub async fn sessions(
     VerifyToken(user): VerifyToken,

@@ -27,16 +27,17 @@ pub(crate) struct Verdict {
     valid: bool,
     /// The token's user, with their current data.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     user: Option<UserResponse>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Object>, nullable = false)]
     claims: Option<Claims>,
 }
 
 /// `POST /auth/verify`: whether a user's access token is valid: signed by this service, not expired and not revoked.
 #[utoipa::path(
     post, path = "/auth/verify", tag = "auth", request_body = TokenToVerify,
-    responses((status = 200, body = Verdict), (status = 422, description = "a field is missing")),
+    responses((status = 200, body = Verdict)),
 )]
 #[tracing::instrument(skip_all)]
 pub async fn verify(

@@ -43,12 +43,25 @@ impl Users<'_> {
         on!(self.0, conn => sqlx::query_as(SQL).bind(id).fetch_optional(conn).await)
     }
 
+    /// Returns the account with this address. If several accounts share its comparison key, only the account with this old
+    /// key is returned.
     pub(crate) async fn find_by_email(
         &mut self,
         email: &EmailAddress,
     ) -> Result<Option<Account>, sqlx::Error> {
-        const SQL: &str = concat!("select ", user_columns!(), " from users where email_key = $1");
-        on!(self.0, conn => sqlx::query_as(SQL).bind(email.key()).fetch_optional(conn).await)
+        const SQL: &str = concat!(
+            "select ",
+            user_columns!(),
+            " from users
+              where comparison_key = $1
+                and (email_key = $2 or not exists (
+                    select 1 from users as other where other.comparison_key = $1 and other.id <> users.id))"
+        );
+        on!(self.0, conn => sqlx::query_as(SQL)
+            .bind(email.key())
+            .bind(email.old_key())
+            .fetch_optional(conn)
+            .await)
     }
 
     /// Returns the user if they are not disabled and this is still their password hash. The update locks the row until the
@@ -74,16 +87,20 @@ impl Users<'_> {
         on!(self.0, conn => sqlx::query_scalar::<_, Uuid>(SQL).fetch_optional(conn).await.map(|id| id.is_some()))
     }
 
-    /// Adds a user and returns true, or returns false if the email address is taken.
+    /// Adds a user and returns true, or returns false if the email address is taken. The comparison key is not unique, because
+    /// old accounts may share one. Of two concurrent calls with one key, the unique `email_key` refuses the second.
     pub(crate) async fn add(&mut self, new: &NewUser<'_>) -> Result<bool, sqlx::Error> {
         const SQL: &str = "
-            insert into users (id, email, email_key, name, name_folded, password_hash, roles, created_at, updated_at)
-            values ($1, $2, $3, $4, $5, $6, $7, $8, $8)
+            insert into users (id, email, email_key, comparison_key, email_folded, name, name_folded, password_hash,
+                               roles, created_at, updated_at)
+            select $1, $2, $3, $3, $4, $5, $6, $7, $8, $9, $9
+            where not exists (select 1 from users where comparison_key = $3)
             on conflict (email_key) do nothing";
         on!(self.0, conn => Ok(sqlx::query(SQL)
             .bind(new.id)
             .bind(new.email.as_str())
             .bind(new.email.key())
+            .bind(text::fold(new.email.as_str()))
             .bind(new.name)
             .bind(text::fold(new.name))
             .bind(new.password_hash)
@@ -106,7 +123,8 @@ impl Users<'_> {
             "select ",
             user_columns!(),
             r" from users
-               where id < $1 and (email_key like $2 escape '\' or name_folded like $2 escape '\')
+               where id < $1
+                 and (email_folded like $2 escape '\' or comparison_key like $2 escape '\' or name_folded like $2 escape '\')
                  and ' ' || roles || ' ' like $3 escape '\'
                order by id desc limit $4"
         );

@@ -1,18 +1,18 @@
-//! What admins do to people.
+//! Administration of users.
 
 use actix_web::http::Method;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use test_kit::{Client, TestResponse, TestService, hostile};
 
-use crate::{ADMIN, PASSWORD, ada, admin, login, refresh, register, service, with_token};
+use crate::{ADMIN, PASSWORD, logged_in_ada, logged_in_admin, login, refresh, register, service, with_token};
 
 fn path_of(user: &Value) -> String {
     format!("/admin/users/{}", user["id"].as_str().unwrap())
 }
 
-/// Somebody else who has registered and logged in.
-async fn somebody(service: &TestService, email: &str) -> (Value, Client) {
+/// Registers a user and logs them in. Returns the token pair and a client with its access token.
+async fn logged_in(service: &TestService, email: &str) -> (Value, Client) {
     register(service, email).await;
     let pair = login(service, email, PASSWORD).await.assert_status(200).json();
     let client = with_token(service, &pair);
@@ -24,16 +24,16 @@ async fn post(client: &Client, path: &str) -> TestResponse {
 }
 
 #[actix_web::test]
-async fn whoever_may_read_people_finds_them_by_address_name_and_role() {
+async fn users_are_found_by_address_name_and_role() {
     let service = service().await;
-    let (pair, ada) = ada(&service).await;
+    let (pair, ada) = logged_in_ada(&service).await;
     ada.patch("/users/me", json!({"name": "Augusta Ädä 100%"}))
         .await
         .assert_status(200);
     for number in 0..3 {
         register(&service, &format!("bob_{number}@example.com")).await;
     }
-    let root = admin(&service).await;
+    let root = logged_in_admin(&service).await;
     let found = async |query: &str| {
         let page = root
             .get(&format!("/admin/users?{query}"))
@@ -58,10 +58,13 @@ async fn whoever_may_read_people_finds_them_by_address_name_and_role() {
     assert_eq!(found("role=admin").await, [ADMIN.0]);
     assert_eq!(found("role=user&q=ada@").await, ["ada@example.com"]);
     assert_eq!(found("role=support").await, Vec::<String>::new());
-    let page = root.get("/admin/users?limit=2").await.json();
+    register(&service, "Eve@Bücher.example").await;
+    assert_eq!(found("q=%40b%C3%9Ccher").await, ["Eve@Bücher.example"]);
+    assert_eq!(found("q=xn--bcher").await, ["Eve@Bücher.example"]);
+    let page = root.get("/admin/users?limit=2&q=example.com").await.json();
     let cursor = page["next_cursor"].as_str().unwrap();
     assert_eq!(
-        found(&format!("limit=2&cursor={cursor}")).await,
+        found(&format!("limit=2&q=example.com&cursor={cursor}")).await,
         [bobs[2], "ada@example.com"]
     );
 
@@ -81,10 +84,10 @@ async fn whoever_may_read_people_finds_them_by_address_name_and_role() {
 }
 
 #[actix_web::test]
-async fn changed_roles_take_back_the_tokens_that_are_out_and_the_next_refresh_brings_them() {
+async fn changed_roles_revoke_access_tokens_and_arrive_with_the_next_refresh() {
     let service = service().await;
-    let (pair, ada) = ada(&service).await;
-    let root = admin(&service).await;
+    let (pair, ada) = logged_in_ada(&service).await;
+    let root = logged_in_admin(&service).await;
     let path = path_of(&pair["user"]);
     let changed = root.patch(&path, json!({"roles": ["support", "support"]})).await;
     changed.assert(
@@ -108,7 +111,7 @@ async fn changed_roles_take_back_the_tokens_that_are_out_and_the_next_refresh_br
         .await
         .assert_problem(403, "forbidden");
 
-    // What changes nothing takes nothing back.
+    // A change that changes nothing revokes nothing.
     root.patch(&path, json!({"roles": ["user", "support"], "disabled": false}))
         .await
         .assert_status(200);
@@ -128,10 +131,10 @@ async fn changed_roles_take_back_the_tokens_that_are_out_and_the_next_refresh_br
 }
 
 #[actix_web::test]
-async fn what_can_t_be_changed_so_is_told_by_field() {
+async fn an_invalid_change_is_refused_by_field() {
     let service = service().await;
-    let (pair, ada) = ada(&service).await;
-    let root = admin(&service).await;
+    let (pair, ada) = logged_in_ada(&service).await;
+    let root = logged_in_admin(&service).await;
     let path = path_of(&pair["user"]);
     for (field, value) in [
         ("roles", json!(["root"])),
@@ -168,10 +171,10 @@ async fn what_can_t_be_changed_so_is_told_by_field() {
 }
 
 #[actix_web::test]
-async fn whoever_is_disabled_is_out_at_once_and_stays_out() {
+async fn a_disabled_user_is_logged_out_at_once_and_stays_logged_out() {
     let service = service().await;
-    let (pair, ada) = ada(&service).await;
-    let root = admin(&service).await;
+    let (pair, ada) = logged_in_ada(&service).await;
+    let root = logged_in_admin(&service).await;
     let path = path_of(&pair["user"]);
     root.patch(&path, json!({"disabled": true}))
         .await
@@ -202,10 +205,10 @@ async fn whoever_is_disabled_is_out_at_once_and_stays_out() {
 }
 
 #[actix_web::test]
-async fn whoever_is_logged_out_by_an_admin_may_come_back() {
+async fn a_user_logged_out_by_an_admin_can_log_in_again() {
     let service = service().await;
-    let (pair, ada) = ada(&service).await;
-    let root = admin(&service).await;
+    let (pair, ada) = logged_in_ada(&service).await;
+    let root = logged_in_admin(&service).await;
     post(&root, &format!("{}/logout", path_of(&pair["user"])))
         .await
         .assert_status(204);
@@ -220,10 +223,10 @@ async fn whoever_is_logged_out_by_an_admin_may_come_back() {
 }
 
 #[actix_web::test]
-async fn a_deleted_person_is_gone_and_their_address_is_free() {
+async fn a_deleted_users_tokens_are_revoked_and_the_address_is_free() {
     let service = service().await;
-    let (pair, ada) = ada(&service).await;
-    let root = admin(&service).await;
+    let (pair, ada) = logged_in_ada(&service).await;
+    let root = logged_in_admin(&service).await;
     let path = path_of(&pair["user"]);
     root.delete(&path).await.assert_status(204);
     ada.get("/users/me").await.assert_problem(401, "token_revoked");
@@ -239,7 +242,7 @@ async fn a_deleted_person_is_gone_and_their_address_is_free() {
     root.get(&path).await.assert_problem(404, "user_not_found");
     root.delete(&path).await.assert_problem(404, "user_not_found");
 
-    let (other, again) = somebody(&service, "ada@example.com").await;
+    let (other, again) = logged_in(&service, "ada@example.com").await;
     assert_ne!(other["user"]["id"], pair["user"]["id"]);
     again.get("/users/me").await.assert_status(200);
     let service = crate::restart(service, &[]).await;
@@ -250,10 +253,10 @@ async fn a_deleted_person_is_gone_and_their_address_is_free() {
 }
 
 #[actix_web::test]
-async fn the_last_admin_can_t_be_lost() {
+async fn the_last_admin_cannot_be_demoted_disabled_or_deleted() {
     let service = service().await;
-    let (pair, ada) = ada(&service).await;
-    let root = admin(&service).await;
+    let (pair, ada) = logged_in_ada(&service).await;
+    let root = logged_in_admin(&service).await;
     let me = root.get("/users/me").await.json();
     let (path, second) = (path_of(&me), path_of(&pair["user"]));
     for change in [
@@ -268,7 +271,7 @@ async fn the_last_admin_can_t_be_lost() {
         .await
         .assert(200, json!({"roles": ["user", "admin"], "disabled": false}));
 
-    // One who is disabled does not count.
+    // A disabled admin does not count.
     root.patch(&second, json!({"roles": ["admin"], "disabled": true}))
         .await
         .assert_status(200);
@@ -286,11 +289,11 @@ async fn the_last_admin_can_t_be_lost() {
 }
 
 #[actix_web::test]
-async fn of_two_admins_who_depose_each_other_one_remains() {
+async fn one_admin_remains_when_two_demote_each_other() {
     let service = service().await;
     let mut too_late = 0;
     for round in 0..8 {
-        let root = admin(&service).await;
+        let root = logged_in_admin(&service).await;
         let me = root.get("/users/me").await.json();
         let email = format!("second{round}@example.com");
         let user = register(&service, &email).await;
@@ -301,24 +304,27 @@ async fn of_two_admins_who_depose_each_other_one_remains() {
         let second = with_token(&service, &pair);
 
         let demotion = json!({"roles": ["user"]});
-        let answers = join_all([
+        let responses = join_all([
             root.patch(&path_of(&user), demotion.clone()),
             second.patch(&path_of(&me), demotion.clone()),
         ])
         .await;
-        let done = answers.iter().filter(|answer| answer.status == 200).count();
+        let done = responses.iter().filter(|response| response.status == 200).count();
         assert_eq!(
             done,
             1,
             "{:?}",
-            answers.iter().map(|answer| answer.status).collect::<Vec<_>>()
+            responses
+                .iter()
+                .map(|response| response.status)
+                .collect::<Vec<_>>()
         );
-        for refused in answers.iter().filter(|answer| answer.status != 200) {
+        for refused in responses.iter().filter(|response| response.status != 200) {
             assert!([401, 403].contains(&refused.status), "{}", refused.status);
             too_late += usize::from(refused.status == 403);
         }
-        if answers[1].status == 200 {
-            // For the next round.
+        if responses[1].status == 200 {
+            // Restore the first admin for the next round.
             second
                 .patch(&path_of(&me), json!({"roles": ["admin"]}))
                 .await
@@ -326,8 +332,8 @@ async fn of_two_admins_who_depose_each_other_one_remains() {
             second.patch(&path_of(&user), demotion).await.assert_status(200);
         }
     }
-    // Who was deposed while they waited is told so, and it is written down.
-    let log = admin(&service)
+    // An admin who was demoted while waiting is refused, and the refusal is recorded.
+    let log = logged_in_admin(&service)
         .await
         .get("/admin/audit-log?event=user_changed&limit=100")
         .await
@@ -335,15 +341,15 @@ async fn of_two_admins_who_depose_each_other_one_remains() {
     let recorded = log["items"].as_array().unwrap().iter();
     let recorded =
         recorded.filter(|record| record["detail"] == "no longer an admin" && record["outcome"] == "failure");
-    println!("{too_late} were deposed while they waited");
+    println!("{too_late} admins were demoted while waiting");
     assert_eq!(recorded.count(), too_late);
 }
 
 #[actix_web::test]
-async fn an_admin_sees_the_keys_and_none_of_what_signs() {
+async fn an_admin_sees_the_public_keys_only() {
     let service = service().await;
-    let (_, ada) = ada(&service).await;
-    let keys = admin(&service)
+    let (_, ada) = logged_in_ada(&service).await;
+    let keys = logged_in_admin(&service)
         .await
         .get("/admin/keys")
         .await
@@ -370,7 +376,7 @@ async fn an_admin_sees_the_keys_and_none_of_what_signs() {
     }
     ada.get("/admin/keys").await.assert_problem(403, "forbidden");
 
-    let service = crate::service_of_a_shared_secret().await;
+    let service = crate::service_with_shared_secret().await;
     service
         .admin()
         .get("/admin/keys")

@@ -1,4 +1,4 @@
-//! Who did what to whom.
+//! The audit log.
 
 use actix_web::http::Method;
 use db::on;
@@ -7,13 +7,16 @@ use test_kit::{TestService, hostile};
 
 use crate::database::{database, execute};
 use crate::oauth::{CLIENT, revoke};
-use crate::{ADMIN, PASSWORD, admin, login, made_up, refresh, register, seconds, service_with, with_token};
+use crate::{
+    ADMIN, PASSWORD, logged_in_admin, login, random_secret, refresh, register, seconds, service_with,
+    with_token,
+};
 
 const FROM: &str = "203.0.113.7";
 
-/// The newest record that matches.
+/// The newest record that matches the query.
 async fn newest(service: &TestService, query: &str) -> Value {
-    let root = admin(service).await;
+    let root = logged_in_admin(service).await;
     root.get(&format!("/admin/audit-log?{query}"))
         .await
         .assert_status(200)
@@ -21,12 +24,12 @@ async fn newest(service: &TestService, query: &str) -> Value {
         .clone()
 }
 
-async fn house() -> TestService {
+async fn service_behind_a_proxy() -> TestService {
     service_with(&[("TRUSTED_PROXIES", "127.0.0.1"), ("LOGIN_FREE_FAILURES", "2")]).await
 }
 
-/// What a record says of who, whom and how it ended.
-fn facts(record: &Value) -> Value {
+/// The event, outcome, actor, subject and detail of a record.
+fn summary(record: &Value) -> Value {
     json!([
         record["event"],
         record["outcome"],
@@ -37,8 +40,8 @@ fn facts(record: &Value) -> Value {
 }
 
 #[actix_web::test]
-async fn each_thing_that_matters_is_one_record() {
-    let service = house().await;
+async fn each_event_is_one_record() {
+    let service = service_behind_a_proxy().await;
     let caller = service
         .anonymous()
         .with("x-forwarded-for", FROM)
@@ -54,20 +57,23 @@ async fn each_thing_that_matters_is_one_record() {
     let user = user.as_str();
 
     let registered = newest(&service, user).await;
-    assert_eq!(facts(&registered), json!(["registered", "success", id, id, null]));
+    assert_eq!(
+        summary(&registered),
+        json!(["registered", "success", id, id, null])
+    );
     assert_eq!(
         (&registered["ip"], &registered["user_agent"]),
         (&json!(FROM), &json!("Shop/1.0"))
     );
 
     let credentials = json!({"email": "ada@example.com", "password": PASSWORD});
-    let answer = caller
+    let response = caller
         .with("x-request-id", "the-login")
         .post("/auth/login", credentials)
         .await;
-    let pair = answer.assert_status(200).json();
+    let pair = response.assert_status(200).json();
     let record = newest(&service, user).await;
-    assert_eq!(facts(&record), json!(["login", "success", id, id, null]));
+    assert_eq!(summary(&record), json!(["login", "success", id, id, null]));
     assert_eq!(record["request_id"], "the-login");
     assert_eq!(record["at"], json!(service.issuer().clock().now()));
 
@@ -75,7 +81,7 @@ async fn each_thing_that_matters_is_one_record() {
         .await
         .assert_status(401);
     assert_eq!(
-        facts(&newest(&service, user).await),
+        summary(&newest(&service, user).await),
         json!(["login", "failure", null, id, "wrong password"])
     );
     login(&service, "eve@example.com", "wrong")
@@ -84,7 +90,7 @@ async fn each_thing_that_matters_is_one_record() {
     let record = newest(&service, "event=login").await;
     assert_eq!(
         record["actor_id"], record["subject_id"],
-        "the admin's own login is the newest"
+        "the newest login is the admin's, not the failed one"
     );
 
     let ada = with_token(&service, &pair);
@@ -92,13 +98,17 @@ async fn each_thing_that_matters_is_one_record() {
         .await
         .assert_status(204);
     assert_eq!(
-        facts(&newest(&service, user).await),
+        summary(&newest(&service, user).await),
         json!(["logout", "success", id, id, null])
     );
     ada.post("/auth/logout", json!({"refresh_token": ""}))
         .await
         .assert_status(204);
-    assert_eq!(count(&service, "event=logout").await, 1, "it was over already");
+    assert_eq!(
+        count(&service, "event=logout").await,
+        1,
+        "a second logout is not recorded"
+    );
 
     let pair = login(&service, "ada@example.com", PASSWORD).await.json();
     let ada = with_token(&service, &pair);
@@ -106,7 +116,7 @@ async fn each_thing_that_matters_is_one_record() {
     ada.put("/auth/password", change).await.assert_status(422);
     let of_password = newest(&service, &format!("{user}&event=password_changed")).await;
     assert_eq!(
-        facts(&of_password),
+        summary(&of_password),
         json!(["password_changed", "failure", id, id, "wrong password"])
     );
     service.issuer().clock().advance(seconds(900));
@@ -115,7 +125,7 @@ async fn each_thing_that_matters_is_one_record() {
     let change = json!({"current_password": PASSWORD, "new_password": "another one of mine"});
     ada.put("/auth/password", change).await.assert_status(204);
     assert_eq!(
-        facts(&newest(&service, user).await),
+        summary(&newest(&service, user).await),
         json!(["password_changed", "success", id, id, null])
     );
 
@@ -126,7 +136,7 @@ async fn each_thing_that_matters_is_one_record() {
         .assert_status(204);
     let record = newest(&service, user).await;
     assert_eq!(
-        facts(&record),
+        summary(&record),
         json!(["session_ended", "success", id, id, format!("session {session}")])
     );
 
@@ -138,16 +148,16 @@ async fn each_thing_that_matters_is_one_record() {
         .await
         .assert_status(204);
     assert_eq!(
-        facts(&newest(&service, user).await),
+        summary(&newest(&service, user).await),
         json!(["logout_all", "success", id, id, null])
     );
 }
 
 #[actix_web::test]
-async fn what_an_admin_does_names_both() {
-    let service = house().await;
+async fn an_admins_action_names_the_admin_and_the_user() {
+    let service = service_behind_a_proxy().await;
     let ada = register(&service, "ada@example.com").await["id"].clone();
-    let root = admin(&service).await;
+    let root = logged_in_admin(&service).await;
     let me = root.get("/users/me").await.json()["id"].clone();
     let path = format!("/admin/users/{}", ada.as_str().unwrap());
     let last = async || newest(&service, &format!("user_id={}", ada.as_str().unwrap())).await;
@@ -157,42 +167,46 @@ async fn what_an_admin_does_names_both() {
         .assert_status(200);
     let detail = "roles: user → user support; name";
     assert_eq!(
-        facts(&last().await),
+        summary(&last().await),
         json!(["user_changed", "success", me, ada, detail])
     );
     root.patch(&path, json!({"disabled": true}))
         .await
         .assert_status(200);
     assert_eq!(
-        facts(&last().await),
+        summary(&last().await),
         json!(["user_changed", "success", me, ada, "disabled"])
     );
     login(&service, "ada@example.com", PASSWORD)
         .await
         .assert_status(401);
     assert_eq!(
-        facts(&last().await),
+        summary(&last().await),
         json!(["login", "failure", null, ada, "disabled"])
     );
     root.patch(&path, json!({"disabled": false}))
         .await
         .assert_status(200);
     assert_eq!(
-        facts(&last().await),
+        summary(&last().await),
         json!(["user_changed", "success", me, ada, "enabled"])
     );
     root.send(&Method::POST, &format!("{path}/logout"), |request| request)
         .await
         .assert_status(204);
     assert_eq!(
-        facts(&last().await),
+        summary(&last().await),
         json!(["user_logged_out", "success", me, ada, null])
     );
     root.patch(&path, json!({})).await.assert_status(200);
-    assert_eq!(last().await["event"], "user_logged_out", "nothing was changed");
+    assert_eq!(
+        last().await["event"],
+        "user_logged_out",
+        "an empty change is not recorded"
+    );
     root.delete(&path).await.assert_status(204);
     assert_eq!(
-        facts(&last().await),
+        summary(&last().await),
         json!(["user_deleted", "success", me, ada, null])
     );
 
@@ -202,24 +216,24 @@ async fn what_an_admin_does_names_both() {
         .assert_problem(409, "last_admin");
     let record = newest(&service, "event=user_changed").await;
     assert_eq!(
-        facts(&record),
+        summary(&record),
         json!(["user_changed", "failure", me, me, "the last admin"])
     );
     root.delete(&mine).await.assert_problem(409, "last_admin");
     let record = newest(&service, "event=user_deleted").await;
     assert_eq!(
-        facts(&record),
+        summary(&record),
         json!(["user_deleted", "failure", me, me, "the last admin"])
     );
 
     let first = newest(&service, "event=first_admin").await;
-    assert_eq!(facts(&first), json!(["first_admin", "success", null, me, null]));
+    assert_eq!(summary(&first), json!(["first_admin", "success", null, me, null]));
     assert_eq!((&first["ip"], &first["request_id"]), (&json!(null), &json!(null)));
 }
 
 #[actix_web::test]
-async fn guessing_replays_and_what_services_take_back_are_in_it() {
-    let secret = made_up();
+async fn failed_logins_replays_and_revocations_by_services_are_recorded() {
+    let secret = random_secret();
     let vars = [
         ("ORDER_SERVICE_SECRET", secret.as_str()),
         ("LOGIN_FREE_FAILURES", "2"),
@@ -234,7 +248,7 @@ async fn guessing_replays_and_what_services_take_back_are_in_it() {
         .assert_status(200);
     let record = newest(&service, &user).await;
     assert_eq!(
-        facts(&record),
+        summary(&record),
         json!(["token_revoked", "success", null, ada, "by order-service"])
     );
 
@@ -244,7 +258,7 @@ async fn guessing_replays_and_what_services_take_back_are_in_it() {
     refresh(&service, &pair["refresh_token"]).await.assert_status(401);
     let record = newest(&service, &user).await;
     assert_eq!(
-        facts(&record),
+        summary(&record),
         json!(["refresh_replayed", "failure", null, ada, record["detail"]])
     );
     refresh(&service, &pair["refresh_token"]).await.assert_status(401);
@@ -256,18 +270,18 @@ async fn guessing_replays_and_what_services_take_back_are_in_it() {
     }
     let throttled = newest(&service, &format!("{user}&event=login_throttled")).await;
     assert_eq!(
-        facts(&throttled),
+        summary(&throttled),
         json!(["login_throttled", "failure", null, ada, "wrong password"])
     );
     assert_eq!(
         count(&service, "event=login_throttled").await,
         2,
-        "one for each account, however often they try"
+        "one record per account, however many attempts follow"
     );
 }
 
 async fn count(service: &TestService, query: &str) -> usize {
-    let root = admin(service).await;
+    let root = logged_in_admin(service).await;
     let page = root
         .get(&format!("/admin/audit-log?limit=100&{query}"))
         .await
@@ -277,12 +291,12 @@ async fn count(service: &TestService, query: &str) -> usize {
 }
 
 #[actix_web::test]
-async fn it_comes_in_pages_and_admins_alone_read_it() {
-    let service = house().await;
+async fn the_audit_log_is_paged_and_only_admins_can_read_it() {
+    let service = service_behind_a_proxy().await;
     for number in 0..5 {
         register(&service, &format!("ada{number}@example.com")).await;
     }
-    let root = admin(&service).await;
+    let root = logged_in_admin(&service).await;
     let mut seen = Vec::new();
     let mut path = "/admin/audit-log?event=registered&limit=2".to_owned();
     loop {
@@ -322,8 +336,8 @@ async fn it_comes_in_pages_and_admins_alone_read_it() {
 }
 
 #[actix_web::test]
-async fn the_database_itself_refuses_to_change_it() {
-    let service = house().await;
+async fn the_database_refuses_to_change_the_audit_log() {
+    let service = service_behind_a_proxy().await;
     register(&service, "ada@example.com").await;
     let db = database(&service).await;
     for change in ["update audit_log set detail = 'x'", "delete from audit_log"] {

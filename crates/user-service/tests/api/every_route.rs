@@ -7,12 +7,12 @@ use uuid::Uuid;
 
 use crate::database::database;
 use crate::oauth::CLIENT;
-use crate::{made_up, service_of_a_shared_secret_with};
+use crate::{random_secret, service_with_shared_secret_and};
 
 #[actix_web::test]
 async fn every_route_keeps_the_contract() {
-    let secret = made_up();
-    let service = service_of_a_shared_secret_with(&[("ORDER_SERVICE_SECRET", &secret)]).await;
+    let secret = random_secret();
+    let service = service_with_shared_secret_and(&[("ORDER_SERVICE_SECRET", &secret)]).await;
     add_admin(&service).await;
     contract::check(&service.with_client(CLIENT, &secret), routes(), NAME).await;
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::{ADMIN, PASSWORD, login, refresh, register, restart, service, service_with, with_token};
 
 #[actix_web::test]
-async fn there_is_an_admin_from_the_start() {
+async fn the_first_start_creates_an_admin() {
     let service = service().await;
     login(&service, ADMIN.0, ADMIN.1).await.assert(
         200,
@@ -17,7 +17,7 @@ async fn there_is_an_admin_from_the_start() {
 }
 
 #[actix_web::test]
-async fn where_there_is_an_admin_no_other_is_made() {
+async fn no_second_admin_is_created_at_start() {
     let service = service().await;
     register(&service, "ada@example.com").await;
     let vars = [
@@ -35,7 +35,7 @@ async fn where_there_is_an_admin_no_other_is_made() {
 }
 
 #[actix_web::test]
-async fn whoever_sat_on_the_admins_address_is_thrown_out() {
+async fn a_user_with_the_admins_address_loses_the_account_to_the_admin() {
     let service = service_with(&[("ADMIN_EMAIL", ""), ("ADMIN_PASSWORD", "")]).await;
     register(&service, ADMIN.0).await;
     let squatter = login(&service, ADMIN.0, PASSWORD).await.assert_status(200).json();

@@ -1,37 +1,37 @@
-//! The keys that sign.
+//! Signing keys.
 
 use serde_json::json;
 
-use crate::{KEY, ada, restart, service, service_of_a_shared_secret, with_token};
+use crate::{KEY, logged_in_ada, restart, service, service_with_shared_secret, with_token};
 
-/// Another key, as obviously nobody's.
+/// Another key that obviously protects nothing: the bytes 31 to 0.
 const OTHER_KEY: &str = "Hx4dHBsaGRgXFhUUExIREA8ODQwLCgkIBwYFBAMCAQA=";
 
 #[actix_web::test]
-async fn two_public_keys_are_published_and_nothing_private() {
+async fn two_public_keys_are_published_and_no_private_member() {
     let service = service().await;
-    let answer = service.anonymous().get("/.well-known/jwks.json").await;
-    let keys = answer.assert_status(200).json()["keys"]
+    let response = service.anonymous().get("/.well-known/jwks.json").await;
+    let keys = response.assert_status(200).json()["keys"]
         .as_array()
         .unwrap()
         .clone();
-    assert_eq!(keys.len(), 2, "one that signs, and one that will");
+    assert_eq!(keys.len(), 2, "the active and the next key");
     for key in &keys {
         let members: Vec<_> = key.as_object().unwrap().keys().cloned().collect();
         assert_eq!(members, ["alg", "crv", "kid", "kty", "use", "x"]);
     }
     assert_ne!(keys[0]["kid"], keys[1]["kid"]);
-    assert_eq!(answer.header("cache-control"), "public, max-age=300");
+    assert_eq!(response.header("cache-control"), "public, max-age=300");
     service
         .anonymous()
-        .with("if-none-match", answer.header("etag"))
+        .with("if-none-match", response.header("etag"))
         .get("/.well-known/jwks.json")
         .await
         .assert_status(304);
 }
 
 #[actix_web::test]
-async fn the_metadata_names_issuer_and_keys() {
+async fn the_metadata_names_the_issuer_and_the_key_set() {
     let service = service().await;
     let answer = service
         .anonymous()
@@ -49,9 +49,9 @@ async fn the_metadata_names_issuer_and_keys() {
 }
 
 #[actix_web::test]
-async fn keys_outlive_a_restart_and_a_change_of_what_they_are_encrypted_with() {
+async fn signing_keys_survive_a_restart_and_a_new_encryption_key() {
     let service = service().await;
-    let (pair, _) = ada(&service).await;
+    let (pair, _) = logged_in_ada(&service).await;
     let jwks = service.anonymous().get("/.well-known/jwks.json").await.json();
 
     let changed = [
@@ -68,7 +68,7 @@ async fn keys_outlive_a_restart_and_a_change_of_what_they_are_encrypted_with() {
         .await
         .assert_status(200);
 
-    // They were encrypted anew, so the old one is not needed any more.
+    // The keys were re-encrypted, so the previous encryption key is no longer needed.
     let service = restart(service, &[("KEY_ENCRYPTION_KEY", OTHER_KEY)]).await;
     with_token(&service, &pair)
         .get("/users/me")
@@ -80,13 +80,13 @@ async fn keys_outlive_a_restart_and_a_change_of_what_they_are_encrypted_with() {
 }
 
 #[actix_web::test]
-async fn with_a_shared_secret_no_key_is_published() {
-    let service = service_of_a_shared_secret().await;
+async fn no_key_is_published_with_a_shared_secret() {
+    let service = service_with_shared_secret().await;
     service
         .anonymous()
         .get("/.well-known/jwks.json")
         .await
         .assert(200, json!({"keys": []}));
-    let (_, ada) = ada(&service).await;
+    let (_, ada) = logged_in_ada(&service).await;
     ada.get("/users/me").await.assert_status(200);
 }

@@ -1,30 +1,30 @@
-//! Logging in.
+//! Login.
 
 use auth::{KeySet, Keys, Principal, Verifier};
 use serde_json::json;
 
-use crate::{PASSWORD, ada, login, register, seconds, service, service_with};
+use crate::{PASSWORD, logged_in_ada, login, register, seconds, service, service_with};
 
 #[actix_web::test]
-async fn a_login_gives_a_pair_of_tokens() {
+async fn a_login_returns_a_token_pair() {
     let service = service().await;
     let user = register(&service, "ada@example.com").await;
-    let answer = login(&service, "ada@example.com", PASSWORD).await;
-    answer.assert(
+    let response = login(&service, "ada@example.com", PASSWORD).await;
+    response.assert(
         200,
         json!({
             "token_type": "Bearer", "expires_in": 900, "refresh_expires_in": 604_800,
             "scope": "products:write orders:write", "user": user,
         }),
     );
-    assert_eq!(answer.header("cache-control"), "no-store");
-    assert_eq!(answer.json()["refresh_token"].as_str().unwrap().len(), 43);
+    assert_eq!(response.header("cache-control"), "no-store");
+    assert_eq!(response.json()["refresh_token"].as_str().unwrap().len(), 43);
 }
 
 #[actix_web::test]
-async fn another_service_knows_the_bearer_by_the_published_keys_alone() {
+async fn another_service_verifies_a_token_with_the_published_keys() {
     let service = service().await;
-    let (pair, _) = ada(&service).await;
+    let (pair, _) = logged_in_ada(&service).await;
     let jwks = service
         .anonymous()
         .get("/.well-known/jwks.json")
@@ -37,7 +37,7 @@ async fn another_service_knows_the_bearer_by_the_published_keys_alone() {
         .build();
     let token = pair["access_token"].as_str().unwrap();
     let Ok(Principal::User(user)) = verifier.verify_with_held_keys(token) else {
-        panic!("not let in")
+        panic!("the token was refused")
     };
     assert_eq!(user.id().to_string(), pair["user"]["id"]);
     assert_eq!(
@@ -48,7 +48,7 @@ async fn another_service_knows_the_bearer_by_the_published_keys_alone() {
 }
 
 #[actix_web::test]
-async fn unknown_wrong_and_odd_credentials_are_refused_alike() {
+async fn unknown_wrong_and_malformed_credentials_get_the_same_response() {
     let service = service().await;
     register(&service, "ada@example.com").await;
     let mut bodies = Vec::new();
@@ -61,13 +61,13 @@ async fn unknown_wrong_and_odd_credentials_are_refused_alike() {
         ("", ""),
         ("ada@example.com'--", PASSWORD),
     ] {
-        let answer = login(&service, email, password).await;
-        answer.assert_problem(401, "invalid_credentials");
+        let response = login(&service, email, password).await;
+        response.assert_problem(401, "invalid_credentials");
         assert_eq!(
-            answer.header("www-authenticate"),
+            response.header("www-authenticate"),
             r#"Password realm="countersign""#
         );
-        let mut body = answer.json();
+        let mut body = response.json();
         body["request_id"] = json!(null);
         bodies.push(body);
     }
@@ -79,9 +79,9 @@ async fn unknown_wrong_and_odd_credentials_are_refused_alike() {
 }
 
 #[actix_web::test]
-async fn an_access_token_ends_after_its_life_and_the_leeway() {
+async fn an_access_token_expires_after_its_lifetime_and_the_leeway() {
     let service = service_with(&[("ACCESS_TOKEN_TTL", "60s")]).await;
-    let (pair, ada) = ada(&service).await;
+    let (pair, ada) = logged_in_ada(&service).await;
     assert_eq!(pair["expires_in"], 60);
     service.issuer().clock().advance(seconds(89));
     ada.get("/users/me").await.assert_status(200);
@@ -93,7 +93,7 @@ async fn an_access_token_ends_after_its_life_and_the_leeway() {
 }
 
 #[actix_web::test]
-async fn more_logins_than_slots_and_queue_hold_are_told_to_come_back() {
+async fn logins_beyond_slots_and_queue_are_refused_with_retry_after() {
     let vars = [
         ("HASH_SLOTS", "1"),
         ("HASH_QUEUE", "1"),
@@ -103,24 +103,24 @@ async fn more_logins_than_slots_and_queue_hold_are_told_to_come_back() {
     ];
     let service = service_with(&vars).await;
     let asked = (0..30).map(|_| login(&service, "eve@example.com", PASSWORD));
-    let answers = futures_util::future::join_all(asked).await;
-    let (busy, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 503);
+    let responses = futures_util::future::join_all(asked).await;
+    let (busy, refused): (Vec<_>, Vec<_>) = responses.iter().partition(|response| response.status == 503);
     assert!(
         !busy.is_empty() && !refused.is_empty(),
         "{} busy, {} refused",
         busy.len(),
         refused.len()
     );
-    for answer in busy {
-        answer.assert_problem(503, "hashing_busy");
+    for response in busy {
+        response.assert_problem(503, "hashing_busy");
         assert!(
-            answer
+            response
                 .header("retry-after")
                 .parse::<u32>()
                 .is_ok_and(|seconds| seconds > 0)
         );
     }
-    for answer in refused {
-        answer.assert_problem(401, "invalid_credentials");
+    for response in refused {
+        response.assert_problem(401, "invalid_credentials");
     }
 }

@@ -1,10 +1,10 @@
-//! Logging out.
+//! Logout.
 
 use actix_web::http::Method;
 use serde_json::{Value, json};
 use test_kit::{Client, TestResponse};
 
-use crate::{ada, login, refresh, restart, seconds, service, service_with, with_token};
+use crate::{logged_in_ada, login, refresh, restart, seconds, service, service_with, with_token};
 
 async fn logout(client: &Client) -> TestResponse {
     client
@@ -15,7 +15,7 @@ async fn logout(client: &Client) -> TestResponse {
 #[actix_web::test]
 async fn a_logout_ends_the_session_of_the_access_token() {
     let service = service().await;
-    let (pair, ada) = ada(&service).await;
+    let (pair, ada) = logged_in_ada(&service).await;
     let other = login(&service, "ada@example.com", crate::PASSWORD).await.json();
     logout(&ada).await.assert_status(204);
     let refused = ada.get("/users/me").await;
@@ -41,13 +41,13 @@ async fn a_logout_ends_the_session_of_the_access_token() {
 #[actix_web::test]
 async fn a_logout_ends_the_session_of_a_refresh_token() {
     let service = service().await;
-    let (first, ada) = ada(&service).await;
+    let (first, ada) = logged_in_ada(&service).await;
     let second = refresh(&service, &first["refresh_token"])
         .await
         .assert_status(200)
         .json();
     let body = |pair: &Value| json!({"refresh_token": pair["refresh_token"]});
-    // The one before the newest will do: its bearer may have missed the answer.
+    // The previous refresh token works too: the client may have lost the response with the newest.
     service
         .anonymous()
         .post("/auth/logout", body(&first))
@@ -69,9 +69,9 @@ async fn a_logout_ends_the_session_of_a_refresh_token() {
 }
 
 #[actix_web::test]
-async fn an_expired_access_token_and_a_refresh_token_together_log_out() {
+async fn a_logout_with_an_expired_access_token_uses_the_refresh_token() {
     let service = service().await;
-    let (pair, ada) = ada(&service).await;
+    let (pair, ada) = logged_in_ada(&service).await;
     service.issuer().clock().advance(seconds(1_000));
     ada.post("/auth/logout", json!({"refresh_token": pair["refresh_token"]}))
         .await
@@ -82,9 +82,9 @@ async fn an_expired_access_token_and_a_refresh_token_together_log_out() {
 }
 
 #[actix_web::test]
-async fn whoever_shows_nothing_good_is_logged_out_already() {
+async fn a_logout_without_a_valid_token_succeeds_and_ends_nothing() {
     let service = service().await;
-    let (pair, ada) = ada(&service).await;
+    let (pair, ada) = logged_in_ada(&service).await;
     logout(service.anonymous()).await.assert_status(204);
     logout(&service.anonymous().with_token("nonsense"))
         .await
@@ -95,8 +95,8 @@ async fn whoever_shows_nothing_good_is_logged_out_already() {
     ] {
         let request =
             format!("POST /auth/logout HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{empty}");
-        let answer = service.raw(request.as_bytes()).await;
-        assert!(answer.starts_with("HTTP/1.1 204"), "{empty:?}: {answer}");
+        let response = service.raw(request.as_bytes()).await;
+        assert!(response.starts_with("HTTP/1.1 204"), "{empty:?}: {response}");
     }
     for token in ["", "nonsense", &"A".repeat(43)] {
         service
@@ -110,9 +110,9 @@ async fn whoever_shows_nothing_good_is_logged_out_already() {
 }
 
 #[actix_web::test]
-async fn a_logout_outlives_a_restart_with_a_shorter_life_for_tokens() {
+async fn a_logout_survives_a_restart_with_a_shorter_token_lifetime() {
     let service = service_with(&[("ACCESS_TOKEN_TTL", "1h")]).await;
-    let (_, ada) = ada(&service).await;
+    let (_, ada) = logged_in_ada(&service).await;
     logout(&ada).await.assert_status(204);
     service.issuer().clock().advance(seconds(300));
     let service = restart(service, &[("ACCESS_TOKEN_TTL", "60s")]).await;
@@ -123,17 +123,14 @@ async fn a_logout_outlives_a_restart_with_a_shorter_life_for_tokens() {
 }
 
 #[actix_web::test]
-async fn a_logout_outlives_a_restart() {
+async fn a_logout_survives_a_restart() {
     let service = service().await;
-    let (_, ada) = ada(&service).await;
-    let token = {
-        logout(&ada).await.assert_status(204);
-        ada
-    };
+    let (_, ada) = logged_in_ada(&service).await;
+    logout(&ada).await.assert_status(204);
     let service = restart(service, &[]).await;
-    let again = token.at(&service);
+    let again = ada.at(&service);
     again.get("/users/me").await.assert_problem(401, "token_revoked");
-    // And is forgotten once no token of the session can be good any more.
+    // The revocation expires together with the last access token of the session.
     service.issuer().clock().advance(seconds(900 + 31));
     again.get("/users/me").await.assert_problem(401, "token_expired");
 }

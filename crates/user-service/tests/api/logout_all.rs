@@ -1,4 +1,4 @@
-//! Logging out everywhere.
+//! Logout from all sessions.
 
 use std::time::{Duration, Instant};
 
@@ -6,12 +6,14 @@ use actix_web::http::Method;
 use serde_json::json;
 
 use crate::database::number;
-use crate::{PASSWORD, ada, login, refresh, register, replica, restart, seconds, service, with_token};
+use crate::{
+    PASSWORD, logged_in_ada, login, refresh, register, replica, restart, seconds, service, with_token,
+};
 
 #[actix_web::test]
-async fn logging_out_everywhere_ends_every_session_of_one_person() {
+async fn logout_all_ends_every_session_of_one_user() {
     let service = service().await;
-    let (phone, ada) = ada(&service).await;
+    let (phone, ada) = logged_in_ada(&service).await;
     let laptop = login(&service, "ada@example.com", PASSWORD).await.json();
     register(&service, "bob@example.com").await;
     let bob = login(&service, "bob@example.com", PASSWORD).await.json();
@@ -34,7 +36,7 @@ async fn logging_out_everywhere_ends_every_session_of_one_person() {
         .assert_status(200);
     refresh(&service, &bob["refresh_token"]).await.assert_status(200);
 
-    // What comes after is good.
+    // A later login is not affected.
     let next = login(&service, "ada@example.com", PASSWORD)
         .await
         .assert_status(200)
@@ -46,9 +48,9 @@ async fn logging_out_everywhere_ends_every_session_of_one_person() {
 }
 
 #[actix_web::test]
-async fn it_outlives_a_restart_for_as_long_as_a_token_could_be_shown() {
+async fn logout_all_survives_a_restart_until_the_last_token_expires() {
     let service = service().await;
-    let (_, ada) = ada(&service).await;
+    let (_, ada) = logged_in_ada(&service).await;
     service.issuer().clock().advance(seconds(600));
     ada.send(&Method::POST, "/auth/logout-all", |request| request)
         .await
@@ -72,9 +74,9 @@ async fn it_outlives_a_restart_for_as_long_as_a_token_could_be_shown() {
 }
 
 #[actix_web::test]
-async fn what_is_taken_back_is_remembered_for_longer_than_any_token_of_it_is_good() {
+async fn a_revocation_outlives_the_tokens_that_it_revokes() {
     let service = service().await;
-    let (_, phone) = ada(&service).await;
+    let (_, phone) = logged_in_ada(&service).await;
     let laptop = login(&service, "ada@example.com", PASSWORD).await.json();
     with_token(&service, &laptop)
         .post("/auth/logout", json!({"refresh_token": ""}))
@@ -84,9 +86,9 @@ async fn what_is_taken_back_is_remembered_for_longer_than_any_token_of_it_is_goo
         .send(&Method::POST, "/auth/logout-all", |request| request)
         .await
         .assert_status(204);
-    for (kind, whose) in [("session", "id"), ("user", "user_id")] {
+    for (kind, column) in [("session", "id"), ("user", "user_id")] {
         let sql = format!(
-            "select count(*) from revocations join sessions on sessions.{whose} = revocations.id
+            "select count(*) from revocations join sessions on sessions.{column} = revocations.id
              where kind = '{kind}' and revocations.expires_at > access_expires_at"
         );
         let expected = if kind == "user" { 2 } else { 1 };
@@ -95,26 +97,29 @@ async fn what_is_taken_back_is_remembered_for_longer_than_any_token_of_it_is_goo
 }
 
 #[actix_web::test]
-async fn other_replicas_hear_of_it() {
+async fn logout_all_reaches_other_replicas() {
     let service = service().await;
     let other = replica(&service, &[]);
-    let (pair, ada) = ada(&service).await;
-    let there = ada.at(&other);
-    there.get("/users/me").await.assert_status(200);
+    let (pair, ada) = logged_in_ada(&service).await;
+    let at_other = ada.at(&other);
+    at_other.get("/users/me").await.assert_status(200);
     ada.send(&Method::POST, "/auth/logout-all", |request| request)
         .await
         .assert_status(204);
     refresh(&other, &pair["refresh_token"])
         .await
         .assert_problem(401, "invalid_refresh_token");
-    let begun = Instant::now();
-    while there.get("/users/me").await.status == 200 {
+    let started = Instant::now();
+    while at_other.get("/users/me").await.status == 200 {
         assert!(
-            begun.elapsed() < Duration::from_secs(10),
-            "the other replica hears nothing"
+            started.elapsed() < Duration::from_secs(10),
+            "the other replica did not apply the revocation in time"
         );
     }
-    there.get("/users/me").await.assert_problem(401, "token_revoked");
+    at_other
+        .get("/users/me")
+        .await
+        .assert_problem(401, "token_revoked");
 
     let next = login(&other, "ada@example.com", PASSWORD)
         .await
@@ -130,8 +135,8 @@ async fn other_replicas_hear_of_it() {
         .assert_status(204);
     while with_token(&service, &next).get("/users/me").await.status == 200 {
         assert!(
-            begun.elapsed() < Duration::from_secs(20),
-            "this replica hears nothing"
+            started.elapsed() < Duration::from_secs(20),
+            "this replica did not apply the revocation in time"
         );
     }
 }

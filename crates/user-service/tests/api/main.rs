@@ -1,13 +1,14 @@
-//! user-service through its front door.
+//! Tests of user-service over HTTP.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "a test stops at what can't be"
+    reason = "a failed expectation fails the test"
 )]
 
 mod admin_users;
 mod audit_log;
 mod database;
+mod email_upgrade;
 mod every_route;
 mod first_admin;
 mod keys;
@@ -40,11 +41,11 @@ use test_kit::{Client, Running, TestResponse, TestRuntime, TestService};
 use user_service::{Config, NAME, startup};
 use uuid::Uuid;
 
-/// Bytes that are obviously nobody's secret.
+/// A key that obviously protects nothing: the bytes 0 to 31.
 const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const ADMIN: (&str, &str) = ("root@example.com", "the admin's password");
 
-/// The service, with keys of its own and an admin.
+/// Starts the service with fresh signing keys and the first admin.
 async fn service() -> TestService {
     service_with(&[]).await
 }
@@ -53,20 +54,20 @@ async fn service_with(vars: &[(&str, &str)]) -> TestService {
     TestService::spawn(Issuer::new(NAME), run(vars)).await
 }
 
-/// The same service, stopped and started again, perhaps otherwise configured.
+/// Stops the service and starts it again on the same database, configured by `vars`.
 async fn restart(service: TestService, vars: &[(&str, &str)]) -> TestService {
     let issuer = service.issuer().clone();
     TestService::spawn_on(issuer, service.stop().await, run(vars))
 }
 
-/// Another replica of the same service.
+/// Starts another replica on the same database.
 fn replica(service: &TestService, vars: &[(&str, &str)]) -> TestService {
     let (issuer, database) = (service.issuer().clone(), Arc::clone(service.database()));
     TestService::spawn_on(issuer, database, run(vars))
 }
 
 fn run(vars: &[(&str, &str)]) -> impl FnOnce(TestRuntime) -> Running + use<> {
-    // Hashes that cost next to nothing.
+    // Cheap hashes keep the tests fast.
     let defaults = [
         ("KEY_ENCRYPTION_KEY", KEY),
         ("ADMIN_EMAIL", ADMIN.0),
@@ -84,13 +85,13 @@ fn run(vars: &[(&str, &str)]) -> impl FnOnce(TestRuntime) -> Running + use<> {
     }
 }
 
-/// A service that believes tokens of the test's own making.
-async fn service_of_a_shared_secret() -> TestService {
-    service_of_a_shared_secret_with(&[]).await
+/// Starts the service with a shared secret, so that tests can sign tokens for it.
+async fn service_with_shared_secret() -> TestService {
+    service_with_shared_secret_and(&[]).await
 }
 
-async fn service_of_a_shared_secret_with(vars: &[(&str, &str)]) -> TestService {
-    let secret = made_up();
+async fn service_with_shared_secret_and(vars: &[(&str, &str)]) -> TestService {
+    let secret = random_secret();
     let vars: Vec<_> = vars
         .iter()
         .copied()
@@ -99,14 +100,14 @@ async fn service_of_a_shared_secret_with(vars: &[(&str, &str)]) -> TestService {
     TestService::spawn(Issuer::with_secret(NAME, &secret), run(&vars)).await
 }
 
-/// A secret of this run alone.
-fn made_up() -> String {
+/// A secret that no other test knows.
+fn random_secret() -> String {
     format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())
 }
 
 const PASSWORD: &str = "correct horse battery";
 
-/// Registers somebody.
+/// Registers a user with the password [`PASSWORD`], and returns the user.
 async fn register(service: &TestService, email: &str) -> Value {
     let body = json!({"email": email, "password": PASSWORD, "name": "Ada"});
     service
@@ -124,8 +125,8 @@ async fn login(service: &TestService, email: &str, password: &str) -> TestRespon
         .await
 }
 
-/// The first admin.
-async fn admin(service: &TestService) -> Client {
+/// Logs in as the first admin.
+async fn logged_in_admin(service: &TestService) -> Client {
     let pair = login(service, ADMIN.0, ADMIN.1).await.assert_status(200).json();
     with_token(service, &pair)
 }
@@ -137,8 +138,8 @@ async fn refresh(service: &TestService, token: &Value) -> TestResponse {
         .await
 }
 
-/// Somebody who has registered and logged in: their tokens, and a client with the first of them.
-async fn ada(service: &TestService) -> (Value, Client) {
+/// Registers Ada and logs her in. Returns her token pair and a client with its access token.
+async fn logged_in_ada(service: &TestService) -> (Value, Client) {
     register(service, "ada@example.com").await;
     let pair = login(service, "ada@example.com", PASSWORD)
         .await

@@ -1,13 +1,13 @@
-//! Looking at oneself, and changing one's name.
+//! The current user: reading and renaming.
 
 use serde_json::json;
 
-use crate::{ada, service, service_of_a_shared_secret};
+use crate::{logged_in_ada, service, service_with_shared_secret};
 
 #[actix_web::test]
-async fn everyone_may_ask_who_they_are() {
+async fn current_user_answers_every_caller() {
     let service = service().await;
-    let (pair, ada) = ada(&service).await;
+    let (pair, ada) = logged_in_ada(&service).await;
     ada.get("/auth/current-user")
         .await
         .assert(200, json!({"current_user": pair["user"]}));
@@ -26,7 +26,7 @@ async fn everyone_may_ask_who_they_are() {
 #[actix_web::test]
 async fn a_user_sees_and_renames_themselves() {
     let service = service().await;
-    let (pair, ada) = ada(&service).await;
+    let (pair, ada) = logged_in_ada(&service).await;
     let me = ada.get("/users/me").await;
     assert_eq!(me.assert_status(200).json(), pair["user"]);
     assert_eq!(me.header("cache-control"), "no-store");
@@ -41,9 +41,9 @@ async fn a_user_sees_and_renames_themselves() {
 }
 
 #[actix_web::test]
-async fn nothing_but_the_name_can_be_changed_so() {
+async fn a_user_can_change_only_their_name() {
     let service = service().await;
-    let (pair, ada) = ada(&service).await;
+    let (pair, ada) = logged_in_ada(&service).await;
     for (field, value) in [
         ("name", json!("")),
         ("name", json!("x".repeat(101))),
@@ -62,8 +62,8 @@ async fn nothing_but_the_name_can_be_changed_so() {
 }
 
 #[actix_web::test]
-async fn the_bearer_of_a_good_token_who_is_nobody_here_is_not_found() {
-    let service = service_of_a_shared_secret().await;
+async fn a_valid_token_of_an_unknown_user_gets_not_found() {
+    let service = service_with_shared_secret().await;
     service
         .user("ghost")
         .get("/users/me")

@@ -1,53 +1,56 @@
-//! What the tests of OAuth's endpoints have in common: services that have secrets.
+//! A fixture for tests of the OAuth endpoints: user-service with two registered clients.
 
 use auth::{KeySet, Keys, Verifier};
 use serde_json::Value;
 use test_kit::{Client, TestResponse, TestService};
 
-use crate::{made_up, service_with};
+use crate::{random_secret, service_with};
 
 pub const CLIENT: &str = "order-service";
-const ASK_FOR_STOCK: &str = "grant_type=client_credentials&audience=inventory-service";
+const INVENTORY_TOKEN_FORM: &str = "grant_type=client_credentials&audience=inventory-service";
 
-/// user-service, and two services that know their secrets.
-pub struct House {
+/// user-service, and two clients that authenticate with their client secrets.
+pub struct OAuthFixture {
     pub users: TestService,
     pub orders: Client,
-    pub stock: Client,
+    pub inventory: Client,
 }
 
-impl House {
+impl OAuthFixture {
     pub async fn new() -> Self {
         Self::with(&[]).await
     }
 
     pub async fn with(vars: &[(&str, &str)]) -> Self {
-        let (orders, stock) = (made_up(), made_up());
+        let (orders, inventory) = (random_secret(), random_secret());
         let secrets = [
             ("ORDER_SERVICE_SECRET", orders.as_str()),
-            ("INVENTORY_SERVICE_SECRET", &stock),
+            ("INVENTORY_SERVICE_SECRET", &inventory),
         ];
         let vars: Vec<_> = vars.iter().copied().chain(secrets).collect();
         let users = service_with(&vars).await;
         let client = |name, secret: &str| users.anonymous().with_basic_auth(name, secret);
         Self {
             orders: client(CLIENT, &orders),
-            stock: client("inventory-service", &stock),
+            inventory: client("inventory-service", &inventory),
             users,
         }
     }
 
     /// A token with which order-service calls inventory-service.
-    pub async fn token_for_stock(&self) -> String {
-        let answer = ask_for_stock(&self.orders).await.assert_status(200).json();
-        answer
+    pub async fn inventory_token(&self) -> String {
+        let response = request_inventory_token(&self.orders)
+            .await
+            .assert_status(200)
+            .json();
+        response
             .get("access_token")
             .and_then(Value::as_str)
             .unwrap()
             .to_owned()
     }
 
-    /// The verifier of a service of this name, which has the published keys and nothing else.
+    /// The verifier of the service with this name. It has only the published keys.
     pub async fn verifier_of(&self, name: &str) -> Verifier {
         let jwks = self
             .users
@@ -64,8 +67,8 @@ impl House {
     }
 }
 
-pub async fn ask_for_stock(client: &Client) -> TestResponse {
-    client.post_form("/oauth/token", ASK_FOR_STOCK).await
+pub async fn request_inventory_token(client: &Client) -> TestResponse {
+    client.post_form("/oauth/token", INVENTORY_TOKEN_FORM).await
 }
 
 pub async fn introspect(client: &Client, token: &str) -> TestResponse {

@@ -1,4 +1,4 @@
-//! The secrets of services.
+//! Client secrets.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
@@ -8,16 +8,16 @@ use serde_json::json;
 use test_kit::{Client, TestService};
 
 use crate::database::database;
-use crate::oauth::{CLIENT, House, ask_for_stock};
-use crate::{ada, made_up, restart, service, service_with};
+use crate::oauth::{CLIENT, OAuthFixture, request_inventory_token};
+use crate::{logged_in_ada, random_secret, restart, service, service_with};
 
-fn with(service: &TestService, authorization: &str) -> Client {
+fn with_authorization(service: &TestService, authorization: &str) -> Client {
     service.anonymous().with("authorization", authorization)
 }
 
 #[actix_web::test]
-async fn a_secret_of_any_characters_works_once_it_is_encoded() {
-    let secret = format!("{} :%&=+/ü\u{1f642}\"\\", made_up());
+async fn a_form_encoded_secret_may_contain_any_characters() {
+    let secret = format!("{} :%&=+/ü\u{1f642}\"\\", random_secret());
     let service = service_with(&[("ORDER_SERVICE_SECRET", &secret)]).await;
     let encoded: String = secret
         .bytes()
@@ -30,17 +30,17 @@ async fn a_secret_of_any_characters_works_once_it_is_encoded() {
         })
         .collect();
     for name in [CLIENT, "order%2Dservice", "%6Frder-service"] {
-        ask_for_stock(&service.anonymous().with_basic_auth(name, &encoded))
+        request_inventory_token(&service.anonymous().with_basic_auth(name, &encoded))
             .await
             .assert_status(200);
     }
-    // As it stands it means another one: the plus sign is a space.
+    // Unencoded it is another secret: its plus sign is decoded to a space.
     let raw = service.anonymous().with_basic_auth(CLIENT, &secret);
-    ask_for_stock(&raw)
+    request_inventory_token(&raw)
         .await
         .assert_oauth_error(401, "invalid_client");
     let pair = STANDARD.encode(format!("{CLIENT}:{encoded}"));
-    ask_for_stock(&with(&service, &format!("bASIC {pair}")))
+    request_inventory_token(&with_authorization(&service, &format!("bASIC {pair}")))
         .await
         .assert_status(200);
     for header in [
@@ -49,19 +49,20 @@ async fn a_secret_of_any_characters_works_once_it_is_encoded() {
         pair.clone(),
         format!("Basic {pair}="),
     ] {
-        ask_for_stock(&with(&service, &header))
+        request_inventory_token(&with_authorization(&service, &header))
             .await
             .assert_oauth_error(401, "invalid_client");
     }
-    let twice = with(&service, &format!("Basic {pair}")).with("authorization", &format!("Basic {pair}"));
-    ask_for_stock(&twice)
+    let twice = with_authorization(&service, &format!("Basic {pair}"))
+        .with("authorization", &format!("Basic {pair}"));
+    request_inventory_token(&twice)
         .await
         .assert_oauth_error(400, "invalid_request");
 }
 
 #[actix_web::test]
-async fn unknown_names_and_wrong_secrets_are_refused_alike() {
-    let secret = made_up();
+async fn unknown_names_and_wrong_secrets_get_the_same_response() {
+    let secret = random_secret();
     let service = service_with(&[("ORDER_SERVICE_SECRET", &secret)]).await;
     let mut bodies = Vec::new();
     for (name, secret) in [
@@ -72,25 +73,25 @@ async fn unknown_names_and_wrong_secrets_are_refused_alike() {
         (CLIENT, &secret.to_uppercase()),
         ("", &secret),
         ("Order-Service", &secret),
-        // Registered, but without a secret; user-service itself; nobody at all.
+        // Registered without a secret; user-service itself; unknown.
         ("product-service", &secret),
         ("product-service", ""),
         ("user-service", &secret),
-        ("nobody", &secret),
+        ("unknown-service", &secret),
         ("order-service%00", &secret),
     ] {
-        let answer = ask_for_stock(&service.anonymous().with_basic_auth(name, secret)).await;
-        bodies.push(answer.assert_oauth_error(401, "invalid_client").body.clone());
+        let response = request_inventory_token(&service.anonymous().with_basic_auth(name, secret)).await;
+        bodies.push(response.assert_oauth_error(401, "invalid_client").body.clone());
     }
     assert!(bodies.windows(2).all(|pair| pair[0] == pair[1]), "{bodies:?}");
-    ask_for_stock(&service.anonymous().with_basic_auth(CLIENT, &secret))
+    request_inventory_token(&service.anonymous().with_basic_auth(CLIENT, &secret))
         .await
         .assert_status(200);
 }
 
 #[actix_web::test]
-async fn credentials_in_the_body_count_for_nothing() {
-    let secret = made_up();
+async fn credentials_in_the_body_are_refused() {
+    let secret = random_secret();
     let service = service_with(&[("ORDER_SERVICE_SECRET", &secret)]).await;
     let form = format!(
         "grant_type=client_credentials&audience=inventory-service&client_id={CLIENT}&client_secret={secret}"
@@ -115,11 +116,11 @@ async fn credentials_in_the_body_count_for_nothing() {
 }
 
 #[actix_web::test]
-async fn another_secret_counts_from_the_next_start_and_none_ends_it() {
-    let (old, new) = (made_up(), made_up());
+async fn a_changed_or_removed_secret_takes_effect_at_the_next_start() {
+    let (old, new) = (random_secret(), random_secret());
     let service = service_with(&[("ORDER_SERVICE_SECRET", &old), ("PRODUCT_SERVICE_SECRET", &old)]).await;
     let ask = async |service: &TestService, secret: &str| {
-        ask_for_stock(&service.anonymous().with_basic_auth(CLIENT, secret)).await
+        request_inventory_token(&service.anonymous().with_basic_auth(CLIENT, secret)).await
     };
     ask(&service, &old).await.assert_status(200);
 
@@ -128,18 +129,18 @@ async fn another_secret_counts_from_the_next_start_and_none_ends_it() {
     ask(&service, &old)
         .await
         .assert_oauth_error(401, "invalid_client");
-    assert_eq!(stored(&service).await.len(), 1);
+    assert_eq!(stored_hashes(&service).await.len(), 1);
 
     let service = restart(service, &[]).await;
     ask(&service, &new)
         .await
         .assert_oauth_error(401, "invalid_client");
-    assert!(stored(&service).await.is_empty());
+    assert!(stored_hashes(&service).await.is_empty());
 }
 
 #[actix_web::test]
-async fn nothing_but_hashes_rests_in_the_database() {
-    let (one, other) = (made_up(), made_up());
+async fn the_database_holds_only_hashes_of_client_secrets() {
+    let (one, other) = (random_secret(), random_secret());
     let service = service_with(&[("ORDER_SERVICE_SECRET", &one), ("PRODUCT_SERVICE_SECRET", &other)]).await;
     service.anonymous().get("/health/ready").await.assert_status(200);
     let hash = |secret: &str| digest(&SHA256, secret.as_bytes()).as_ref().to_vec();
@@ -147,17 +148,17 @@ async fn nothing_but_hashes_rests_in_the_database() {
         ("order-service".to_owned(), hash(&one)),
         ("product-service".to_owned(), hash(&other)),
     ];
-    assert_eq!(stored(&service).await, hashes);
+    assert_eq!(stored_hashes(&service).await, hashes);
 }
 
-async fn stored(service: &TestService) -> Vec<(String, Vec<u8>)> {
+async fn stored_hashes(service: &TestService) -> Vec<(String, Vec<u8>)> {
     const SQL: &str = "select name, secret_hash from clients order by name";
     let mut conn = database(service).await.read().await.unwrap();
     on!(conn, conn => sqlx::query_as(SQL).fetch_all(conn).await).unwrap()
 }
 
 #[actix_web::test]
-async fn the_metadata_names_the_endpoints_where_services_find_them() {
+async fn the_metadata_names_endpoints_at_the_internal_url() {
     let service = service_with(&[
         ("USER_SERVICE_URL", "http://users:84"),
         ("PUBLIC_URL", "https://shop.example"),
@@ -182,11 +183,11 @@ async fn the_metadata_names_the_endpoints_where_services_find_them() {
             }),
         );
     let service = self::service().await;
-    let answer = service
+    let response = service
         .anonymous()
         .get("/.well-known/oauth-authorization-server")
         .await;
-    answer.assert(
+    response.assert(
         200,
         json!({"token_endpoint": "http://127.0.0.1:8081/oauth/token"}),
     );
@@ -194,12 +195,12 @@ async fn the_metadata_names_the_endpoints_where_services_find_them() {
 
 #[actix_web::test]
 async fn a_client_id_in_the_body_must_match_the_authorization_header() {
-    let house = House::new().await;
-    let (pair, ada) = ada(&house.users).await;
+    let fixture = OAuthFixture::new().await;
+    let (pair, ada) = logged_in_ada(&fixture.users).await;
     let token = pair["refresh_token"].as_str().unwrap();
     for path in ["/oauth/introspect", "/oauth/revoke"] {
         let form = format!("token={token}&client_id=inventory-service");
-        house
+        fixture
             .orders
             .post_form(path, &form)
             .await
@@ -208,7 +209,7 @@ async fn a_client_id_in_the_body_must_match_the_authorization_header() {
     ada.get("/users/me").await.assert_status(200);
 
     let form = format!("token={token}&client_id={CLIENT}");
-    house
+    fixture
         .orders
         .post_form("/oauth/revoke", &form)
         .await

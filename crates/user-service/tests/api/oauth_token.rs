@@ -1,4 +1,4 @@
-//! Tokens for services.
+//! Service tokens (RFC 6749 §4.4).
 
 use std::collections::HashSet;
 
@@ -6,27 +6,27 @@ use auth::{AuthError, Principal, TokenFault};
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::oauth::{CLIENT, House, ask_for_stock};
-use crate::{ada, seconds, with_token};
+use crate::oauth::{CLIENT, OAuthFixture, request_inventory_token};
+use crate::{logged_in_ada, seconds, with_token};
 
 #[actix_web::test]
-async fn a_service_gets_a_token_for_one_that_it_calls() {
-    let house = House::new().await;
-    let answer = ask_for_stock(&house.orders).await;
-    answer.assert(200, json!({"token_type": "Bearer", "expires_in": 900}));
-    assert_eq!(answer.header("content-type"), "application/json");
+async fn a_service_gets_a_token_for_a_service_that_it_calls() {
+    let fixture = OAuthFixture::new().await;
+    let response = request_inventory_token(&fixture.orders).await;
+    response.assert(200, json!({"token_type": "Bearer", "expires_in": 900}));
+    assert_eq!(response.header("content-type"), "application/json");
     assert_eq!(
-        (answer.header("cache-control"), answer.header("pragma")),
+        (response.header("cache-control"), response.header("pragma")),
         ("no-store", "no-cache")
     );
-    assert_eq!(answer.json().as_object().unwrap().len(), 3);
+    assert_eq!(response.json().as_object().unwrap().len(), 3);
 }
 
 #[actix_web::test]
-async fn the_token_is_good_at_that_service_and_nowhere_else() {
-    let house = House::new().await;
-    let token = house.token_for_stock().await;
-    let verified = house
+async fn a_service_token_is_valid_at_its_audience_only() {
+    let fixture = OAuthFixture::new().await;
+    let token = fixture.inventory_token().await;
+    let verified = fixture
         .verifier_of("inventory-service")
         .await
         .verify_with_held_keys(&token);
@@ -36,41 +36,41 @@ async fn the_token_is_good_at_that_service_and_nowhere_else() {
     assert!(service.is(CLIENT) && !service.has_scope("orders:write"));
 
     for elsewhere in ["product-service", "user-service", "order-service", "platform"] {
-        let verified = house.verifier_of(elsewhere).await.verify_with_held_keys(&token);
+        let verified = fixture.verifier_of(elsewhere).await.verify_with_held_keys(&token);
         assert_eq!(
             verified,
             Err(AuthError::InvalidToken(TokenFault::Audience)),
             "{elsewhere}"
         );
     }
-    let as_a_person = with_token(&house.users, &json!({"access_token": token}));
-    as_a_person
+    let as_user = with_token(&fixture.users, &json!({"access_token": token}));
+    as_user
         .get("/users/me")
         .await
         .assert_problem(401, "invalid_token");
 }
 
 #[actix_web::test]
-async fn a_token_ends_and_each_is_another() {
-    let house = House::with(&[("ACCESS_TOKEN_TTL", "60s")]).await;
-    ask_for_stock(&house.orders)
+async fn service_tokens_expire_and_are_all_different() {
+    let fixture = OAuthFixture::with(&[("ACCESS_TOKEN_TTL", "60s")]).await;
+    request_inventory_token(&fixture.orders)
         .await
         .assert(200, json!({"expires_in": 60}));
     let mut tokens = HashSet::new();
     for _ in 0..3 {
-        tokens.insert(house.token_for_stock().await);
+        tokens.insert(fixture.inventory_token().await);
     }
     assert_eq!(tokens.len(), 3);
-    let stock = house.verifier_of("inventory-service").await;
-    house.users.issuer().clock().advance(seconds(90));
+    let inventory = fixture.verifier_of("inventory-service").await;
+    fixture.users.issuer().clock().advance(seconds(90));
     for token in tokens {
-        assert_eq!(stock.verify_with_held_keys(&token), Err(AuthError::Expired));
+        assert_eq!(inventory.verify_with_held_keys(&token), Err(AuthError::Expired));
     }
 }
 
 #[actix_web::test]
-async fn whom_a_service_may_call_stands_in_the_register() {
-    let house = House::new().await;
+async fn the_register_says_whom_a_service_may_call() {
+    let fixture = OAuthFixture::new().await;
     let ask = async |client: &test_kit::Client, audience: &str| {
         client
             .post_form(
@@ -80,9 +80,11 @@ async fn whom_a_service_may_call_stands_in_the_register() {
             .await
     };
     for allowed in ["product-service", "inventory-service", "user-service"] {
-        ask(&house.orders, allowed).await.assert_status(200);
+        ask(&fixture.orders, allowed).await.assert_status(200);
     }
-    ask(&house.stock, "product-service").await.assert_status(200);
+    ask(&fixture.inventory, "product-service")
+        .await
+        .assert_status(200);
     for refused in [
         "order-service",
         "inventory-service",
@@ -91,15 +93,15 @@ async fn whom_a_service_may_call_stands_in_the_register() {
         "Product-Service",
         "a%20b",
     ] {
-        ask(&house.stock, refused)
+        ask(&fixture.inventory, refused)
             .await
             .assert_oauth_error(400, "invalid_target");
     }
 }
 
 #[actix_web::test]
-async fn what_is_not_asked_for_rightly_is_refused() {
-    let house = House::new().await;
+async fn an_invalid_token_request_is_refused() {
+    let fixture = OAuthFixture::new().await;
     for (form, error) in [
         ("", "invalid_request"),
         ("audience=inventory-service", "invalid_request"),
@@ -143,7 +145,7 @@ async fn what_is_not_asked_for_rightly_is_refused() {
             "invalid_scope",
         ),
     ] {
-        house
+        fixture
             .orders
             .post_form("/oauth/token", form)
             .await
@@ -153,7 +155,7 @@ async fn what_is_not_asked_for_rightly_is_refused() {
         "grant_type=client_credentials&audience=inventory-service&scope=&resource=x",
         "audience=inventory%2Dservice&grant_type=client%5Fcredentials&client_id=order-service",
     ] {
-        house
+        fixture
             .orders
             .post_form("/oauth/token", form)
             .await
@@ -162,20 +164,20 @@ async fn what_is_not_asked_for_rightly_is_refused() {
 }
 
 #[actix_web::test]
-async fn only_posts_are_answered() {
-    let house = House::new().await;
+async fn the_oauth_endpoints_accept_only_post() {
+    let fixture = OAuthFixture::new().await;
     for path in ["/oauth/token", "/oauth/introspect", "/oauth/revoke"] {
         let query = format!("{path}?grant_type=client_credentials&audience=inventory-service");
-        let answer = house.orders.get(&query).await;
+        let response = fixture.orders.get(&query).await;
         assert_eq!(
-            answer.assert_problem(405, "method_not_allowed").header("allow"),
+            response.assert_problem(405, "method_not_allowed").header("allow"),
             "POST"
         );
-        // What stands in the query is not looked at.
-        let answer = house.orders.post_form(&query, "").await;
-        answer.assert_oauth_error(400, "invalid_request");
+        // The query string is ignored.
+        let response = fixture.orders.post_form(&query, "").await;
+        response.assert_oauth_error(400, "invalid_request");
     }
-    house
+    fixture
         .orders
         .get("/oauth/authorize")
         .await
@@ -183,8 +185,8 @@ async fn only_posts_are_answered() {
 }
 
 #[actix_web::test]
-async fn a_stranger_is_refused_before_anything_of_the_body_has_come() {
-    let house = House::new().await;
+async fn an_unauthenticated_client_is_refused_before_its_body_arrives() {
+    let fixture = OAuthFixture::new().await;
     let mut requests = Vec::new();
     for path in ["/oauth/token", "/oauth/introspect", "/oauth/revoke"] {
         for header in [
@@ -196,31 +198,37 @@ async fn a_stranger_is_refused_before_anything_of_the_body_has_come() {
             requests.push(format!("POST {path} HTTP/1.1\r\nhost: a\r\n{length}{header}\r\n"));
         }
     }
-    for answer in join_all(requests.iter().map(|request| house.users.raw(request.as_bytes()))).await {
+    for response in join_all(
+        requests
+            .iter()
+            .map(|request| fixture.users.raw(request.as_bytes())),
+    )
+    .await
+    {
         assert!(
-            answer.starts_with("HTTP/1.1 401 ") && answer.contains("invalid_client"),
-            "{answer}"
+            response.starts_with("HTTP/1.1 401 ") && response.contains("invalid_client"),
+            "{response}"
         );
     }
 }
 
 #[actix_web::test]
-async fn a_persons_token_is_no_secret() {
-    let house = House::new().await;
-    let (pair, ada) = ada(&house.users).await;
-    ask_for_stock(&ada)
+async fn a_users_credentials_do_not_authenticate_a_client() {
+    let fixture = OAuthFixture::new().await;
+    let (pair, ada) = logged_in_ada(&fixture.users).await;
+    request_inventory_token(&ada)
         .await
         .assert_oauth_error(401, "invalid_client");
     let token = pair["access_token"].as_str().unwrap();
-    let posing = house.users.anonymous().with_basic_auth(CLIENT, token);
-    ask_for_stock(&posing)
+    let impostor = fixture.users.anonymous().with_basic_auth(CLIENT, token);
+    request_inventory_token(&impostor)
         .await
         .assert_oauth_error(401, "invalid_client");
-    let person = house
+    let user = fixture
         .users
         .anonymous()
         .with_basic_auth("ada%40example.com", "correct+horse+battery");
-    ask_for_stock(&person)
+    request_inventory_token(&user)
         .await
         .assert_oauth_error(401, "invalid_client");
 }

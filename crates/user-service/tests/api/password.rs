@@ -1,10 +1,10 @@
-//! Changing one's password, and what becomes of its hash.
+//! Changing a password, and renewing its hash.
 
 use serde_json::json;
 use test_kit::{Client, TestResponse, TestService};
 
 use crate::database::{execute, text};
-use crate::{PASSWORD, ada, login, refresh, restart, seconds, service, service_with, with_token};
+use crate::{PASSWORD, logged_in_ada, login, refresh, restart, seconds, service, service_with, with_token};
 
 const HASH: &str = "select password_hash from users where email = 'ada@example.com'";
 const NEW: &str = "a new password, ünd lönger";
@@ -21,7 +21,7 @@ async fn change(client: &Client, current: &str, new: &str) -> TestResponse {
 #[actix_web::test]
 async fn a_changed_password_ends_every_other_session() {
     let service = service().await;
-    let (phone, ada) = ada(&service).await;
+    let (phone, ada) = logged_in_ada(&service).await;
     let laptop = login(&service, "ada@example.com", PASSWORD).await.json();
     change(&ada, PASSWORD, NEW).await.assert_status(204);
 
@@ -43,9 +43,9 @@ async fn a_changed_password_ends_every_other_session() {
 }
 
 #[actix_web::test]
-async fn what_is_wrong_with_a_change_is_told_by_field_and_changes_nothing() {
+async fn an_invalid_change_of_password_is_refused_by_field() {
     let service = service().await;
-    let (_, ada) = ada(&service).await;
+    let (_, ada) = logged_in_ada(&service).await;
     for current in ["", "wrong", &PASSWORD.to_uppercase()] {
         change(&ada, current, NEW)
             .await
@@ -65,9 +65,9 @@ async fn what_is_wrong_with_a_change_is_told_by_field_and_changes_nothing() {
 }
 
 #[actix_web::test]
-async fn whoever_has_a_token_can_t_guess_the_password_with_it() {
+async fn wrong_current_passwords_are_throttled() {
     let service = service_with(&[("LOGIN_FREE_FAILURES", "3")]).await;
-    let (_, ada) = ada(&service).await;
+    let (_, ada) = logged_in_ada(&service).await;
     for _ in 0..3 {
         change(&ada, "wrong", NEW)
             .await
@@ -84,22 +84,22 @@ async fn whoever_has_a_token_can_t_guess_the_password_with_it() {
 }
 
 #[actix_web::test]
-async fn of_two_changes_at_once_one_counts() {
+async fn one_of_two_concurrent_changes_of_password_succeeds() {
     let service = service().await;
-    let (_, ada) = ada(&service).await;
+    let (_, ada) = logged_in_ada(&service).await;
     let changes = ["a password of mine", "another one of mine"].map(|new| change(&ada, PASSWORD, new));
-    let answers = futures_util::future::join_all(changes).await;
-    let done = answers.iter().filter(|answer| answer.status == 204).count();
+    let responses = futures_util::future::join_all(changes).await;
+    let done = responses.iter().filter(|response| response.status == 204).count();
     assert_eq!(done, 1);
-    for refused in answers.iter().filter(|answer| answer.status != 204) {
+    for refused in responses.iter().filter(|response| response.status != 204) {
         refused.assert_invalid("current_password");
     }
 }
 
 #[actix_web::test]
-async fn a_hash_of_another_cost_is_renewed_at_the_next_login() {
+async fn a_hash_with_another_cost_is_renewed_at_the_next_login() {
     let service = service().await;
-    ada(&service).await;
+    logged_in_ada(&service).await;
     let hash = async |service: &TestService| text(service, HASH).await;
     let first = hash(&service).await;
     assert!(first.contains("m=64,t=1,p=1"), "{first}");
@@ -120,12 +120,12 @@ async fn a_hash_of_another_cost_is_renewed_at_the_next_login() {
 }
 
 #[actix_web::test]
-async fn a_hash_that_nobody_should_compute_lets_nobody_in() {
+async fn a_hash_with_an_absurd_cost_is_refused() {
     let service = service().await;
-    ada(&service).await;
-    let absurd = "update users set password_hash = replace(password_hash, 'm=64', 'm=4000000000') \
+    logged_in_ada(&service).await;
+    let absurd_cost = "update users set password_hash = replace(password_hash, 'm=64', 'm=4000000000') \
                   where email = 'ada@example.com'";
-    execute(&service, absurd).await;
+    execute(&service, absurd_cost).await;
     login(&service, "ada@example.com", PASSWORD)
         .await
         .assert_problem(401, "invalid_credentials");

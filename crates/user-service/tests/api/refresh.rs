@@ -1,20 +1,20 @@
-//! Carrying a session on.
+//! Refreshing a session.
 
 use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
-use crate::{ada, login, refresh, restart, seconds, service, service_with, with_token};
+use crate::{logged_in_ada, login, refresh, restart, seconds, service, service_with, with_token};
 
 #[actix_web::test]
-async fn a_refresh_gives_the_next_pair_of_the_same_session() {
+async fn a_refresh_returns_the_next_token_pair_of_the_same_session() {
     let service = service().await;
-    let (first, _) = ada(&service).await;
+    let (first, _) = logged_in_ada(&service).await;
     service.issuer().clock().advance(seconds(600));
-    let answer = refresh(&service, &first["refresh_token"]).await;
-    answer.assert(200, json!({"token_type": "Bearer", "expires_in": 900, "refresh_expires_in": 604_800, "user": first["user"]}));
-    assert_eq!(answer.header("cache-control"), "no-store");
-    let second = answer.json();
+    let response = refresh(&service, &first["refresh_token"]).await;
+    response.assert(200, json!({"token_type": "Bearer", "expires_in": 900, "refresh_expires_in": 604_800, "user": first["user"]}));
+    assert_eq!(response.header("cache-control"), "no-store");
+    let second = response.json();
     assert_ne!(second["access_token"], first["access_token"]);
     assert_ne!(second["refresh_token"], first["refresh_token"]);
     with_token(&service, &second)
@@ -26,7 +26,7 @@ async fn a_refresh_gives_the_next_pair_of_the_same_session() {
         .await
         .assert_status(200);
 
-    // One session: what ends it ends both tokens.
+    // Both token pairs belong to one session, so a logout revokes both.
     with_token(&service, &second)
         .post("/auth/logout", json!({"refresh_token": ""}))
         .await
@@ -38,15 +38,15 @@ async fn a_refresh_gives_the_next_pair_of_the_same_session() {
 }
 
 #[actix_web::test]
-async fn a_hundred_refreshes_at_once_with_one_token_give_one_successor() {
+async fn a_hundred_concurrent_refreshes_with_one_token_return_one_successor() {
     let service = service().await;
-    let (pair, _) = ada(&service).await;
-    let answers =
+    let (pair, _) = logged_in_ada(&service).await;
+    let responses =
         futures_util::future::join_all((0..100).map(|_| refresh(&service, &pair["refresh_token"]))).await;
-    let successors: HashSet<String> = answers
+    let successors: HashSet<String> = responses
         .iter()
-        .map(|answer| {
-            answer.assert_status(200).json()["refresh_token"]
+        .map(|response| {
+            response.assert_status(200).json()["refresh_token"]
                 .as_str()
                 .unwrap()
                 .to_owned()
@@ -59,9 +59,9 @@ async fn a_hundred_refreshes_at_once_with_one_token_give_one_successor() {
 }
 
 #[actix_web::test]
-async fn whoever_missed_the_answer_gets_it_again_within_the_grace() {
+async fn a_repeated_refresh_within_the_grace_period_returns_the_same_successor() {
     let service = service().await;
-    let (pair, _) = ada(&service).await;
+    let (pair, _) = logged_in_ada(&service).await;
     let first = refresh(&service, &pair["refresh_token"])
         .await
         .assert_status(200)
@@ -75,9 +75,9 @@ async fn whoever_missed_the_answer_gets_it_again_within_the_grace() {
 }
 
 #[actix_web::test]
-async fn a_replay_after_the_grace_ends_the_session() {
+async fn a_replay_after_the_grace_period_ends_the_session() {
     let service = service().await;
-    let (pair, ada) = ada(&service).await;
+    let (pair, ada) = logged_in_ada(&service).await;
     let successor = refresh(&service, &pair["refresh_token"])
         .await
         .assert_status(200)
@@ -101,9 +101,9 @@ async fn a_replay_after_the_grace_ends_the_session() {
 }
 
 #[actix_web::test]
-async fn a_replay_once_the_successor_was_used_ends_the_session_even_within_the_grace() {
+async fn a_replay_after_the_successor_was_used_ends_the_session_within_the_grace_period() {
     let service = service().await;
-    let (first, _) = ada(&service).await;
+    let (first, _) = logged_in_ada(&service).await;
     let second = refresh(&service, &first["refresh_token"])
         .await
         .assert_status(200)
@@ -121,9 +121,9 @@ async fn a_replay_once_the_successor_was_used_ends_the_session_even_within_the_g
 }
 
 #[actix_web::test]
-async fn a_token_of_long_ago_is_known_for_a_replay() {
+async fn a_replay_of_a_much_older_token_ends_the_session() {
     let service = service().await;
-    let (first, _) = ada(&service).await;
+    let (first, _) = logged_in_ada(&service).await;
     let mut newest = first.clone();
     for _ in 0..5 {
         service.issuer().clock().advance(seconds(3_600));
@@ -141,9 +141,9 @@ async fn a_token_of_long_ago_is_known_for_a_replay() {
 }
 
 #[actix_web::test]
-async fn a_replay_ends_its_own_session_and_no_other() {
+async fn a_replay_ends_only_its_own_session() {
     let service = service().await;
-    let (phone, _) = ada(&service).await;
+    let (phone, _) = logged_in_ada(&service).await;
     let laptop = login(&service, "ada@example.com", crate::PASSWORD)
         .await
         .assert_status(200)
@@ -165,16 +165,16 @@ async fn a_replay_ends_its_own_session_and_no_other() {
 }
 
 #[actix_web::test]
-async fn a_refresh_token_ends_7_days_from_its_last_use_and_30_days_in_all() {
+async fn a_refresh_token_expires_7_days_after_its_last_use_and_30_days_after_login() {
     let service = service().await;
-    let (pair, _) = ada(&service).await;
+    let (pair, _) = logged_in_ada(&service).await;
     let days = |days: i64| chrono::TimeDelta::days(days);
     let mut token = pair["refresh_token"].clone();
     for _ in 0..4 {
         service.issuer().clock().advance(days(7) - seconds(1));
         token = refresh(&service, &token).await.assert_status(200).json()["refresh_token"].clone();
     }
-    // 28 days less 4 seconds are gone.
+    // 28 days less 4 seconds have passed since the login.
     service.issuer().clock().advance(days(1));
     let last = refresh(&service, &token).await.assert_status(200).json();
     assert_eq!(last["refresh_expires_in"], 86_400 + 4);
@@ -191,18 +191,18 @@ async fn a_refresh_token_ends_7_days_from_its_last_use_and_30_days_in_all() {
 }
 
 #[actix_web::test]
-async fn what_is_no_refresh_token_of_ours_is_refused_and_ends_nothing() {
+async fn an_unknown_refresh_token_is_refused_and_ends_nothing() {
     let service = service().await;
-    let (pair, ada) = ada(&service).await;
+    let (pair, ada) = logged_in_ada(&service).await;
     let good = pair["refresh_token"].as_str().unwrap();
-    let stranger = "A".repeat(43);
+    let unknown = "A".repeat(43);
     for token in [
         "",
         "x",
         &good[1..],
         &format!("{good}="),
         &format!(" {good}"),
-        &stranger,
+        &unknown,
         pair["access_token"].as_str().unwrap(),
     ] {
         refresh(&service, &json!(token))
@@ -217,9 +217,9 @@ async fn what_is_no_refresh_token_of_ours_is_refused_and_ends_nothing() {
 }
 
 #[actix_web::test]
-async fn a_session_goes_on_after_a_restart_and_so_does_the_grace() {
+async fn a_session_and_its_grace_period_survive_a_restart() {
     let service = service().await;
-    let (pair, _) = ada(&service).await;
+    let (pair, _) = logged_in_ada(&service).await;
     let first = refresh(&service, &pair["refresh_token"])
         .await
         .assert_status(200)
@@ -240,9 +240,9 @@ async fn a_session_goes_on_after_a_restart_and_so_does_the_grace() {
 }
 
 #[actix_web::test]
-async fn the_grace_can_be_turned_off() {
+async fn the_grace_period_can_be_turned_off() {
     let service = service_with(&[("REFRESH_GRACE", "0s")]).await;
-    let (pair, _) = ada(&service).await;
+    let (pair, _) = logged_in_ada(&service).await;
     refresh(&service, &pair["refresh_token"]).await.assert_status(200);
     service
         .issuer()
@@ -254,9 +254,9 @@ async fn the_grace_can_be_turned_off() {
 }
 
 #[actix_web::test]
-async fn a_refresh_brings_a_changed_name() {
+async fn a_refresh_returns_a_changed_name() {
     let service = service().await;
-    let (pair, ada) = ada(&service).await;
+    let (pair, ada) = logged_in_ada(&service).await;
     ada.patch("/users/me", json!({"name": "Countess"}))
         .await
         .assert_status(200);

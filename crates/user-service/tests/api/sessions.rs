@@ -1,9 +1,9 @@
-//! Where one is logged in.
+//! A user's sessions.
 
 use serde_json::{Value, json};
 use test_kit::{TestService, hostile};
 
-use crate::{PASSWORD, ada, login, refresh, register, seconds, service, service_with, with_token};
+use crate::{PASSWORD, logged_in_ada, login, refresh, register, seconds, service, service_with, with_token};
 
 async fn login_from(service: &TestService, address: &str, user_agent: &str) -> Value {
     let client = service
@@ -19,7 +19,7 @@ async fn login_from(service: &TestService, address: &str, user_agent: &str) -> V
 }
 
 #[actix_web::test]
-async fn a_person_sees_where_they_are_logged_in_and_from() {
+async fn a_user_sees_their_sessions_with_address_and_user_agent() {
     let service = service_with(&[("TRUSTED_PROXIES", "127.0.0.1")]).await;
     register(&service, "ada@example.com").await;
     let phone = login_from(&service, "203.0.113.7", "Phone/1.0").await;
@@ -50,14 +50,14 @@ async fn a_person_sees_where_they_are_logged_in_and_from() {
     });
     assert_eq!(*oldest, expected);
 
-    // A refresh is a use, from wherever it comes.
+    // A refresh updates address and user agent.
     service.issuer().clock().advance(seconds(60));
     let moved = service
         .anonymous()
         .with("x-forwarded-for", "198.51.100.9")
         .with("user-agent", "Phone/2.0");
-    let shown = json!({"refresh_token": phone["refresh_token"]});
-    let phone = moved.post("/auth/refresh", shown).await.assert_status(200).json();
+    let body = json!({"refresh_token": phone["refresh_token"]});
+    let phone = moved.post("/auth/refresh", body).await.assert_status(200).json();
     let sessions = with_token(&service, &phone)
         .get("/auth/sessions")
         .await
@@ -76,7 +76,7 @@ async fn a_person_sees_where_they_are_logged_in_and_from() {
 }
 
 #[actix_web::test]
-async fn nobody_is_believed_about_where_they_are_unless_told_so() {
+async fn x_forwarded_for_is_ignored_without_trusted_proxies() {
     let service = service().await;
     register(&service, "ada@example.com").await;
     let pair = login_from(&service, "203.0.113.7", "").await;
@@ -88,9 +88,9 @@ async fn nobody_is_believed_about_where_they_are_unless_told_so() {
 }
 
 #[actix_web::test]
-async fn sessions_come_in_pages_and_without_those_that_are_over() {
+async fn sessions_are_paged_and_ended_ones_are_left_out() {
     let service = service().await;
-    let (first, ada) = ada(&service).await;
+    let (first, ada) = logged_in_ada(&service).await;
     for _ in 0..3 {
         login(&service, "ada@example.com", PASSWORD)
             .await
@@ -122,7 +122,7 @@ async fn sessions_come_in_pages_and_without_those_that_are_over() {
         .await
         .assert_problem(401, "token_revoked");
 
-    // Unused for 7 days, a session is over by itself.
+    // A session that is unused for 7 days expires.
     service.issuer().clock().advance(chrono::TimeDelta::days(7));
     let pair = login(&service, "ada@example.com", PASSWORD).await.json();
     let sessions = with_token(&service, &pair).get("/auth/sessions").await.json();
@@ -130,9 +130,9 @@ async fn sessions_come_in_pages_and_without_those_that_are_over() {
 }
 
 #[actix_web::test]
-async fn a_session_is_ended_by_whose_it_is_and_by_nobody_else() {
+async fn only_its_user_can_end_a_session() {
     let service = service().await;
-    let (phone, _) = ada(&service).await;
+    let (phone, _) = logged_in_ada(&service).await;
     let laptop = login(&service, "ada@example.com", PASSWORD).await.json();
     register(&service, "bob@example.com").await;
     let bob = with_token(
@@ -164,9 +164,9 @@ async fn a_session_is_ended_by_whose_it_is_and_by_nobody_else() {
 }
 
 #[actix_web::test]
-async fn a_person_has_a_hundred_sessions_and_the_next_ends_the_one_that_was_used_least_lately() {
+async fn the_101st_login_ends_the_least_recently_used_session() {
     let service = service().await;
-    let (first, _) = ada(&service).await;
+    let (first, _) = logged_in_ada(&service).await;
     service.issuer().clock().advance(seconds(1));
     let second = login(&service, "ada@example.com", PASSWORD)
         .await
@@ -214,9 +214,9 @@ async fn a_person_has_a_hundred_sessions_and_the_next_ends_the_one_that_was_used
 }
 
 #[actix_web::test]
-async fn a_session_that_is_over_by_itself_is_listed_while_a_token_of_it_is_good() {
+async fn an_expired_session_is_listed_while_its_access_token_is_valid() {
     let service = service_with(&[("SESSION_TTL", "60s"), ("ACCESS_TOKEN_TTL", "5m")]).await;
-    let (_, ada) = ada(&service).await;
+    let (_, ada) = logged_in_ada(&service).await;
     service.issuer().clock().advance(seconds(120));
     let sessions = ada.get("/auth/sessions").await.assert_status(200).json();
     let path = format!("/auth/sessions/{}", sessions["items"][0]["id"].as_str().unwrap());

@@ -6,7 +6,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use test_kit::TestService;
 
-use crate::{PASSWORD, ada, admin, login, refresh, restart, seconds, service, service_with, with_token};
+use crate::{
+    PASSWORD, logged_in_ada, logged_in_admin, login, refresh, restart, seconds, service, service_with,
+    with_token,
+};
 
 const ES256: [(&str, &str); 1] = [("SIGNING_ALG", "ES256")];
 const EDDSA: [(&str, &str); 1] = [("SIGNING_ALG", "EdDSA")];
@@ -23,7 +26,7 @@ async fn published_keys(service: &TestService) -> Vec<Value> {
 
 /// The algorithm and the state of each key that an admin sees, and whether its end is known.
 async fn listed_keys(service: &TestService) -> Vec<(String, String, bool)> {
-    let keys = admin(service)
+    let keys = logged_in_admin(service)
         .await
         .get("/admin/keys")
         .await
@@ -60,7 +63,7 @@ fn header(pair: &Value) -> Value {
 #[actix_web::test]
 async fn es256_signs_tokens_that_any_verifier_of_the_published_keys_accepts() {
     let service = service_with(&ES256).await;
-    let (pair, ada) = ada(&service).await;
+    let (pair, ada) = logged_in_ada(&service).await;
     ada.get("/users/me").await.assert_status(200);
     assert_eq!(
         (&header(&pair)["alg"], &header(&pair)["typ"]),
@@ -98,7 +101,7 @@ async fn es256_signs_tokens_that_any_verifier_of_the_published_keys_accepts() {
 async fn after_a_change_of_the_algorithm_old_tokens_are_valid_until_they_expire() {
     for (before, after, old, new) in [(EDDSA, ES256, "EdDSA", "ES256"), (ES256, EDDSA, "ES256", "EdDSA")] {
         let service = service_with(&before).await;
-        let (pair, _) = ada(&service).await;
+        let (pair, _) = logged_in_ada(&service).await;
         assert_eq!(header(&pair)["alg"], old);
 
         let service = restart(service, &after).await;

@@ -1,4 +1,4 @@
-//! The program, while it starts.
+//! The program while it starts.
 #![cfg(target_os = "linux")]
 
 use std::fs::File;
@@ -9,14 +9,14 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::KEY;
 
-const SOON: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(20);
 
 #[test]
-fn a_start_that_waits_for_its_database_can_be_stopped() {
+fn a_service_that_waits_for_its_database_can_be_stopped() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("users.db");
-    let turn = File::create(file.with_extension("migrating")).unwrap();
-    turn.lock().unwrap();
+    let lock = File::create(file.with_extension("migrating")).unwrap();
+    lock.lock().unwrap();
     let mut program = Command::new(env!("CARGO_BIN_EXE_user-service"))
         .current_dir(directory.path())
         .env_clear()
@@ -28,9 +28,12 @@ fn a_start_that_waits_for_its_database_can_be_stopped() {
         .stdin(Stdio::null())
         .spawn()
         .unwrap();
-    let begun = Instant::now();
+    let started = Instant::now();
     while !file.exists() {
-        assert!(begun.elapsed() < SOON, "it does not open its database");
+        assert!(
+            started.elapsed() < DEADLINE,
+            "the service did not open its database in time"
+        );
         std::thread::sleep(Duration::from_millis(5));
     }
 
@@ -39,14 +42,14 @@ fn a_start_that_waits_for_its_database_can_be_stopped() {
         Signal::TERM,
     )
     .unwrap();
-    let begun = Instant::now();
+    let started = Instant::now();
     let status = loop {
         if let Some(status) = program.try_wait().unwrap() {
             break status;
         }
-        if begun.elapsed() > SOON {
+        if started.elapsed() > DEADLINE {
             program.kill().unwrap();
-            panic!("it does not stop");
+            panic!("the service did not stop in time");
         }
         std::thread::sleep(Duration::from_millis(5));
     };

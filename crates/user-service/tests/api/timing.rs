@@ -1,18 +1,18 @@
-//! How long a login takes tells nobody whether the address is known, the password right or the person disabled.
+//! The duration of a login does not reveal whether the address is known, the password right or the user disabled.
 
 use std::time::Instant;
 
 use serde_json::json;
 use test_kit::TestService;
 
-use crate::{PASSWORD, admin, login, register, service_with};
+use crate::{PASSWORD, logged_in_admin, login, register, service_with};
 
-/// Tries of each kind: two thousand in all.
-const TRIES: usize = 667;
-/// Where there is no time for those: enough to see a hash that is not computed, or another one.
-const FEW_TRIES: usize = 40;
+/// Attempts of each kind in the long test: two thousand in all.
+const ATTEMPTS: usize = 667;
+/// Attempts of each kind in the short test: enough to notice a missing or an additional hash.
+const FEW_ATTEMPTS: usize = 40;
 
-/// Whether there is time for what takes minutes (`scripts/test --all`).
+/// Whether to run tests that take minutes (`scripts/test --all`).
 fn is_long() -> bool {
     #[expect(
         clippy::disallowed_methods,
@@ -21,18 +21,18 @@ fn is_long() -> bool {
     std::env::var("LONG_TESTS").is_ok()
 }
 
-/// Beyond it, two samples of one distribution are once in about 16,000 times.
-const LIMIT: f64 = 4.0;
+/// Two samples of one distribution exceed this |z| once in about 16,000 times.
+const MAX_Z: f64 = 4.0;
 
 const KINDS: [(&str, &str, &str); 3] = [
-    ("unknown", "nobody@example.com", PASSWORD),
+    ("unknown", "unknown@example.com", PASSWORD),
     ("known, wrong", "ada@example.com", "wrong horse battery"),
     ("disabled, right", "bob@example.com", PASSWORD),
 ];
 
 #[actix_web::test]
-async fn unknown_wrong_and_disabled_logins_take_equally_long() {
-    // The cost of a hash as it is where people use it.
+async fn unknown_wrong_and_disabled_logins_take_the_same_time() {
+    // The cost of a hash in production.
     let vars = [
         ("ARGON2_MEMORY_KIB", "19456"),
         ("ARGON2_PASSES", "2"),
@@ -42,13 +42,13 @@ async fn unknown_wrong_and_disabled_logins_take_equally_long() {
     register(&service, "ada@example.com").await;
     let bob = register(&service, "bob@example.com").await;
     let path = format!("/admin/users/{}", bob["id"].as_str().unwrap());
-    admin(&service)
+    logged_in_admin(&service)
         .await
         .patch(&path, json!({"disabled": true}))
         .await
         .assert_status(200);
 
-    let samples = interleaved(&service).await;
+    let samples = interleaved_samples(&service).await;
 
     for (index, one) in KINDS.iter().enumerate() {
         for (other_index, other) in KINDS.iter().enumerate().skip(index + 1) {
@@ -56,52 +56,52 @@ async fn unknown_wrong_and_disabled_logins_take_equally_long() {
             let medians = [index, other_index].map(|index| median(&samples[index]));
             println!("{} and {}: medians {medians:.3?} ms, z = {z:.2}", one.0, other.0);
             assert!(
-                z.abs() < LIMIT,
-                "{} and {} can be told apart: z = {z:.2}, {medians:?}",
+                z.abs() < MAX_Z,
+                "{} and {} differ measurably: z = {z:.2}, {medians:?}",
                 one.0,
                 other.0
             );
         }
     }
-    // It would have told: of so many tries a fifth of a hash more or less is seen.
-    let later: Vec<_> = samples[0].iter().map(|time| time * 1.2).collect();
-    let z = rank_sum(&samples[0], &later);
-    println!("a fifth later: z = {z:.2}");
+    // The long test is sensitive enough: it notices a difference of a fifth.
+    let slower: Vec<_> = samples[0].iter().map(|time| time * 1.2).collect();
+    let z = rank_sum(&samples[0], &slower);
+    println!("a fifth slower: z = {z:.2}");
     assert!(
-        !is_long() || z.abs() > LIMIT,
-        "this machine is too restless to tell anything: z = {z:.2}"
+        !is_long() || z.abs() > MAX_Z,
+        "this machine is too busy for this test: z = {z:.2}"
     );
 }
 
-/// How long tries of each kind took, in milliseconds, each round in another order.
-async fn interleaved(service: &TestService) -> [Vec<f64>; 3] {
+/// Durations of attempts of each kind, in milliseconds. Each round has another order.
+async fn interleaved_samples(service: &TestService) -> [Vec<f64>; 3] {
     let mut samples = [const { Vec::new() }; 3];
     for (_, email, password) in KINDS {
         login(service, email, password)
             .await
             .assert_problem(401, "invalid_credentials");
     }
-    for round in 0..if is_long() { TRIES } else { FEW_TRIES } {
+    for round in 0..if is_long() { ATTEMPTS } else { FEW_ATTEMPTS } {
         for place in 0..KINDS.len() {
-            // All six orders come in turn.
+            // The six orders take turns.
             let index = if round % 2 == 0 {
                 (round / 2 + place) % 3
             } else {
                 (round / 2 + 3 - place) % 3
             };
             let (_, email, password) = KINDS[index];
-            let begun = Instant::now();
+            let started = Instant::now();
             login(service, email, password)
                 .await
                 .assert_problem(401, "invalid_credentials");
-            samples[index].push(begun.elapsed().as_secs_f64() * 1_000.0);
+            samples[index].push(started.elapsed().as_secs_f64() * 1_000.0);
         }
     }
     samples
 }
 
-/// How many standard deviations the rank sum of one sample is from where it would be if both were of one distribution (Mann and
-/// Whitney's test).
+/// The z value of the Mann–Whitney test: how many standard deviations the rank sum of one sample is from the value that is
+/// expected if both samples have one distribution.
 fn rank_sum(one: &[f64], other: &[f64]) -> f64 {
     let mut all: Vec<(f64, bool)> = one
         .iter()

@@ -1,9 +1,11 @@
-//! Asking whether a token is good.
+//! `POST /auth/verify`.
 
 use serde_json::{Value, json};
 use test_kit::TestService;
 
-use crate::{ada, admin, made_up, refresh, seconds, service, service_of_a_shared_secret_with};
+use crate::{
+    logged_in_ada, logged_in_admin, random_secret, refresh, seconds, service, service_with_shared_secret_and,
+};
 
 async fn verify(service: &TestService, token: &Value) -> Value {
     service
@@ -15,9 +17,9 @@ async fn verify(service: &TestService, token: &Value) -> Value {
 }
 
 #[actix_web::test]
-async fn a_good_token_says_whose_it_is() {
+async fn verification_of_a_valid_token_returns_user_and_claims() {
     let service = service().await;
-    let (pair, ada) = ada(&service).await;
+    let (pair, ada) = logged_in_ada(&service).await;
     let verdict = verify(&service, &pair["access_token"]).await;
     assert_eq!(
         (&verdict["valid"], &verdict["user"]),
@@ -31,7 +33,7 @@ async fn a_good_token_says_whose_it_is() {
     );
     assert!(claims["sid"].is_string() && claims["epoch"].is_i64() && claims["exp"].is_i64());
 
-    // The person as they are, the claims as they were.
+    // The user is read from the database, the claims from the token.
     ada.patch("/users/me", json!({"name": "Countess"}))
         .await
         .assert_status(200);
@@ -43,9 +45,9 @@ async fn a_good_token_says_whose_it_is() {
 }
 
 #[actix_web::test]
-async fn of_a_token_that_is_not_good_nothing_is_told() {
+async fn verification_of_an_invalid_token_reveals_nothing_else() {
     let service = service().await;
-    let (pair, ada) = ada(&service).await;
+    let (pair, ada) = logged_in_ada(&service).await;
     let not_valid = json!({"valid": false});
     for token in [
         json!(""),
@@ -64,7 +66,7 @@ async fn of_a_token_that_is_not_good_nothing_is_told() {
     assert_eq!(
         verify(&service, &other["access_token"]).await,
         not_valid,
-        "expired, and no leeway here"
+        "no leeway applies here"
     );
 
     let next = refresh(&service, &pair["refresh_token"])
@@ -78,7 +80,7 @@ async fn of_a_token_that_is_not_good_nothing_is_told() {
     assert_eq!(
         verify(&service, &next["access_token"]).await,
         not_valid,
-        "its session is over"
+        "the session has ended"
     );
     for wrong in [json!(null), json!(7)] {
         service
@@ -90,11 +92,11 @@ async fn of_a_token_that_is_not_good_nothing_is_told() {
 }
 
 #[actix_web::test]
-async fn a_token_of_rights_that_have_changed_is_not_good() {
+async fn a_token_from_before_a_change_of_roles_is_invalid() {
     let service = service().await;
-    let (pair, _) = ada(&service).await;
+    let (pair, _) = logged_in_ada(&service).await;
     let path = format!("/admin/users/{}", pair["user"]["id"].as_str().unwrap());
-    admin(&service)
+    logged_in_admin(&service)
         .await
         .patch(&path, json!({"roles": ["support"]}))
         .await
@@ -106,15 +108,15 @@ async fn a_token_of_rights_that_have_changed_is_not_good() {
 }
 
 #[actix_web::test]
-async fn a_services_token_is_no_persons() {
-    let secret = made_up();
-    let service = service_of_a_shared_secret_with(&[("ORDER_SERVICE_SECRET", &secret)]).await;
+async fn a_service_token_and_an_unknown_users_token_are_invalid() {
+    let secret = random_secret();
+    let service = service_with_shared_secret_and(&[("ORDER_SERVICE_SECRET", &secret)]).await;
     let token = json!(service.issuer().as_service("order-service").token());
     assert_eq!(verify(&service, &token).await, json!({"valid": false}));
-    let ghost = json!(service.person("ghost", &["user"]).token());
+    let unknown = json!(service.person("ghost", &["user"]).token());
     assert_eq!(
-        verify(&service, &ghost).await,
+        verify(&service, &unknown).await,
         json!({"valid": false}),
-        "of somebody who never logged in here"
+        "the user has no account here"
     );
 }

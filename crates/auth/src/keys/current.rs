@@ -1,0 +1,109 @@
+//! The current key set, which can be replaced while verifiers use it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use super::key_set::KeySet;
+use super::remote::RemoteKeys;
+
+/// The current key set. It can be replaced while verifiers use it. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Keys {
+    pub(super) shared: Arc<SharedKeys>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct SharedKeys {
+    current: RwLock<Arc<KeySet>>,
+    generation: AtomicU64,
+    /// Where the keys are fetched from, if they are not fixed.
+    pub remote: Option<RemoteKeys>,
+}
+
+impl SharedKeys {
+    /// No keys yet, to be fetched from a URL.
+    pub fn fetched_from(remote: RemoteKeys) -> Self {
+        Self {
+            remote: Some(remote),
+            ..Self::default()
+        }
+    }
+}
+
+impl Keys {
+    /// A key set that changes only by [`replace`](Self::replace).
+    #[must_use]
+    pub fn fixed(set: KeySet) -> Self {
+        let keys = Self::default();
+        keys.replace(set);
+        keys
+    }
+
+    /// Replaces the current key set. If it differs, cached tokens are verified again with the new one.
+    pub fn replace(&self, set: KeySet) {
+        let mut current = self
+            .shared
+            .current
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        if **current != set {
+            *current = Arc::new(set);
+            // Under the write lock, so that no reader pairs a set with the generation of another.
+            self.shared.generation.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    /// Whether there is a key to verify with.
+    #[must_use]
+    pub fn is_loaded(&self) -> bool {
+        !self.current().1.is_empty()
+    }
+
+    /// The ids of the current keys.
+    #[must_use]
+    pub fn ids(&self) -> Vec<String> {
+        self.current().1.ids().map(str::to_owned).collect()
+    }
+
+    /// The number of times that the key set has changed.
+    pub(crate) fn generation(&self) -> u64 {
+        self.shared.generation.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn current(&self) -> (u64, Arc<KeySet>) {
+        let current = self.shared.current.read().unwrap_or_else(PoisonError::into_inner);
+        (self.generation(), Arc::clone(&current))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jsonwebtoken::Algorithm;
+
+    use super::*;
+    use crate::testing::Issuer;
+
+    fn set_of(issuer: &Issuer, kid: &str) -> KeySet {
+        let mut jwks = issuer.jwks();
+        jwks["keys"][0]["kid"] = kid.into();
+        KeySet::from_jwks(jwks.to_string().as_bytes(), &[Algorithm::EdDSA]).unwrap()
+    }
+
+    #[test]
+    fn only_a_different_key_set_starts_a_new_generation() {
+        let (issuer, other) = (Issuer::new("a"), Issuer::new("a"));
+        let keys = Keys::fixed(set_of(&issuer, "1"));
+        let generation = || keys.current().0;
+
+        let first = generation();
+        keys.replace(set_of(&issuer, "1"));
+        assert_eq!(generation(), first);
+
+        let mut seen = vec![first];
+        for different in [set_of(&other, "1"), set_of(&other, "2"), KeySet::default()] {
+            keys.replace(different);
+            assert!(!seen.contains(&generation()));
+            seen.push(generation());
+        }
+    }
+}

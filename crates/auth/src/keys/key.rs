@@ -1,0 +1,35 @@
+//! A verification key.
+
+use std::fmt;
+
+use jsonwebtoken::{Algorithm, DecodingKey};
+
+/// A key and the only algorithm that it verifies (RFC 8725 §3.1).
+#[derive(Clone)]
+pub(crate) struct Key {
+    pub algorithm: Algorithm,
+    pub(super) decoding: DecodingKey,
+    /// The key's bytes, to detect whether a refetched key set differs from the current one.
+    pub(super) material: Vec<u8>,
+}
+
+impl Key {
+    /// Whether `signature`, in base64url, is a valid signature of `signed`.
+    pub fn verifies(&self, signed: &[u8], signature: &str) -> bool {
+        jsonwebtoken::crypto::verify(signature, signed, &self.decoding, self.algorithm).unwrap_or(false)
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        (self.algorithm, &self.material) == (other.algorithm, &other.material)
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Key")
+            .field("algorithm", &self.algorithm)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,67 @@
+//! A set of verification keys.
+
+use std::collections::HashMap;
+
+use jsonwebtoken::Algorithm;
+
+use super::jwk_set::{self, JwksError};
+use super::key::Key;
+use super::secret::SharedSecret;
+
+/// The verification keys of an issuer: public keys by their ids, or one shared secret.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct KeySet {
+    by_id: HashMap<String, Key>,
+    /// The shared secret. It verifies all tokens, with or without `kid`.
+    shared_secret: Option<Key>,
+}
+
+impl KeySet {
+    /// Reads a JWK Set (RFC 7517 §5). Private, symmetric, weak and ambiguous keys, and keys for algorithms other than
+    /// `algorithms`, are skipped; each is logged.
+    ///
+    /// # Errors
+    /// If the document is not a JWK Set, has more than 32 keys, or has no usable key.
+    pub fn from_jwks(document: &[u8], algorithms: &[Algorithm]) -> Result<Self, JwksError> {
+        Ok(Self {
+            by_id: jwk_set::read(document, algorithms)?,
+            shared_secret: None,
+        })
+    }
+
+    pub(crate) fn find(&self, kid: Option<&str>) -> Option<&Key> {
+        self.shared_secret.as_ref().or_else(|| self.by_id.get(kid?))
+    }
+
+    /// The ids of the keys.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.by_id.keys().map(String::as_str)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_id.is_empty() && self.shared_secret.is_none()
+    }
+}
+
+impl From<SharedSecret> for KeySet {
+    fn from(secret: SharedSecret) -> Self {
+        Self {
+            by_id: HashMap::new(),
+            shared_secret: Some(secret.key()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_a_keys_algorithm_and_not_its_bytes() {
+        let secret = SharedSecret::new("a long sentence that is in no list".into()).unwrap();
+
+        let debug = format!("{:?}", KeySet::from(secret));
+        assert!(debug.contains("Key { algorithm: HS256, .. }"), "{debug}");
+        assert!(!debug.contains("97"), "{debug}");
+    }
+}

@@ -1,0 +1,177 @@
+//! Builds a verifier. Bounds its leeway, so that revocations are kept long enough.
+
+use chrono::TimeDelta;
+
+use crate::clock::Clock;
+use crate::keys::Keys;
+use crate::revocation::Revocations;
+use crate::token_cache::TokenCache;
+use crate::verifier::{Verifier, VerifierState};
+
+/// The largest [leeway](VerifierBuilder::leeway) that a verifier can have: 60 seconds.
+///
+/// A [`Revocation`](crate::Revocation) that is kept until this long after the token's `exp` therefore never ends while a
+/// verifier still accepts the token.
+pub const MAX_LEEWAY: TimeDelta = TimeDelta::seconds(60);
+
+/// The leeway of a verifier whose builder sets none.
+pub(crate) const DEFAULT_LEEWAY: TimeDelta = TimeDelta::seconds(30);
+
+/// Builds a [`Verifier`].
+#[derive(Debug)]
+pub struct VerifierBuilder {
+    issuer: String,
+    user_audience: String,
+    service_audience: String,
+    leeway: TimeDelta,
+    clock: Clock,
+    keys: Keys,
+    revocations: Option<Revocations>,
+    cache_bytes: u64,
+}
+
+impl Verifier {
+    /// Starts to build a verifier for the service of this name. It accepts tokens that `issuer` signed with one of `keys`;
+    /// service tokens must have `service` as their audience.
+    #[must_use]
+    pub fn builder(service: impl Into<String>, issuer: impl Into<String>, keys: Keys) -> VerifierBuilder {
+        VerifierBuilder {
+            issuer: issuer.into(),
+            user_audience: "platform".to_owned(),
+            service_audience: service.into(),
+            leeway: DEFAULT_LEEWAY,
+            clock: Clock::system(),
+            keys,
+            revocations: None,
+            cache_bytes: 24 * 1024 * 1024,
+        }
+    }
+}
+
+impl VerifierBuilder {
+    /// The audience of users' tokens. Defaults to `platform`.
+    #[must_use]
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.user_audience = audience.into();
+        self
+    }
+
+    /// How far the clocks of issuer and verifier may differ: a token is accepted until this long after its `exp`, and from
+    /// this long before its `nbf`. Defaults to 30 seconds. More than [`MAX_LEEWAY`] counts as [`MAX_LEEWAY`], less than zero as
+    /// zero, in whole seconds.
+    #[must_use]
+    pub fn leeway(mut self, leeway: TimeDelta) -> Self {
+        self.leeway = leeway.clamp(TimeDelta::zero(), MAX_LEEWAY);
+        self
+    }
+
+    /// The clock. Defaults to the system clock.
+    #[must_use]
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The revocation set. Defaults to a new, empty one.
+    #[must_use]
+    pub fn revocations(mut self, revocations: Revocations) -> Self {
+        self.revocations = Some(revocations);
+        self
+    }
+
+    /// The maximum size of the cache of verified tokens, in bytes. Defaults to 24 MiB, about 15,000 tokens.
+    #[must_use]
+    pub fn cache_bytes(mut self, bytes: u64) -> Self {
+        self.cache_bytes = bytes;
+        self
+    }
+
+    /// Builds the verifier.
+    #[must_use]
+    pub fn build(self) -> Verifier {
+        let revocations = self
+            .revocations
+            .unwrap_or_else(|| Revocations::new(self.clock.clone(), Revocations::DEFAULT_CAPACITY));
+        Verifier::new(VerifierState {
+            issuer: self.issuer,
+            user_audience: self.user_audience,
+            service_audience: self.service_audience,
+            leeway: self.leeway.num_seconds(),
+            clock: self.clock,
+            keys: self.keys,
+            revocations,
+            cache: TokenCache::new(self.cache_bytes),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::AuthError;
+    use crate::revocation::Revocation;
+    use crate::testing::{Issuer, TestToken};
+
+    fn builder(issuer: &Issuer) -> VerifierBuilder {
+        Verifier::builder("a", issuer.issuer(), Keys::fixed(issuer.key_set()))
+            .clock(issuer.clock().clone())
+            .revocations(issuer.revocations().clone())
+    }
+
+    fn with_expiry_in(token: TestToken, seconds: i64) -> TestToken {
+        token.with(|_, claims| claims.exp = claims.iat + seconds)
+    }
+
+    #[test]
+    fn a_leeway_outside_its_bounds_is_clamped() {
+        let issuer = Issuer::new("a");
+        for (leeway, seconds) in [
+            (TimeDelta::MAX, 60),
+            (TimeDelta::seconds(61), 60),
+            (MAX_LEEWAY, 60),
+            (TimeDelta::seconds(5), 5),
+            (TimeDelta::zero(), 0),
+            (TimeDelta::seconds(-5), 0),
+            (TimeDelta::MIN, 0),
+        ] {
+            let verifier = builder(&issuer).leeway(leeway).build();
+            let verify = |token: TestToken| verifier.verify_with_held_keys(&token.token());
+
+            assert!(
+                verify(with_expiry_in(issuer.as_user(), 1 - seconds)).is_ok(),
+                "{leeway}"
+            );
+            assert_eq!(
+                verify(with_expiry_in(issuer.as_user(), -seconds)),
+                Err(AuthError::Expired),
+                "{leeway}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_revoked_token_is_refused_until_it_expires_at_any_leeway() {
+        for leeway in [DEFAULT_LEEWAY, MAX_LEEWAY, TimeDelta::hours(1)] {
+            let issuer = Issuer::new("a");
+            let verifier = builder(&issuer).leeway(leeway).build();
+            let ada = issuer.as_user();
+            let token = ada.token();
+            let exp = ada.claims().exp;
+            let revocation = Revocation::Session {
+                id: ada.claims().sid.unwrap(),
+                expires_at: exp + MAX_LEEWAY.num_seconds(),
+            };
+
+            let refused_from = exp + leeway.min(MAX_LEEWAY).num_seconds();
+            let seconds_left = refused_from - issuer.clock().unix();
+            issuer.clock().advance(TimeDelta::seconds(seconds_left - 1));
+            assert!(verifier.verify_with_held_keys(&token).is_ok());
+            // Drops the revocation if it has expired.
+            issuer.revocations().replace_all([revocation]);
+            assert_eq!(verifier.verify_with_held_keys(&token), Err(AuthError::Revoked));
+
+            issuer.clock().advance(TimeDelta::seconds(1));
+            assert_eq!(verifier.verify_with_held_keys(&token), Err(AuthError::Expired));
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The columns of the table `users` by which email addresses are compared and searched.
+
+use db::{Conn, on};
+use uuid::Uuid;
+
+pub(crate) struct EmailKeys<'c>(pub &'c mut Conn);
+
+/// An account without a comparison key.
+#[derive(sqlx::FromRow)]
+pub(crate) struct UnkeyedAccount {
+    pub id: Uuid,
+    pub email: String,
+    pub email_key: String,
+}
+
+/// The comparison key that an account gets, and its address as searches compare it.
+pub(crate) struct NewKey {
+    pub id: Uuid,
+    pub comparison_key: String,
+    pub email_folded: String,
+}
+
+impl EmailKeys<'_> {
+    /// At most `limit` accounts without a comparison key.
+    pub(crate) async fn missing(&mut self, limit: i64) -> Result<Vec<UnkeyedAccount>, sqlx::Error> {
+        const SQL: &str = "
+            select id, email, email_key from users where comparison_key is null order by id limit $1";
+        on!(self.0, conn => sqlx::query_as(SQL).bind(limit).fetch_all(conn).await)
+    }
+
+    /// Fills in keys. Does nothing to an account that has one already.
+    pub(crate) async fn fill(&mut self, keys: &[NewKey]) -> Result<(), sqlx::Error> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        on!(self.0, conn => sqlx::QueryBuilder::new("with filled (id, comparison_key, email_folded) as (")
+            .push_values(keys, |mut row, key| {
+                row.push_bind(key.id).push_bind(&key.comparison_key).push_bind(&key.email_folded);
+            })
+            .push(
+                ") update users
+                   set comparison_key = filled.comparison_key, email_folded = filled.email_folded
+                   from filled where users.id = filled.id and users.comparison_key is null",
+            )
+            .build()
+            .execute(conn)
+            .await
+            .map(drop))
+    }
+
+    /// Replaces the old `email_key` of at most `limit` accounts by their comparison key, and returns how many it replaced.
+    /// An account keeps its old key while another account has the same comparison key, or has that key as its old one.
+    pub(crate) async fn replace_old(&mut self, limit: i64) -> Result<u64, sqlx::Error> {
+        const SQL: &str = "
+            update users set email_key = comparison_key
+            where email_key <> comparison_key and id in (
+                select id from users as candidate
+                where email_key <> comparison_key
+                  and not exists (
+                      select 1 from users as other
+                      where other.comparison_key = candidate.comparison_key and other.id <> candidate.id)
+                  and not exists (select 1 from users as other where other.email_key = candidate.comparison_key)
+                order by id limit $1)";
+        on!(self.0, conn => sqlx::query(SQL).bind(limit).execute(conn).await.map(|done| done.rows_affected()))
+    }
+
+    /// The ids of accounts whose comparison key is shared, each with that key, ordered by key: at most `limit` ids.
+    pub(crate) async fn shared(&mut self, limit: i64) -> Result<Vec<(String, Uuid)>, sqlx::Error> {
+        const SQL: &str = "
+            select comparison_key, id from users
+            where comparison_key in (select comparison_key from users where email_key <> comparison_key)
+            order by comparison_key, id limit $1";
+        on!(self.0, conn => sqlx::query_as(SQL).bind(limit).fetch_all(conn).await)
+    }
+}
