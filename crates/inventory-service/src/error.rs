@@ -1,8 +1,10 @@
 //! The service's errors and their HTTP answers.
 
 use actix_web::http::StatusCode;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use service_kit::{CommonError, Problem, problem};
+use utoipa::ToSchema;
 
 use crate::domain::Shortage;
 use crate::products::ProductsError;
@@ -35,6 +37,15 @@ pub(crate) enum InventoryError {
     Common(#[from] CommonError),
 }
 
+/// The members of a conflict's problem details, besides those of all problem details.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ReservationConflict {
+    /// With `insufficient_stock`: the products without enough stock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    short: Option<Vec<Shortage>>,
+}
+
 impl Problem for InventoryError {
     fn parts(&self) -> (StatusCode, &'static str) {
         match self {
@@ -54,8 +65,14 @@ impl Problem for InventoryError {
     }
 
     fn members(&self) -> Map<String, Value> {
-        match self {
-            Self::InsufficientStock(short) => Map::from_iter([("short".to_owned(), json!(short))]),
+        let Self::InsufficientStock(short) = self else {
+            return Map::new();
+        };
+        let conflict = ReservationConflict {
+            short: Some(short.clone()),
+        };
+        match json!(conflict) {
+            Value::Object(members) => members,
             _ => Map::new(),
         }
     }

@@ -2,10 +2,12 @@
 
 use actix_web::http::StatusCode;
 use auth::FieldError;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use service_kit::{CommonError, Problem, problem};
+use utoipa::ToSchema;
 
-use crate::domain::{BasketError, Order};
+use crate::domain::{BasketError, Order, Shortage};
 use crate::products::ProductsUnavailable;
 
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +36,19 @@ pub(crate) enum OrderError {
     Common(#[from] CommonError),
 }
 
+/// The members of a conflict's problem details, besides those of all problem details.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct OrderConflict {
+    /// With `insufficient_stock` and `order_already_final`: the order in its current state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    order: Option<Order>,
+    /// With `insufficient_stock`: the products without enough stock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    short: Option<Vec<Shortage>>,
+}
+
 impl Problem for OrderError {
     fn parts(&self) -> (StatusCode, &'static str) {
         match self {
@@ -60,20 +75,22 @@ impl Problem for OrderError {
         }
     }
 
-    /// The order in its current state and, if stock was short, the short products.
     fn members(&self) -> Map<String, Value> {
-        let (Self::InsufficientStock(order) | Self::AlreadyFinal(order)) = self else {
-            return Map::new();
+        let conflict = match self {
+            Self::InsufficientStock(order) => OrderConflict {
+                order: Some(Order::clone(order)),
+                short: Some(order.shortages()),
+            },
+            Self::AlreadyFinal(order) => OrderConflict {
+                order: Some(Order::clone(order)),
+                short: None,
+            },
+            _ => return Map::new(),
         };
-        let mut members = Map::from_iter([("order".to_owned(), json!(order))]);
-        if let Self::InsufficientStock(_) = self {
-            let short = order.items.iter().filter_map(|line| {
-                let available = line.available?;
-                Some(json!({"product_id": line.product_id, "requested": line.quantity, "available": available}))
-            });
-            members.insert("short".to_owned(), short.collect());
+        match json!(conflict) {
+            Value::Object(members) => members,
+            _ => Map::new(),
         }
-        members
     }
 }
 problem!(OrderError, Common);

@@ -196,7 +196,7 @@ impl StockSync {
                     // Another replica was faster.
                     Ok(None) => {}
                     Err(error) => {
-                        tracing::warn!(order.id = %order_id, %error, "stock task can't be leased")
+                        tracing::warn!(order.id = %order_id, %error, "stock task can't be leased");
                     }
                 }
             })

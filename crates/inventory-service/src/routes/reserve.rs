@@ -18,7 +18,8 @@ use crate::store::{Reservations, Stocks};
     post, path = "/reservations", tag = "reservations", operation_id = "reserve", request_body = NewReservation,
     responses(
         (status = 201, body = Reservation),
-        (status = 409, body = crate::docs::ReservationConflict, content_type = "application/problem+json", description = "`insufficient_stock`: not enough stock of the products in \
+        (status = 409, body = crate::error::ReservationConflict, content_type = "application/problem+json",
+            description = "`insufficient_stock`: not enough stock of the products in \
             `short: [{product_id, requested, available}]`, where an unknown product counts as 0; `reservation_mismatch`: the \
             order already has a reservation with different items; `released`: the order was released, before or after it was \
             reserved"),

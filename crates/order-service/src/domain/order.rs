@@ -59,10 +59,30 @@ pub(crate) struct Line {
     pub available: Option<i64>,
 }
 
+/// A product without enough stock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct Shortage {
+    pub product_id: Uuid,
+    pub requested: i64,
+    pub available: i64,
+}
+
 impl Order {
     /// Whether the user may know that this order exists.
     pub(crate) fn is_visible_to(&self, user: &User) -> bool {
         self.user_id == user.id() || may_read_all(user)
+    }
+
+    /// The lines that were short when the order was rejected.
+    pub(crate) fn shortages(&self) -> Vec<Shortage> {
+        let shortage = |line: &Line| {
+            line.available.map(|available| Shortage {
+                product_id: line.product_id,
+                requested: line.quantity,
+                available,
+            })
+        };
+        self.items.iter().filter_map(shortage).collect()
     }
 
     /// Whether the user may cancel this order.

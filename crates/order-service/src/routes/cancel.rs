@@ -18,7 +18,7 @@ use crate::store::Orders;
         (status = 200, body = Order),
         (status = 403, description = "the caller may read the order but not cancel it"),
         (status = 404, description = "no such order, or another user's"),
-        (status = 409, body = crate::docs::OrderConflict, content_type = "application/problem+json", description = "the order is already fulfilled, cancelled or rejected; `order` is its current state"),
+        (status = 409, body = crate::error::OrderConflict, content_type = "application/problem+json", description = "the order is already fulfilled, cancelled or rejected; `order` is its current state"),
     ),
 )]
 #[tracing::instrument(skip_all, fields(order.id = %id, user.id = %user.id()))]

@@ -17,7 +17,7 @@ use crate::store::Orders;
     responses(
         (status = 200, body = Order),
         (status = 404, description = "no such order"),
-        (status = 409, body = crate::docs::OrderConflict, content_type = "application/problem+json", description = "`order_not_confirmed`: the order is pending; `order_already_final`: it is already \
+        (status = 409, body = crate::error::OrderConflict, content_type = "application/problem+json", description = "`order_not_confirmed`: the order is pending; `order_already_final`: it is already \
             fulfilled, cancelled or rejected, and `order` is its current state"),
     ),
 )]

@@ -30,7 +30,7 @@ const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-repl
             headers(("location" = String), ("idempotent-replayed" = Option<bool>)),
         ),
         (
-            status = 409, body = crate::docs::OrderConflict, content_type = "application/problem+json",
+            status = 409, body = crate::error::OrderConflict, content_type = "application/problem+json",
             description = "`insufficient_stock`: the order is stored as `rejected` (see `order`); `short` lists the short products",
             headers(("location" = String), ("idempotent-replayed" = Option<bool>)),
         ),
