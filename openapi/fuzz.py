@@ -38,11 +38,13 @@ class Run:
     exclude: str | None = None
 
 
-def request(url, headers=None, body=None, form=None):
-    """Sends a POST request, or a PUT request with `method` in the headers, and returns the JSON of the response."""
+def request(url, authorization=None, body=None, form=None, method="POST"):
+    """Sends a request with a JSON body or a form, and returns the JSON of the response."""
     data = json.dumps(body) if form is None else urllib.parse.urlencode(form)
-    kind = "application/json" if form is None else "application/x-www-form-urlencoded"
-    sent = urllib.request.Request(url, data.encode(), {"content-type": kind, **(headers or {})})
+    headers = {"content-type": "application/json" if form is None else "application/x-www-form-urlencoded"}
+    if authorization:
+        headers["authorization"] = authorization
+    sent = urllib.request.Request(url, data.encode(), headers, method=method)
     with urllib.request.urlopen(sent, timeout=20) as response:
         return json.load(response)
 
@@ -77,28 +79,48 @@ class Platform:
         """A token of order-service for another service."""
         form = {"grant_type": "client_credentials", "audience": audience}
         url = f"{self.urls['user-service']}/oauth/token"
-        return "Bearer " + request(url, {"authorization": self.client}, form=form)["access_token"]
+        return "Bearer " + request(url, self.client, form=form)["access_token"]
 
-    def runs(self):
+    def known_ids(self, customer):
+        """Creates products with stock, and orders of this user. Returns ids by the first segment of a path."""
+        admin, products, orders = self.admin(), [], []
+        for name in ["Lamp", "Chair", "Table"]:
+            product = {"name": name, "price_cents": 1999, "currency": "EUR"}
+            id = request(f"{self.urls['product-service']}/products", admin, product)["id"]
+            stock = {"on_hand": 1_000_000}
+            request(f"{self.urls['inventory-service']}/inventory/{id}", admin, stock, method="PUT")
+            products.append(id)
+            order = {"items": [{"product_id": id, "quantity": 1}]}
+            orders.append(request(f"{self.urls['order-service']}/orders", customer, order)["id"])
+        reservations = [str(uuid.uuid4()) for _ in range(5)]
+        return {
+            "products": products,
+            "inventory": products,
+            "orders": orders,
+            "reservations": orders + reservations,
+        }
+
+    def runs(self, customer):
         """Each service, as each kind of caller that it knows. The last run ends its own session."""
         users = {"exclude": f"{END_OF_SESSION}|{OAUTH}"}
         yield Run("user-service", "an anonymous caller", None)
         yield Run("user-service", "a user", self.user(), **users)
         yield Run("user-service", "an admin", self.admin(), **users)
         yield Run("user-service", "a client", self.client, include=OAUTH)
-        for service in ["product-service", "order-service"]:
-            yield Run(service, "a user", self.user())
-            yield Run(service, "an admin", self.admin())
-        yield Run("inventory-service", "an admin", self.admin())
         yield Run("inventory-service", "order-service", self.service("inventory-service"))
+        yield Run("inventory-service", "an admin", self.admin())
+        # An admin deletes the known products, so product-service comes last.
+        for service in ["order-service", "product-service"]:
+            yield Run(service, "a user", customer)
+            yield Run(service, "an admin", self.admin())
         yield Run("user-service", "a user who logs out", self.user(), include=END_OF_SESSION)
 
 
-def fuzz(run, url, options):
+def fuzz(run, url, environment, options):
     """Whether the service passed."""
     print(f"\n== {run.service} as {run.caller}", file=sys.stderr, flush=True)
     command = [
-        options.schemathesis, "--config-file", os.devnull,
+        options.schemathesis, "--config-file", os.path.join(os.path.dirname(__file__), "schemathesis.toml"),
         "run", f"{url}/openapi.json", "--url", url, "--checks", CHECKS, "--no-color",
         "--phases", "examples,coverage,fuzzing,stateful", "--mode", "all", "--workers", "1",
         "--max-examples", str(options.examples), "--seed", str(options.seed),
@@ -114,7 +136,7 @@ def fuzz(run, url, options):
     if run.exclude:
         command += ["--exclude-path-regex", run.exclude]
     try:
-        return subprocess.run(command, timeout=options.seconds, check=False).returncode == 0
+        return subprocess.run(command, env=environment, timeout=options.seconds, check=False).returncode == 0
     except subprocess.TimeoutExpired:
         print(f"not finished within {options.seconds} seconds", file=sys.stderr)
         return False
@@ -130,10 +152,15 @@ def main():
     parser.add_argument("--only", help="a service")
     options = parser.parse_args()
     platform = Platform(options.port_base, os.environ["ADMIN_PASSWORD"], os.environ["ORDER_SERVICE_SECRET"])
+    customer = platform.user()
+    hooks = {"SCHEMATHESIS_HOOKS": "hooks", "PYTHONPATH": os.path.dirname(os.path.abspath(__file__))}
+    known = {"KNOWN_IDS": json.dumps(platform.known_ids(customer))}
+    environment = {**os.environ, **hooks, **known}
     failed = [
         f"{run.service} as {run.caller}"
-        for run in platform.runs()
-        if options.only in (None, run.service) and not fuzz(run, platform.urls[run.service], options)
+        for run in platform.runs(customer)
+        if options.only in (None, run.service)
+        and not fuzz(run, platform.urls[run.service], environment, options)
     ]
     if failed:
         sys.exit("Failed: " + "; ".join(failed))
