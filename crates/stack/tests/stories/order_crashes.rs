@@ -106,7 +106,7 @@ impl Scene {
                     audit().await.wait_for_lock_wait().await;
                 }
                 KilledBefore::Request | KilledBefore::Response => {
-                    self.neighbour_proxy.wait_until_held().await
+                    self.neighbour_proxy.wait_until_held().await;
                 }
                 KilledBefore::Result => {
                     self.neighbour_proxy.wait_until_held().await;
