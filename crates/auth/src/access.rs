@@ -17,7 +17,7 @@ use crate::principal::{Principal, Service, User};
 /// An extractor that says who may call. [`Routes`](crate::Routes) applies its policy before the request is processed any
 /// further.
 pub trait Access: FromRequest {
-    /// Who may call.
+    /// The rule that says who may call.
     const POLICY: Policy;
 }
 

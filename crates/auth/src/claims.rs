@@ -54,7 +54,7 @@ pub struct Claims {
     /// A user's roles.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub roles: Option<Vec<String>>,
-    /// What the token permits: words separated by one space. Omitted from the token if empty, since RFC 6749 §3.3 requires at
+    /// The permissions of the token: words separated by one space. Omitted from the token if empty, since RFC 6749 §3.3 requires at
     /// least one word.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub scope: String,

@@ -46,7 +46,7 @@ pub enum AuthError {
     NoVerifier,
 }
 
-/// What is wrong with a token. Logged, never sent to the client.
+/// The fault of an invalid token. Logged, never sent to the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenFault {

@@ -3,7 +3,7 @@
 use crate::error::AuthError;
 use crate::principal::{Principal, User};
 
-/// Who may call a route.
+/// The rule that says who may call a route.
 ///
 /// Matching is exhaustive on purpose: documentation and tests that are derived from a policy must handle each kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

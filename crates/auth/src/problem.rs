@@ -39,7 +39,7 @@ pub struct ProblemDetails {
 pub struct FieldError {
     /// The field's path in the body: `name`, `items[0].quantity`. Empty if the whole body is invalid.
     pub field: String,
-    /// What a valid value is, for the developer of the client.
+    /// A description of valid values, for the developer of the client.
     pub message: String,
 }
 

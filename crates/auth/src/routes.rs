@@ -79,7 +79,7 @@ pub struct ListedRoute {
     pub method: Method,
     /// The path pattern, such as `/products/{id}`.
     pub path: &'static str,
-    /// Who may call.
+    /// The rule that says who may call.
     pub policy: Policy,
 }
 
@@ -179,8 +179,11 @@ fn resource(path: &str, routes: Vec<(Method, Route)>) -> Resource {
     let resource = web::resource(path).default_service(web::to(move || {
         let allow = HeaderValue::try_from(&allow);
         async move {
-            let mut response =
-                ProblemDetails::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed").respond();
+            let mut response = ProblemDetails::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed")
+                .detail(
+                    "This path does not support the method. The Allow header lists those that it supports.",
+                )
+                .respond();
             if let Ok(allow) = allow {
                 response.headers_mut().insert(ALLOW, allow);
             }

@@ -8,7 +8,7 @@ use quick_cache::{Equivalent, Weighter};
 
 use crate::principal::Principal;
 
-/// What an entry costs besides the token's text and claims: the principal, the entry and its share of the table.
+/// The bytes of an entry besides the token's text and claims: the principal, the entry and its share of the table.
 const ENTRY_BYTES: usize = 512;
 /// The weight of a usual token, for the initial size of the table.
 const USUAL_WEIGHT: u64 = 1_500;

@@ -15,7 +15,7 @@ const SALT: &str = "sixteen bytes ok";
 pub(crate) struct Hash {
     argon2: Argon2<'static>,
     memory: Vec<Block>,
-    hash_bytes: [u8; 32],
+    output: [u8; 32],
 }
 
 impl Hash {
@@ -25,7 +25,7 @@ impl Hash {
         Self {
             argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, cost),
             memory,
-            hash_bytes: [0; 32],
+            output: [0; 32],
         }
     }
 
@@ -34,10 +34,10 @@ impl Hash {
         let Self {
             argon2,
             memory,
-            hash_bytes,
+            output,
         } = self;
         let started = Instant::now();
-        argon2.hash_password_into_with_memory(PASSWORD.as_bytes(), SALT.as_bytes(), hash_bytes, memory)?;
+        argon2.hash_password_into_with_memory(PASSWORD.as_bytes(), SALT.as_bytes(), output, memory)?;
         Ok(started.elapsed())
     }
 }
@@ -81,7 +81,7 @@ impl CLibrary {
         ours.time()?;
         if hash
             == ours
-                .hash_bytes
+                .output
                 .iter()
                 .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
         {

@@ -46,9 +46,9 @@ fn aligned(f: &mut Formatter<'_>, rows: &[Vec<String>]) -> fmt::Result {
             let width = cells.map(|cell| cell.chars().count()).max().unwrap_or_default();
             // The first column is text; the others are mostly numbers.
             if column == 0 {
-                write!(f, "{cell:<width$}")?
+                write!(f, "{cell:<width$}")?;
             } else {
-                write!(f, "  {cell:>width$}")?
+                write!(f, "  {cell:>width$}")?;
             }
         }
         writeln!(f)?;

@@ -1,9 +1,9 @@
-//! Where a request comes from.
+//! The address of the client that sent a request.
 
 use std::convert::Infallible;
 use std::fmt;
 use std::future::{Ready, ready};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 
 use actix_web::dev::Payload;
@@ -12,11 +12,11 @@ use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
 use ipnet::IpNet;
 
-/// Whose word on where a request comes from is taken (`TRUSTED_PROXIES`): addresses and networks with commas between them.
+/// The proxies whose `X-Forwarded-For` is trusted (`TRUSTED_PROXIES`): addresses and networks, separated by commas.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustedProxies(Vec<IpNet>);
 
-/// Not a list of addresses and networks.
+/// The text is not a list of addresses and networks.
 #[derive(Debug)]
 pub struct InvalidProxies;
 
@@ -46,36 +46,43 @@ impl FromStr for TrustedProxies {
     }
 }
 
-/// The address of whoever sent a request: the connection's own, and where that is a trusted proxy's, the last one in
-/// `X-Forwarded-For` that is not. What stands before it, anybody may have written.
+/// The client's address. If the connection comes from a trusted proxy, it is the last address in `X-Forwarded-For` that
+/// is no trusted proxy itself. Addresses before that one prove nothing: the client may have written them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientAddress(pub IpAddr);
 
 impl ClientAddress {
     fn of(peer: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> Self {
-        let mut address = peer.to_canonical();
         let forwarded: Vec<_> = headers.get_all("x-forwarded-for").collect();
         let hops = forwarded
             .iter()
             .rev()
             .flat_map(|line| line.to_str().unwrap_or("?").rsplit(','));
+        // A list may have empty elements (RFC 9110 §5.6.1.2).
+        let hops = hops.map(str::trim).filter(|hop| !hop.is_empty());
+
+        let mut address = peer.to_canonical();
         for hop in hops {
             if !trusted.include(address) {
                 break;
             }
-            // A proxy that is trusted, and writes what is no address, hides whoever is behind it.
-            let Some(behind) = address_of(hop.trim()) else {
+            // The proxy did not name its client, so the proxy's own address is the last one that is known.
+            let Some(client) = parse_hop(hop) else {
                 break;
             };
-            address = behind.to_canonical();
+            address = client.to_canonical();
         }
         Self(address)
     }
 }
 
-/// The address that a proxy wrote, with or without a port.
-fn address_of(hop: &str) -> Option<IpAddr> {
-    let with_port = || hop.parse().ok().map(|address: std::net::SocketAddr| address.ip());
+/// Parses an address as proxies write it: `192.0.2.7`, `192.0.2.7:80`, `2001:db8::7`, `[2001:db8::7]`,
+/// `[2001:db8::7]:80`.
+fn parse_hop(hop: &str) -> Option<IpAddr> {
+    if let Some(literal) = hop.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        return literal.parse().ok().map(IpAddr::V6);
+    }
+    let with_port = || hop.parse().ok().map(|address: SocketAddr| address.ip());
     hop.parse().ok().or_else(with_port)
 }
 
@@ -90,14 +97,14 @@ impl FromRequest for ClientAddress {
     type Future = Ready<Result<Self, Infallible>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        // A connection that is gone already has no address to tell.
+        // The address of a connection that is already closed is unknown.
         let peer = request
             .peer_addr()
             .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
-        let nobody = TrustedProxies::default();
+        let none = TrustedProxies::default();
         let trusted = request
             .app_data::<Data<TrustedProxies>>()
-            .map_or(&nobody, |trusted| trusted);
+            .map_or(&none, |trusted| trusted);
         ready(Ok(Self::of(peer, request.headers(), trusted)))
     }
 }
@@ -108,7 +115,7 @@ mod tests {
 
     use super::*;
 
-    fn from(peer: &str, forwarded: &[&str], trusted: &str) -> String {
+    fn address(peer: &str, forwarded: &[&str], trusted: &str) -> String {
         let request = forwarded.iter().fold(TestRequest::default(), |request, line| {
             request.append_header(("x-forwarded-for", *line))
         });
@@ -117,61 +124,82 @@ mod tests {
         } else {
             trusted.parse().unwrap()
         };
-        ClientAddress::of(
-            peer.parse().unwrap(),
-            request.to_http_request().headers(),
-            &trusted,
-        )
-        .to_string()
+        let request = request.to_http_request();
+        ClientAddress::of(peer.parse().unwrap(), request.headers(), &trusted).to_string()
     }
 
     #[test]
-    fn nobody_is_believed_by_default() {
-        assert_eq!(from("203.0.113.7", &["198.51.100.1"], ""), "203.0.113.7");
+    fn no_proxy_is_trusted_by_default() {
+        assert_eq!(address("203.0.113.7", &["198.51.100.1"], ""), "203.0.113.7");
         assert_eq!(
-            from("203.0.113.7", &["198.51.100.1"], "10.0.0.0/8"),
+            address("203.0.113.7", &["198.51.100.1"], "10.0.0.0/8"),
             "203.0.113.7"
         );
-        assert_eq!(from("::ffff:203.0.113.7", &[], ""), "203.0.113.7");
+        assert_eq!(address("::ffff:203.0.113.7", &[], ""), "203.0.113.7");
     }
 
     #[test]
-    fn of_a_trusted_proxy_the_last_word_counts_and_of_several_the_last_that_is_none_of_them() {
+    fn the_client_is_the_last_hop_that_is_no_trusted_proxy() {
         let trusted = "10.0.0.1, 10.0.1.0/24,fd00::/8";
-        assert_eq!(
-            from("10.0.0.1", &["198.51.100.1, 203.0.113.7"], trusted),
-            "203.0.113.7"
-        );
-        assert_eq!(from("::ffff:10.0.0.1", &["203.0.113.7"], trusted), "203.0.113.7");
-        assert_eq!(
-            from("10.0.0.1", &["203.0.113.7, 10.0.1.9"], trusted),
-            "203.0.113.7"
-        );
-        assert_eq!(
-            from("10.0.0.1", &["203.0.113.7", "fd00::1,10.0.1.9"], trusted),
-            "203.0.113.7"
-        );
-        assert_eq!(from("fd00::1", &["2001:db8::7"], trusted), "2001:db8::7");
-        assert_eq!(from("10.0.0.1", &["203.0.113.7:4711"], trusted), "203.0.113.7");
-        assert_eq!(from("10.0.0.2", &["203.0.113.7"], trusted), "10.0.0.2");
-    }
-
-    #[test]
-    fn what_is_no_address_is_not_looked_behind() {
-        for hop in ["", "unknown", "203.0.113.7 x", "\u{e9}"] {
-            assert_eq!(
-                from("10.0.0.1", &[&format!("198.51.100.1, {hop}")], "10.0.0.1"),
-                "10.0.0.1",
-                "{hop}"
-            );
+        for (peer, forwarded, client) in [
+            ("10.0.0.1", vec!["198.51.100.1, 203.0.113.7"], "203.0.113.7"),
+            ("::ffff:10.0.0.1", vec!["203.0.113.7"], "203.0.113.7"),
+            ("10.0.0.1", vec!["203.0.113.7, 10.0.1.9"], "203.0.113.7"),
+            ("10.0.0.1", vec!["203.0.113.7", "fd00::1,10.0.1.9"], "203.0.113.7"),
+            ("10.0.0.2", vec!["203.0.113.7"], "10.0.0.2"),
+        ] {
+            assert_eq!(address(peer, &forwarded, trusted), client, "{forwarded:?}");
         }
-        assert_eq!(from("10.0.0.1", &[], "10.0.0.1"), "10.0.0.1");
     }
 
     #[test]
-    fn a_list_of_proxies_has_no_gaps_and_no_names() {
-        for wrong in ["", ",", "10.0.0.1,", "gateway", "10.0.0.0/33"] {
-            assert!(wrong.parse::<TrustedProxies>().is_err(), "{wrong}");
+    fn a_hop_may_have_brackets_and_a_port() {
+        for (hop, client) in [
+            ("203.0.113.7:4711", "203.0.113.7"),
+            ("2001:db8::7", "2001:db8::7"),
+            ("[2001:db8::7]", "2001:db8::7"),
+            ("[2001:db8::7]:4711", "2001:db8::7"),
+        ] {
+            assert_eq!(address("fd00::1", &[hop], "fd00::/8"), client);
+        }
+    }
+
+    #[test]
+    fn empty_list_elements_are_ignored() {
+        for list in [
+            "203.0.113.7,",
+            "203.0.113.7, ",
+            "203.0.113.7 , ,",
+            ",203.0.113.7,,",
+        ] {
+            assert_eq!(address("10.0.0.1", &[list], "10.0.0.1"), "203.0.113.7", "{list}");
+        }
+        assert_eq!(
+            address("10.0.0.1", &["203.0.113.7", ""], "10.0.0.1"),
+            "203.0.113.7"
+        );
+    }
+
+    #[test]
+    fn hops_before_an_invalid_one_are_ignored() {
+        for hop in [
+            "unknown",
+            "203.0.113.7 x",
+            "\u{e9}",
+            "[203.0.113.7]",
+            "[2001:db8::7",
+            "[]",
+        ] {
+            let list = format!("198.51.100.1, {hop}");
+            assert_eq!(address("10.0.0.1", &[&list], "10.0.0.1"), "10.0.0.1", "{hop}");
+        }
+        assert_eq!(address("10.0.0.1", &[], "10.0.0.1"), "10.0.0.1");
+    }
+
+    #[test]
+    fn a_list_of_proxies_has_no_empty_elements_and_no_names() {
+        for invalid in ["", ",", "10.0.0.1,", "gateway", "10.0.0.0/33"] {
+            assert!(invalid.parse::<TrustedProxies>().is_err(), "{invalid}");
         }
     }
 }

@@ -3,6 +3,10 @@
 //! It does what actix-web's `HttpServer` does, which leaves no room for a layer between the socket and the parser, and
 //! which drops the error that a connection ends with.
 
+mod refusal;
+mod stream;
+mod upgrade;
+
 use std::net::TcpListener;
 use std::time::Duration;
 
@@ -14,7 +18,7 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{AppConfig, Server as HttpServer, ServiceResponse};
 use tokio::net::TcpStream;
 
-use crate::upgrade::WithoutUpgrade;
+use self::stream::ClientStream;
 
 /// How long the head of a connection's first request may take to arrive.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -60,7 +64,7 @@ where
             .finish(map_config(app, |()| AppConfig::default()));
         fn_service(async |stream: TcpStream| {
             let peer = stream.peer_addr().ok();
-            Ok((WithoutUpgrade(stream), Protocol::Http1, peer))
+            Ok((ClientStream::new(stream), Protocol::Http1, peer))
         })
         .and_then(http)
         .map_err(|error| log(&error))

@@ -25,7 +25,6 @@ mod shutdown;
 mod telemetry;
 pub mod text;
 mod unread_body;
-mod upgrade;
 
 pub use self::client_address::{ClientAddress, InvalidProxies, TrustedProxies};
 pub use self::common_error::CommonError;
@@ -33,7 +32,10 @@ pub use self::config::{
     AuthSettings, ConfigErrors, ConfigNotes, ConfigProblem, Env, KeySource, Neighbour, Neighbours, Register,
     RegisteredService, Role, Roles, Settings,
 };
-pub use self::extract::{Body, EmptyObject, Form, Id, MAX_BODY_BYTES, OptionalBody, Query, given, objects};
+pub use self::extract::{
+    Body, EmptyObject, Form, Id, InvalidId, MAX_BODY_BYTES, OptionalBody, Query, canonical_uuid, non_null,
+    object_list,
+};
 pub use self::launch::{StandardInput, launch};
 pub use self::page::{Cursor, Limit, Page, Paging};
 pub use self::problem::{Problem, RequestError};

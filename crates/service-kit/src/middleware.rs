@@ -253,10 +253,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 fn refusal(status: StatusCode) -> (&'static str, &'static str) {
     match status {
         StatusCode::NOT_FOUND => ("not_found", "There is nothing at this path."),
-        StatusCode::METHOD_NOT_ALLOWED => (
-            "method_not_allowed",
-            "This path does not support the method. The Allow header lists those that it supports.",
-        ),
+        StatusCode::METHOD_NOT_ALLOWED => ("method_not_allowed", "This path does not support the method."),
         StatusCode::REQUEST_TIMEOUT => ("request_timeout", "The request did not arrive in time."),
         StatusCode::PAYLOAD_TOO_LARGE => ("payload_too_large", "The body is too long."),
         StatusCode::URI_TOO_LONG => ("uri_too_long", "The URL is too long."),

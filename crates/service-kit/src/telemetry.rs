@@ -1,4 +1,4 @@
-//! What a service tells of itself: one line a request in the log, counters and timings for Prometheus.
+//! The log and the metrics of a service.
 
 use std::io::IsTerminal as _;
 use std::sync::OnceLock;
@@ -8,7 +8,11 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::Env;
 
-/// How a service logs.
+/// Targets that are off unless `RUST_LOG` names them. actix-http logs each client that does not speak HTTP as an error;
+/// the service logs these at `debug` itself.
+const QUIET: &str = "actix_http=off,actix_server=warn";
+
+/// The configuration of the log.
 #[derive(Clone, Debug)]
 pub struct Telemetry {
     filter: String,
@@ -20,7 +24,7 @@ impl Telemetry {
     pub fn read(env: &mut Env) -> Self {
         let filter = env
             .text("RUST_LOG")
-            .unwrap_or_else(|| "info,actix_server=warn".to_owned());
+            .map_or_else(|| format!("{QUIET},info"), |filter| format!("{QUIET},{filter}"));
         if EnvFilter::try_new(&filter).is_err() {
             env.problem("RUST_LOG", "must be a filter such as `info` or `info,sqlx=debug`");
         }
@@ -36,7 +40,7 @@ impl Telemetry {
         Self { filter, json }
     }
 
-    /// Begins to log, to standard error. A second call in one process changes nothing.
+    /// Starts to log to standard error. Further calls in the same process have no effect.
     pub fn start(&self) {
         let log = tracing_subscriber::fmt()
             .with_env_filter(EnvFilter::new(&self.filter))
@@ -47,19 +51,19 @@ impl Telemetry {
             log.try_init()
         };
         if started.is_err() {
-            tracing::debug!("another subscriber logs already");
+            tracing::debug!("the log was started before");
         }
     }
 }
 
-/// The process's metrics, as Prometheus reads them.
+/// The metrics of the process in the text format of Prometheus.
 pub(crate) fn metrics_text() -> String {
     let handle = recorder();
     handle.run_upkeep();
     handle.render()
 }
 
-/// The one recorder of the process, installed by the first who asks for it.
+/// The recorder of the process. The first call installs it.
 pub(crate) fn recorder() -> &'static PrometheusHandle {
     static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
     RECORDER.get_or_init(|| {
@@ -76,4 +80,36 @@ pub(crate) fn recorder() -> &'static PrometheusHandle {
         }
         handle
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::{Level, enabled};
+    use tracing_subscriber::Registry;
+    use tracing_subscriber::layer::SubscriberExt as _;
+
+    use super::*;
+
+    fn with_filter(rust_log: &[(&str, &str)], check: impl FnOnce()) {
+        let telemetry = Telemetry::read(&mut Env::from_vars("test", rust_log.iter().copied()));
+        let subscriber = Registry::default().with(EnvFilter::new(telemetry.filter));
+        tracing::subscriber::with_default(subscriber, check);
+    }
+
+    #[test]
+    fn clients_that_do_not_speak_http_cause_no_errors_in_the_log() {
+        for rust_log in [&[][..], &[("RUST_LOG", "info")], &[("RUST_LOG", "debug")]] {
+            with_filter(rust_log, || {
+                assert!(!enabled!(target: "actix_http::h1::dispatcher", Level::ERROR));
+                assert!(enabled!(target: "service_kit", Level::INFO));
+            });
+        }
+    }
+
+    #[test]
+    fn rust_log_can_turn_the_http_library_on() {
+        with_filter(&[("RUST_LOG", "info,actix_http=trace")], || {
+            assert!(enabled!(target: "actix_http::h1::dispatcher", Level::TRACE));
+        });
+    }
 }

@@ -1,6 +1,6 @@
 //! The OpenAPI descriptions of the handlers. A test requires that this list equals the routes.
 
-use utoipa::{OpenApi, ToSchema};
+use utoipa::OpenApi;
 
 use crate::routes::{
     audit_log, change_me, change_password, change_user, current_user, delete_user, end_session, introspect,
@@ -39,36 +39,6 @@ use crate::routes::{
     )
 )]
 struct Handlers;
-
-/// A JWK Set (RFC 7517 §5). It is empty while a shared secret signs.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "only describes the members")]
-pub(crate) struct JwkSet {
-    #[schema(value_type = Vec<Object>)]
-    keys: (),
-}
-
-/// Authorization server metadata (RFC 8414 §2).
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "only describes the members")]
-pub(crate) struct ServerMetadata {
-    issuer: String,
-    jwks_uri: String,
-    token_endpoint: String,
-    token_endpoint_auth_methods_supported: Vec<String>,
-    introspection_endpoint: String,
-    introspection_endpoint_auth_methods_supported: Vec<String>,
-    revocation_endpoint: String,
-    revocation_endpoint_auth_methods_supported: Vec<String>,
-    grant_types_supported: Vec<String>,
-}
-
-/// An introspection response (RFC 7662 §2.2). If `active`, it also has the claims of the token.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "only describes the members")]
-pub(crate) struct Introspection {
-    active: bool,
-}
 
 /// The descriptions of all handlers.
 #[must_use]

@@ -57,3 +57,95 @@ async fn shared(db: &Db) -> Result<Vec<Vec<Uuid>>, sqlx::Error> {
         .map(|group| group.iter().map(|(_, id)| *id).collect())
         .collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use auth::Clock;
+    use db::on;
+    use test_kit::TestDatabase;
+
+    use super::*;
+    use crate::store::MIGRATIONS;
+
+    async fn add_old_account(tx: &mut Tx, id: u128, email: &str, email_key: &str) {
+        const SQL: &str = "
+            insert into users (id, email, email_key, name, roles, created_at, updated_at)
+            values ($1, $2, $3, 'Ada', 'user', $4, $4)";
+        let now = Clock::fixed().now();
+        on!(tx, conn => sqlx::query(SQL)
+            .bind(Uuid::from_u128(id))
+            .bind(email)
+            .bind(email_key)
+            .bind(now)
+            .execute(conn)
+            .await
+            .map(drop))
+        .unwrap();
+    }
+
+    async fn keys(db: &Db) -> Vec<(String, Option<String>)> {
+        const SQL: &str = "select email_key, comparison_key from users order by id";
+        let mut conn = db.read().await.unwrap();
+        on!(conn, conn => sqlx::query_as(SQL).fetch_all(conn).await).unwrap()
+    }
+
+    #[actix_web::test]
+    async fn every_batch_is_filled_in() {
+        let database = TestDatabase::new().await;
+        let db = Db::open(&database.url(), &MIGRATIONS).await.unwrap();
+        let mut tx = db.begin().await.unwrap();
+        for id in 0..=u128::try_from(BATCH).unwrap() {
+            let (email, old_key) = (format!("{id}@ß.example"), format!("{id}@ss.example"));
+            add_old_account(&mut tx, id, &email, &old_key).await;
+        }
+        tx.commit().await.unwrap();
+
+        bring_up_to_date(&db).await.unwrap();
+        for (id, (email_key, comparison_key)) in keys(&db).await.into_iter().enumerate() {
+            assert_eq!(email_key, format!("{id}@xn--zca.example"));
+            assert_eq!(comparison_key, Some(email_key));
+        }
+    }
+
+    #[actix_web::test]
+    async fn an_old_key_that_is_the_new_key_of_another_account_is_replaced_first() {
+        let database = TestDatabase::new().await;
+        let db = Db::open(&database.url(), &MIGRATIONS).await.unwrap();
+        let mut tx = db.begin().await.unwrap();
+        add_old_account(&mut tx, 1, "a@ｓs.example", "a@ｓs.example").await;
+        add_old_account(&mut tx, 2, "a@ß.example", "a@ss.example").await;
+        tx.commit().await.unwrap();
+
+        bring_up_to_date(&db).await.unwrap();
+        let expected =
+            ["a@ss.example", "a@xn--zca.example"].map(|key| (key.to_owned(), Some(key.to_owned())));
+        assert_eq!(keys(&db).await, expected);
+    }
+
+    #[actix_web::test]
+    async fn accounts_that_share_an_address_are_reported_by_id_and_keep_their_old_keys() {
+        let database = TestDatabase::new().await;
+        let db = Db::open(&database.url(), &MIGRATIONS).await.unwrap();
+        let old_keys = ["a@ü.example", "a@xn--tda.example", "b@ü.example"];
+        let mut tx = db.begin().await.unwrap();
+        for (id, email) in (1..).zip(old_keys) {
+            add_old_account(&mut tx, id, email, email).await;
+        }
+        tx.commit().await.unwrap();
+
+        for _ in 0..2 {
+            bring_up_to_date(&db).await.unwrap();
+            let shared = shared(&db).await.unwrap();
+            assert_eq!(shared, [[Uuid::from_u128(1), Uuid::from_u128(2)]]);
+            let email_keys: Vec<_> = keys(&db)
+                .await
+                .into_iter()
+                .map(|(email_key, _)| email_key)
+                .collect();
+            assert_eq!(
+                email_keys,
+                ["a@ü.example", "a@xn--tda.example", "b@xn--tda.example"]
+            );
+        }
+    }
+}

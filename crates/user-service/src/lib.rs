@@ -8,7 +8,7 @@
 //! - `sessions` opens, refreshes and ends sessions, and revokes their tokens.
 //! - `tokens` signs tokens and keeps the signing keys.
 //! - `oauth` authenticates services and answers in OAuth's own forms.
-//! - `admin` protects the role `admin`; `cleanup` deletes expired rows; `email_keys` updates the stored form of email addresses.
+//! - `admin` protects the role `admin`; `cleanup` deletes expired rows; `email_keys` computes keys of email addresses at start.
 //! - `domain` holds the rules, `store` the SQL statements, one table per file.
 //! - `startup` puts all of it together.
 

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// What a retry costs. A successful call earns 1.
+/// The cost of a retry. A successful call earns 1.
 const RETRY_COST: u32 = 10;
 /// The most that can be saved up, and the initial balance.
 const MAX_BALANCE: u32 = 10 * RETRY_COST;

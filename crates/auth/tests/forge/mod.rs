@@ -1,4 +1,4 @@
-//! Signs what an honest issuer never would: a header and a payload of any bytes, with a key that the verifier trusts.
+//! Signs any header and payload, also ones that an honest issuer never would, with a key that the verifier trusts.
 
 use auth::testing::{Issuer, TestToken};
 use auth::{Algorithm, AuthError, KeySet, Keys, Principal, Verifier};
@@ -31,17 +31,17 @@ impl Forge {
         }
     }
 
-    /// The 32 bytes that everybody may know.
+    /// The 32 bytes of the public key.
     pub fn public_key(&self) -> &[u8] {
         self.pair.public_key().as_ref()
     }
 
-    /// A signed token of these two.
+    /// A signed token with this header and these claims.
     pub fn token(&self, header: &Value, claims: &Value) -> String {
         self.sign(header.to_string(), claims.to_string())
     }
 
-    /// A signed token of any two byte strings.
+    /// A signed token with any bytes as header and payload.
     pub fn sign(&self, header: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> String {
         self.seal(&format!(
             "{}.{}",
@@ -50,7 +50,7 @@ impl Forge {
         ))
     }
 
-    /// Any text with its signature behind it.
+    /// Any text, followed by its signature.
     pub fn seal(&self, signed: &str) -> String {
         format!(
             "{signed}.{}",
@@ -62,7 +62,7 @@ impl Forge {
         self.verifier.verify_with_held_keys(token)
     }
 
-    /// Now, as the verifier's clock has it.
+    /// The time of the verifier's clock, in Unix seconds.
     pub fn now(&self) -> i64 {
         self.issuer.clock().unix()
     }
@@ -73,17 +73,17 @@ pub fn jwk(x: &[u8]) -> Value {
     json!({"kty": "OKP", "crv": "Ed25519", "kid": KID, "x": URL_SAFE_NO_PAD.encode(x)})
 }
 
-/// The header of a good token.
+/// A valid header.
 pub fn header() -> Value {
     json!({"alg": "EdDSA", "kid": KID, "typ": "at+jwt"})
 }
 
-/// The claims that somebody's token would carry.
-pub fn claims(of: &TestToken) -> Value {
-    serde_json::to_value(of.claims()).unwrap()
+/// The claims of a test token.
+pub fn claims(token: &TestToken) -> Value {
+    serde_json::to_value(token.claims()).unwrap()
 }
 
-/// The same object with a member set.
+/// The object with a member set.
 pub fn with(mut object: Value, member: &str, value: Value) -> Value {
     object.as_object_mut().unwrap().insert(member.to_owned(), value);
     object

@@ -1,9 +1,9 @@
-//! A real server, for what only shows on a connection.
+//! Behaviour that needs a real server and connection.
 
 use super::*;
-use crate::before_the_handler::makers;
+use crate::routes::creators;
 
-/// A real server, for what only shows on a connection.
+/// Starts a server on a free port.
 fn serve(issuer: &Issuer) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -13,7 +13,7 @@ fn serve(issuer: &Issuer) -> SocketAddr {
             App::new()
                 .app_data(verifier.clone())
                 .configure(listed)
-                .configure(makers)
+                .configure(creators)
         });
         let server = server
             .workers(1)
@@ -41,7 +41,7 @@ impl Connection {
         self.0.get_mut().write_all(head.as_bytes()).unwrap();
     }
 
-    /// Status line and header of the next answer, and its body, if it has one.
+    /// Receives the head of the next response in lower case, and its body if it has one.
     fn receive(&mut self, has_body: bool) -> (String, String) {
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
@@ -59,7 +59,7 @@ impl Connection {
 }
 
 #[test]
-fn a_body_that_never_comes_keeps_no_stranger_waiting() {
+fn an_unauthorized_caller_is_refused_before_its_body_arrives() {
     let issuer = Issuer::new(SERVICE);
     let address = serve(&issuer);
     let token = issuer.as_user().token();
@@ -90,10 +90,10 @@ fn a_body_that_never_comes_keeps_no_stranger_waiting() {
 }
 
 #[test]
-fn one_connection_may_carry_many_callers() {
+fn each_request_of_a_connection_is_authenticated_by_itself() {
     let issuer = Issuer::new(SERVICE);
     let mut connection = Connection::to(serve(&issuer));
-    let ask = |bearer: Option<&str>| {
+    let request = |bearer: Option<&str>| {
         let authorization = bearer
             .map(|token| format!("authorization: Bearer {token}\r\n"))
             .unwrap_or_default();
@@ -103,28 +103,28 @@ fn one_connection_may_carry_many_callers() {
         issuer.as_user().name("Ada").token(),
         issuer.as_user().name("Bob").token(),
     );
-    // All at once: what one of them proved is not the next one's.
+    // The requests are pipelined: none may inherit the user of another.
     connection.send(
         &[
-            ask(Some(&ada)),
-            ask(None),
-            ask(Some(&bob)),
-            ask(Some("x")),
-            ask(Some(&ada)),
+            request(Some(&ada)),
+            request(None),
+            request(Some(&bob)),
+            request(Some("x")),
+            request(Some(&ada)),
         ]
         .concat(),
     );
-    for name in ["Ada", "nobody", "Bob", "nobody", "Ada"] {
+    for name in ["Ada", "anonymous", "Bob", "anonymous", "Ada"] {
         assert_eq!(connection.receive(true).1, name);
     }
 }
 
 #[test]
-fn head_answers_as_get_does_but_for_the_body() {
+fn head_responds_like_get_without_the_body() {
     let issuer = Issuer::new(SERVICE);
     let mut connection = Connection::to(serve(&issuer));
     let token = issuer.as_user().name("Ada").token();
-    let mut ask = |method: &str, path: &str| {
+    let mut headers_of = |method: &str, path: &str| {
         let authorization = format!("authorization: Bearer {token}");
         connection.send(&format!(
             "{method} {path} HTTP/1.1\r\nhost: a\r\n{authorization}\r\n\r\n"
@@ -136,13 +136,13 @@ fn head_answers_as_get_does_but_for_the_body() {
             .collect::<std::collections::BTreeSet<_>>()
     };
     for (path, status) in [("/anyone", "200"), ("/user", "200"), ("/admin", "403")] {
-        let of_get = ask("GET", path);
+        let of_get = headers_of("GET", path);
         assert!(
             of_get
                 .iter()
                 .any(|line| line.starts_with(&format!("http/1.1 {status} "))),
             "{of_get:?}"
         );
-        assert_eq!(ask("HEAD", path), of_get);
+        assert_eq!(headers_of("HEAD", path), of_get);
     }
 }

@@ -1,5 +1,5 @@
-//! Who is let in over HTTP, and what the others are told: status, challenge (RFC 6750 §3) and problem details (RFC 9457).
-#![expect(clippy::unwrap_used, reason = "a test stops at what can't be")]
+//! Access over HTTP, and refusals: status, challenge (RFC 6750 §3) and problem details (RFC 9457).
+#![expect(clippy::unwrap_used, reason = "a failed expectation fails the test")]
 
 use std::future::{Ready, ready};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -48,7 +48,7 @@ async fn anyone(_: Anyone) -> &'static str {
     "anyone"
 }
 async fn optional(CurrentUser(user): CurrentUser) -> String {
-    user.map_or_else(|| "nobody".to_owned(), |user| user.name().to_owned())
+    user.map_or_else(|| "anonymous".to_owned(), |user| user.name().to_owned())
 }
 async fn user(VerifyToken(user): VerifyToken) -> String {
     user.name().to_owned()
@@ -72,7 +72,7 @@ async fn order_service(caller: FromService<OrderService>) -> String {
     caller.name().to_owned()
 }
 
-/// One route for each type that says who may call.
+/// One route for each type of first argument.
 fn listed(config: &mut ServiceConfig) {
     Routes::new()
         .get("/anyone", anyone)
@@ -87,7 +87,7 @@ fn listed(config: &mut ServiceConfig) {
         .configure(config);
 }
 
-/// The same handlers in an application that has no route list.
+/// The same handlers in an application without a route list.
 fn plain(config: &mut ServiceConfig) {
     config
         .route("/anyone", web::get().to(anyone))
@@ -105,14 +105,14 @@ fn challenge(error: &str, description: &str) -> String {
     format!(r#"Bearer realm="countersign", error="{error}", error_description="{description}""#)
 }
 
-/// An answer, read to its end.
-struct Answer {
+/// A response with its whole body.
+struct TestResponse {
     status: u16,
     headers: HeaderMap,
     body: Vec<u8>,
 }
 
-impl Answer {
+impl TestResponse {
     fn header(&self, name: &str) -> Option<&str> {
         let mut values = self.headers.get_all(name);
         let value = values.next().map(|value| value.to_str().unwrap());
@@ -129,7 +129,7 @@ impl Answer {
         assert_eq!((self.status, self.text()), (status, text));
     }
 
-    /// A refusal with nothing in it but what is said here.
+    /// Requires a refusal with exactly these members.
     #[track_caller]
     fn assert_problem(&self, status: u16, code: &str, detail: &str, challenge: Option<&str>) {
         let title = StatusCode::from_u16(status).unwrap().canonical_reason();
@@ -172,16 +172,16 @@ impl Answer {
     }
 }
 
-async fn read<B: MessageBody>(response: ServiceResponse<B>) -> Answer {
+async fn read<B: MessageBody>(response: ServiceResponse<B>) -> TestResponse {
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    Answer {
+    TestResponse {
         status,
         headers,
         body: read_body(response).await.to_vec(),
     }
 }
 
-/// A macro, since the type of a test's request has no name here.
+/// Calls the app. A macro, since the type of the test service has no name.
 macro_rules! call {
     ($app:expr, $request:expr) => {
         read(call_service(&$app, $request.to_request()).await).await
@@ -207,8 +207,8 @@ fn get_as(path: &str, token: &str) -> TestRequest {
     get(path).insert_header(("authorization", format!("Bearer {token}")))
 }
 
-/// Each caller at each route: who comes in where is the same whether the route list asks or the argument itself.
-macro_rules! assert_let_in {
+/// Requires that each caller is admitted to its routes and no others. For apps with and without a route list.
+macro_rules! assert_access {
     ($configure:expr) => {
         let issuer = Issuer::new(SERVICE);
         let app = app!(issuer, $configure);
@@ -233,29 +233,29 @@ macro_rules! assert_let_in {
                 &["/service", "/order-service"],
             ),
         ];
-        for (caller, may) in callers {
+        for (caller, allowed) in callers {
             let is_service = caller.claims().sid.is_none();
             let name = if is_service { &caller.claims().sub } else { name };
             let token = caller.token();
             for path in GUARDED {
-                let answer = call!(app, get_as(path, &token));
-                if may.contains(&path) {
-                    answer.assert(200, name);
+                let response = call!(app, get_as(path, &token));
+                if allowed.contains(&path) {
+                    response.assert(200, name);
                 } else {
-                    answer.assert_forbidden((path == "/scope").then_some("things:read"));
+                    response.assert_forbidden((path == "/scope").then_some("things:read"));
                 }
             }
             call!(app, get_as("/anyone", &token)).assert(200, "anyone");
-            // To a route that asks who the user is, a service is nobody.
-            call!(app, get_as("/optional", &token)).assert(200, if is_service { "nobody" } else { name });
+            // A service is not a user, so it is anonymous where the user is optional.
+            call!(app, get_as("/optional", &token)).assert(200, if is_service { "anonymous" } else { name });
         }
     };
 }
 
-// Below the macros, which only what follows can use.
-mod before_the_handler;
+// The modules use the macros above, so they must follow them.
+mod access;
+mod apps;
 mod connections;
-mod logged;
+mod logging;
 mod middleware;
-mod who_comes_in;
-mod whole_apps;
+mod routes;

@@ -194,7 +194,7 @@ async fn principals(
         by_scope.into_user(),
         admin.into_user(),
     ];
-    assert_eq!(users.each_ref().map(|user| user.id()), ids);
+    assert_eq!(users.each_ref().map(auth::User::id), ids);
     let [user, ..] = users;
     user.name().to_owned()
 }

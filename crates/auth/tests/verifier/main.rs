@@ -1,16 +1,15 @@
-//! What a verifier lets in and what it refuses, token by hostile token, and that a token which was good once is judged
-//! anew each time.
+//! Which tokens a verifier admits and refuses, and that a cached token is checked again each time.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "a test stops at what can't be"
+    reason = "a failed expectation fails the test"
 )]
 
+mod cached_tokens;
 mod claims;
+mod encoding;
 #[path = "../forge/mod.rs"]
 mod forge;
-mod form;
-mod seen_before;
 
 use std::sync::Barrier;
 
@@ -52,6 +51,6 @@ fn assert_refused(forge: &Forge, token: &str, fault: TokenFault) {
 }
 
 #[track_caller]
-fn assert_let_in(forge: &Forge, token: &str) {
+fn assert_admitted(forge: &Forge, token: &str) {
     assert!(forge.verify(token).is_ok(), "{:?}: {token}", forge.verify(token));
 }

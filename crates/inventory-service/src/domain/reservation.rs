@@ -34,7 +34,7 @@ pub(crate) struct NewReservation {
     /// Each product may appear once.
     #[garde(length(min = 1, max = MAX_LINES), dive)]
     #[schema(min_items = 1, max_items = 50)]
-    #[serde(deserialize_with = "service_kit::objects")]
+    #[serde(deserialize_with = "service_kit::object_list")]
     items: Vec<Line>,
 }
 

@@ -18,7 +18,7 @@ const MAX_LINES: usize = 50;
 pub(crate) struct Basket {
     #[garde(length(min = 1, max = MAX_LINES), dive, custom(no_product_twice))]
     #[schema(min_items = 1, max_items = 50)]
-    #[serde(deserialize_with = "service_kit::objects")]
+    #[serde(deserialize_with = "service_kit::object_list")]
     items: Vec<BasketItem>,
 }
 

@@ -86,19 +86,19 @@ impl NewProduct {
 pub(crate) struct ProductChange {
     #[garde(inner(custom(text::line(1, 200))))]
     #[schema(min_length = 1, max_length = 200)]
-    #[serde(default, deserialize_with = "service_kit::given")]
+    #[serde(default, deserialize_with = "service_kit::non_null")]
     pub name: Option<String>,
     #[garde(inner(custom(text::lines(0, 5_000))))]
     #[schema(max_length = 5_000)]
-    #[serde(default, deserialize_with = "service_kit::given")]
+    #[serde(default, deserialize_with = "service_kit::non_null")]
     pub description: Option<String>,
     #[garde(inner(custom(price)))]
     #[schema(minimum = 0, maximum = 1_000_000_000_000_i64)]
-    #[serde(default, deserialize_with = "service_kit::given")]
+    #[serde(default, deserialize_with = "service_kit::non_null")]
     pub price_cents: Option<i64>,
     #[garde(inner(custom(currency_code)))]
     #[schema(pattern = "^[A-Z]{3}$")]
-    #[serde(default, deserialize_with = "service_kit::given")]
+    #[serde(default, deserialize_with = "service_kit::non_null")]
     pub currency: Option<String>,
 }
 

@@ -6,7 +6,7 @@ use auth::Anyone;
 use db::Db;
 use garde::Validate;
 use serde::{Deserialize, Deserializer};
-use service_kit::{Limit, Page, Paging, Query, etag, text};
+use service_kit::{Id, Limit, Page, Paging, Query, etag, text};
 use utoipa::IntoParams;
 use uuid::Uuid;
 
@@ -25,12 +25,13 @@ pub struct ListQuery {
     q: Option<String>,
     /// Only products of this user.
     #[garde(skip)]
-    owner_id: Option<Uuid>,
+    #[param(value_type = Option<Uuid>)]
+    owner_id: Option<Id>,
     /// Only these products: up to 100 ids, separated by commas. Unknown ids are ignored. With `ids`, `limit` defaults to 100.
     #[garde(inner(length(max = MAX_IDS)))]
     #[serde(default, deserialize_with = "ids")]
     #[param(value_type = Option<String>)]
-    ids: Option<Vec<Uuid>>,
+    ids: Option<Vec<Id>>,
 }
 
 /// `GET /products`: lists products, newest first.
@@ -54,8 +55,8 @@ pub async fn list(
     };
     let search = Search {
         text: query.q,
-        owner_id: query.owner_id,
-        ids: query.ids,
+        owner_id: query.owner_id.map(Uuid::from),
+        ids: query.ids.map(|ids| ids.into_iter().map(Uuid::from).collect()),
     };
 
     let products = Products(&mut db.read().await?)
@@ -67,7 +68,7 @@ pub async fn list(
 }
 
 /// Reads ids that are separated by commas.
-fn ids<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Uuid>>, D::Error> {
+fn ids<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Id>>, D::Error> {
     let list = String::deserialize(deserializer)?;
     let ids = list
         .split(',')

@@ -218,6 +218,8 @@ async fn a_list_can_be_limited_to_one_owner_or_to_given_ids() {
     for wrong in [
         format!("ids={many},{}", ids[0]),
         "ids=1".to_owned(),
+        format!("ids={}", ids[0].to_uppercase()),
+        format!("owner_id={}", owner.to_uppercase()),
         "owner_id=1".to_owned(),
     ] {
         shop.anonymous()

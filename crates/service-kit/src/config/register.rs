@@ -43,7 +43,7 @@ impl RegisteredService {
         format!("http://{address}")
     }
 
-    /// The beginning of its own variables: `ORDER_SERVICE`.
+    /// The prefix of this service's variables: `ORDER_SERVICE`.
     #[must_use]
     pub fn variable_prefix(&self) -> String {
         variable_prefix(&self.name)

@@ -1,4 +1,4 @@
-//! A JSON body: bounded, well-formed, with known members only, and valid.
+//! JSON bodies.
 
 use std::time::Duration;
 
@@ -12,10 +12,11 @@ use futures_util::future::LocalBoxFuture;
 use garde::Validate;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use tokio::time::{Instant, timeout_at};
 use utoipa::ToSchema;
 
 use super::object::Object;
-use super::strict;
+use super::{serde_error, strict};
 use crate::problem::RequestError;
 
 /// The longest body, in bytes.
@@ -23,19 +24,25 @@ pub const MAX_BODY_BYTES: usize = 64 * 1024;
 
 const JSON: &str = "application/json";
 
-/// What `serde_json` says of a number that no number of Rust's can hold. It is JSON (RFC 8259 §6 bounds none), with a wrong value.
-const TOO_LARGE: &str = "number out of range";
+/// The most fields that a refusal lists.
+const MAX_FIELD_ERRORS: usize = 20;
 
-/// Of what is wrong with a body, so much is told.
-const MAX_FIELDS: usize = 20;
-/// Of the names that a body makes up, so many characters are repeated.
-const MAX_NAME: usize = 100;
+/// How long to wait for a body.
+const TIMEOUTS: Timeouts = Timeouts {
+    idle: Duration::from_secs(15),
+    total: Duration::from_secs(20),
+};
 
-/// How long a body may stand still.
-const IDLE: Duration = Duration::from_secs(15);
+struct Timeouts {
+    /// For its next bytes.
+    idle: Duration,
+    /// For all of it. Shorter than a handler's deadline, so that a client that sends too slowly gets 408 and not 503.
+    total: Duration,
+}
 
-/// A JSON body of type `T`, which has `#[serde(deny_unknown_fields)]` and [`garde`]'s rules. A body that may be left out is an
-/// [`OptionalBody`]; an `Option<Body<T>>` would swallow every error.
+/// A JSON body of type `T`, which has `#[serde(deny_unknown_fields)]` and [`garde`]'s rules.
+///
+/// Use [`OptionalBody`] if the body may be omitted. `Option<Body<T>>` would hide every error.
 #[derive(Debug)]
 pub struct Body<T>(pub T);
 
@@ -56,7 +63,7 @@ where
     }
 }
 
-/// As [`Body`], but there may be none.
+/// As [`Body`], but the client may omit it.
 #[derive(Debug)]
 pub struct OptionalBody<T>(pub Option<T>);
 
@@ -70,18 +77,18 @@ where
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let headers = request.headers();
         let checked = check_headers(headers, JSON);
-        // RFC 9112 §6: what comes in chunks may yet be empty; any other body has a length.
-        let in_chunks = headers.contains_key(TRANSFER_ENCODING);
-        let length = headers
+        // A request without either header has no body (RFC 9112 §6.3). A chunked one may turn out to be empty.
+        let is_chunked = headers.contains_key(TRANSFER_ENCODING);
+        let has_length = headers
             .get(CONTENT_LENGTH)
             .is_some_and(|length| length.as_bytes() != b"0");
-        let says_what = headers.contains_key(CONTENT_TYPE);
+        let has_type = headers.contains_key(CONTENT_TYPE);
         let payload = payload.take();
         Box::pin(async move {
-            if !in_chunks && !length {
+            if !is_chunked && !has_length {
                 return Ok(Self(None));
             }
-            if says_what {
+            if has_type {
                 checked.as_ref().map_err(RequestError::clone)?;
             }
             let body = read(payload).await?;
@@ -94,12 +101,12 @@ where
     }
 }
 
-/// What may stand in the [`OptionalBody`] of a request that says everything in its URL.
+/// The [`OptionalBody`] of a request that needs no body. Some clients send `{}` with every `POST`.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EmptyObject {}
 
-/// Whether what the headers say of the body allows to read it.
+/// Refuses a body by its headers: wrong media type, charset or content coding, or a length above [`MAX_BODY_BYTES`].
 pub(super) fn check_headers(headers: &HeaderMap, media_type: &'static str) -> Result<(), RequestError> {
     let text = |name| {
         headers
@@ -131,10 +138,17 @@ pub(super) fn check_headers(headers: &HeaderMap, media_type: &'static str) -> Re
     Ok(())
 }
 
-pub(super) async fn read(mut payload: Payload) -> Result<Bytes, RequestError> {
+/// Reads the whole body.
+pub(super) async fn read(payload: Payload) -> Result<Bytes, RequestError> {
+    read_within(&TIMEOUTS, payload).await
+}
+
+async fn read_within(timeouts: &Timeouts, mut payload: Payload) -> Result<Bytes, RequestError> {
+    let end = Instant::now() + timeouts.total;
     let mut body = BytesMut::new();
     loop {
-        let chunk = tokio::time::timeout(IDLE, payload.next())
+        let deadline = end.min(Instant::now() + timeouts.idle);
+        let chunk = timeout_at(deadline, payload.next())
             .await
             .map_err(|_| RequestError::BodyTimeout)?;
         let Some(chunk) = chunk else {
@@ -149,71 +163,35 @@ pub(super) async fn read(mut payload: Payload) -> Result<Bytes, RequestError> {
 }
 
 fn parse<T: DeserializeOwned + Validate<Context = ()>>(body: &[u8]) -> Result<T, RequestError> {
-    let well_formed = strict::check(body).map_err(|error| without_position(&error));
-    if let Err(message) = &well_formed
-        && message != TOO_LARGE
+    // A number that is out of range is well-formed JSON: it is reported below, with the name of its field.
+    let well_formed = strict::check(body);
+    if let Err(error) = &well_formed
+        && !serde_error::is_out_of_range(error)
     {
-        return Err(RequestError::MalformedJson(message.clone()));
+        return Err(RequestError::MalformedJson(serde_error::message(error)));
     }
+
     let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let Object(value): Object<T> =
-        serde_path_to_error::deserialize(&mut deserializer).map_err(|error| wrong_value(&error))?;
-    well_formed.map_err(RequestError::MalformedJson)?;
+    let Object(value): Object<T> = serde_path_to_error::deserialize(&mut deserializer)
+        .map_err(|error| serde_error::field_error(&error))?;
+    well_formed.map_err(|error| RequestError::MalformedJson(serde_error::message(&error)))?;
+
     value.validate().map_err(|report| {
         let fields = report.iter().map(|(path, error)| FieldError {
             field: path.to_string(),
             message: error.message().to_owned(),
         });
-        RequestError::Invalid(fields.take(MAX_FIELDS).collect())
+        RequestError::Invalid(fields.take(MAX_FIELD_ERRORS).collect())
     })?;
     Ok(value)
 }
 
-fn wrong_value(error: &serde_path_to_error::Error<serde_json::Error>) -> RequestError {
-    let message = without_position(error.inner());
-    let path = Some(error.path().to_string())
-        .filter(|path| path != ".")
-        .unwrap_or_default();
-    // serde says which member is missing or unknown in its message alone.
-    for (start, says) in [
-        ("missing field `", "is missing"),
-        ("unknown field `", "is not known here"),
-    ] {
-        if let Some((name, _)) = message.strip_prefix(start).and_then(|rest| rest.split_once('`')) {
-            let parent = path.strip_suffix(name).unwrap_or(&path).trim_end_matches('.');
-            let name: String = name.chars().take(MAX_NAME).collect();
-            let field = if parent.is_empty() {
-                name
-            } else {
-                format!("{parent}.{name}")
-            };
-            return RequestError::field(&field, says);
-        }
-    }
-    if message == TOO_LARGE {
-        return RequestError::field(&path, "is too large");
-    }
-    let expected = message
-        .rsplit_once("expected ")
-        .map_or("something else", |(_, expected)| expected);
-    let expected = match expected {
-        "i64" | "u64" | "i32" | "u32" => "an integer",
-        other => other,
-    };
-    RequestError::field(&path, format!("must be {expected}"))
-}
-
-/// The message without serde's «at line 1 column 5».
-fn without_position(error: &serde_json::Error) -> String {
-    let message = error.to_string();
-    message
-        .rsplit_once(" at line ")
-        .map_or(message.as_str(), |(message, _)| message)
-        .to_owned()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
+
+    use actix_web::error::PayloadError;
+    use futures_util::Stream;
     use serde::Deserialize;
 
     use super::*;
@@ -224,7 +202,7 @@ mod tests {
         #[garde(length(chars, min = 1))]
         note: String,
         #[garde(dive)]
-        #[serde(deserialize_with = "super::super::objects")]
+        #[serde(deserialize_with = "super::super::object_list")]
         lines: Vec<Line>,
     }
 
@@ -253,8 +231,42 @@ mod tests {
         vec![(field.to_owned(), message.to_owned())]
     }
 
+    fn payload(chunks: impl Stream<Item = Result<Bytes, PayloadError>> + 'static) -> Payload {
+        let chunks: Pin<Box<dyn Stream<Item = _>>> = Box::pin(chunks);
+        Payload::from(chunks)
+    }
+
+    #[actix_web::test]
+    async fn a_body_that_arrives_too_slowly_is_given_up() {
+        let timeouts = Timeouts {
+            idle: Duration::from_millis(100),
+            total: Duration::from_millis(400),
+        };
+        let drip = |pause: u64, count: usize| {
+            let byte = move |left: usize| async move {
+                tokio::time::sleep(Duration::from_millis(pause)).await;
+                (left > 0).then(|| (Ok(Bytes::from_static(b"x")), left - 1))
+            };
+            payload(futures_util::stream::unfold(count, byte))
+        };
+        let started = Instant::now();
+        assert_eq!(
+            read_within(&timeouts, drip(10, usize::MAX)).await,
+            Err(RequestError::BodyTimeout)
+        );
+        assert!(started.elapsed() >= timeouts.total);
+        assert_eq!(
+            read_within(&timeouts, drip(300, 1)).await,
+            Err(RequestError::BodyTimeout)
+        );
+        assert_eq!(
+            read_within(&timeouts, drip(1, 3)).await,
+            Ok(Bytes::from_static(b"xxx"))
+        );
+    }
+
     #[test]
-    fn what_is_right_is_taken() {
+    fn a_valid_body_is_parsed() {
         let order = parse::<Order>(br#"{"note": "n", "lines": [{"quantity": 9}]}"#).unwrap();
         assert_eq!(
             order,
@@ -266,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_json_is_malformed() {
+    fn a_body_that_is_not_json_is_malformed() {
         let deep = "[".repeat(200);
         for body in [
             "",
@@ -286,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_member_given_twice_is_malformed_at_any_depth() {
+    fn a_repeated_member_is_malformed_at_any_depth() {
         for body in [
             r#"{"note": "a", "lines": [], "note": "b"}"#,
             r#"{"note": "a", "lines": [{"quantity": 1, "quantity": 2}]}"#,
@@ -298,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_values_name_their_field() {
+    fn an_invalid_value_is_reported_with_its_field() {
         assert_eq!(fields(r#"{"note": "n"}"#), pair("lines", "is missing"));
         assert_eq!(
             fields(r#"{"note": "n", "lines": [], "role": "admin"}"#),
@@ -342,23 +354,26 @@ mod tests {
     }
 
     #[test]
-    fn what_a_refusal_repeats_is_bounded() {
+    fn a_refusal_repeats_a_bounded_part_of_the_body() {
         let name = "é".repeat(30_000);
         let body = format!(r#"{{"note": "n", "lines": [], "{name}": 1}}"#);
-        assert_eq!(fields(&body), pair(&"é".repeat(MAX_NAME), "is not known here"));
+        assert_eq!(
+            fields(&body),
+            pair(&"é".repeat(serde_error::MAX_NAME_LENGTH), "is not known here")
+        );
         let lines = vec![r#"{"quantity": 0}"#; 1_000].join(",");
         assert_eq!(
             fields(&format!(r#"{{"note": "n", "lines": [{lines}]}}"#)).len(),
-            MAX_FIELDS
+            MAX_FIELD_ERRORS
         );
     }
 
     #[test]
-    fn every_broken_rule_is_told() {
-        let told: Vec<_> = fields(r#"{"note": "", "lines": [{"quantity": 0}, {"quantity": 10}]}"#)
+    fn every_broken_rule_is_reported() {
+        let reported: Vec<_> = fields(r#"{"note": "", "lines": [{"quantity": 0}, {"quantity": 10}]}"#)
             .into_iter()
             .map(|(field, _)| field)
             .collect();
-        assert_eq!(told, ["lines[0].quantity", "lines[1].quantity", "note"]);
+        assert_eq!(reported, ["lines[0].quantity", "lines[1].quantity", "note"]);
     }
 }

@@ -1,4 +1,4 @@
-//! A form, as the endpoints of OAuth take it (RFC 6749 appendix B): bounded and with no parameter twice.
+//! Forms, as the OAuth endpoints take them (RFC 6749 appendix B).
 
 use std::collections::HashSet;
 
@@ -8,10 +8,11 @@ use futures_util::future::LocalBoxFuture;
 use serde::de::DeserializeOwned;
 
 use super::body::{check_headers, read};
+use super::urlencoded::check_encoding;
 use crate::problem::RequestError;
 
-/// A body of `application/x-www-form-urlencoded`, as a `T` whose fields are [`Option`]s. As RFC 6749 §3.2 has it, a parameter
-/// without a value counts as left out, one given twice is refused, and those that `T` does not have are left alone.
+/// A body of type `application/x-www-form-urlencoded`, as a `T` whose fields are [`Option`]s. As RFC 6749 §3.2 requires, a
+/// parameter without a value counts as omitted, one that is repeated is refused, and unknown parameters are ignored.
 #[derive(Debug)]
 pub struct Form<T>(pub T);
 
@@ -30,20 +31,18 @@ impl<T: DeserializeOwned + 'static> FromRequest for Form<T> {
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, RequestError> {
+    check_encoding(body).map_err(RequestError::MalformedForm)?;
     let unreadable = |_| RequestError::MalformedForm("it can't be read");
-    let mut given: Vec<(String, String)> = serde_urlencoded::from_bytes(body).map_err(unreadable)?;
-    // What stands there for whatever is not UTF-8.
-    let is_text = |text: &str| !text.contains(char::REPLACEMENT_CHARACTER);
-    if !given.iter().all(|(name, value)| is_text(name) && is_text(value)) {
-        return Err(RequestError::MalformedForm("it is not UTF-8"));
-    }
+    let mut parameters: Vec<(String, String)> = serde_urlencoded::from_bytes(body).map_err(unreadable)?;
+
     let mut names = HashSet::new();
-    if !given.iter().all(|(name, _)| names.insert(name.as_str())) {
+    if !parameters.iter().all(|(name, _)| names.insert(name.as_str())) {
         return Err(RequestError::MalformedForm("a parameter is given twice"));
     }
-    given.retain(|(_, value)| !value.is_empty());
-    let given = serde_urlencoded::to_string(given).unwrap_or_default();
-    serde_urlencoded::from_str(&given).map_err(unreadable)
+
+    parameters.retain(|(_, value)| !value.is_empty());
+    let parameters = serde_urlencoded::to_string(parameters).unwrap_or_default();
+    serde_urlencoded::from_str(&parameters).map_err(unreadable)
 }
 
 #[cfg(test)]
@@ -53,33 +52,37 @@ mod tests {
     use super::*;
 
     #[derive(Debug, Deserialize, PartialEq)]
-    struct Asked {
+    struct Revocation {
         token: Option<String>,
         hint: Option<String>,
     }
 
     fn read(body: &[u8]) -> Result<(Option<String>, Option<String>), RequestError> {
-        parse::<Asked>(body).map(|asked| (asked.token, asked.hint))
+        parse::<Revocation>(body).map(|form| (form.token, form.hint))
     }
 
     #[test]
-    fn parameters_are_decoded_and_others_are_left_alone() {
+    fn parameters_are_decoded_and_unknown_ones_are_ignored() {
         assert_eq!(read(b"token=a").unwrap(), (Some("a".to_owned()), None));
         assert_eq!(
             read(b"other=1&token=a+b%20c%2B%C3%A9%26&hint==").unwrap(),
             (Some("a b c+\u{e9}&".to_owned()), Some("=".to_owned()))
         );
         assert_eq!(read(b"%74oken=a&&").unwrap(), (Some("a".to_owned()), None));
+        assert_eq!(
+            read(b"token=%ef%bf%bd").unwrap(),
+            (Some("\u{fffd}".to_owned()), None)
+        );
         assert_eq!(read(b"").unwrap(), (None, None));
     }
 
     #[test]
-    fn a_parameter_without_a_value_counts_as_left_out() {
+    fn a_parameter_without_a_value_counts_as_omitted() {
         assert_eq!(read(b"token=&hint").unwrap(), (None, None));
     }
 
     #[test]
-    fn a_parameter_given_twice_is_refused_whichever_it_is() {
+    fn a_repeated_parameter_is_refused_even_an_unknown_one() {
         for body in [
             "token=a&token=a",
             "token=a&%74oken=b",
@@ -93,13 +96,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_utf8_is_refused() {
-        for body in [&b"token=\xff"[..], b"token=%ff", b"%c3=1", b"token=%ef%bf%bd"] {
+    fn malformed_encoding_is_refused() {
+        for body in [&b"token=\xff"[..], b"token=%ff", b"%c3=1", b"other=%c3%28"] {
             assert_eq!(
                 read(body),
                 Err(RequestError::MalformedForm("it is not UTF-8")),
                 "{body:?}"
             );
+        }
+        for body in [&b"token=%zz"[..], b"token=%", b"token=%4", b"other=100%&token=a"] {
+            let refused = RequestError::MalformedForm("a percent sign must be followed by two hex digits");
+            assert_eq!(read(body), Err(refused), "{body:?}");
         }
     }
 }

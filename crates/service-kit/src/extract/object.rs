@@ -1,4 +1,4 @@
-//! Objects where objects are wanted: serde by itself takes an array for a struct, member by member.
+//! Stricter forms of objects and optional members. serde by itself reads an array as a struct, member by member.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -6,24 +6,28 @@ use std::marker::PhantomData;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
-/// For a member that is a list of objects: `#[serde(deserialize_with = "service_kit::objects")]`.
+/// Reads a member that is a list of objects: `#[serde(deserialize_with = "service_kit::object_list")]`.
 ///
 /// # Errors
-/// When it is no list, or one of its items no object of that form.
-pub fn objects<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+/// If the value is no list, or an item of it is no object with the members of `T`.
+pub fn object_list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
     let items = Vec::<Object<T>>::deserialize(deserializer)?;
     Ok(items.into_iter().map(|Object(item)| item).collect())
 }
 
-/// For a member that may be left out, but is not null: `#[serde(default, deserialize_with = "service_kit::given")]`.
+/// Reads a member that may be omitted but not null: `#[serde(default, deserialize_with = "service_kit::non_null")]`.
 ///
 /// # Errors
-/// When it is null, or not of that form.
-pub fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+/// If the value is null or no `T`.
+pub fn non_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 
-/// A struct that is read from an object and from nothing else.
+/// A struct that is read from an object only.
 pub(super) struct Object<T>(pub T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {

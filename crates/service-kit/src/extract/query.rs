@@ -7,10 +7,11 @@ use actix_web::{FromRequest, HttpRequest};
 use garde::Validate;
 use serde::de::DeserializeOwned;
 
+use super::urlencoded::check_encoding;
 use crate::problem::RequestError;
 
-/// The query, as a `T` with [`garde`]'s rules. What can't be read or breaks a rule is 400; parameters that `T` does not have
-/// are left alone.
+/// The query as a `T`, which has [`garde`]'s rules. A query that is malformed or breaks a rule is refused with 400.
+/// Parameters that `T` does not have are ignored.
 #[derive(Debug)]
 pub struct Query<T>(pub T);
 
@@ -27,14 +28,16 @@ where
 }
 
 fn parse<T: DeserializeOwned + Validate<Context = ()>>(query: &str) -> Result<T, RequestError> {
-    let value: T =
-        serde_urlencoded::from_str(query).map_err(|error| RequestError::InvalidQuery(error.to_string()))?;
+    let invalid = |reason: &dyn ToString| RequestError::InvalidQuery(reason.to_string());
+    check_encoding(query.as_bytes()).map_err(|reason| invalid(&reason))?;
+    let value: T = serde_urlencoded::from_str(query).map_err(|error| invalid(&error))?;
+
     value.validate().map_err(|report| {
-        let told: Vec<_> = report
+        let broken: Vec<_> = report
             .iter()
             .map(|(path, error)| format!("{path} {}", error.message()))
             .collect();
-        RequestError::InvalidQuery(told.join(", "))
+        invalid(&broken.join(", "))
     })?;
     Ok(value)
 }

@@ -1,12 +1,12 @@
-//! Well-formed JSON in the strict sense: no object has a member twice (RFC 8259 §4 leaves what that means to the reader, and
-//! two readers that differ are a hole).
+//! Checks that JSON is well-formed and repeats no member of an object. RFC 8259 §4 leaves the meaning of a repeated member
+//! to the reader, and an attacker can exploit two readers that differ.
 
 use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
-/// Reads the whole text and keeps nothing of it.
+/// Reads the whole text.
 pub(super) fn check(json: &[u8]) -> Result<(), serde_json::Error> {
     serde_json::from_slice::<Strict>(json).map(drop)
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::things::Things;
+use crate::test_service::Things;
 
 /// Wait for at most this long.
 const DEADLINE: Duration = Duration::from_secs(10);

@@ -7,15 +7,15 @@ use serde_json::json;
 use service_kit::MAX_BODY_BYTES;
 use test_kit::TestResponse;
 
-use crate::things::Things;
+use crate::test_service::Things;
 
-/// A body of exactly so many bytes, and the length of its text.
+/// A body of exactly this many bytes, and the length of its text.
 fn body_of(bytes: usize) -> (String, usize) {
     let length = bytes - r#"{"text":""}"#.len();
     (format!(r#"{{"text":"{}"}}"#, "x".repeat(length)), length)
 }
 
-/// The same in chunks of this size.
+/// The body in chunks of this size.
 fn chunked(body: &str, size: usize) -> String {
     let chunks = body.as_bytes().chunks(size);
     let chunks = chunks.map(|chunk| format!("{:x}\r\n{}\r\n", chunk.len(), String::from_utf8_lossy(chunk)));
@@ -35,7 +35,7 @@ async fn send_as(things: &Things, content_type: Option<&str>, body: &str) -> Tes
 }
 
 #[actix_web::test]
-async fn a_body_of_64_kib_is_taken_and_one_byte_more_is_not() {
+async fn a_body_of_64_kib_is_accepted_and_one_byte_more_is_refused() {
     let things = Things::spawn().await;
     assert_eq!(MAX_BODY_BYTES, 65_536);
     let (fits, length) = body_of(65_536);
@@ -59,7 +59,7 @@ async fn a_body_of_64_kib_is_taken_and_one_byte_more_is_not() {
 }
 
 #[actix_web::test]
-async fn a_body_that_is_announced_as_too_long_is_not_waited_for() {
+async fn a_body_with_too_large_a_content_length_is_refused_at_once() {
     let things = Things::spawn().await;
     for length in ["65537", "1000000000000", "18446744073709551615"] {
         let mut wire = things.connect().await;
@@ -69,9 +69,8 @@ async fn a_body_that_is_announced_as_too_long_is_not_waited_for() {
     }
 }
 
-/// Whoever sends without end is not listened to without end.
 #[actix_web::test]
-async fn a_body_that_does_not_end_is_refused_while_it_comes() {
+async fn an_endless_body_is_refused_while_it_arrives() {
     let things = Things::spawn().await;
     let mut wire = things.connect().await;
     wire.send(head("transfer-encoding: chunked")).await;
@@ -84,15 +83,15 @@ async fn a_body_that_does_not_end_is_refused_while_it_comes() {
     while wire.try_send(&chunk).await {
         assert!(
             begun.elapsed() < Duration::from_secs(10),
-            "it is still listened to"
+            "the service still reads"
         );
     }
 }
 
 #[actix_web::test]
-async fn a_body_is_json_in_utf8_and_says_so() {
+async fn a_body_must_be_declared_as_json_in_utf8() {
     let things = Things::spawn().await;
-    for right in [
+    for accepted in [
         "application/json",
         "Application/JSON",
         "application/json;charset=utf-8",
@@ -103,11 +102,11 @@ async fn a_body_is_json_in_utf8_and_says_so() {
         "application/json; v=1",
         "application/json;",
     ] {
-        send_as(&things, Some(right), r#"{"text":"t"}"#)
+        send_as(&things, Some(accepted), r#"{"text":"t"}"#)
             .await
             .assert(201, json!({"length": 1}));
     }
-    for wrong in [
+    for refused in [
         "",
         "json",
         "text/json",
@@ -125,13 +124,13 @@ async fn a_body_is_json_in_utf8_and_says_so() {
         "application/json; v=1; charset=utf-16",
         "application/json; charset=utf-8; charset=utf-16",
     ] {
-        let answer = send_as(&things, Some(wrong), r#"{"text":"t"}"#).await;
+        let answer = send_as(&things, Some(refused), r#"{"text":"t"}"#).await;
         answer.assert_problem(415, "unsupported_media_type");
     }
     send_as(&things, None, r#"{"text":"t"}"#)
         .await
         .assert_problem(415, "unsupported_media_type");
-    // Nothing at all is no JSON either.
+    // An empty body is not JSON.
     send_as(&things, Some("application/json"), "")
         .await
         .assert_problem(400, "malformed_json");
@@ -150,7 +149,7 @@ async fn a_body_is_json_in_utf8_and_says_so() {
 }
 
 #[actix_web::test]
-async fn what_is_not_right_is_told_by_its_field() {
+async fn an_invalid_value_is_reported_with_its_field() {
     let things = Things::spawn().await;
     for (body, field) in [
         (r#"{"text": "", "role": "admin"}"#, "role"),
@@ -177,7 +176,7 @@ async fn what_is_not_right_is_told_by_its_field() {
 }
 
 #[actix_web::test]
-async fn a_body_that_may_be_left_out_is_checked_where_there_is_one() {
+async fn an_optional_body_is_checked_if_there_is_one() {
     let things = Things::spawn().await;
     let send = async |content_type: Option<&str>, body: &'static str| {
         let build = |request: reqwest::RequestBuilder| match content_type {
@@ -222,33 +221,37 @@ async fn a_body_that_may_be_left_out_is_checked_where_there_is_one() {
 }
 
 #[actix_web::test]
-async fn a_form_is_as_long_as_any_body_and_says_what_it_is() {
+async fn a_form_has_the_same_limit_as_json_and_must_declare_its_type() {
     let things = Things::spawn().await;
-    let nobody = things.anonymous();
-    let answer = nobody
+    let client = things.anonymous();
+    let answer = client
         .post_form("/form", "other=1&text=a+b%26%C3%A9&empty=")
         .await;
     answer.assert(200, json!({"text": "a b&\u{e9}"}));
-    nobody
+    client
         .post_form("/form", "text=")
         .await
         .assert(200, json!({"text": null}));
-    nobody
+    client
         .post_form("/form", "text=1&text=1")
         .await
         .assert_problem(400, "malformed_form");
-    nobody
+    client
         .post_form("/form", "text=%ff")
         .await
         .assert_problem(400, "malformed_form");
-    nobody
+    client
+        .post_form("/form", "text=%zz")
+        .await
+        .assert_problem(400, "malformed_form");
+    client
         .post("/form", json!({"text": "t"}))
         .await
         .assert_problem(415, "unsupported_media_type");
     let fits = format!("text={}", "x".repeat(MAX_BODY_BYTES - 5));
     let too_long = format!("{fits}x");
-    nobody.post_form("/form", &fits).await.assert_status(200);
-    nobody
+    client.post_form("/form", &fits).await.assert_status(200);
+    client
         .post_form("/form", &too_long)
         .await
         .assert_problem(413, "payload_too_large");
@@ -266,7 +269,7 @@ async fn a_form_is_as_long_as_any_body_and_says_what_it_is() {
 }
 
 #[actix_web::test]
-async fn whoever_asks_before_sending_is_told_to_go_on() {
+async fn a_client_that_expects_100_continue_gets_it() {
     let things = Things::spawn().await;
     let mut wire = things.connect().await;
     wire.send(head("content-length: 12\r\nexpect: 100-continue"))
@@ -277,11 +280,11 @@ async fn whoever_asks_before_sending_is_told_to_go_on() {
     wire.assert_works().await;
 }
 
-/// This takes the 15 seconds that a body may stand still.
+/// This takes 15 seconds, after which a stalled body is given up.
 #[actix_web::test]
-async fn a_body_that_stops_coming_is_given_up_and_so_is_its_connection() {
+async fn a_stalled_body_is_given_up_and_its_connection_closed() {
     let things = Things::spawn().await;
-    let stop = async |framing: &str, begin: &str| {
+    let stall = async |framing: &str, begin: &str| {
         let mut wire = things.connect().await;
         wire.send(head(framing) + begin).await;
         let begun = Instant::now();
@@ -293,15 +296,15 @@ async fn a_body_that_stops_coming_is_given_up_and_so_is_its_connection() {
         wire.assert_closed_within(Duration::from_secs(10)).await;
     };
     tokio::join!(
-        stop("content-length: 12", ""),
-        stop("content-length: 12", r#"{"text""#),
-        stop("transfer-encoding: chunked", ""),
-        stop("transfer-encoding: chunked", "5\r\n{\"tex"),
+        stall("content-length: 12", ""),
+        stall("content-length: 12", r#"{"text""#),
+        stall("transfer-encoding: chunked", ""),
+        stall("transfer-encoding: chunked", "5\r\n{\"tex"),
     );
 }
 
 #[actix_web::test]
-async fn a_body_that_breaks_off_or_is_framed_wrongly_harms_nobody() {
+async fn an_incomplete_or_malformed_body_affects_no_other_client() {
     let things = Things::spawn().await;
     for broken in ["zz\r\n", "-1\r\n", "5\r\nabcdefgh\r\n", "ffffffffffffffffff\r\n"] {
         let mut wire = things.connect().await;

@@ -3,12 +3,12 @@
 use actix_web::http::Method;
 use test_kit::TestResponse;
 
-use crate::things::{Things, VERSION};
+use crate::test_service::{Things, VERSION};
 
 const THING: &str = "/things/01890a5d-ac96-774b-bcce-b302099a8057";
 
 #[actix_web::test]
-async fn a_reader_is_sent_only_what_changed() {
+async fn an_unchanged_resource_is_answered_with_304() {
     let things = Things::spawn().await;
     let read = async |known: &str| things.anonymous().with("if-none-match", known).get(THING).await;
     let tag = format!("\"{VERSION}\"");
@@ -44,7 +44,7 @@ async fn a_reader_is_sent_only_what_changed() {
 }
 
 #[actix_web::test]
-async fn a_writer_changes_only_what_they_have_seen() {
+async fn a_stale_if_match_is_refused() {
     let things = Things::spawn().await;
     let put = async |seen: Option<&str>| -> TestResponse {
         let client = seen.map_or_else(
@@ -53,16 +53,16 @@ async fn a_writer_changes_only_what_they_have_seen() {
         );
         client.send(&Method::PUT, THING, |request| request).await
     };
-    for passes in [
+    for accepted in [
         None,
         Some("*"),
         Some("\"7\""),
         Some("\"6\", \"7\""),
         Some("\"7\" , W/\"7\""),
     ] {
-        put(passes).await.assert_status(200);
+        put(accepted).await.assert_status(200);
     }
-    // A weak tag is never the same version (RFC 9110 §8.8.3.2).
+    // A weak tag never matches (RFC 9110 §8.8.3.2).
     for stale in ["\"6\"", "W/\"7\"", "\"77\"", "\"6\", \"8\"", "\"\"", "\"*\""] {
         put(Some(stale)).await.assert_problem(412, "precondition_failed");
     }

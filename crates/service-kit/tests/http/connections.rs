@@ -1,13 +1,13 @@
-//! Connections: kept, pipelined, slow, and what is no request at all.
+//! Connections: kept alive, pipelined, slow, and requests that are not HTTP.
 
 use std::time::{Duration, Instant};
 
-use crate::things::Things;
+use crate::test_service::Things;
 
 const LIVE: &str = "GET /health/live HTTP/1.1\r\nhost: a\r\n\r\n";
 
 #[actix_web::test]
-async fn a_connection_works_on_after_a_refusal() {
+async fn a_connection_stays_usable_after_a_refusal() {
     let things = Things::spawn().await;
     let mut wire = things.connect().await;
     let refused = [
@@ -34,7 +34,7 @@ async fn a_connection_works_on_after_a_refusal() {
         wire.hear().await.assert_problem(status, code);
         wire.assert_works().await;
     }
-    // And all at once: the answers come in the order of the requests.
+    // Pipelined: the responses come in the order of the requests.
     let together: String = refused
         .iter()
         .flat_map(|(request, ..)| [*request, LIVE])
@@ -46,9 +46,9 @@ async fn a_connection_works_on_after_a_refusal() {
     }
 }
 
-/// A body that was refused unread must not be taken for the next request (RFC 9112 §9.3).
+/// An unread body must not be parsed as the next request (RFC 9112 §9.3).
 #[actix_web::test]
-async fn a_body_that_nobody_read_is_never_taken_for_a_request() {
+async fn an_unread_body_is_never_parsed_as_a_request() {
     let things = Things::spawn().await;
     let inner = "GET /smuggled HTTP/1.1\r\nhost: a\r\n\r\n";
     for (path, content_type, status) in [
@@ -71,7 +71,7 @@ async fn a_body_that_nobody_read_is_never_taken_for_a_request() {
             );
             wire.send(head + &body + LIVE).await;
             assert_eq!(wire.hear().await.status, status, "{path}");
-            // Either the connection ends here, or the next request is the next request.
+            // The service closes the connection or answers the request behind the body.
             if let Some(next) = wire.hear_or_end().await {
                 assert_eq!(
                     (next.status, next.body.as_str()),
@@ -83,9 +83,9 @@ async fn a_body_that_nobody_read_is_never_taken_for_a_request() {
     }
 }
 
-/// Whoever announces chunks and sends none would hold the connection for nothing.
+/// A client that announces chunks and sends none must not occupy a connection.
 #[actix_web::test]
-async fn a_body_that_nobody_read_does_not_hold_its_connection() {
+async fn an_unread_body_does_not_keep_its_connection_open() {
     let things = Things::spawn().await;
     for (path, status) in [
         ("/admin", 401),
@@ -103,7 +103,7 @@ async fn a_body_that_nobody_read_does_not_hold_its_connection() {
 }
 
 #[actix_web::test]
-async fn head_is_get_without_the_body() {
+async fn head_is_answered_as_get_without_the_body() {
     let things = Things::spawn().await;
     let mut wire = things.connect().await;
     let thing = format!("/things/{}", uuid::Uuid::from_u128(1));
@@ -132,7 +132,7 @@ async fn head_is_get_without_the_body() {
 }
 
 #[actix_web::test]
-async fn a_path_or_head_that_is_too_long_is_refused_and_the_connection_ends() {
+async fn too_long_a_path_or_head_is_refused_and_the_connection_closed() {
     let things = Things::spawn().await;
     for (request, statuses) in [
         (
@@ -154,13 +154,13 @@ async fn a_path_or_head_that_is_too_long_is_refused_and_the_connection_ends() {
     ] {
         let mut wire = things.connect().await;
         wire.try_send(&request).await;
-        // It may have hung up while it was still being talked to.
+        // The service may close while the client still sends.
         if let Some(heard) = wire.hear_or_end().await {
             assert!(statuses.contains(&heard.status), "{heard:?}");
             assert!(wire.hear_or_end().await.is_none());
         }
     }
-    // What is long, but not too long, is a path like any other.
+    // A long path within the limit is treated as any other.
     let long = format!("/{}", "a".repeat(60_000));
     things
         .anonymous()
@@ -170,7 +170,7 @@ async fn a_path_or_head_that_is_too_long_is_refused_and_the_connection_ends() {
 }
 
 #[actix_web::test]
-async fn what_is_no_request_is_refused_and_the_connection_ends() {
+async fn a_malformed_request_is_refused_and_the_connection_closed() {
     let things = Things::spawn().await;
     for request in [
         "\r\n\r\nhello\r\n\r\n",
@@ -178,6 +178,10 @@ async fn what_is_no_request_is_refused_and_the_connection_ends() {
         "GET / HTTP/9.9\r\n\r\n",
         "GET / HTTP/1.1\r\nno colon\r\n\r\n",
         "GET / HTTP/1.1\r\nhost: a\r\nx: \0\r\n\r\n",
+        "GET / HTTP/1.1\r\n\r\n",
+        "GET / HTTP/1.1\r\nhost: a\r\nhost: a\r\n\r\n",
+        // The start of a TLS handshake, as a client sends it that uses https:// by mistake.
+        "\x16\x03\x01\x02\0\x01\0\x01\u{fc}\x03\x03",
         "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: -1\r\n\r\n",
         "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab",
         "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
@@ -186,34 +190,40 @@ async fn what_is_no_request_is_refused_and_the_connection_ends() {
         let mut wire = things.connect().await;
         wire.send(request).await;
         if let Some(heard) = wire.hear_or_end().await {
-            assert_eq!(heard.status, 400, "{request:?}: {heard:?}");
-            assert_eq!(heard.body, "", "{request:?}");
+            heard.assert_problem(400, "bad_request");
+            assert_eq!(
+                heard.header("x-content-type-options"),
+                Some("nosniff"),
+                "{request:?}"
+            );
             assert!(wire.hear_or_end().await.is_none(), "{request:?}");
         }
     }
     things.anonymous().get("/id").await.assert_status(200);
 }
 
-/// This takes the 10 seconds that a head has to arrive.
+/// This takes 10 seconds, after which a slow head is given up.
 #[actix_web::test]
-async fn whoever_sends_a_head_too_slowly_is_cut_off() {
+async fn a_client_that_sends_a_head_too_slowly_is_disconnected() {
     let things = Things::spawn().await;
     let dribble = async |begin: &str| {
         let mut wire = things.connect().await;
         let begun = Instant::now();
         wire.send(begin).await;
-        // A header a second would keep any clock going that starts anew with each byte.
-        let cut_off = loop {
+        // One header a second would keep resetting an idle timer.
+        let last_answer = loop {
             if let Ok(heard) = wire.hear_or_end_within(Duration::from_secs(1)).await {
                 break heard;
             }
             assert!(
                 begun.elapsed() < Duration::from_secs(14),
-                "it is still listened to"
+                "the service still reads"
             );
             wire.try_send("x: y\r\n").await;
         };
-        assert!(cut_off.is_none_or(|heard| heard.status == 408));
+        if let Some(heard) = last_answer {
+            heard.assert_problem(408, "request_timeout");
+        }
         assert!(
             (9..14).contains(&begun.elapsed().as_secs()),
             "{:?}",

@@ -1,12 +1,12 @@
-//! No handler takes forever.
+//! The deadline of handlers.
 
 use std::time::{Duration, Instant};
 
-use crate::things::Things;
+use crate::test_service::Things;
 
 #[actix_web::test]
-async fn a_handler_that_hangs_is_answered_for_and_its_connection_works_on() {
-    let things = Things::spawn_hasty().await;
+async fn a_hanging_handler_is_answered_with_503_and_its_connection_stays_usable() {
+    let things = Things::spawn_with_short_deadline().await;
     let mut wire = things.connect().await;
     let begun = Instant::now();
     for _ in 0..3 {
@@ -27,8 +27,8 @@ async fn a_handler_that_hangs_is_answered_for_and_its_connection_works_on() {
 }
 
 #[actix_web::test]
-async fn a_body_that_trickles_in_has_no_longer_than_the_handler() {
-    let things = Things::spawn_hasty().await;
+async fn the_deadline_includes_the_arrival_of_the_body() {
+    let things = Things::spawn_with_short_deadline().await;
     let mut wire = things.connect().await;
     let head =
         "POST /things HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n";
@@ -46,8 +46,8 @@ async fn a_body_that_trickles_in_has_no_longer_than_the_handler() {
 }
 
 #[actix_web::test]
-async fn what_hangs_or_panics_is_counted_as_what_it_was_answered_with() {
-    let things = Things::spawn_hasty().await;
+async fn a_hanging_or_panicking_handler_is_counted_with_the_status_of_its_answer() {
+    let things = Things::spawn_with_short_deadline().await;
     things.anonymous().get("/hangs").await.assert_status(503);
     things.anonymous().get("/panics").await.assert_status(500);
     let metrics = things.anonymous().get("/metrics").await.body;

@@ -1,17 +1,21 @@
-//! What every service does alike, seen from outside, on a small service of the tests' own.
-#![expect(clippy::expect_used, reason = "a test stops at what can't be")]
+//! What every service has in common, tested over HTTP with a small service.
+#![expect(
+    clippy::expect_used,
+    reason = "a test fails where an expectation does not hold"
+)]
 
 mod background;
 mod bodies;
-mod calls;
+mod common_routes;
 mod conditional;
 mod connections;
 mod deadlines;
-mod lists;
-mod offered;
+mod hosts;
+mod neighbour_calls;
+mod queries;
 mod refusals;
 mod request_ids;
 mod stopping;
-mod things;
+mod test_service;
 mod upgrades;
 mod wire;

@@ -1,20 +1,23 @@
-//! Every refusal has one shape, whoever makes it, and tells nothing of what is inside.
+//! Every refusal is problem details, and reveals nothing internal.
 
 use actix_web::http::Method;
 use serde_json::json;
 use test_kit::TestResponse;
 
-use crate::things::{SECRET, Things};
+use crate::test_service::{SECRET, Things};
 
 #[track_caller]
 fn assert_keeps_secrets(answer: &TestResponse) {
-    let told = format!("{:?} {}", answer.headers, answer.body);
-    assert!(!told.contains(SECRET), "{told}");
-    assert!(!told.contains("Custom") && !told.contains("io::Error"), "{told}");
+    let answered = format!("{:?} {}", answer.headers, answer.body);
+    assert!(!answered.contains(SECRET), "{answered}");
+    assert!(
+        !answered.contains("Custom") && !answered.contains("io::Error"),
+        "{answered}"
+    );
 }
 
 #[actix_web::test]
-async fn a_handlers_own_errors_have_the_one_shape() {
+async fn an_error_of_a_handler_becomes_problem_details() {
     let things = Things::spawn().await;
     let fail = async |how: &str| things.anonymous().get(&format!("/fails?how={how}")).await;
 
@@ -43,7 +46,7 @@ async fn a_handlers_own_errors_have_the_one_shape() {
 }
 
 #[actix_web::test]
-async fn an_internal_error_says_nothing_but_that_it_is_one() {
+async fn an_internal_error_reveals_nothing() {
     let things = Things::spawn().await;
     for path in [
         "/fails?how=internal",
@@ -66,7 +69,29 @@ async fn an_internal_error_says_nothing_but_that_it_is_one() {
 }
 
 #[actix_web::test]
-async fn a_panic_ends_one_request_and_nothing_else() {
+async fn a_refusal_of_the_framework_has_a_detail() {
+    let things = Things::spawn().await;
+    for (method, path, status) in [
+        ("GET", "/no", 404),
+        ("DELETE", "/things", 405),
+        ("GET", "/answers?how=none", 404),
+        ("GET", "/answers?how=page", 502),
+        ("GET", "/fails?how=framework", 500),
+        ("GET", "/fails?how=framework_teapot", 418),
+        ("GET", "/fails?how=other", 400),
+    ] {
+        let method = method.parse().unwrap();
+        let answer = things.anonymous().send(&method, path, |request| request).await;
+        let detail = answer.assert_status(status).json()["detail"].clone();
+        assert!(
+            detail.as_str().is_some_and(|detail| detail.ends_with('.')),
+            "{path}: {detail}"
+        );
+    }
+}
+
+#[actix_web::test]
+async fn a_panic_fails_only_its_own_request() {
     let things = Things::spawn().await;
     let mut wire = things.connect().await;
     for _ in 0..20 {
@@ -78,8 +103,8 @@ async fn a_panic_ends_one_request_and_nothing_else() {
 }
 
 #[actix_web::test]
-async fn whoever_is_told_that_a_service_is_unavailable_is_told_when_to_come_back() {
-    let things = Things::spawn_hasty().await;
+async fn a_503_has_a_retry_after_header() {
+    let things = Things::spawn_with_short_deadline().await;
     things
         .database_is_there
         .store(false, std::sync::atomic::Ordering::SeqCst);
@@ -98,9 +123,9 @@ async fn whoever_is_told_that_a_service_is_unavailable_is_told_when_to_come_back
     }
 }
 
-/// RFC 6749 §5.2 has a shape of its own.
+/// RFC 6749 §5.2 defines another form for the errors of the token endpoint.
 #[actix_web::test]
-async fn a_refusal_that_is_json_already_is_left_alone() {
+async fn a_refusal_that_is_json_already_is_not_changed() {
     let things = Things::spawn().await;
     let answer = things.anonymous().get("/answers?how=oauth").await;
     answer.assert_status(400);
@@ -138,7 +163,7 @@ async fn an_unknown_path_is_not_found_for_every_method() {
 }
 
 #[actix_web::test]
-async fn a_wrong_method_is_told_which_are_right() {
+async fn a_405_lists_the_allowed_methods() {
     let things = Things::spawn().await;
     for (path, method, allowed) in [
         ("/things", "DELETE", "GET, POST, HEAD"),
@@ -161,8 +186,8 @@ async fn a_wrong_method_is_told_which_are_right() {
 }
 
 #[actix_web::test]
-async fn what_comes_from_behind_a_token_is_stored_nowhere() {
-    let things = Things::spawn_hasty().await;
+async fn an_answer_to_a_request_with_a_token_is_not_cached() {
+    let things = Things::spawn_with_short_deadline().await;
     let admin = things.admin();
     for (client, path, status) in [
         (&admin, "/admin", 200),
@@ -187,9 +212,9 @@ async fn what_comes_from_behind_a_token_is_stored_nowhere() {
     );
 }
 
-/// A stranger's body is never read, so 401 comes before whatever else is wrong.
+/// The body of an anonymous caller is never read, so 401 comes before any other refusal.
 #[actix_web::test]
-async fn a_stranger_is_refused_before_anything_else_is_looked_at() {
+async fn an_anonymous_caller_is_refused_before_the_body_is_read() {
     let things = Things::spawn().await;
     things
         .anonymous()

@@ -1,11 +1,11 @@
-//! Every answer bears the request's id: the caller's own where it can do no harm.
+//! Every answer has a request id.
 
 use serde_json::json;
 
-use crate::things::Things;
+use crate::test_service::Things;
 
-/// A path for every way in which an answer can come about, and its status.
-const WAYS: [(&str, u16); 10] = [
+/// A path for each kind of answer, and its status.
+const ANSWERS: [(&str, u16); 10] = [
     ("/id", 200),
     ("/answers?how=empty", 204),
     ("/docs", 308),
@@ -19,11 +19,11 @@ const WAYS: [(&str, u16); 10] = [
 ];
 
 #[actix_web::test]
-async fn a_plain_id_of_the_callers_is_kept_whatever_the_answer_is() {
-    let things = Things::spawn_hasty().await;
+async fn a_plain_id_from_the_caller_is_kept_in_every_answer() {
+    let things = Things::spawn_with_short_deadline().await;
     let long = "b".repeat(128);
     for id in ["a", "A-Z_0.9", "..", &long] {
-        for (path, status) in WAYS {
+        for (path, status) in ANSWERS {
             let answer = things.anonymous().with("x-request-id", id).get(path).await;
             answer.assert_status(status);
             assert_eq!(answer.header("x-request-id"), id, "{path}");
@@ -36,24 +36,24 @@ async fn a_plain_id_of_the_callers_is_kept_whatever_the_answer_is() {
 }
 
 #[actix_web::test]
-async fn any_other_id_is_replaced_by_a_new_one() {
-    let things = Things::spawn_hasty().await;
+async fn an_id_with_other_characters_is_replaced() {
+    let things = Things::spawn_with_short_deadline().await;
     let long = "a".repeat(129);
     let mut seen = std::collections::HashSet::new();
     for id in [
         "", "a b", "a\tb", "a,b", "a/b", "a:b", "<b>", "a=b", "a+b", "ä", "\"", "a;b", "%41", &long,
     ] {
-        for (path, status) in WAYS.iter().filter(|(path, _)| *path != "/hangs") {
+        for (path, status) in ANSWERS.iter().filter(|(path, _)| *path != "/hangs") {
             let answer = things.anonymous().with("x-request-id", id).get(path).await;
             let new = answer.assert_status(*status).header("x-request-id").to_owned();
             assert!(uuid::Uuid::parse_str(&new).is_ok(), "{id} on {path} became {new}");
-            assert!(seen.insert(new), "an id was given twice");
+            assert!(seen.insert(new), "two requests have the same id");
         }
     }
 }
 
 #[actix_web::test]
-async fn who_sends_none_gets_a_new_one_each_time_and_the_handler_sees_it() {
+async fn a_request_without_an_id_gets_a_new_one_that_the_handler_sees() {
     let things = Things::spawn().await;
     let mut seen = std::collections::HashSet::new();
     for _ in 0..10 {
@@ -71,9 +71,9 @@ async fn who_sends_none_gets_a_new_one_each_time_and_the_handler_sees_it() {
 }
 
 #[actix_web::test]
-async fn no_answer_may_be_taken_for_another_type_than_it_has() {
-    let things = Things::spawn_hasty().await;
-    for (path, status) in WAYS {
+async fn every_answer_forbids_content_sniffing() {
+    let things = Things::spawn_with_short_deadline().await;
+    for (path, status) in ANSWERS {
         let answer = things.anonymous().get(path).await;
         assert_eq!(
             answer.assert_status(status).header("x-content-type-options"),

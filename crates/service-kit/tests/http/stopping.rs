@@ -1,4 +1,4 @@
-//! A service that is told to stop ends what is under way, and is gone.
+//! Graceful shutdown.
 
 use std::time::{Duration, Instant};
 
@@ -6,14 +6,14 @@ use serde_json::json;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::things::Things;
+use crate::test_service::Things;
 
 #[actix_web::test]
-async fn a_request_under_way_is_answered_and_then_the_port_is_closed() {
+async fn a_request_in_progress_is_answered_before_the_service_stops() {
     let things = Things::spawn().await;
     let (gate, address) = (things.gate.clone(), things.address);
     let client = things.anonymous().clone();
-    let under_way = actix_web::rt::spawn(async move { client.get("/waits").await });
+    let in_progress = actix_web::rt::spawn(async move { client.get("/waits").await });
     gate.entered.acquire().await.unwrap().forget();
     let mut idle = Vec::new();
     for _ in 0..16 {
@@ -23,19 +23,19 @@ async fn a_request_under_way_is_answered_and_then_the_port_is_closed() {
     }
 
     let stopping = actix_web::rt::spawn(things.stop());
-    // Nobody new is let in any more.
+    // New connections are refused.
     let begun = Instant::now();
     while TcpStream::connect(address).await.is_ok() {
         assert!(begun.elapsed() < Duration::from_secs(5), "it still listens");
         tokio::task::yield_now().await;
     }
-    // Whoever asks for nothing is sent away, by every worker.
+    // Every worker closes its idle connections.
     for wire in &mut idle {
         wire.assert_closed_within(Duration::from_secs(5)).await;
     }
-    assert!(!under_way.is_finished());
+    assert!(!in_progress.is_finished());
     gate.leave.add_permits(1);
-    let answer = timeout(Duration::from_secs(5), under_way)
+    let answer = timeout(Duration::from_secs(5), in_progress)
         .await
         .expect("an answer")
         .unwrap();
@@ -48,7 +48,7 @@ async fn a_request_under_way_is_answered_and_then_the_port_is_closed() {
 }
 
 #[actix_web::test]
-async fn a_connection_that_is_kept_but_idle_does_not_delay_the_end() {
+async fn an_idle_connection_does_not_delay_the_shutdown() {
     let things = Things::spawn().await;
     let mut wire = things.connect().await;
     wire.assert_works().await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::things::Things;
+use crate::test_service::Things;
 
 /// Headers of an upgrade as clients send them, and in odd spellings.
 const UPGRADES: [&str; 6] = [

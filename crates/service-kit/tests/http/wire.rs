@@ -1,4 +1,4 @@
-//! A connection on which a test sends what no HTTP library would.
+//! A raw connection, for requests that no HTTP library sends.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,13 +9,13 @@ use tokio::net::TcpStream;
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
-/// Nothing that is expected to happen takes longer.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long to wait for what a test expects.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// One connection.
 pub(crate) struct Wire {
     stream: TcpStream,
-    /// What came, and was not looked at yet.
+    /// Received bytes that no answer has consumed yet.
     rest: Vec<u8>,
 }
 
@@ -23,7 +23,6 @@ pub(crate) struct Wire {
 #[derive(Debug)]
 pub(crate) struct Heard {
     pub(crate) status: u16,
-    /// Names in small letters, as the service writes them.
     head: String,
     pub(crate) body: String,
 }
@@ -36,7 +35,7 @@ impl Heard {
             .map(|(_, value)| value)
     }
 
-    /// Requires a refusal in the one shape.
+    /// Requires problem details with a detail and the request's id.
     #[track_caller]
     pub(crate) fn assert_problem(&self, status: u16, code: &str) {
         assert_eq!(self.status, status, "{self:?}");
@@ -46,6 +45,7 @@ impl Heard {
             "{self:?}"
         );
         let body: Value = serde_json::from_str(&self.body).expect("JSON");
+        assert!(body.get("detail").is_some_and(Value::is_string), "{self:?}");
         assert_eq!(body.get("code").and_then(Value::as_str), Some(code), "{self:?}");
         assert_eq!(
             body.get("request_id").and_then(Value::as_str),
@@ -64,38 +64,36 @@ impl Wire {
     }
 
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        let sent = timeout(PATIENCE, self.stream.write_all(bytes.as_ref())).await;
+        let sent = timeout(TIMEOUT, self.stream.write_all(bytes.as_ref())).await;
         sent.expect("a reader").expect("a connection");
     }
 
-    /// Sends while somebody reads, and says whether they still do.
+    /// Sends, and returns whether the service still reads.
     pub(crate) async fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         matches!(
-            timeout(PATIENCE, self.stream.write_all(bytes.as_ref())).await,
+            timeout(TIMEOUT, self.stream.write_all(bytes.as_ref())).await,
             Ok(Ok(()))
         )
     }
 
     /// The next answer.
     pub(crate) async fn hear(&mut self) -> Heard {
-        self.hear_within(PATIENCE).await
+        self.hear_within(TIMEOUT).await
     }
 
-    pub(crate) async fn hear_within(&mut self, patience: Duration) -> Heard {
-        timeout(patience, self.next(true))
-            .await
-            .expect("an answer in time")
+    pub(crate) async fn hear_within(&mut self, limit: Duration) -> Heard {
+        timeout(limit, self.next(true)).await.expect("an answer in time")
     }
 
-    /// The next answer, unless the connection ends before it.
+    /// The next answer, or `None` if the service closes the connection first.
     pub(crate) async fn hear_or_end(&mut self) -> Option<Heard> {
-        self.hear_or_end_within(PATIENCE)
+        self.hear_or_end_within(TIMEOUT)
             .await
             .expect("an answer, or an end")
     }
 
     /// As [`hear_or_end`](Self::hear_or_end), within this time.
-    pub(crate) async fn hear_or_end_within(&mut self, patience: Duration) -> Result<Option<Heard>, Elapsed> {
+    pub(crate) async fn hear_or_end_within(&mut self, limit: Duration) -> Result<Option<Heard>, Elapsed> {
         let next = async {
             if self.rest.is_empty() && self.read().await == 0 {
                 None
@@ -103,12 +101,12 @@ impl Wire {
                 Some(self.next(true).await)
             }
         };
-        timeout(patience, next).await
+        timeout(limit, next).await
     }
 
-    /// The next answer, which is one to `HEAD`: without a body, whatever length is told.
+    /// The next answer, to a `HEAD` request: its `Content-Length` announces no body.
     pub(crate) async fn hear_head(&mut self) -> Heard {
-        timeout(PATIENCE, self.next(false))
+        timeout(TIMEOUT, self.next(false))
             .await
             .expect("an answer in time")
     }
@@ -152,9 +150,9 @@ impl Wire {
         self.stream.read_buf(&mut self.rest).await.unwrap_or(0)
     }
 
-    /// Requires that the service closes the connection within this time, and says nothing more.
-    pub(crate) async fn assert_closed_within(&mut self, patience: Duration) {
-        let read = timeout(patience, self.read())
+    /// Requires that the service closes the connection within this time and sends nothing more.
+    pub(crate) async fn assert_closed_within(&mut self, limit: Duration) {
+        let read = timeout(limit, self.read())
             .await
             .expect("an end of the connection");
         assert_eq!(
@@ -165,7 +163,7 @@ impl Wire {
         );
     }
 
-    /// Requires that a plain request works here.
+    /// Requires that the connection is still usable.
     pub(crate) async fn assert_works(&mut self) {
         self.send("GET /health/live HTTP/1.1\r\nhost: a\r\n\r\n").await;
         let heard = self.hear().await;

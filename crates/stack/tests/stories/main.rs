@@ -26,6 +26,7 @@ mod shop;
 mod shutdown;
 mod startup_failures;
 mod trader;
+mod usage;
 mod writers;
 
 use std::time::{Duration, Instant};

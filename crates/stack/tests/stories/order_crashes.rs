@@ -13,20 +13,18 @@ use crate::trader::{Trader, order_of};
 
 /// The moment at which a service is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Moment {
+enum KilledBefore {
     /// Before it commits its decision.
-    BeforeCommit,
+    Commit,
     /// Before its request reaches the neighbour.
-    BeforeRequest,
+    Request,
     /// After the neighbour processed the request, before the response arrives.
-    BeforeResponse,
+    Response,
     /// After the response arrived, before its result is committed.
-    BeforeResult,
+    Result,
     /// After everything is committed, before the caller gets its response.
-    BeforeReply,
+    Reply,
 }
-
-use Moment::{BeforeCommit, BeforeReply, BeforeRequest, BeforeResponse, BeforeResult};
 
 /// A platform with a proxy in front of order-service, and one in front of a neighbour.
 struct Scene {
@@ -84,7 +82,7 @@ impl Scene {
     async fn dies_while(
         &self,
         victim: Victim<'_>,
-        moment: Moment,
+        moment: KilledBefore,
         act: impl Future<Output = Option<(u16, Value)>>,
     ) -> Option<(u16, Value)> {
         let Victim {
@@ -96,19 +94,21 @@ impl Scene {
         let before = order_proxy.requests();
         let mut lock = None;
         match moment {
-            BeforeCommit => lock = Some(audit().await.lock(tables).await),
-            BeforeRequest => self.neighbour_proxy.set(Fault::HoldRequests),
-            BeforeResponse | BeforeResult => self.neighbour_proxy.set(Fault::HoldResponses),
-            BeforeReply => order_proxy.set(Fault::HoldResponses),
+            KilledBefore::Commit => lock = Some(audit().await.lock(tables).await),
+            KilledBefore::Request => self.neighbour_proxy.set(Fault::HoldRequests),
+            KilledBefore::Response | KilledBefore::Result => self.neighbour_proxy.set(Fault::HoldResponses),
+            KilledBefore::Reply => order_proxy.set(Fault::HoldResponses),
         }
         let kill = async {
             match moment {
-                BeforeCommit => {
+                KilledBefore::Commit => {
                     eventually("the request arrives", async || order_proxy.requests() > before).await;
                     audit().await.wait_for_lock_wait().await;
                 }
-                BeforeRequest | BeforeResponse => self.neighbour_proxy.wait_until_held().await,
-                BeforeResult => {
+                KilledBefore::Request | KilledBefore::Response => {
+                    self.neighbour_proxy.wait_until_held().await
+                }
+                KilledBefore::Result => {
                     self.neighbour_proxy.wait_until_held().await;
                     lock = Some(audit().await.lock(tables).await);
                     let before = self.neighbour_proxy.responses();
@@ -119,7 +119,7 @@ impl Scene {
                     .await;
                     audit().await.wait_for_lock_wait().await;
                 }
-                BeforeReply => order_proxy.wait_until_held().await,
+                KilledBefore::Reply => order_proxy.wait_until_held().await,
             }
             let killed = self.platform.kill(name);
             drop(lock);
@@ -135,7 +135,7 @@ impl Scene {
     /// Like [`dies_while`](Self::dies_while), for order-service. Checks that the caller gets no response.
     async fn order_service_dies_while(
         &self,
-        moment: Moment,
+        moment: KilledBefore,
         act: impl Future<Output = Option<(u16, Value)>>,
     ) {
         let response = self.dies_while(self.order_service(), moment, act).await;
@@ -145,7 +145,7 @@ impl Scene {
     /// Like [`dies_while`](Self::dies_while), for inventory-service. order-service responds anyway and finishes the work later.
     async fn inventory_dies_while(
         &self,
-        moment: Moment,
+        moment: KilledBefore,
         act: impl Future<Output = Option<(u16, Value)>>,
     ) -> (u16, Value) {
         let response = self.dies_while(self.inventory_service(), moment, act).await;
@@ -191,7 +191,12 @@ async fn assert_one_order(trader: &Trader<'_>, key: &str, product: &str) -> Stri
 
 #[tokio::test]
 async fn a_stored_order_is_decided_wherever_order_service_dies() {
-    let moments = [BeforeRequest, BeforeResponse, BeforeResult, BeforeReply];
+    let moments = [
+        KilledBefore::Request,
+        KilledBefore::Response,
+        KilledBefore::Result,
+        KilledBefore::Reply,
+    ];
     join_all(moments.map(async |moment| {
         let scene = Scene::with_proxy_in_front_of("inventory-service").await;
         let admin = scene.admin().await;
@@ -209,35 +214,42 @@ async fn a_stored_order_is_decided_wherever_order_service_dies() {
 /// At the last of these moments the price is known, and the order is not committed yet.
 #[tokio::test]
 async fn an_order_that_was_not_stored_does_not_exist() {
-    join_all([BeforeRequest, BeforeResponse, BeforeResult].map(async |moment| {
-        let scene = Scene::with_proxy_in_front_of("product-service").await;
-        let admin = scene.admin().await;
-        let product = admin.create_product(10).await;
-        scene
-            .order_service_dies_while(moment, admin.try_post("key", "/orders", &order_of(&product, 1)))
-            .await;
-        let orders = admin.at("order-service").get("/orders").await;
-        orders.assert(200, json!({"items": [], "next_cursor": null}));
-        let order = admin.place_order("key", &product, 1).await;
-        assert_eq!(
-            (order.status, order.header("idempotent-replayed")),
-            (201, ""),
-            "{moment:?}"
-        );
-        scene.assert_nothing_is_left().await;
-        assert_stock(&admin, &product, 10, 1).await;
-    }))
+    join_all(
+        [
+            KilledBefore::Request,
+            KilledBefore::Response,
+            KilledBefore::Result,
+        ]
+        .map(async |moment| {
+            let scene = Scene::with_proxy_in_front_of("product-service").await;
+            let admin = scene.admin().await;
+            let product = admin.create_product(10).await;
+            scene
+                .order_service_dies_while(moment, admin.try_post("key", "/orders", &order_of(&product, 1)))
+                .await;
+            let orders = admin.at("order-service").get("/orders").await;
+            orders.assert(200, json!({"items": [], "next_cursor": null}));
+            let order = admin.place_order("key", &product, 1).await;
+            assert_eq!(
+                (order.status, order.header("idempotent-replayed")),
+                (201, ""),
+                "{moment:?}"
+            );
+            scene.assert_nothing_is_left().await;
+            assert_stock(&admin, &product, 10, 1).await;
+        }),
+    )
     .await;
 }
 
 /// Kills order-service during a cancel or fulfil, at each moment. Checks that the action happened completely or not at all.
 async fn assert_decided_or_not(act: &str, status: &str, on_hand: i64) {
     let moments = [
-        BeforeCommit,
-        BeforeRequest,
-        BeforeResponse,
-        BeforeResult,
-        BeforeReply,
+        KilledBefore::Commit,
+        KilledBefore::Request,
+        KilledBefore::Response,
+        KilledBefore::Result,
+        KilledBefore::Reply,
     ];
     join_all(moments.map(async |moment| {
         let scene = Scene::with_proxy_in_front_of("inventory-service").await;
@@ -253,7 +265,7 @@ async fn assert_decided_or_not(act: &str, status: &str, on_hand: i64) {
         scene
             .order_service_dies_while(moment, admin.try_post("", &path, &json!({})))
             .await;
-        if moment == BeforeCommit {
+        if moment == KilledBefore::Commit {
             assert_eq!(
                 admin.order(id).await["status"],
                 "confirmed",
@@ -289,7 +301,7 @@ async fn a_fulfilled_order_removes_its_stock_wherever_order_service_dies() {
 
 #[tokio::test]
 async fn a_change_of_stock_happens_once_wherever_inventory_service_dies() {
-    join_all([BeforeCommit, BeforeReply].map(async |moment| {
+    join_all([KilledBefore::Commit, KilledBefore::Reply].map(async |moment| {
         let scene = Scene::with_proxy_in_front_of("inventory-service").await;
         let admin = scene.admin().await;
         let product = admin.create_product(10).await;

@@ -10,12 +10,11 @@ use db::DatabaseUrl;
 use serde_json::json;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _};
-use test_kit::TestResponse;
 
-use crate::platform::Platform;
+use crate::eventually;
 use crate::sandbox::{SERVICES, Sandbox};
 use crate::shop::lamp;
-use crate::{eventually, random_secret};
+use crate::usage::Usage;
 
 const GENERATED: [&str; 5] = [
     "key-encryption-key",
@@ -147,14 +146,14 @@ async fn a_service_and_user_service_read_its_client_secret_from_one_file() {
 async fn the_log_contains_no_secret_and_no_personal_data() {
     let sandbox = Sandbox::new().await;
     let platform = sandbox.platform_with(&[("RUST_LOG", "trace")]).await;
-    let usage = use_everything(&sandbox, &platform).await;
+    let usage = Usage::of_everything(&sandbox, &platform).await;
     let log = platform.log.text();
     assert!(log.contains("/auth/login"), "the log is empty: {log}");
-    for (what, secret) in &usage.secrets {
+    for (description, secret) in &usage.secrets {
         let line = log.lines().find(|line| line.contains(secret.as_str()));
         assert!(
             line.is_none(),
-            "{what} is in the log: {}",
+            "{description} is in the log: {}",
             line.unwrap_or_default()
         );
     }
@@ -164,11 +163,15 @@ async fn the_log_contains_no_secret_and_no_personal_data() {
 async fn errors_contain_no_secret_and_no_personal_data() {
     let sandbox = Sandbox::new().await;
     let platform = sandbox.platform().await;
-    let usage = use_everything(&sandbox, &platform).await;
+    let usage = Usage::of_everything(&sandbox, &platform).await;
     assert!(usage.errors.len() > 10, "{:?}", usage.errors);
-    for (what, secret) in &usage.secrets {
+    for (description, secret) in &usage.secrets {
         let error = usage.errors.iter().find(|error| error.contains(secret.as_str()));
-        assert!(error.is_none(), "{what} is in an error: {}", error.unwrap());
+        assert!(
+            error.is_none(),
+            "{description} is in an error: {}",
+            error.unwrap()
+        );
     }
 }
 
@@ -176,13 +179,17 @@ async fn errors_contain_no_secret_and_no_personal_data() {
 async fn the_databases_contain_no_secret() {
     let sandbox = Sandbox::new().await;
     let mut platform = sandbox.platform().await;
-    let usage = use_everything(&sandbox, &platform).await;
+    let usage = Usage::of_everything(&sandbox, &platform).await;
     platform.kill_stack().await;
     let copy = copy_of_databases(&sandbox).await;
-    for (what, secret) in &usage.secrets {
+    for (description, secret) in &usage.secrets {
         let is_there = encodings(secret).iter().any(|encoding| contains(&copy, encoding));
         // Names and email addresses are stored, which proves that the search works.
-        assert_eq!(is_there, ["an email address", "a name"].contains(what), "{what}");
+        assert_eq!(
+            is_there,
+            ["an email address", "a name"].contains(description),
+            "{description}"
+        );
     }
 }
 
@@ -251,147 +258,4 @@ async fn generated_secrets_are_not_in_environments_or_command_lines() {
             }
         }
     }
-}
-
-/// The secrets that the platform received, and the errors that it returned.
-struct Usage {
-    secrets: Vec<(&'static str, String)>,
-    /// The bodies of error responses.
-    errors: Vec<String>,
-}
-
-/// Calls many routes with unique secrets, and returns all of them.
-async fn use_everything(sandbox: &Sandbox, platform: &Platform) -> Usage {
-    let users = platform.anonymous_at("user-service");
-    let mut errors = Vec::new();
-    let mut refused = |answer: TestResponse, status: u16| {
-        answer.assert_status(status);
-        errors.push(answer.body);
-    };
-    let name = random_secret();
-    let local: String = random_secret()
-        .chars()
-        .filter(char::is_ascii_alphanumeric)
-        .collect();
-    let (email, password) = (format!("{local}@example.com"), random_secret());
-    let registration = json!({"email": email, "password": password, "name": name});
-    users
-        .post("/auth/register", registration.clone())
-        .await
-        .assert_status(201);
-    refused(users.post("/auth/register", registration.clone()).await, 409);
-    let pair = platform.login(&email, &password).await.assert_status(200).json();
-    let next = platform.refresh(&pair).await.assert_status(200).json();
-    let wrong_password = random_secret();
-    refused(platform.login(&email, &wrong_password).await, 401);
-    // A password typed into the field of the email address.
-    let misplaced = random_secret();
-    refused(platform.login(&misplaced, &misplaced).await, 401);
-    // Invalid values are not quoted either.
-    let mut wrong = registration;
-    wrong["password"] = json!([password]);
-    refused(users.post("/auth/register", wrong).await, 422);
-    let unknown = random_secret();
-    refused(
-        users
-            .post("/auth/refresh", json!({"refresh_token": unknown}))
-            .await,
-        401,
-    );
-    let me = users.with_token(next["access_token"].as_str().unwrap());
-    let new_password = random_secret();
-    let change = |current: &str, new: &str| json!({"current_password": current, "new_password": new});
-    refused(
-        me.put("/auth/password", change(&wrong_password, &new_password))
-            .await,
-        422,
-    );
-    refused(me.put("/auth/password", change(&password, &email)).await, 422);
-    me.put("/auth/password", change(&password, &new_password))
-        .await
-        .assert_status(204);
-    let body = json!({"token": next["access_token"]});
-    users
-        .post("/auth/verify", body)
-        .await
-        .assert(200, json!({"valid": true}));
-    refused(me.get("/admin/users").await, 403);
-    let seller = platform.seller(&next);
-    seller.post("/products", lamp()).await.assert_status(201);
-    let forged = format!("{}x", next["access_token"].as_str().unwrap());
-    let products = platform.anonymous_at("product-service");
-    refused(products.with_token(&forged).post("/products", lamp()).await, 401);
-    let searched = "asearchterm".to_owned();
-    products
-        .get(&format!("/products?q={searched}"))
-        .await
-        .assert_status(200);
-    let service_secret = sandbox.secret("order-service-secret");
-    let orders = users.with_basic_auth("order-service", &service_secret);
-    let form = "grant_type=client_credentials&audience=inventory-service";
-    let service_token = orders
-        .post_form("/oauth/token", form)
-        .await
-        .assert_status(200)
-        .json();
-    for token in [
-        &service_token["access_token"],
-        &next["access_token"],
-        &next["refresh_token"],
-    ] {
-        let form = format!("token={}", token.as_str().unwrap());
-        orders
-            .post_form("/oauth/introspect", &form)
-            .await
-            .assert(200, json!({"active": true}));
-    }
-    let wrong_secret = random_secret();
-    let impostor = users.with_basic_auth("order-service", &wrong_secret);
-    refused(impostor.post_form("/oauth/token", form).await, 401);
-    let admin_password = sandbox.secret("admin-password");
-    let admin = platform
-        .login("admin@example.com", &admin_password)
-        .await
-        .assert_status(200)
-        .json();
-    let admin = users.with_token(admin["access_token"].as_str().unwrap());
-    admin
-        .get(&format!("/admin/users?q={local}"))
-        .await
-        .assert_status(200);
-    admin.get("/admin/audit-log").await.assert_status(200);
-    refused(admin.get(&format!("/admin/users?role={searched}")).await, 400);
-    me.post("/auth/logout", json!({"refresh_token": ""}))
-        .await
-        .assert_status(204);
-    refused(me.get("/users/me").await, 401);
-
-    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
-    let signature = |token: &str| token.rsplit('.').next().unwrap().to_owned();
-    let secrets = vec![
-        ("an email address", local),
-        ("a name", name),
-        ("a password", password),
-        ("a new password", new_password),
-        ("a wrong password", wrong_password),
-        ("a password in the wrong sandbox", misplaced),
-        ("an access token", signature(&text(&pair["access_token"]))),
-        (
-            "a refreshed access token",
-            signature(&text(&next["access_token"])),
-        ),
-        ("a refresh token", text(&pair["refresh_token"])),
-        ("a refreshed refresh token", text(&next["refresh_token"])),
-        ("a wrong refresh token", unknown),
-        ("a search term", searched),
-        ("a client secret", service_secret),
-        ("a wrong client secret", wrong_secret),
-        (
-            "a service token",
-            signature(&text(&service_token["access_token"])),
-        ),
-        ("the admin's password", admin_password),
-        ("the key encryption key", sandbox.secret("key-encryption-key")),
-    ];
-    Usage { secrets, errors }
 }

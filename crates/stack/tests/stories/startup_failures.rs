@@ -87,9 +87,8 @@ async fn an_invalid_configuration_of_one_service_stops_all() {
         } else {
             "user-service"
         };
-        let named = name.trim_start_matches("PRODUCT_SERVICE_");
         let messages = [
-            &format!("\n{named} must "),
+            &format!("\n{name} must "),
             &format!("stack: {service} did not start"),
         ];
         assert_refused(sandbox.start(&[(name, value)]), 78, &messages.map(String::as_str)).await;

@@ -99,8 +99,8 @@ fn comparison_key(address: &str) -> Option<String> {
     Some(format!("{}@{domain}", fold(local)))
 }
 
-/// A text whose equality is canonical caseless matching (Unicode §3.13, D145). Form D comes first because folding separates
-/// U+0345 from the letters that contain it. Form C at the end keeps the text short and joins what form D would.
+/// Two texts match canonically and caselessly (Unicode §3.13, D145) if their folded forms are equal. Form D comes first because
+/// folding turns the combining mark U+0345 into a letter. D145 ends with form D, too; form C joins the same texts and is shorter.
 fn fold(text: &str) -> String {
     let decomposed: String = text.nfd().collect();
     CaseMapper::new().fold_string(&decomposed).nfc().collect()

@@ -1,7 +1,7 @@
 //! The login throttle. It allows a number of failures per account and network, and ten times that number per account from all
-//! networks together that its user has never logged in from. So guessing is stopped, and the user can't be locked out of their own
-//! networks. Failures are counted before anything is hashed, and in the database: for all replicas, across restarts, and for
-//! accounts that don't exist in the same way.
+//! networks together that its user has never logged in from. So guessing is stopped, and an attacker elsewhere can't lock the user
+//! out of a network that they log in from. Failures are counted before anything is hashed, and in the database: for all replicas,
+//! across restarts, and for accounts that don't exist in the same way.
 
 use std::num::NonZeroU32;
 

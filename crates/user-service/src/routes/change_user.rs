@@ -24,15 +24,15 @@ use crate::store::{AuditLog, UserChange, Users};
 pub struct ChangeOfUser {
     /// All roles that the user will have. Every user has the role `user`, named or not.
     #[schema(nullable = false)]
-    #[serde(default, deserialize_with = "service_kit::given")]
+    #[serde(default, deserialize_with = "service_kit::non_null")]
     roles: Option<Vec<String>>,
     /// A disabled user can't log in.
     #[schema(nullable = false)]
-    #[serde(default, deserialize_with = "service_kit::given")]
+    #[serde(default, deserialize_with = "service_kit::non_null")]
     disabled: Option<bool>,
     #[garde(inner(custom(text::line(1, 100))))]
     #[schema(min_length = 1, max_length = 100, nullable = false)]
-    #[serde(default, deserialize_with = "service_kit::given")]
+    #[serde(default, deserialize_with = "service_kit::non_null")]
     name: Option<String>,
 }
 

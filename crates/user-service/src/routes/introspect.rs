@@ -7,12 +7,20 @@ use db::Db;
 use serde::Serialize;
 use serde_json::json;
 use service_kit::Form;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::domain::{RefreshToken, Session};
 use crate::oauth::{Client, OAuthError, TokenQuery, no_store};
 use crate::sessions::Sessions;
 use crate::tokens::CLIENT_ID;
+
+/// An introspection response (RFC 7662 §2.2). If `active`, it also has the claims of the token.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only describes the members")]
+pub(crate) struct Introspection {
+    active: bool,
+}
 
 /// An active token (RFC 7662 §2.2).
 #[derive(Serialize)]
@@ -42,7 +50,7 @@ struct RefreshClaims<'i> {
     post, path = "/oauth/introspect", tag = "oauth",
     request_body(content = TokenQuery, content_type = "application/x-www-form-urlencoded"),
     responses(
-        (status = 200, description = "`{\"active\": true}` and the token's claims, or `{\"active\": false}`", body = crate::docs::Introspection),
+        (status = 200, description = "`{\"active\": true}` and the token's claims, or `{\"active\": false}`", body = Introspection),
         (status = 503, description = "`temporarily_unavailable`"),
     ),
 )]

@@ -6,6 +6,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use auth::{Anyone, Clock};
 use serde_json::{Value, json};
 use service_kit::etag;
+use utoipa::ToSchema;
 
 use crate::tokens::PublishedKeys;
 
@@ -44,11 +45,34 @@ impl Published {
     }
 }
 
+/// A JWK Set (RFC 7517 §5). It is empty while a shared secret signs.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only describes the members")]
+pub(crate) struct JwkSet {
+    #[schema(value_type = Vec<Object>)]
+    keys: (),
+}
+
+/// Authorization server metadata (RFC 8414 §2).
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only describes the members")]
+pub(crate) struct ServerMetadata {
+    issuer: String,
+    jwks_uri: String,
+    token_endpoint: String,
+    token_endpoint_auth_methods_supported: Vec<String>,
+    introspection_endpoint: String,
+    introspection_endpoint_auth_methods_supported: Vec<String>,
+    revocation_endpoint: String,
+    revocation_endpoint_auth_methods_supported: Vec<String>,
+    grant_types_supported: Vec<String>,
+}
+
 /// `GET /.well-known/jwks.json`: the public keys (RFC 7517 §5). Empty if a shared secret signs.
 #[utoipa::path(
     get, path = "/.well-known/jwks.json", tag = "metadata",
     responses(
-        (status = 200, body = crate::docs::JwkSet, headers(("etag" = String))),
+        (status = 200, body = JwkSet, headers(("etag" = String))),
         (status = 304, description = "the keys have not changed since the version in `If-None-Match`"),
     ),
 )]
@@ -65,7 +89,7 @@ pub async fn jwks(
 #[utoipa::path(
     get, path = "/.well-known/oauth-authorization-server", tag = "metadata",
     responses(
-        (status = 200, body = crate::docs::ServerMetadata, headers(("etag" = String))),
+        (status = 200, body = ServerMetadata, headers(("etag" = String))),
         (status = 304, description = "the metadata have not changed since the version in `If-None-Match`"),
     ),
 )]

@@ -17,7 +17,6 @@ use crate::sessions::{Sessions, TokenPair};
 
 #[derive(Deserialize, Validate, ToSchema)]
 #[garde(allow_unvalidated)]
-#[schema(as = ShownToken)]
 #[serde(deny_unknown_fields)]
 pub struct PresentedToken {
     refresh_token: String,

@@ -45,7 +45,7 @@ impl Registration {
     post, path = "/auth/register", tag = "auth", request_body = Registration,
     responses(
         (status = 201, body = UserResponse),
-        (status = 409, description = "`email_taken`: an account has this address, in this or another spelling (case, Unicode form, punycode)"),
+        (status = 409, description = "`email_taken`: an account has this address, perhaps in another form (case, Unicode normalization, punycode)"),
         (status = 503, description = "`hashing_busy`: every hashing slot is taken"),
     ),
 )]

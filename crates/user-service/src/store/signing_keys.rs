@@ -64,3 +64,127 @@ impl SigningKeyRows<'_> {
         on!(self.0, conn => sqlx::query(SQL).bind(now).execute(conn).await.map(drop))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use auth::Clock;
+    use chrono::TimeDelta;
+    use db::{Db, Migrations};
+    use sqlx::migrate::Migrator;
+    use test_kit::TestDatabase;
+
+    use super::*;
+    use crate::domain::KeyState;
+    use crate::store::MIGRATIONS;
+
+    /// The migration that adds the algorithm.
+    const SIGNING_ALGORITHM: i64 = 4;
+
+    fn key(algorithm: SigningAlgorithm, state: KeyState, now: DateTime<Utc>) -> SigningKey {
+        let bytes = match algorithm {
+            SigningAlgorithm::EdDsa => 32,
+            SigningAlgorithm::Es256 => 65,
+        };
+        SigningKey {
+            kid: format!("{algorithm} {state:?}"),
+            algorithm,
+            state,
+            public_key: vec![4; bytes],
+            sealed_private: vec![7],
+            created_at: now,
+            activated_at: None,
+            not_after: None,
+        }
+    }
+
+    /// The keys' ids, states and ends.
+    async fn listed(conn: &mut Conn) -> Vec<(String, KeyState, Option<DateTime<Utc>>)> {
+        let keys = SigningKeyRows(conn).all().await.unwrap();
+        keys.into_iter()
+            .map(|key| (key.kid, key.state, key.not_after))
+            .collect()
+    }
+
+    #[actix_web::test]
+    async fn a_key_from_before_the_choice_of_algorithms_is_an_eddsa_key() {
+        const ADD: &str = "
+            insert into signing_keys (kid, state, public_key, sealed_private, created_at)
+            values ('k', 'active', $1, $2, $3)";
+        let database = TestDatabase::new().await;
+        let earlier = |migrator: &Migrator| {
+            let earlier = migrator
+                .iter()
+                .filter(|migration| migration.version < SIGNING_ALGORITHM);
+            Migrator::with_migrations(earlier.cloned().collect())
+        };
+        let migrations = Migrations {
+            sqlite: earlier(&MIGRATIONS.sqlite),
+            postgres: earlier(&MIGRATIONS.postgres),
+        };
+        let now = Clock::fixed().now();
+        let db = Db::open(&database.url(), &migrations).await.unwrap();
+        let mut conn = db.write().await.unwrap();
+        on!(conn, conn => sqlx::query(ADD).bind([1_u8; 32].as_slice()).bind([2_u8; 8].as_slice()).bind(now).execute(conn).await.map(drop))
+            .unwrap();
+        drop(conn);
+        db.close().await;
+
+        let db = Db::open(&database.url(), &MIGRATIONS).await.unwrap();
+        let keys = SigningKeyRows(&mut db.read().await.unwrap()).all().await.unwrap();
+        let [key] = keys.as_slice() else {
+            panic!("{keys:?}")
+        };
+        assert_eq!(
+            (key.algorithm, key.state),
+            (SigningAlgorithm::EdDsa, KeyState::Active)
+        );
+        assert_eq!((key.kid.as_str(), key.created_at), ("k", now));
+        assert_eq!(
+            (&key.public_key, &key.sealed_private),
+            (&vec![1; 32], &vec![2; 8])
+        );
+    }
+
+    #[actix_web::test]
+    async fn one_key_has_each_state_and_a_retired_one_is_deleted_at_its_end() {
+        use KeyState::{Active, Next, Retiring};
+        use SigningAlgorithm::{EdDsa, Es256};
+
+        let database = TestDatabase::new().await;
+        let db = Db::open(&database.url(), &MIGRATIONS).await.unwrap();
+        let now = Clock::fixed().now();
+        let end = now + TimeDelta::hours(1);
+        let mut tx = db.begin().await.unwrap();
+        for (algorithm, state) in [(EdDsa, Active), (EdDsa, Next), (Es256, Active), (Es256, Next)] {
+            SigningKeyRows(&mut tx)
+                .add_unless_state_taken(&key(algorithm, state, now))
+                .await
+                .unwrap();
+        }
+        let eddsa_keys = [
+            ("EdDSA Active".to_owned(), Active, None),
+            ("EdDSA Next".to_owned(), Next, None),
+        ];
+        SigningKeyRows(&mut tx)
+            .retire_other_algorithms(EdDsa, end)
+            .await
+            .unwrap();
+        assert_eq!(listed(&mut tx).await, eddsa_keys);
+
+        SigningKeyRows(&mut tx)
+            .retire_other_algorithms(Es256, end)
+            .await
+            .unwrap();
+        let retired = [("EdDSA Active".to_owned(), Retiring, Some(end))];
+        assert_eq!(listed(&mut tx).await, retired);
+
+        let instant = TimeDelta::microseconds(1);
+        SigningKeyRows(&mut tx)
+            .delete_expired(end - instant)
+            .await
+            .unwrap();
+        assert_eq!(listed(&mut tx).await, retired);
+        SigningKeyRows(&mut tx).delete_expired(end).await.unwrap();
+        assert_eq!(listed(&mut tx).await, []);
+    }
+}

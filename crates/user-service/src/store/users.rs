@@ -43,7 +43,8 @@ impl Users<'_> {
         on!(self.0, conn => sqlx::query_as(SQL).bind(id).fetch_optional(conn).await)
     }
 
-    /// The account with this address. Where several accounts share its comparison key, the one whose old key this is.
+    /// Returns the account with this address. If several accounts share its comparison key, only the account with this old
+    /// key is returned.
     pub(crate) async fn find_by_email(
         &mut self,
         email: &EmailAddress,
@@ -86,8 +87,8 @@ impl Users<'_> {
         on!(self.0, conn => sqlx::query_scalar::<_, Uuid>(SQL).fetch_optional(conn).await.map(|id| id.is_some()))
     }
 
-    /// Adds a user unless the address is taken, and returns whether it was free. The comparison key is not unique, since old
-    /// accounts may share one; of two calls at once, the unique `email_key` refuses the second.
+    /// Adds a user and returns true, or returns false if the email address is taken. The comparison key is not unique, because
+    /// old accounts may share one. Of two concurrent calls with one key, the unique `email_key` refuses the second.
     pub(crate) async fn add(&mut self, new: &NewUser<'_>) -> Result<bool, sqlx::Error> {
         const SQL: &str = "
             insert into users (id, email, email_key, comparison_key, email_folded, name, name_folded, password_hash,

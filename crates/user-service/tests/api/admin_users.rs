@@ -304,23 +304,26 @@ async fn one_admin_remains_when_two_demote_each_other() {
         let second = with_token(&service, &pair);
 
         let demotion = json!({"roles": ["user"]});
-        let answers = join_all([
+        let responses = join_all([
             root.patch(&path_of(&user), demotion.clone()),
             second.patch(&path_of(&me), demotion.clone()),
         ])
         .await;
-        let done = answers.iter().filter(|answer| answer.status == 200).count();
+        let done = responses.iter().filter(|response| response.status == 200).count();
         assert_eq!(
             done,
             1,
             "{:?}",
-            answers.iter().map(|answer| answer.status).collect::<Vec<_>>()
+            responses
+                .iter()
+                .map(|response| response.status)
+                .collect::<Vec<_>>()
         );
-        for refused in answers.iter().filter(|answer| answer.status != 200) {
+        for refused in responses.iter().filter(|response| response.status != 200) {
             assert!([401, 403].contains(&refused.status), "{}", refused.status);
             too_late += usize::from(refused.status == 403);
         }
-        if answers[1].status == 200 {
+        if responses[1].status == 200 {
             // Restore the first admin for the next round.
             second
                 .patch(&path_of(&me), json!({"roles": ["admin"]}))

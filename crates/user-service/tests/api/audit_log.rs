@@ -67,11 +67,11 @@ async fn each_event_is_one_record() {
     );
 
     let credentials = json!({"email": "ada@example.com", "password": PASSWORD});
-    let answer = caller
+    let response = caller
         .with("x-request-id", "the-login")
         .post("/auth/login", credentials)
         .await;
-    let pair = answer.assert_status(200).json();
+    let pair = response.assert_status(200).json();
     let record = newest(&service, user).await;
     assert_eq!(summary(&record), json!(["login", "success", id, id, null]));
     assert_eq!(record["request_id"], "the-login");

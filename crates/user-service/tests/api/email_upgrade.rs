@@ -12,7 +12,7 @@ use user_service::NAME;
 use uuid::Uuid;
 
 use crate::database::{MIGRATIONS, number, text};
-use crate::{PASSWORD, logged_in_admin, login, register, replica, restart, run, service};
+use crate::{ADMIN, PASSWORD, logged_in_admin, login, register, replica, restart, run, service};
 
 /// The first migration of the new comparison.
 const EMAIL_COMPARISON: i64 = 5;
@@ -75,7 +75,11 @@ async fn old_database() -> Arc<TestDatabase> {
 }
 
 async fn upgraded() -> TestService {
-    let service = TestService::spawn_on(Issuer::new(NAME), old_database().await, run(&[]));
+    upgraded_with(&[]).await
+}
+
+async fn upgraded_with(vars: &[(&str, &str)]) -> TestService {
+    let service = TestService::spawn_on(Issuer::new(NAME), old_database().await, run(vars));
     service.anonymous().get("/health/ready").await.assert_status(200);
     service
 }
@@ -166,6 +170,20 @@ async fn the_account_that_remains_of_two_gets_the_address() {
     assert_logs_in(&service, "bob@xn--bcher-kva.example", "Bob@Bücher.example").await;
     let old = "select count(*) from users where email_key <> comparison_key";
     assert_eq!(number(&service, old).await, 0);
+}
+
+#[actix_web::test]
+async fn only_the_own_spelling_of_a_shared_address_makes_its_account_the_admin() {
+    let service = upgraded_with(&[("ADMIN_EMAIL", "bob@ｂücher.example")]).await;
+    let admins = "select count(*) from users where roles like '%admin%'";
+    assert_eq!(number(&service, admins).await, 0);
+
+    let service = restart(service, &[("ADMIN_EMAIL", "bob@bücher.example")]).await;
+    login(&service, "bob@bücher.example", ADMIN.1).await.assert(
+        200,
+        json!({"user": {"email": "Bob@Bücher.example", "roles": ["user", "admin"]}}),
+    );
+    assert_logs_in(&service, "bob@xn--bcher-kva.example", "bob@xn--bcher-kva.example").await;
 }
 
 #[actix_web::test]

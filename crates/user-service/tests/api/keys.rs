@@ -10,8 +10,8 @@ const OTHER_KEY: &str = "Hx4dHBsaGRgXFhUUExIREA8ODQwLCgkIBwYFBAMCAQA=";
 #[actix_web::test]
 async fn two_public_keys_are_published_and_no_private_member() {
     let service = service().await;
-    let answer = service.anonymous().get("/.well-known/jwks.json").await;
-    let keys = answer.assert_status(200).json()["keys"]
+    let response = service.anonymous().get("/.well-known/jwks.json").await;
+    let keys = response.assert_status(200).json()["keys"]
         .as_array()
         .unwrap()
         .clone();
@@ -21,10 +21,10 @@ async fn two_public_keys_are_published_and_no_private_member() {
         assert_eq!(members, ["alg", "crv", "kid", "kty", "use", "x"]);
     }
     assert_ne!(keys[0]["kid"], keys[1]["kid"]);
-    assert_eq!(answer.header("cache-control"), "public, max-age=300");
+    assert_eq!(response.header("cache-control"), "public, max-age=300");
     service
         .anonymous()
-        .with("if-none-match", answer.header("etag"))
+        .with("if-none-match", response.header("etag"))
         .get("/.well-known/jwks.json")
         .await
         .assert_status(304);

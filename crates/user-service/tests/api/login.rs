@@ -9,16 +9,16 @@ use crate::{PASSWORD, logged_in_ada, login, register, seconds, service, service_
 async fn a_login_returns_a_token_pair() {
     let service = service().await;
     let user = register(&service, "ada@example.com").await;
-    let answer = login(&service, "ada@example.com", PASSWORD).await;
-    answer.assert(
+    let response = login(&service, "ada@example.com", PASSWORD).await;
+    response.assert(
         200,
         json!({
             "token_type": "Bearer", "expires_in": 900, "refresh_expires_in": 604_800,
             "scope": "products:write orders:write", "user": user,
         }),
     );
-    assert_eq!(answer.header("cache-control"), "no-store");
-    assert_eq!(answer.json()["refresh_token"].as_str().unwrap().len(), 43);
+    assert_eq!(response.header("cache-control"), "no-store");
+    assert_eq!(response.json()["refresh_token"].as_str().unwrap().len(), 43);
 }
 
 #[actix_web::test]
@@ -61,13 +61,13 @@ async fn unknown_wrong_and_malformed_credentials_get_the_same_response() {
         ("", ""),
         ("ada@example.com'--", PASSWORD),
     ] {
-        let answer = login(&service, email, password).await;
-        answer.assert_problem(401, "invalid_credentials");
+        let response = login(&service, email, password).await;
+        response.assert_problem(401, "invalid_credentials");
         assert_eq!(
-            answer.header("www-authenticate"),
+            response.header("www-authenticate"),
             r#"Password realm="countersign""#
         );
-        let mut body = answer.json();
+        let mut body = response.json();
         body["request_id"] = json!(null);
         bodies.push(body);
     }
@@ -103,24 +103,24 @@ async fn logins_beyond_slots_and_queue_are_refused_with_retry_after() {
     ];
     let service = service_with(&vars).await;
     let asked = (0..30).map(|_| login(&service, "eve@example.com", PASSWORD));
-    let answers = futures_util::future::join_all(asked).await;
-    let (busy, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 503);
+    let responses = futures_util::future::join_all(asked).await;
+    let (busy, refused): (Vec<_>, Vec<_>) = responses.iter().partition(|response| response.status == 503);
     assert!(
         !busy.is_empty() && !refused.is_empty(),
         "{} busy, {} refused",
         busy.len(),
         refused.len()
     );
-    for answer in busy {
-        answer.assert_problem(503, "hashing_busy");
+    for response in busy {
+        response.assert_problem(503, "hashing_busy");
         assert!(
-            answer
+            response
                 .header("retry-after")
                 .parse::<u32>()
                 .is_ok_and(|seconds| seconds > 0)
         );
     }
-    for answer in refused {
-        answer.assert_problem(401, "invalid_credentials");
+    for response in refused {
+        response.assert_problem(401, "invalid_credentials");
     }
 }

@@ -95,8 +95,8 @@ async fn a_logout_without_a_valid_token_succeeds_and_ends_nothing() {
     ] {
         let request =
             format!("POST /auth/logout HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{empty}");
-        let answer = service.raw(request.as_bytes()).await;
-        assert!(answer.starts_with("HTTP/1.1 204"), "{empty:?}: {answer}");
+        let response = service.raw(request.as_bytes()).await;
+        assert!(response.starts_with("HTTP/1.1 204"), "{empty:?}: {response}");
     }
     for token in ["", "nonsense", &"A".repeat(43)] {
         service

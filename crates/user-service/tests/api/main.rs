@@ -2,7 +2,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "a failed expectation ends the test"
+    reason = "a failed expectation fails the test"
 )]
 
 mod admin_users;

@@ -80,8 +80,8 @@ async fn unknown_names_and_wrong_secrets_get_the_same_response() {
         ("unknown-service", &secret),
         ("order-service%00", &secret),
     ] {
-        let answer = request_inventory_token(&service.anonymous().with_basic_auth(name, secret)).await;
-        bodies.push(answer.assert_oauth_error(401, "invalid_client").body.clone());
+        let response = request_inventory_token(&service.anonymous().with_basic_auth(name, secret)).await;
+        bodies.push(response.assert_oauth_error(401, "invalid_client").body.clone());
     }
     assert!(bodies.windows(2).all(|pair| pair[0] == pair[1]), "{bodies:?}");
     request_inventory_token(&service.anonymous().with_basic_auth(CLIENT, &secret))
@@ -183,11 +183,11 @@ async fn the_metadata_names_endpoints_at_the_internal_url() {
             }),
         );
     let service = self::service().await;
-    let answer = service
+    let response = service
         .anonymous()
         .get("/.well-known/oauth-authorization-server")
         .await;
-    answer.assert(
+    response.assert(
         200,
         json!({"token_endpoint": "http://127.0.0.1:8081/oauth/token"}),
     );
@@ -195,12 +195,12 @@ async fn the_metadata_names_endpoints_at_the_internal_url() {
 
 #[actix_web::test]
 async fn a_client_id_in_the_body_must_match_the_authorization_header() {
-    let oauth = OAuthFixture::new().await;
-    let (pair, ada) = logged_in_ada(&oauth.users).await;
+    let fixture = OAuthFixture::new().await;
+    let (pair, ada) = logged_in_ada(&fixture.users).await;
     let token = pair["refresh_token"].as_str().unwrap();
     for path in ["/oauth/introspect", "/oauth/revoke"] {
         let form = format!("token={token}&client_id=inventory-service");
-        oauth
+        fixture
             .orders
             .post_form(path, &form)
             .await
@@ -209,7 +209,7 @@ async fn a_client_id_in_the_body_must_match_the_authorization_header() {
     ada.get("/users/me").await.assert_status(200);
 
     let form = format!("token={token}&client_id={CLIENT}");
-    oauth
+    fixture
         .orders
         .post_form("/oauth/revoke", &form)
         .await

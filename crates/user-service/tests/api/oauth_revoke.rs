@@ -7,10 +7,10 @@ use crate::oauth::{OAuthFixture, introspect, revoke};
 use crate::{logged_in_ada, login, refresh, seconds};
 
 #[track_caller]
-fn assert_revoked(answer: &TestResponse) {
-    assert_eq!(answer.assert_status(200).body, "");
+fn assert_revoked(response: &TestResponse) {
+    assert_eq!(response.assert_status(200).body, "");
     assert_eq!(
-        (answer.header("cache-control"), answer.header("pragma")),
+        (response.header("cache-control"), response.header("pragma")),
         ("no-store", "no-cache")
     );
 }

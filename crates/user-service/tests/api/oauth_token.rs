@@ -12,14 +12,14 @@ use crate::{logged_in_ada, seconds, with_token};
 #[actix_web::test]
 async fn a_service_gets_a_token_for_a_service_that_it_calls() {
     let fixture = OAuthFixture::new().await;
-    let answer = request_inventory_token(&fixture.orders).await;
-    answer.assert(200, json!({"token_type": "Bearer", "expires_in": 900}));
-    assert_eq!(answer.header("content-type"), "application/json");
+    let response = request_inventory_token(&fixture.orders).await;
+    response.assert(200, json!({"token_type": "Bearer", "expires_in": 900}));
+    assert_eq!(response.header("content-type"), "application/json");
     assert_eq!(
-        (answer.header("cache-control"), answer.header("pragma")),
+        (response.header("cache-control"), response.header("pragma")),
         ("no-store", "no-cache")
     );
-    assert_eq!(answer.json().as_object().unwrap().len(), 3);
+    assert_eq!(response.json().as_object().unwrap().len(), 3);
 }
 
 #[actix_web::test]
@@ -168,14 +168,14 @@ async fn the_oauth_endpoints_accept_only_post() {
     let fixture = OAuthFixture::new().await;
     for path in ["/oauth/token", "/oauth/introspect", "/oauth/revoke"] {
         let query = format!("{path}?grant_type=client_credentials&audience=inventory-service");
-        let answer = fixture.orders.get(&query).await;
+        let response = fixture.orders.get(&query).await;
         assert_eq!(
-            answer.assert_problem(405, "method_not_allowed").header("allow"),
+            response.assert_problem(405, "method_not_allowed").header("allow"),
             "POST"
         );
         // The query string is ignored.
-        let answer = fixture.orders.post_form(&query, "").await;
-        answer.assert_oauth_error(400, "invalid_request");
+        let response = fixture.orders.post_form(&query, "").await;
+        response.assert_oauth_error(400, "invalid_request");
     }
     fixture
         .orders
@@ -198,7 +198,7 @@ async fn an_unauthenticated_client_is_refused_before_its_body_arrives() {
             requests.push(format!("POST {path} HTTP/1.1\r\nhost: a\r\n{length}{header}\r\n"));
         }
     }
-    for answer in join_all(
+    for response in join_all(
         requests
             .iter()
             .map(|request| fixture.users.raw(request.as_bytes())),
@@ -206,8 +206,8 @@ async fn an_unauthenticated_client_is_refused_before_its_body_arrives() {
     .await
     {
         assert!(
-            answer.starts_with("HTTP/1.1 401 ") && answer.contains("invalid_client"),
-            "{answer}"
+            response.starts_with("HTTP/1.1 401 ") && response.contains("invalid_client"),
+            "{response}"
         );
     }
 }

@@ -88,10 +88,10 @@ async fn one_of_two_concurrent_changes_of_password_succeeds() {
     let service = service().await;
     let (_, ada) = logged_in_ada(&service).await;
     let changes = ["a password of mine", "another one of mine"].map(|new| change(&ada, PASSWORD, new));
-    let answers = futures_util::future::join_all(changes).await;
-    let done = answers.iter().filter(|answer| answer.status == 204).count();
+    let responses = futures_util::future::join_all(changes).await;
+    let done = responses.iter().filter(|response| response.status == 204).count();
     assert_eq!(done, 1);
-    for refused in answers.iter().filter(|answer| answer.status != 204) {
+    for refused in responses.iter().filter(|response| response.status != 204) {
         refused.assert_invalid("current_password");
     }
 }

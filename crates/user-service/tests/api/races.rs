@@ -34,7 +34,7 @@ async fn refresh_until_refused(service: &TestService, first: &Value, issued: &Is
         let (one, twin) = join(refresh(service, newest), refresh(service, newest)).await;
         let successors: Vec<_> = [one, twin]
             .iter()
-            .filter(|answer| answer.status == 200)
+            .filter(|response| response.status == 200)
             .map(TestResponse::json)
             .collect();
         if successors.is_empty() {
@@ -129,11 +129,11 @@ async fn a_login_that_races_a_disable_leaves_no_valid_token() {
     let path = format!("/admin/users/{}", pair["user"]["id"].as_str().unwrap());
     for _ in 0..ROUNDS {
         let logins = join_all((0..4).map(|_| login(&service, "ada@example.com", PASSWORD)));
-        let (answers, disabled) = join(logins, root.patch(&path, json!({"disabled": true}))).await;
+        let (responses, disabled) = join(logins, root.patch(&path, json!({"disabled": true}))).await;
         disabled.assert_status(200);
-        let pairs: Vec<_> = answers
+        let pairs: Vec<_> = responses
             .iter()
-            .filter(|answer| answer.status == 200)
+            .filter(|response| response.status == 200)
             .map(TestResponse::json)
             .collect();
         assert_all_are_revoked(&service, &pairs).await;
@@ -229,14 +229,14 @@ async fn a_login_that_races_a_deletion_gets_invalid_credentials() {
         let user = crate::register(&service, "eve@example.com").await;
         let path = format!("/admin/users/{}", user["id"].as_str().unwrap());
         let logins = join_all((0..4).map(|_| login(&service, "eve@example.com", PASSWORD)));
-        let (answers, deleted) = join(logins, root.delete(&path)).await;
+        let (responses, deleted) = join(logins, root.delete(&path)).await;
         deleted.assert_status(204);
-        for answer in answers.iter().filter(|answer| answer.status != 200) {
-            answer.assert_problem(401, "invalid_credentials");
+        for response in responses.iter().filter(|response| response.status != 200) {
+            response.assert_problem(401, "invalid_credentials");
         }
-        let pairs: Vec<_> = answers
+        let pairs: Vec<_> = responses
             .iter()
-            .filter(|answer| answer.status == 200)
+            .filter(|response| response.status == 200)
             .map(TestResponse::json)
             .collect();
         assert_all_are_revoked(&service, &pairs).await;

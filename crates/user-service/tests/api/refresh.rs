@@ -11,10 +11,10 @@ async fn a_refresh_returns_the_next_token_pair_of_the_same_session() {
     let service = service().await;
     let (first, _) = logged_in_ada(&service).await;
     service.issuer().clock().advance(seconds(600));
-    let answer = refresh(&service, &first["refresh_token"]).await;
-    answer.assert(200, json!({"token_type": "Bearer", "expires_in": 900, "refresh_expires_in": 604_800, "user": first["user"]}));
-    assert_eq!(answer.header("cache-control"), "no-store");
-    let second = answer.json();
+    let response = refresh(&service, &first["refresh_token"]).await;
+    response.assert(200, json!({"token_type": "Bearer", "expires_in": 900, "refresh_expires_in": 604_800, "user": first["user"]}));
+    assert_eq!(response.header("cache-control"), "no-store");
+    let second = response.json();
     assert_ne!(second["access_token"], first["access_token"]);
     assert_ne!(second["refresh_token"], first["refresh_token"]);
     with_token(&service, &second)
@@ -41,12 +41,12 @@ async fn a_refresh_returns_the_next_token_pair_of_the_same_session() {
 async fn a_hundred_concurrent_refreshes_with_one_token_return_one_successor() {
     let service = service().await;
     let (pair, _) = logged_in_ada(&service).await;
-    let answers =
+    let responses =
         futures_util::future::join_all((0..100).map(|_| refresh(&service, &pair["refresh_token"]))).await;
-    let successors: HashSet<String> = answers
+    let successors: HashSet<String> = responses
         .iter()
-        .map(|answer| {
-            answer.assert_status(200).json()["refresh_token"]
+        .map(|response| {
+            response.assert_status(200).json()["refresh_token"]
                 .as_str()
                 .unwrap()
                 .to_owned()

@@ -8,12 +8,12 @@ use crate::{PASSWORD, login, register, service};
 async fn a_registered_user_can_log_in() {
     let service = service().await;
     let body = json!({"email": " Ada@Example.com ", "password": PASSWORD, "name": "Ada Lovelace"});
-    let answer = service.anonymous().post("/auth/register", body).await;
-    answer.assert(
+    let response = service.anonymous().post("/auth/register", body).await;
+    response.assert(
         201,
         json!({"email": "Ada@Example.com", "email_verified": false, "name": "Ada Lovelace", "roles": ["user"], "disabled": false}),
     );
-    let members: Vec<_> = answer.json().as_object().unwrap().keys().cloned().collect();
+    let members: Vec<_> = response.json().as_object().unwrap().keys().cloned().collect();
     assert_eq!(
         members,
         [
@@ -28,7 +28,7 @@ async fn a_registered_user_can_log_in() {
     );
     login(&service, "ada@example.COM", PASSWORD)
         .await
-        .assert(200, json!({"user": answer.json()}));
+        .assert(200, json!({"user": response.json()}));
 }
 
 #[actix_web::test]
@@ -116,10 +116,13 @@ async fn one_of_many_concurrent_registrations_of_one_address_succeeds() {
     let service = service().await;
     let body = json!({"email": "ada@example.com", "password": PASSWORD, "name": "Ada"});
     let asked = (0..20).map(|_| service.anonymous().post("/auth/register", body.clone()));
-    let answers = futures_util::future::join_all(asked).await;
-    assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 1);
-    for answer in answers.iter().filter(|answer| answer.status != 201) {
-        answer.assert_problem(409, "email_taken");
+    let responses = futures_util::future::join_all(asked).await;
+    assert_eq!(
+        responses.iter().filter(|response| response.status == 201).count(),
+        1
+    );
+    for response in responses.iter().filter(|response| response.status != 201) {
+        response.assert_problem(409, "email_taken");
     }
 }
 
@@ -145,12 +148,12 @@ async fn an_invalid_field_is_named_in_the_error() {
     ] {
         let mut body = json!({"email": "ada@example.com", "password": PASSWORD, "name": "Ada Lovelace"});
         body[field] = value;
-        let answer = service.anonymous().post("/auth/register", body).await;
-        answer.assert_invalid(field);
+        let response = service.anonymous().post("/auth/register", body).await;
+        response.assert_invalid(field);
         assert!(
-            !answer.body.contains("1234567"),
+            !response.body.contains("1234567"),
             "the error repeats the password: {}",
-            answer.body
+            response.body
         );
     }
     login(&service, "ada@example.com", PASSWORD)

@@ -28,10 +28,10 @@ fn a_service_that_waits_for_its_database_can_be_stopped() {
         .stdin(Stdio::null())
         .spawn()
         .unwrap();
-    let begun = Instant::now();
+    let started = Instant::now();
     while !file.exists() {
         assert!(
-            begun.elapsed() < DEADLINE,
+            started.elapsed() < DEADLINE,
             "the service did not open its database in time"
         );
         std::thread::sleep(Duration::from_millis(5));
@@ -42,12 +42,12 @@ fn a_service_that_waits_for_its_database_can_be_stopped() {
         Signal::TERM,
     )
     .unwrap();
-    let begun = Instant::now();
+    let started = Instant::now();
     let status = loop {
         if let Some(status) = program.try_wait().unwrap() {
             break status;
         }
-        if begun.elapsed() > DEADLINE {
+        if started.elapsed() > DEADLINE {
             program.kill().unwrap();
             panic!("the service did not stop in time");
         }

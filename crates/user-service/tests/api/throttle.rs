@@ -22,9 +22,9 @@ async fn throttled_service(free: &str) -> TestService {
     service
 }
 
-fn assert_throttled(answer: &TestResponse, retry_after: &str) {
-    answer.assert_problem(429, "too_many_attempts");
-    assert_eq!(answer.header("retry-after"), retry_after);
+fn assert_throttled(response: &TestResponse, retry_after: &str) {
+    response.assert_problem(429, "too_many_attempts");
+    assert_eq!(response.header("retry-after"), retry_after);
 }
 
 #[actix_web::test]
@@ -74,9 +74,9 @@ async fn ten_failures_are_free_and_the_eleventh_attempt_is_refused() {
 async fn fifty_concurrent_guesses_are_counted_exactly() {
     let service = throttled_service("10").await;
     for email in ["ada@example.com", "unknown@example.com"] {
-        let answers = join_all((0..50).map(|_| login_from(&service, "203.0.113.7", email, "wrong"))).await;
-        let refused = answers.iter().filter(|answer| answer.status == 429).count();
-        let compared = answers.iter().filter(|answer| answer.status == 401).count();
+        let responses = join_all((0..50).map(|_| login_from(&service, "203.0.113.7", email, "wrong"))).await;
+        let refused = responses.iter().filter(|response| response.status == 429).count();
+        let compared = responses.iter().filter(|response| response.status == 401).count();
         assert_eq!((compared, refused), (10, 40), "{email}");
     }
 }
@@ -261,8 +261,8 @@ async fn an_attempt_without_a_hashing_slot_is_not_counted() {
         ("LOGIN_FREE_FAILURES", "1000"),
     ];
     let service = service_with(&vars).await;
-    let answers = join_all((0..40).map(|_| login(&service, "eve@example.com", "wrong"))).await;
-    let compared = answers.iter().filter(|answer| answer.status == 401).count();
+    let responses = join_all((0..40).map(|_| login(&service, "eve@example.com", "wrong"))).await;
+    let compared = responses.iter().filter(|response| response.status == 401).count();
     assert!(compared < 40, "every attempt found a slot");
     let expires_at = number(
         &service,

@@ -1,0 +1,119 @@
+//! The stream between a client and actix-http's parser.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::refusal;
+use super::upgrade::hide_upgrade;
+
+/// Passes bytes on, but hides `Upgrade` headers from the parser, and gives the parser's own refusals a body.
+pub(super) struct ClientStream<T> {
+    stream: T,
+    refusal: Option<Refusal>,
+}
+
+/// A refusal that is being sent in place of the parser's.
+struct Refusal {
+    bytes: Vec<u8>,
+    sent: usize,
+}
+
+impl<T> ClientStream<T> {
+    pub(super) fn new(stream: T) -> Self {
+        Self {
+            stream,
+            refusal: None,
+        }
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for ClientStream<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let start = buf.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        if let Some(received) = buf.filled_mut().get_mut(start..) {
+            hide_upgrade(received);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for ClientStream<T> {
+    /// The parser's refusal is the last thing that is written on a connection. It stands at the end of `bytes`, possibly
+    /// behind earlier responses, which are written first.
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = &mut *self;
+        if this.refusal.is_none() {
+            match refusal::find(bytes) {
+                Some(0) => {
+                    this.refusal = Some(Refusal {
+                        bytes: refusal::with_body(bytes),
+                        sent: 0,
+                    });
+                }
+                Some(start) => {
+                    let earlier = bytes.get(..start).unwrap_or(bytes);
+                    return Pin::new(&mut this.stream).poll_write(cx, earlier);
+                }
+                None => return Pin::new(&mut this.stream).poll_write(cx, bytes),
+            }
+        }
+        if let Some(refusal) = &mut this.refusal {
+            while let Some(rest) = refusal.bytes.get(refusal.sent..).filter(|rest| !rest.is_empty()) {
+                match ready!(Pin::new(&mut this.stream).poll_write(cx, rest))? {
+                    0 => return Poll::Ready(Ok(0)),
+                    written => refusal.sent += written,
+                }
+            }
+        }
+        this.refusal = None;
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    const REFUSAL: &str = "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+
+    #[actix_web::test]
+    async fn a_refusal_is_completed_also_when_the_client_reads_slowly() {
+        let (client, service) = tokio::io::duplex(7);
+        let earlier = "HTTP/1.1 200 OK\r\nx-request-id: a\r\ncontent-length: 2\r\n\r\n{}";
+        let sending = async {
+            let mut stream = ClientStream::new(service);
+            stream
+                .write_all(format!("{earlier}{REFUSAL}").as_bytes())
+                .await
+                .unwrap();
+            stream.shutdown().await.unwrap();
+        };
+        let receiving = async {
+            let (mut client, mut received) = (client, String::new());
+            client.read_to_string(&mut received).await.unwrap();
+            received
+        };
+        let ((), received) = tokio::join!(sending, receiving);
+        let refusal = received.strip_prefix(earlier).unwrap();
+        assert!(refusal.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{refusal}");
+        assert!(refusal.ends_with('}'), "{refusal}");
+    }
+}
