@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import urllib.parse
 import urllib.request
 import uuid
@@ -21,6 +22,8 @@ CHECKS = ",".join([
     "response_headers_conformance",
     "response_schema_conformance",
 ])
+
+HERE = os.path.dirname(os.path.abspath(__file__))
 
 # Requests to these end the session whose token the other requests use.
 END_OF_SESSION = r"^/auth/(logout|logout-all|password|sessions/)"
@@ -120,7 +123,7 @@ def fuzz(run, url, environment, options):
     """Whether the service passed."""
     print(f"\n== {run.service} as {run.caller}", file=sys.stderr, flush=True)
     command = [
-        options.schemathesis, "--config-file", os.path.join(os.path.dirname(__file__), "schemathesis.toml"),
+        options.schemathesis, "--config-file", os.path.join(HERE, "schemathesis.toml"),
         "run", f"{url}/openapi.json", "--url", url, "--checks", CHECKS, "--no-color",
         "--phases", "examples,coverage,fuzzing,stateful", "--mode", "all", "--workers", "1",
         "--max-examples", str(options.examples), "--seed", str(options.seed),
@@ -136,7 +139,12 @@ def fuzz(run, url, environment, options):
     if run.exclude:
         command += ["--exclude-path-regex", run.exclude]
     try:
-        return subprocess.run(command, env=environment, timeout=options.seconds, check=False).returncode == 0
+        # In a temporary directory, since schemathesis leaves files behind.
+        with tempfile.TemporaryDirectory() as directory:
+            finished = subprocess.run(
+                command, cwd=directory, env=environment, timeout=options.seconds, check=False
+            )
+        return finished.returncode == 0
     except subprocess.TimeoutExpired:
         print(f"not finished within {options.seconds} seconds", file=sys.stderr)
         return False
@@ -153,7 +161,7 @@ def main():
     options = parser.parse_args()
     platform = Platform(options.port_base, os.environ["ADMIN_PASSWORD"], os.environ["ORDER_SERVICE_SECRET"])
     customer = platform.user()
-    hooks = {"SCHEMATHESIS_HOOKS": "hooks", "PYTHONPATH": os.path.dirname(os.path.abspath(__file__))}
+    hooks = {"SCHEMATHESIS_HOOKS": "hooks", "PYTHONPATH": HERE}
     known = {"KNOWN_IDS": json.dumps(platform.known_ids(customer))}
     environment = {**os.environ, **hooks, **known}
     failed = [

@@ -46,7 +46,7 @@ def register_and_log_in(port_base):
 
     pair = auth.login(user_service.Credentials(email=email, password=PASSWORD))
     assert pair.user.id == user.id
-    pair = auth.refresh(user_service.ShownToken(refresh_token=pair.refresh_token))
+    pair = auth.refresh(user_service.PresentedToken(refresh_token=pair.refresh_token))
     users = user_service.UsersApi(client(user_service, port_base, pair.access_token))
     assert users.me().email == email
     return pair.access_token

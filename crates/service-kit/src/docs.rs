@@ -46,7 +46,7 @@ pub fn document(service: &str, handlers: &OpenApi, routes: &Routes) -> Value {
     document
 }
 
-/// Who may call a route, in words: for the document and for the lists of routes that tests compare.
+/// The policy in words, for the document and for the lists of routes that tests compare.
 #[must_use]
 pub fn describe(policy: Policy) -> String {
     match policy {

@@ -1,5 +1,5 @@
-//! What every service has to pass: its list of routes and policies, who may call each of them, how it answers hostile
-//! input, and that its OpenAPI document is valid and describes every response.
+//! The checks that every service has to pass: its list of routes and policies, the callers that each route admits, the
+//! responses to hostile input, and an OpenAPI document that is valid and describes every response.
 
 mod document;
 pub mod hostile;
@@ -17,7 +17,7 @@ use crate::service::TestService;
 /// Checks a running service against its routes. `name` is the service's name, which is also the name of its crate.
 ///
 /// The routes must be those of the snapshot `tests/api/routes.txt` in that crate; with `UPDATE_ROUTES=1` the file is
-/// rewritten instead. A service with routes for registered clients needs [`TestService::with_client`].
+/// rewritten instead. A service with routes for registered clients needs [`TestService::with_registered_client`].
 pub async fn check(service: &TestService, routes: Routes, name: &str) {
     snapshot::check(&routes, name);
     let document = Document::fetch(service.anonymous()).await;

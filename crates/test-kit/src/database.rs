@@ -71,7 +71,7 @@ impl Drop for TestDatabase {
         };
         let server = server.clone();
         let statement = format!("drop database if exists {name} with (force)");
-        // `drop` can't await, and the test's runtime can't be blocked on from inside: a thread has a runtime of its own.
+        // `drop` can't await, and the test's runtime can't be blocked on from inside: a thread has its own runtime.
         let dropped = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()

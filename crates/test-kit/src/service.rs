@@ -90,7 +90,7 @@ impl TestService {
     }
 
     /// Names a registered client, which [`contract::check`](crate::contract::check) needs for routes that only clients may call.
-    pub fn with_client(mut self, name: &str, secret: &str) -> Self {
+    pub fn with_registered_client(mut self, name: &str, secret: &str) -> Self {
         self.registered_client = Some(self.anonymous.with_basic_auth(name, secret));
         self
     }
@@ -132,9 +132,9 @@ impl TestService {
 
     /// The registered client.
     pub(crate) fn registered_client(&self) -> &Client {
-        self.registered_client
-            .as_ref()
-            .expect("TestService::with_client, since the service has routes for registered clients")
+        self.registered_client.as_ref().expect(
+            "TestService::with_registered_client, since the service has routes for registered clients",
+        )
     }
 
     /// A user with the roles `user` and `support`.

@@ -17,7 +17,7 @@ const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-repl
 #[utoipa::path(
     post, path = "/orders", tag = "orders", operation_id = "place_order", request_body = Basket,
     params((
-        "idempotency-key" = Option<String>, Header,
+        "idempotency-key" = Option<String>, Header, min_length = 1, max_length = 255,
         description = "1 to 255 visible characters, kept for 24 hours: a repeated request with the same key and body returns the first order",
     )),
     responses(

@@ -190,3 +190,82 @@ fn operations(document: &mut Value) -> impl Iterator<Item = &mut Value> {
             .map(|(_, operation)| operation)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_of_a_request_may_be_left_out_but_not_null() {
+        let mut document = json!({
+            "paths": {"/things": {"post": {"requestBody": {"content": {"application/json": {
+                "schema": {"oneOf": [{"type": "null"}, {"$ref": "#/components/schemas/NewThing"}]},
+            }}}}}},
+            "components": {"schemas": {
+                "NewThing": {"properties": {
+                    "name": {"type": ["string", "null"]},
+                    "part": {"oneOf": [{"type": "null"}, {"$ref": "#/components/schemas/Part"}], "description": "a part"},
+                }},
+                "Part": {"properties": {"size": {"type": ["integer", "null"]}}},
+                "Thing": {"properties": {"size": {"type": ["integer", "null"]}}},
+            }},
+        });
+
+        refuse_null_in_requests(&mut document);
+
+        let body = &document["paths"]["/things"]["post"]["requestBody"]["content"]["application/json"];
+        assert_eq!(body["schema"], json!({"$ref": "#/components/schemas/NewThing"}));
+        let schemas = &document["components"]["schemas"];
+        assert_eq!(
+            schemas["NewThing"]["properties"]["name"],
+            json!({"type": "string"})
+        );
+        assert_eq!(
+            schemas["NewThing"]["properties"]["part"],
+            json!({"$ref": "#/components/schemas/Part", "description": "a part"})
+        );
+        assert_eq!(schemas["Part"]["properties"]["size"], json!({"type": "integer"}));
+        assert_eq!(
+            schemas["Thing"]["properties"]["size"],
+            json!({"type": ["integer", "null"]})
+        );
+    }
+
+    #[test]
+    fn the_items_of_a_page_are_one_component() {
+        let thing = json!({"properties": {"id": {"type": "string"}}});
+        let page = |items: &Value| json!({"properties": {"items": {"type": "array", "items": items}}});
+        let mut schemas = json!({
+            "Thing": thing,
+            "Page_ThingResponse": page(&thing),
+            "Page_Part": page(&json!({"type": "integer"})),
+        });
+
+        name_page_items(&mut schemas);
+
+        let items = |page: &str| &schemas[page]["properties"]["items"]["items"]["$ref"];
+        assert_eq!(items("Page_ThingResponse"), "#/components/schemas/Thing");
+        assert_eq!(items("Page_Part"), "#/components/schemas/Part");
+        assert_eq!(schemas["Part"], json!({"type": "integer"}));
+    }
+
+    #[test]
+    fn a_problem_has_the_members_of_all_problems_and_its_own() {
+        let own = json!({"properties": {"short": {"type": "array"}}});
+        let mut document = json!({
+            "paths": {"/things": {"post": {"responses": {"409": {"content": {PROBLEM_JSON: {
+                "schema": {"$ref": "#/components/schemas/Conflict"},
+            }}}}}}},
+            "components": {"schemas": {"Problem": problem(), "Conflict": own}},
+        });
+
+        extend_problem(&mut document);
+
+        let schemas = &document["components"]["schemas"];
+        assert_eq!(
+            schemas["Conflict"]["allOf"],
+            json!([{"$ref": "#/components/schemas/Problem"}, own])
+        );
+        assert_eq!(schemas["Problem"], problem());
+    }
+}

@@ -33,7 +33,8 @@ impl Document {
         &self.json["paths"][route.path][route.method.as_str().to_lowercase()]
     }
 
-    /// Requires a valid document of this service, whose operations and schemas can be told apart and used.
+    /// Requires a valid document of this service: by the schema of OpenAPI 3.1, with valid schemas in it and distinct
+    /// operation ids, and with the security that follows from the policies.
     pub(super) fn check(&self, name: &str, routes: &Routes) {
         let version = self.json["openapi"].as_str().unwrap_or_default();
         assert!(version.starts_with("3.1."), "OpenAPI {version}");

@@ -1,4 +1,4 @@
-//! Who may call a route: every kind of caller, compared with the route's policy.
+//! The callers that a route admits: every kind of caller, compared with the route's policy.
 
 use auth::Policy;
 use auth::testing::TestToken;

@@ -14,7 +14,7 @@ async fn every_route_keeps_the_contract() {
     let secret = random_secret();
     let service = service_with_shared_secret_and(&[("ORDER_SERVICE_SECRET", &secret)]).await;
     add_admin(&service).await;
-    contract::check(&service.with_client(CLIENT, &secret), routes(), NAME).await;
+    contract::check(&service.with_registered_client(CLIENT, &secret), routes(), NAME).await;
 }
 
 /// Routes for admins also require that the admin is one in the database. The epoch there is far below the token's, so that
