@@ -5,7 +5,6 @@ use std::fs;
 use std::time::Duration;
 
 use crate::Failure;
-use crate::database::Server;
 
 /// The unit of Linux's counters, `USER_HZ`, on all supported machines.
 const TICK_MS: u64 = 10;
@@ -13,11 +12,9 @@ const TICK_MS: u64 = 10;
 /// The processor time of each program so far.
 pub(crate) type Used = BTreeMap<String, Duration>;
 
-/// The processor time of a platform's services, of the PostgreSQL server if it runs on this machine, of this program, and of all
-/// others.
-pub(crate) fn used(stack: u32, server: Option<&Server>) -> Used {
+/// The processor time of a platform's services, of the PostgreSQL server with this process id, of this program, and of all others.
+pub(crate) fn used(stack: u32, postgres: Option<u32>) -> Used {
     let mut used = Used::new();
-    let postgres = server.and_then(|server| server.process);
     for process in all() {
         let name = if process.parent == stack {
             process.service().unwrap_or_default()

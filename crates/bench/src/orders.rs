@@ -138,12 +138,13 @@ impl Table {
     async fn measure(&mut self, server: Option<&Server>) -> Result<(), Failure> {
         let Self { shop, platform, .. } = self;
         let stack = platform.pid().ok_or("the platform has stopped")?;
+        let postgres = server.and_then(|server| server.process);
         let round = Duration::from_secs(ROUND_SECONDS.into());
-        let before = cpu::used(stack, server);
+        let before = cpu::used(stack, postgres);
         self.orders
             .add(&shop.buyers, round, async |buyer| shop.order(buyer).await)
             .await?;
-        for (program, used) in cpu::used(stack, server) {
+        for (program, used) in cpu::used(stack, postgres) {
             let before = before.get(&program).copied().unwrap_or_default();
             *self.used.entry(program).or_default() += used.saturating_sub(before);
         }

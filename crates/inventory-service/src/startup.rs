@@ -29,14 +29,12 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
         clock: runtime.clock.clone(),
     };
 
-    let database = db.clone();
     Server::new(NAME, routes::routes, docs::handlers())
         .verifier(verifier)
-        .data(db.clone())
+        .database(db.clone())
         .data(products)
         .data(stocktaking)
         .data(runtime.clock)
-        .ready_when("database", move || database.clone().is_reachable())
         .run(runtime.listener, runtime.shutdown)
         .await?;
     db.close().await;

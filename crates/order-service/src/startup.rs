@@ -49,13 +49,11 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
         clock,
     };
 
-    let database = db.clone();
     Server::new(NAME, routes::routes, docs::handlers())
         .verifier(verifier)
-        .data(db.clone())
+        .database(db.clone())
         .data(checkout)
         .data(decisions)
-        .ready_when("database", move || database.clone().is_reachable())
         // Dropped at shutdown, perhaps in the middle of a task. The task is then repeated after the next start.
         .background("stock worker", move || stock.clone().run_worker())
         .background("idempotency key cleanup", move || cleanup.clone().run())

@@ -57,7 +57,7 @@ where
 /// An application with the middleware around it.
 pub(crate) struct Wrapped<S>(Rc<Worker<S>>);
 
-/// What the requests of one worker thread share.
+/// The state that the requests of one worker thread share.
 struct Worker<S> {
     service: S,
     settings: Middleware,

@@ -13,7 +13,7 @@ use tracing_actix_web::RootSpanBuilder;
 use crate::request_id::RequestId;
 use crate::request_metrics::Route;
 
-/// What the middleware knows about a request and its span shows, in the request's extensions.
+/// Fields of the span that the middleware puts into the request's extensions.
 pub(crate) struct SpanFields {
     pub service_name: &'static str,
     pub route: Rc<Route>,

@@ -9,7 +9,6 @@ use reqwest::RequestBuilder;
 use serde_json::Value;
 
 use crate::response::TestResponse;
-use crate::service::TestService;
 
 /// An HTTP client of one service, with the headers that it sends on every request.
 #[derive(Clone, Debug)]
@@ -52,10 +51,10 @@ impl Client {
         )
     }
 
-    /// The same client, for another service.
-    pub fn at(&self, service: &TestService) -> Self {
+    /// The same client, for the service of another client.
+    pub fn at(&self, other: &Self) -> Self {
         Self {
-            base: service.anonymous().base.clone(),
+            base: other.base.clone(),
             ..self.clone()
         }
     }

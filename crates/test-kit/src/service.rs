@@ -127,7 +127,7 @@ impl TestService {
 
     /// A user of this name with the role `user`. The same name is always the same user.
     pub fn user(&self, name: &str) -> Client {
-        self.call_as(&self.person(name, &["user"]))
+        self.client_with(&self.user_token(name, &["user"]))
     }
 
     /// The registered client.
@@ -139,26 +139,26 @@ impl TestService {
 
     /// A user with the roles `user` and `support`.
     pub fn support(&self) -> Client {
-        self.call_as(&self.person("support", &["user", "support"]))
+        self.client_with(&self.user_token("support", &["user", "support"]))
     }
 
     /// A user with the roles `user` and `admin`.
     pub fn admin(&self) -> Client {
-        self.call_as(&self.person("admin", &["user", "admin"]))
+        self.client_with(&self.user_token("admin", &["user", "admin"]))
     }
 
     /// A service of this name.
     pub fn service(&self, name: &str) -> Client {
-        self.call_as(&self.issuer.as_service(name))
+        self.client_with(&self.issuer.as_service(name))
     }
 
     /// A client with this token.
-    pub fn call_as(&self, token: &TestToken) -> Client {
+    pub fn client_with(&self, token: &TestToken) -> Client {
         self.anonymous.with_token(&token.token())
     }
 
     /// The token of the user of this name, which a test may change before it is sent.
-    pub fn person(&self, name: &str, roles: &[&str]) -> TestToken {
+    pub fn user_token(&self, name: &str, roles: &[&str]) -> TestToken {
         let scope = Roles::built_in().scope_of(roles);
         self.issuer
             .as_roles(roles)

@@ -49,7 +49,6 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
     // Before the first request: a token that is revoked already must not be accepted.
     revocation::catch_up(&runtime.revocations, &db, 0).await?;
 
-    let database = db.clone();
     let published = Published::new(
         &config.auth.issuer,
         &config.public_url,
@@ -58,15 +57,14 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
     );
     let server = Server::new(NAME, routes::routes, docs::handlers())
         .verifier(verifier)
-        .data(db.clone())
+        .database(db.clone())
         .data(clock.clone())
         .data(passwords)
         .data(config.trusted_proxies)
         .data(clients)
         .data(tokens)
         .data(sessions)
-        .data(published)
-        .ready_when("database", move || database.clone().is_reachable());
+        .data(published);
     with_background_tasks(server, runtime.revocations, &db, clock)
         .run(runtime.listener, runtime.shutdown)
         .await?;

@@ -66,7 +66,7 @@ impl Movement {
     }
 }
 
-/// Who changes stock, and when. Stored in the journal.
+/// The author and the time of a change of stock, as the journal stores them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Origin<'a> {
     /// A user's id or a service's name.

@@ -19,6 +19,7 @@ auth::services! {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Line {
     #[garde(skip)]
+    #[serde(deserialize_with = "service_kit::canonical_uuid")]
     pub product_id: Uuid,
     #[garde(range(min = 1, max = 10_000))]
     #[schema(minimum = 1, maximum = 10_000)]
@@ -30,6 +31,7 @@ pub(crate) struct Line {
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewReservation {
     #[garde(custom(not_nil))]
+    #[serde(deserialize_with = "service_kit::canonical_uuid")]
     pub order_id: Uuid,
     /// Each product may appear once.
     #[garde(length(min = 1, max = MAX_LINES), dive)]

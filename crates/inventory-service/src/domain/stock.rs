@@ -19,7 +19,7 @@ pub(crate) struct Stock {
     pub on_hand: i64,
     /// How much of `on_hand` is set aside for orders.
     pub reserved: i64,
-    /// What can still be ordered: `on_hand` minus `reserved`.
+    /// The quantity that can still be ordered: `on_hand` minus `reserved`.
     pub available: i64,
     /// When the stock last changed. Null for a product that was never stocked.
     #[schema(required = true)]

@@ -63,7 +63,7 @@ impl Shop {
     fn product(&self) -> Uuid {
         let owner = self
             .service
-            .person("ada", &["user"])
+            .user_token("ada", &["user"])
             .claims()
             .sub
             .parse()

@@ -1,4 +1,4 @@
-//! What works and what does not while product-service fails.
+//! Requests while product-service fails.
 
 use std::time::{Duration, Instant};
 

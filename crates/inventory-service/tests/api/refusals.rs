@@ -98,15 +98,24 @@ async fn a_reservation_has_1_to_50_items_and_no_product_twice() {
     shop.reserve(new_id(), &twice)
         .await
         .assert_invalid("items[2].product_id");
-    let in_capitals = json!([
-        {"product_id": lamp, "quantity": 1},
-        {"product_id": lamp.to_string().to_uppercase(), "quantity": 1},
-    ]);
-    let body = json!({"order_id": new_id(), "items": in_capitals});
-    shop.orders
-        .post("/reservations", body)
-        .await
-        .assert_invalid("items[1].product_id");
+}
+
+#[actix_web::test]
+async fn ids_in_a_body_have_one_spelling() {
+    let shop = shop().await;
+    let (lamp, order) = (new_id().to_string(), new_id().to_string());
+    let body = |order: &str, product: &str| json!({"order_id": order, "items": [{"product_id": product, "quantity": 1}]});
+    for (body, field) in [
+        (body(&order.to_uppercase(), &lamp), "order_id"),
+        (body(&order.replace('-', ""), &lamp), "order_id"),
+        (body(&order, &lamp.to_uppercase()), "items[0].product_id"),
+        (body(&order, &format!("urn:uuid:{lamp}")), "items[0].product_id"),
+    ] {
+        shop.orders
+            .post("/reservations", body)
+            .await
+            .assert_invalid(field);
+    }
 }
 
 #[actix_web::test]

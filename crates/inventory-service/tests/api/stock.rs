@@ -66,7 +66,7 @@ async fn only_the_product_s_owner_and_admins_may_set_its_stock() {
     by_admin.assert(200, json!({"on_hand": 3, "available": 3}));
     assert_eq!(by_admin.header("etag"), r#""2""#);
 
-    let id_of = |name: &str| service.person(name, &["user"]).claims().sub.clone();
+    let id_of = |name: &str| service.user_token(name, &["user"]).claims().sub.clone();
     let journal = Journal::of(&shop).await;
     assert_eq!(
         journal.entries(product).await,

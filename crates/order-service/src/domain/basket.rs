@@ -26,6 +26,7 @@ pub(crate) struct Basket {
 #[serde(deny_unknown_fields)]
 struct BasketItem {
     #[garde(skip)]
+    #[serde(deserialize_with = "service_kit::canonical_uuid")]
     product_id: Uuid,
     #[garde(range(min = 1, max = 10_000))]
     #[schema(minimum = 1, maximum = 10_000)]

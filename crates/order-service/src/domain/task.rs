@@ -11,7 +11,7 @@ pub(crate) const LEASE: TimeDelta = TimeDelta::seconds(12);
 /// differ by up to 12 seconds.
 pub(crate) const LONGEST_LEASE: TimeDelta = TimeDelta::seconds(24);
 
-/// What inventory-service has to do with the stock of an order.
+/// A change that inventory-service has to make to the stock of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 pub(crate) enum StockTaskKind {

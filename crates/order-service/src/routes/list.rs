@@ -5,9 +5,8 @@ use auth::VerifyToken;
 use db::Db;
 use garde::Validate;
 use serde::Deserialize;
-use service_kit::{Page, Paging, Query};
+use service_kit::{Id, Page, Paging, Query};
 use utoipa::IntoParams;
-use uuid::Uuid;
 
 use crate::domain::{Order, OrderStatus, may_read_all};
 use crate::error::OrderError;
@@ -21,7 +20,7 @@ pub struct ListQuery {
     status: Option<OrderStatus>,
     /// Only orders of this user. Without the scope `orders:read-all` callers may only name themselves.
     #[garde(skip)]
-    user_id: Option<Uuid>,
+    user_id: Option<Id>,
 }
 
 /// `GET /orders`: lists the caller's orders, or with the scope `orders:read-all` those of all users, newest first.
@@ -38,7 +37,7 @@ pub async fn list(
     paging: Paging,
     db: Data<Db>,
 ) -> Result<Json<Page<Order>>, OrderError> {
-    let user_id = match query.user_id {
+    let user_id = match query.user_id.map(|Id(id)| id) {
         requested if may_read_all(&user) => requested,
         Some(other) if other != user.id() => return Err(OrderError::MayNotListOthers),
         _ => Some(user.id()),

@@ -31,7 +31,7 @@ async fn users_list_their_own_orders_and_support_and_admins_list_all() {
         of_bob.insert(0, id_of(&shop.order("bob", &[(lamp, 1)]).await));
     }
     let all = [&of_bob[0], &of_ada[0], &of_bob[1], &of_ada[1]].map(Clone::clone);
-    let id = |name| shop.person(name, &["user"]).claims().sub.clone();
+    let id = |name| shop.user_token(name, &["user"]).claims().sub.clone();
     let (ada, bob) = (shop.user("ada"), shop.user("bob"));
     assert_eq!(
         (ids(&ada, "").await, ids(&bob, "").await),
@@ -140,7 +140,7 @@ async fn a_list_can_be_limited_to_one_status() {
         ids(&shop.support(), "?status=confirmed").await,
         [of_bob.clone(), confirmed]
     );
-    let bob = shop.person("bob", &["user"]).claims().sub.clone();
+    let bob = shop.user_token("bob", &["user"]).claims().sub.clone();
     assert_eq!(
         ids(&shop.support(), &format!("?status=confirmed&user_id={bob}")).await,
         [of_bob]
@@ -169,6 +169,7 @@ async fn an_invalid_filter_is_refused() {
         "user_id=ada",
         "user_id=",
         "user_id=1",
+        "user_id=01890A5D-AC96-774B-BCCE-B302099A8057",
     ] {
         shop.admin()
             .get(&format!("/orders?{query}"))

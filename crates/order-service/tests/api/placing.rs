@@ -10,7 +10,7 @@ async fn an_order_is_confirmed_at_current_prices_and_its_stock_reserved() {
     let shop = shop().await;
     let (shade, lamp) = (shop.product(0, 5), shop.product(1_999, 5));
     let answer = shop.order("ada", &[(lamp, 2), (shade, 1)]).await;
-    let ada = shop.person("ada", &["user"]).claims().sub.clone();
+    let ada = shop.user_token("ada", &["user"]).claims().sub.clone();
     let items = json!([
         {"product_id": lamp, "name": "Lamp", "unit_price_cents": 1_999, "quantity": 2},
         {"product_id": shade, "name": "Lamp", "unit_price_cents": 0, "quantity": 1},

@@ -159,19 +159,19 @@ impl Shop {
     }
 
     pub fn user(&self, name: &str) -> Client {
-        self.call_as(name, &["user"])
+        self.client_with(name, &["user"])
     }
 
     pub fn support(&self) -> Client {
-        self.call_as("support", &["user", "support"])
+        self.client_with("support", &["user", "support"])
     }
 
     pub fn admin(&self) -> Client {
-        self.call_as("admin", &["user", "admin"])
+        self.client_with("admin", &["user", "admin"])
     }
 
-    fn call_as(&self, name: &str, roles: &[&str]) -> Client {
-        self.client.with_token(&self.person(name, roles).token())
+    fn client_with(&self, name: &str, roles: &[&str]) -> Client {
+        self.client.with_token(&self.user_token(name, roles).token())
     }
 
     /// Advances the service's clock.

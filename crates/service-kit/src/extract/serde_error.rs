@@ -1,7 +1,7 @@
 //! Turns serde's errors into messages for the client.
 //!
 //! `serde_json` has errors as English text only: which member is missing or unknown, and what was expected, stand nowhere
-//! else. The alternative is a deserializer with an error type of its own, several hundred lines for every kind of JSON
+//! else. The alternative is a deserializer with its own error type, several hundred lines for every kind of JSON
 //! value. Tests in `body.rs` compare each message, so they fail when serde changes its text.
 
 use crate::problem::RequestError;

@@ -1,4 +1,4 @@
-//! What every service has in common, tested over HTTP with a small service.
+//! The behaviour that all services share, tested over HTTP with a small service.
 #![expect(
     clippy::expect_used,
     reason = "a test fails where an expectation does not hold"

@@ -22,7 +22,7 @@ pub(super) async fn check(target: &Target<'_>) {
     let route = target.route;
     for caller in callers(target.service) {
         let client = match &caller.token {
-            Some(token) => target.service.call_as(token),
+            Some(token) => target.service.client_with(token),
             None => target.service.anonymous().clone(),
         };
         let response = target.call(&client).await;
@@ -46,8 +46,8 @@ pub(super) async fn check(target: &Target<'_>) {
 }
 
 fn callers(service: &TestService) -> Vec<Caller> {
-    let ada = || service.person("ada", &["user"]);
-    let admin = || service.person("admin", &["user", "admin"]);
+    let ada = || service.user_token("ada", &["user"]);
+    let admin = || service.user_token("admin", &["user", "admin"]);
     let order_service = || service.issuer().as_service("order-service");
     let valid = |name, token| Caller {
         name,
@@ -66,8 +66,8 @@ fn callers(service: &TestService) -> Vec<Caller> {
             is_valid: false,
         },
         valid("a user", ada()),
-        valid("another user", service.person("bob", &["user"])),
-        valid("support", service.person("support", &["user", "support"])),
+        valid("another user", service.user_token("bob", &["user"])),
+        valid("support", service.user_token("support", &["user", "support"])),
         valid("an admin", admin()),
         valid("order-service", order_service()),
         valid("another service", service.issuer().as_service("unknown-service")),

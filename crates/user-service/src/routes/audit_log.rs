@@ -5,9 +5,8 @@ use auth::IsAdmin;
 use db::Db;
 use garde::Validate;
 use serde::Deserialize;
-use service_kit::{Page, Paging, Query};
+use service_kit::{Id, Page, Paging, Query};
 use utoipa::IntoParams;
-use uuid::Uuid;
 
 use crate::domain::{AuditRecord, Event};
 use crate::error::UserError;
@@ -18,7 +17,7 @@ use crate::store::AuditLog;
 #[into_params(parameter_in = Query)]
 pub struct AuditQuery {
     /// Only records with this user as actor or subject.
-    user_id: Option<Uuid>,
+    user_id: Option<Id>,
     /// Only records of this event.
     event: Option<Event>,
 }
@@ -36,7 +35,12 @@ pub async fn audit_log(
 ) -> Result<Json<Page<AuditRecord>>, UserError> {
     let mut conn = db.read().await?;
     let records = AuditLog(&mut conn)
-        .list(query.user_id, query.event, paging.cursor, paging.limit())
+        .list(
+            query.user_id.map(|Id(id)| id),
+            query.event,
+            paging.cursor,
+            paging.limit(),
+        )
         .await?;
     Ok(Json(Page::of(records, paging.limit(), |record| record.id)))
 }

@@ -246,7 +246,7 @@ async fn a_deleted_users_tokens_are_revoked_and_the_address_is_free() {
     assert_ne!(other["user"]["id"], pair["user"]["id"]);
     again.get("/users/me").await.assert_status(200);
     let service = crate::restart(service, &[]).await;
-    ada.at(&service)
+    ada.at(service.anonymous())
         .get("/users/me")
         .await
         .assert_problem(401, "token_revoked");

@@ -317,7 +317,12 @@ async fn the_audit_log_is_paged_and_only_admins_can_read_it() {
     assert!(seen.is_sorted_by(|one, next| one > next), "{seen:?}");
 
     hostile::paging(&root, "/admin/audit-log").await;
-    for query in ["event=nonsense", "event=", "user_id=x"] {
+    for query in [
+        "event=nonsense",
+        "event=",
+        "user_id=x",
+        "user_id=01890A5D-AC96-774B-BCCE-B302099A8057",
+    ] {
         root.get(&format!("/admin/audit-log?{query}"))
             .await
             .assert_problem(400, "invalid_query");

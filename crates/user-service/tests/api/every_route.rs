@@ -23,7 +23,7 @@ async fn add_admin(service: &TestService) {
     const SQL: &str = "
         insert into users (id, email, email_key, name, roles, epoch, created_at, updated_at)
         values ($1, 'admin', 'admin', 'Admin', 'user admin', -1000, $2, $2)";
-    let id: Uuid = service.person("admin", &[]).claims().sub.parse().unwrap();
+    let id: Uuid = service.user_token("admin", &[]).claims().sub.parse().unwrap();
     let now = service.issuer().clock().now();
     let mut tx = database(service).await.begin().await.unwrap();
     on!(tx, conn => sqlx::query(SQL).bind(id).bind(now).execute(conn).await.map(drop)).unwrap();

@@ -116,7 +116,7 @@ async fn a_logout_survives_a_restart_with_a_shorter_token_lifetime() {
     logout(&ada).await.assert_status(204);
     service.issuer().clock().advance(seconds(300));
     let service = restart(service, &[("ACCESS_TOKEN_TTL", "60s")]).await;
-    ada.at(&service)
+    ada.at(service.anonymous())
         .get("/users/me")
         .await
         .assert_problem(401, "token_revoked");
@@ -128,7 +128,7 @@ async fn a_logout_survives_a_restart() {
     let (_, ada) = logged_in_ada(&service).await;
     logout(&ada).await.assert_status(204);
     let service = restart(service, &[]).await;
-    let again = ada.at(&service);
+    let again = ada.at(service.anonymous());
     again.get("/users/me").await.assert_problem(401, "token_revoked");
     // The revocation expires together with the last access token of the session.
     service.issuer().clock().advance(seconds(900 + 31));

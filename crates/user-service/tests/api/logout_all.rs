@@ -57,17 +57,17 @@ async fn logout_all_survives_a_restart_until_the_last_token_expires() {
         .assert_status(204);
 
     let service = restart(service, &[]).await;
-    ada.at(&service)
+    ada.at(service.anonymous())
         .get("/users/me")
         .await
         .assert_problem(401, "token_revoked");
     service.issuer().clock().advance(seconds(300 + 29));
-    ada.at(&service)
+    ada.at(service.anonymous())
         .get("/users/me")
         .await
         .assert_problem(401, "token_revoked");
     let service = restart(service, &[]).await;
-    ada.at(&service)
+    ada.at(service.anonymous())
         .get("/users/me")
         .await
         .assert_problem(401, "token_revoked");
@@ -101,7 +101,7 @@ async fn logout_all_reaches_other_replicas() {
     let service = service().await;
     let other = replica(&service, &[]);
     let (pair, ada) = logged_in_ada(&service).await;
-    let at_other = ada.at(&other);
+    let at_other = ada.at(other.anonymous());
     at_other.get("/users/me").await.assert_status(200);
     ada.send(&Method::POST, "/auth/logout-all", |request| request)
         .await

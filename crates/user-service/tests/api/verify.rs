@@ -73,7 +73,7 @@ async fn verification_of_an_invalid_token_reveals_nothing_else() {
         .await
         .assert_status(200)
         .json();
-    ada.at(&service)
+    ada.at(service.anonymous())
         .post("/auth/logout", json!({"refresh_token": next["refresh_token"]}))
         .await
         .assert_status(204);
@@ -113,7 +113,7 @@ async fn a_service_token_and_an_unknown_users_token_are_invalid() {
     let service = service_with_shared_secret_and(&[("ORDER_SERVICE_SECRET", &secret)]).await;
     let token = json!(service.issuer().as_service("order-service").token());
     assert_eq!(verify(&service, &token).await, json!({"valid": false}));
-    let unknown = json!(service.person("ghost", &["user"]).token());
+    let unknown = json!(service.user_token("ghost", &["user"]).token());
     assert_eq!(
         verify(&service, &unknown).await,
         json!({"valid": false}),

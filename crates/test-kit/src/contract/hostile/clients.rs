@@ -14,7 +14,7 @@ const INVALID_FORM: &str = "a=1&a=2";
 
 pub(super) async fn check(target: &Target<'_>) {
     let service = target.service;
-    let user = service.person("ada", &["user", "admin"]).token();
+    let user = service.user_token("ada", &["user", "admin"]).token();
     let order_service = service.issuer().as_service("order-service").token();
     let basic = |pair: &[u8]| format!("Basic {}", STANDARD.encode(pair));
     for value in [

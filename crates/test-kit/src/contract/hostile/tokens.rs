@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::contract::target::Target;
 
 pub(super) async fn check(target: &Target<'_>) {
-    let valid = target.service.person("ada", &["user", "admin"]).token();
+    let valid = target.service.user_token("ada", &["user", "admin"]).token();
     check_invalid(target, &valid).await;
     check_other_credentials(target, &valid).await;
 
