@@ -14,8 +14,8 @@ use crate::markers::{Admin, AnyOf, Role, Scope, ServiceName};
 use crate::policy::Policy;
 use crate::principal::{Principal, Service, User};
 
-/// An extractor that says who may call. [`Routes`](crate::Routes) applies its policy before the request is processed any
-/// further.
+/// An extractor that says who may call. [`Routes`](crate::Routes) applies the extractor's policy before it reads the body or
+/// runs other extractors.
 pub trait Access: FromRequest {
     /// The rule that says who may call.
     const POLICY: Policy;
@@ -25,8 +25,8 @@ pub trait Access: FromRequest {
 #[derive(Clone, Copy, Debug)]
 pub struct Anyone;
 
-/// Admits everyone, and holds the user if the request has a user's valid token. The few requests that are refused all the same
-/// are listed at [`Policy::Optional`].
+/// Admits everyone, and holds the user if the request has a user's valid token. A few requests are still refused: see
+/// [`Policy::Optional`].
 #[derive(Clone, Debug)]
 pub struct CurrentUser(pub Option<User>);
 
@@ -47,11 +47,11 @@ pub struct AnyRole<R>(User, PhantomData<R>);
 /// Admits users whose token has this scope.
 pub struct HasScope<S>(User, PhantomData<S>);
 
-/// Admits any service with a token for this audience. [`FromService`] admits only one service.
+/// Admits any service whose token has this service as its audience. [`FromService`] admits only one named service.
 #[derive(Clone)]
 pub struct IsService(pub Service);
 
-/// Admits one service, with a token for this audience; other services get 403.
+/// Admits one named service, if its token has this service as its audience. Other services get 403.
 ///
 /// ```
 /// use auth::FromService;
@@ -67,8 +67,8 @@ pub struct IsService(pub Service);
 /// ```
 pub struct FromService<S>(Service, PhantomData<S>);
 
-/// Gives extractors the methods of the principal that they hold, and a way to take it out.
-macro_rules! holds {
+/// Implements the methods of the principal for these extractors, and a method that returns the principal itself.
+macro_rules! impl_principal_access {
     ($principal:ident, $into_principal:ident: $($name:ident $(<$parameter:ident>)?),+) => {$(
         impl $(<$parameter>)? $name $(<$parameter>)? {
             #[doc = concat!("The [`", stringify!($principal), "`] that is calling.")]
@@ -93,13 +93,15 @@ macro_rules! holds {
         }
     )+};
 }
-holds!(User, into_user: VerifyToken, IsAdmin, HasRole<R>, AnyRole<R>, HasScope<S>);
-holds!(Service, into_service: IsService, FromService<S>);
+impl_principal_access!(User, into_user: VerifyToken, IsAdmin, HasRole<R>, AnyRole<R>, HasScope<S>);
+impl_principal_access!(Service, into_service: IsService, FromService<S>);
 
-/// The future of an extractor: ready if the request is authenticated already, else pending until its token is verified.
+/// The future of an extractor. It is ready if the request is authenticated already, and otherwise pending until the request's
+/// token is verified.
 pub type AccessFuture<T> = Either<Ready<Result<T, AuthError>>, LocalBoxFuture<'static, Result<T, AuthError>>>;
 
-/// Implements [`Access`] for a type, given its policy and how to make it from the principal that the policy admits.
+/// Implements [`Access`] for a type. The arguments are the type's policy, and a function that makes a value of the type from
+/// the principal that the policy admits.
 macro_rules! access {
     ($([$($generics:tt)*] $type:ty: $policy:expr, $make:expr;)+) => {$(
         impl<$($generics)*> FromRequest for $type {

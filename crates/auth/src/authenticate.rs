@@ -1,5 +1,5 @@
-//! Authenticates a request: finds its bearer token and verifies it, once per request however many extractors and
-//! middlewares ask.
+//! Authenticates a request: finds its bearer token and verifies the token. Extractors and middleware share the outcome, so a
+//! token is verified once per request.
 
 use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderValue};
 use actix_web::web::Data;
@@ -12,15 +12,15 @@ use crate::verifier::Verifier;
 
 /// The outcome of authentication, kept in the request's extensions.
 #[derive(Clone)]
-struct Credential(Result<Principal, AuthError>);
+struct AuthOutcome(Result<Principal, AuthError>);
 
 /// Authenticates the caller and applies the policy. `Ok(None)` admits an anonymous caller.
 pub(crate) async fn check(policy: Policy, request: &HttpRequest) -> Result<Option<Principal>, AuthError> {
     if policy == Policy::Anyone {
         return Ok(None);
     }
-    let credential = authenticate(request).await;
-    policy.decide(credential).inspect_err(|error| log(request, error))
+    let outcome = authenticate(request).await;
+    policy.decide(outcome).inspect_err(|error| log(request, error))
 }
 
 /// The same as [`check`], without waiting: `None` if the request is not authenticated yet.
@@ -31,12 +31,12 @@ pub(crate) fn check_authenticated(
     if policy == Policy::Anyone {
         return Some(Ok(None));
     }
-    let Credential(outcome) = request.extensions().get::<Credential>().cloned()?;
+    let AuthOutcome(outcome) = request.extensions().get::<AuthOutcome>().cloned()?;
     Some(policy.decide(outcome))
 }
 
 async fn authenticate(request: &HttpRequest) -> Result<Principal, AuthError> {
-    if let Some(Credential(outcome)) = request.extensions().get::<Credential>() {
+    if let Some(AuthOutcome(outcome)) = request.extensions().get::<AuthOutcome>() {
         return outcome.clone();
     }
     let outcome = match bearer_token(request) {
@@ -46,7 +46,7 @@ async fn authenticate(request: &HttpRequest) -> Result<Principal, AuthError> {
         },
         Err(error) => Err(error),
     };
-    request.extensions_mut().insert(Credential(outcome.clone()));
+    request.extensions_mut().insert(AuthOutcome(outcome.clone()));
     outcome
 }
 
@@ -64,7 +64,8 @@ fn bearer_token(request: &HttpRequest) -> Result<&str, AuthError> {
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(AuthError::NoToken);
     }
-    // The verifier checks the token's characters: a cached token is compared, any other is decoded.
+    // Characters are not checked here: the verifier compares a cached token as text, and decoding refuses invalid characters in
+    // all others.
     if token.is_empty() {
         Err(AuthError::InvalidToken(TokenFault::Header))
     } else {
@@ -77,10 +78,12 @@ fn log(request: &HttpRequest, error: &AuthError) {
     let route = request.match_pattern();
     match error {
         AuthError::NoVerifier => {
-            tracing::error!("the application has no Data<Verifier>: all authenticated routes fail");
+            tracing::error!(
+                "the application has no Data<Verifier>: every route that needs authentication fails"
+            );
         }
-        AuthError::InvalidToken(fault) => tracing::info!(code, %fault, route, "refused"),
-        _ => tracing::info!(code, route, "refused"),
+        AuthError::InvalidToken(fault) => tracing::info!(code, %fault, route, "request refused"),
+        _ => tracing::info!(code, route, "request refused"),
     }
 }
 

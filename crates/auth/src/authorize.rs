@@ -13,9 +13,9 @@ use crate::authenticate::{check, forbid_storing};
 use crate::markers::{Admin, Role as _};
 use crate::policy::Policy;
 
-/// Middleware that admits any user with a valid token: else 401, and 403 for services.
+/// Middleware that admits any user with a valid token. Services get 403, all other callers 401.
 ///
-/// Handlers behind it can take [`VerifyToken`](crate::VerifyToken) to know the user; the token is not verified again.
+/// A handler in the scope can take [`VerifyToken`](crate::VerifyToken) to get the user. The token is not verified again.
 ///
 /// ```
 /// use actix_web::http::StatusCode;
@@ -47,7 +47,8 @@ pub fn verify_token() -> Authorize {
     require(Policy::User)
 }
 
-/// Middleware that admits users with the role `admin`: else 401 without a valid token, 403 with one.
+/// Middleware that admits users with the role `admin`. Other callers with a valid token get 403, callers without a
+/// valid token 401.
 ///
 /// ```
 /// use actix_web::{App, web};
@@ -76,7 +77,8 @@ pub fn is_admin() -> Authorize {
 /// The list of roles is never freed: call this once for each application or worker, not for each request.
 #[must_use]
 pub fn authorize<const N: usize>(roles: [&'static str; N]) -> Authorize {
-    // Leaked, so that a policy is `Copy` and can be a constant. An application has few such lists, each a few bytes long.
+    // The list is leaked, because a policy is `Copy` and can be a constant. An application has few such lists, each a few bytes
+    // long.
     require(Policy::AnyRole(Box::leak(Box::new(roles))))
 }
 
@@ -93,7 +95,7 @@ pub fn authorize<const N: usize>(roles: [&'static str; N]) -> Authorize {
 /// );
 /// ```
 ///
-/// [`Policy::Custom`] can't be checked here: the middleware then refuses every request.
+/// The middleware can't check [`Policy::Custom`], and refuses every request with this policy.
 #[must_use]
 pub fn require(policy: Policy) -> Authorize {
     Authorize { policy }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use aws_lc_rs::rand;
 
-/// Exponential backoff with jitter: delays double from the first up to a maximum, and each delay is shortened at random to
-/// between half and all of its length, so that clients that failed together do not retry together.
+/// Exponential backoff with jitter. Delays double from the first delay up to a maximum. Each delay is shortened at random to
+/// between half and all of its length, so that clients that failed at the same time do not retry at the same time.
 ///
 /// ```
 /// use std::time::Duration;
@@ -23,7 +23,8 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Delays of `first` after one failure, twice that after two, and so on, but never more than `max`.
+    /// The delay is `first` after one failure, twice `first` after two, four times `first` after three, and never more than
+    /// `max`.
     #[must_use]
     pub const fn new(first: Duration, max: Duration) -> Self {
         Self { first, max }
@@ -41,10 +42,10 @@ impl Backoff {
     }
 }
 
-/// A random duration between half of this one and all of it.
+/// A random duration between half of `duration` and all of it.
 pub(crate) fn jitter(duration: Duration) -> Duration {
     let mut byte = [0];
-    // Without a random number the delay is still a valid one.
+    // The full duration is valid too, so a missing random number is not an error.
     if rand::fill(&mut byte).is_err() {
         return duration;
     }

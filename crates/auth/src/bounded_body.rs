@@ -1,6 +1,6 @@
-//! Reads response bodies up to a maximum length, so that another program can't exhaust this one's memory.
+//! Reads response bodies up to a maximum length, so that another program can't exhaust this program's memory.
 
-/// The body, or `None` if it has more than `max_bytes`.
+/// The body, or `None` if the body has more than `max_bytes`.
 pub(crate) async fn read(
     mut response: reqwest::Response,
     max_bytes: usize,

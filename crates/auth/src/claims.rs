@@ -1,4 +1,4 @@
-//! The claims of a token, and which principal they identify.
+//! The claims of a token, and the principal that they identify.
 
 use std::sync::Arc;
 
@@ -8,11 +8,11 @@ use uuid::Uuid;
 
 use crate::error::TokenFault;
 use crate::numeric_date;
-use crate::principal::{Principal, Service, ServiceFacts, User, UserFacts};
+use crate::principal::{Principal, Service, ServiceData, User, UserData};
 
-/// The claims of an access token or a service token (RFC 9068 §2.2); `sid` and `epoch` are this platform's own.
+/// The claims of an access token or a service token (RFC 9068 §2.2). `sid` and `epoch` are private claims of this platform.
 ///
-/// user-service fills them in to sign a token. A verifier returns a [`Principal`] instead.
+/// user-service fills in the claims and signs them. A verifier reads the claims and returns a [`Principal`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
     /// The issuer: the platform's URL.
@@ -37,7 +37,7 @@ pub struct Claims {
     pub iat: i64,
     /// The token's id. Never empty.
     pub jti: String,
-    /// The client that the token was issued to. For a service its own name, as in `sub`.
+    /// The client that the token was issued to. In a service token `client_id` equals `sub`.
     pub client_id: String,
     /// A user's session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -54,8 +54,8 @@ pub struct Claims {
     /// A user's roles.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub roles: Option<Vec<String>>,
-    /// The permissions of the token: words separated by one space. Omitted from the token if empty, since RFC 6749 §3.3 requires at
-    /// least one word.
+    /// The permissions of a user's token: words separated by one space. A token omits an empty scope, since RFC 6749 §3.3 requires
+    /// at least one word. Service tokens have no scope.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub scope: String,
 }
@@ -73,7 +73,8 @@ impl Claims {
         self.aud.iter().any(|aud| aud == audience)
     }
 
-    /// The principal that the claims identify. The caller has checked signature, issuer, audience and times.
+    /// The principal that the claims identify. Call this only after the signature and the issuer are verified; audience and times
+    /// are checked separately.
     pub(crate) fn into_principal(self) -> Result<Principal, TokenFault> {
         if self.jti.is_empty() {
             return Err(TokenFault::Claims);
@@ -89,11 +90,11 @@ impl Claims {
         let (Some(session), Some(epoch), Ok(id)) = (self.sid, self.epoch, Uuid::parse_str(&self.sub)) else {
             return Err(TokenFault::Claims);
         };
-        // Refuse other spellings of an id, so that `sub` can be compared as text.
+        // Refuse other spellings of an id, such as uppercase, so that `sub` can be compared as text.
         if id.to_string() != self.sub {
             return Err(TokenFault::Claims);
         }
-        Ok(User(Arc::new(UserFacts {
+        Ok(User(Arc::new(UserData {
             id,
             session,
             epoch,
@@ -110,9 +111,8 @@ impl Claims {
         if self.sub.is_empty() || self.roles.is_some() || self.sid.is_some() {
             return Err(TokenFault::Claims);
         }
-        Ok(Service(Arc::new(ServiceFacts {
+        Ok(Service(Arc::new(ServiceData {
             name: self.sub,
-            scope: self.scope,
             token_id: self.jti,
             expires_at: self.exp,
         })))

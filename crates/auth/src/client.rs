@@ -1,8 +1,8 @@
-//! Calls to other services, with a service token, retries and a circuit breaker: [`ServiceClient`].
+//! Calls to other services, with a service token, retries and a circuit breaker. [`ServiceClient`] is the entry point.
 
 mod circuit;
 mod client_builder;
-mod neighbour;
+mod client_state;
 mod request;
 mod response;
 mod retry_budget;

@@ -1,4 +1,4 @@
-//! The only module that reads the system time, so that tests can control it.
+//! The clock. No other module reads the system time, so that tests can control the time.
 
 use chrono::{DateTime, SubsecRound, Utc};
 
@@ -16,8 +16,8 @@ impl Clock {
         Self::default()
     }
 
-    /// The current time, truncated to microseconds. Databases store no more than that, so a stored time equals the
-    /// original when it is read back.
+    /// The current time, truncated to microseconds. The databases store microseconds, so a time that is read from a database
+    /// equals the time that was stored.
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
         #[cfg(feature = "testing")]
@@ -42,8 +42,8 @@ fn system_time() -> DateTime<Utc> {
 
 #[cfg(feature = "testing")]
 impl Clock {
-    /// A clock that starts at the system time and stands still until [`advance`](Self::advance) moves it. Its clones move
-    /// with it.
+    /// A clock that starts at the system time and stands still until [`advance`](Self::advance) moves it. All clones show the
+    /// same time.
     #[must_use]
     pub fn fixed() -> Self {
         let now = system_time().timestamp_micros();

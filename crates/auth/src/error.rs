@@ -6,11 +6,11 @@ use actix_web::{HttpResponse, ResponseError};
 
 use crate::problem::ProblemDetails;
 
-/// The protection space that challenges name (RFC 9110 §11.5).
+/// The realm that is named in challenges (RFC 9110 §11.5).
 const REALM: &str = "countersign";
 
-/// Why a request is refused. As a [`ResponseError`] it responds with the status, the challenge that RFC 6750 §3 requires,
-/// and problem details. The [`TokenFault`] goes to the log only.
+/// Why a request is refused. The response has the status, the challenge that RFC 6750 §3 requires, and problem details. The
+/// [`TokenFault`] appears only in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthError {
@@ -23,10 +23,10 @@ pub enum AuthError {
     /// 401 `token_expired`: the token's `exp` has passed.
     #[error("The access token has expired.")]
     Expired,
-    /// 401 `token_revoked`: the token's session ended, or its user's rights changed.
+    /// 401 `token_revoked`: the token's session ended, or the user's epoch was raised since.
     #[error("The access token was revoked.")]
     Revoked,
-    /// 403 `forbidden`: the caller is known, but the policy does not admit them.
+    /// 403 `forbidden`: the caller is known, but the policy does not admit this caller.
     #[error("You are not allowed to do this.")]
     Forbidden {
         /// The scope that the route requires, if it requires one.
@@ -38,7 +38,7 @@ pub enum AuthError {
     /// 503 `keys_unavailable`: no key set has been loaded yet, so no token can be verified.
     #[error("Access tokens can't be verified yet.")]
     KeysUnavailable,
-    /// 503 `revocation_unknown`: the revocation set is incomplete, so no user's token can be trusted.
+    /// 503 `revocation_unknown`: the revocation set is incomplete, so any user's token may be revoked.
     #[error("It is not known whether the access token was revoked.")]
     RevocationUnknown,
     /// 500 `internal`: the application has no `Data<Verifier>`. A programming error.
@@ -56,7 +56,7 @@ pub enum TokenFault {
     /// The `Authorization` header has the scheme `Bearer`, but not exactly one token.
     #[error("malformed Authorization header")]
     Header,
-    /// Not three parts of canonical base64url, not JSON, or a member that is duplicate or has the wrong type.
+    /// Not three parts of canonical base64url, not JSON objects, or JSON with a duplicate member or a member of the wrong type.
     #[error("malformed")]
     Malformed,
     /// `typ` is not `at+jwt` (RFC 9068 §4).
@@ -74,7 +74,7 @@ pub enum TokenFault {
     /// The signature does not match.
     #[error("bad signature")]
     Signature,
-    /// `iss` is another issuer.
+    /// `iss` is not this verifier's issuer.
     #[error("wrong issuer")]
     Issuer,
     /// `aud` does not include this verifier's audience.
@@ -83,9 +83,8 @@ pub enum TokenFault {
     /// `nbf` is in the future.
     #[error("not valid yet")]
     NotYetValid,
-    /// `jti` is empty, a claim that a user's token needs is missing or malformed, or the token has claims of both a user
-    /// and a service.
-    #[error("claims of neither a user nor a service")]
+    /// `jti` is empty, a claim that a user's token requires is missing or malformed, or a service's token has claims of a user.
+    #[error("missing, malformed or contradictory claims")]
     Claims,
 }
 
@@ -106,15 +105,14 @@ impl AuthError {
         }
     }
 
-    /// Whether the credential is missing or invalid (401), as opposed to a known caller who is not allowed or a verifier
-    /// that can't decide.
+    /// Whether the token is missing or invalid (401). False if a known caller is not admitted, or if the verifier can't decide.
     #[must_use]
     pub fn is_unauthenticated(&self) -> bool {
         self.status_code() == StatusCode::UNAUTHORIZED
     }
 
-    /// The value of `WWW-Authenticate` (RFC 6750 §3): without `error` if the request had no token, else with it. `None` for
-    /// server errors.
+    /// The value of `WWW-Authenticate` (RFC 6750 §3). It has the member `error` unless the request had no token. `None` for server
+    /// errors.
     #[must_use]
     pub fn challenge(&self) -> Option<HeaderValue> {
         let error = match self {

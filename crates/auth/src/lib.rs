@@ -1,18 +1,18 @@
 //! Authentication and authorization for actix-web services. Each service verifies access tokens (JWT, RFC 9068) itself,
-//! identifies the caller, and decides whether they may call.
+//! identifies the caller, and decides whether the caller is admitted.
 //!
 //! The type of a handler's first argument says who may call it:
 //!
 //! | first argument | admits |
 //! | --- | --- |
 //! | [`Anyone`] | everyone, without checking a credential |
-//! | [`CurrentUser`] | everyone; holds an `Option<User>`, and an invalid token counts as none |
+//! | [`CurrentUser`] | everyone; holds an `Option<User>`, which is `None` if the token is missing or invalid |
 //! | [`VerifyToken`] | any user with a valid token |
 //! | [`IsAdmin`] | users with the role `admin` |
 //! | [`HasRole`], [`AnyRole`], [`HasScope`] | users with a role, with one of several roles, with a scope |
-//! | [`IsService`], [`FromService`] | any service, or one service, with a token for this audience |
+//! | [`IsService`], [`FromService`] | any service, or one named service, whose token has this service as its audience |
 //!
-//! A request without a valid token gets 401, a known caller who is not admitted gets 403, both with a challenge
+//! A request without a valid token gets 401. A known caller who is not admitted gets 403. Both responses have a challenge
 //! (RFC 6750 §3) and problem details (RFC 9457).
 //!
 //! # In any actix-web application
@@ -60,8 +60,11 @@
 //!
 //! # With a route list
 //!
-//! [`Routes`] does more: a handler that doesn't say who may call it does not compile, authentication runs before the body is
-//! read and before other extractors, and documentation and tests can read each route's [`Policy`]:
+//! [`Routes`] does more:
+//!
+//! - A handler that doesn't say who may call it does not compile.
+//! - Authentication runs before the body is read and before other extractors.
+//! - Documentation and tests can read each route's [`Policy`].
 //!
 //! ```
 //! use actix_web::App;
@@ -89,13 +92,14 @@
 //!
 //! # What this crate can't do
 //!
-//! It has no database, depends on no other crate of the platform, and can't sign tokens: only the feature `testing` can,
-//! with an [`Issuer`](testing::Issuer) for tests. Only tokens of this platform verify: they need the claims of [`Claims`].
+//! This crate has no database and depends on no other crate of the platform. It can't sign tokens, except with the feature
+//! `testing`, which has an [`Issuer`](testing::Issuer) for tests. Only tokens of this platform are accepted: a token must
+//! have the claims of [`Claims`].
 //!
 //! # Where to start reading
 //!
-//! A request passes `authorize` (middleware) or `access` (extractors), `authenticate` (the token of the request), `verifier`
-//! with `token`, `claims`, `keys` and `revocation`, and last `policy`.
+//! A request passes through these modules in this order: `authorize` (middleware) or `access` (extractors), `authenticate`
+//! (finds the token), `verifier` with `token`, `claims`, `keys` and `revocation`, and last `policy`.
 
 mod access;
 mod authenticate;
@@ -137,7 +141,7 @@ pub use self::client::{
 pub use self::clock::Clock;
 pub use self::error::{AuthError, TokenFault};
 pub use self::keys::{
-    JwksError, KeySet, Keys, Refetch, RemoteKeys, RemoteKeysError, SharedSecret, WeakSecret,
+    JwksError, KeySet, Keys, RefetchReason, RemoteKeys, RemoteKeysError, SharedSecret, WeakSecret,
 };
 pub use self::markers::{Admin, AnyOf, Role, Scope, ServiceName, Support};
 pub use self::policy::Policy;

@@ -1,4 +1,4 @@
-//! Types that stand for roles, scopes and services, so that a handler's argument can name one.
+//! Types that stand for roles, scopes and services, so that the type of a handler's argument can name them.
 
 /// A role as a type, for [`HasRole`](crate::HasRole) and [`AnyRole`](crate::AnyRole). Declare one with
 /// [`roles!`](crate::roles).
@@ -21,7 +21,7 @@ pub trait Scope: 'static {
 
 /// A service as a type, for [`FromService`](crate::FromService). Declare one with [`services!`](crate::services).
 pub trait ServiceName: 'static {
-    /// The service's name, `sub` of its tokens.
+    /// The service's name, which is the `sub` of its tokens.
     const NAME: &'static str;
 }
 

@@ -1,6 +1,6 @@
 //! Reads a `NumericDate` (RFC 7519 §2): a JSON number of seconds since 1970, which may have a fraction. Times are rounded to
-//! whole seconds so that a token is never valid for longer than it says. Numbers outside 64 bits, strings and `null` are
-//! refused.
+//! whole seconds in the direction that shortens the time in which a token is valid. Numbers outside 64 bits, strings and `null`
+//! are refused.
 
 use std::fmt;
 
@@ -11,7 +11,8 @@ pub(crate) fn rounded_down<'de, D: Deserializer<'de>>(value: D) -> Result<i64, D
     value.deserialize_any(NumericDate { round: f64::floor })
 }
 
-/// For `nbf`, which is optional but never `null`: an issuer that writes `null` may mean a limit that it could not express.
+/// For `nbf`, which may be absent but not `null`: an issuer that writes `null` may have meant to set a limit, so `null` must not
+/// count as none.
 pub(crate) fn rounded_up<'de, D: Deserializer<'de>>(value: D) -> Result<Option<i64>, D::Error> {
     value.deserialize_any(NumericDate { round: f64::ceil }).map(Some)
 }
@@ -36,7 +37,7 @@ impl Visitor<'_> for NumericDate {
     }
 
     fn visit_f64<E: Error>(self, seconds: f64) -> Result<i64, E> {
-        /// 2^63. Every float below it and not below its negative has an `i64`; NaN is not in the range.
+        /// 2^63. Every whole float in −2^63..2^63 fits into `i64`. NaN is not in the range.
         const LIMIT: f64 = 9_223_372_036_854_775_808.0;
 
         let rounded = (self.round)(seconds);

@@ -1,19 +1,19 @@
-//! The rule that says who may call a route. It is plain data, so that documentation and tests can read it.
+//! The rule that says who may call a route. A policy is plain data, so that documentation and tests can read it.
 
 use crate::error::AuthError;
 use crate::principal::{Principal, User};
 
 /// The rule that says who may call a route.
 ///
-/// Matching is exhaustive on purpose: documentation and tests that are derived from a policy must handle each kind.
+/// Deliberately not `#[non_exhaustive]`: documentation and tests that match on a policy must handle every kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policy {
     /// Everyone. The credential is not checked.
     Anyone,
-    /// Everyone. A user's token is verified; an invalid one counts as no token.
+    /// Everyone. A user's valid token identifies the caller. Any other token counts as no token.
     ///
-    /// A request whose credential can't be judged is still refused: more than one `Authorization` header (400), or a
-    /// verifier without keys or revocations (503).
+    /// A few requests are still refused: a request with more than one `Authorization` header (400), and a request with a token
+    /// while the verifier has no keys or an incomplete revocation set (503).
     Optional,
     /// Any user with a valid token.
     User,
@@ -21,25 +21,25 @@ pub enum Policy {
     AnyRole(&'static [&'static str]),
     /// Users whose token has this scope.
     Scope(&'static str),
-    /// Any service with a token for this audience.
+    /// Any service whose token has this service as its audience.
     AnyService,
-    /// The service of this name, with a token for this audience.
+    /// The service of this name, if its token has this service as its audience.
     Service(&'static str),
-    /// Callers that an extractor of the application authenticates, for example by client secret or API key. The text
-    /// names the security scheme in documentation. [`decide`](Self::decide) refuses all tokens.
+    /// Callers that the application authenticates by its own extractor, for example by client secret or API key. The text names
+    /// the security scheme in documentation. [`decide`](Self::decide) refuses all tokens.
     Custom(&'static str),
 }
 
 impl Policy {
-    /// Decides whether a caller with this credential may call. `Ok(None)` admits an anonymous caller.
+    /// Decides whether the caller is admitted, given the outcome of authentication. `Ok(None)` admits the caller as anonymous.
     ///
     /// # Errors
     /// The error to respond with.
-    pub fn decide(self, credential: Result<Principal, AuthError>) -> Result<Option<Principal>, AuthError> {
-        match (self, credential) {
+    pub fn decide(self, outcome: Result<Principal, AuthError>) -> Result<Option<Principal>, AuthError> {
+        match (self, outcome) {
             (Self::Anyone, _) | (Self::Optional, Ok(Principal::Service(_))) => Ok(None),
             (Self::Optional, Err(error)) if error.is_unauthenticated() => Ok(None),
-            // An access token is not a credential of the application's own scheme.
+            // The application's extractor does not use access tokens, so a valid token admits no caller here.
             (Self::Custom(_), _) => Err(AuthError::NoToken),
             (_, Err(error)) => Err(error),
             (_, Ok(principal)) if self.admits(&principal) => Ok(Some(principal)),
@@ -62,6 +62,7 @@ impl Policy {
 
     fn admits_user(self, user: &User) -> bool {
         match self {
+            // `decide` has already admitted everyone for `Anyone`.
             Self::Anyone | Self::Optional | Self::User => true,
             Self::AnyRole(roles) => roles.iter().any(|role| user.has_role(role)),
             Self::Scope(scope) => user.has_scope(scope),
@@ -88,12 +89,9 @@ mod tests {
         let verifier = issuer.verifier();
 
         for token in [issuer.as_admin().token(), issuer.as_service("b").token()] {
-            let credential = verifier.verify_with_held_keys(&token);
-            assert!(credential.is_ok());
-            assert_eq!(
-                Policy::Custom("client").decide(credential),
-                Err(AuthError::NoToken)
-            );
+            let outcome = verifier.verify_with_current_keys(&token);
+            assert!(outcome.is_ok());
+            assert_eq!(Policy::Custom("client").decide(outcome), Err(AuthError::NoToken));
         }
     }
 }

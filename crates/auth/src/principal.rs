@@ -1,11 +1,13 @@
-//! The verified caller. A [`User`] or [`Service`] can only be made from a verified token, so a value of these types proves
-//! that the caller was authenticated.
+//! The verified caller. Only a verified token yields a [`User`] or a [`Service`], so a value of these types proves that the
+//! caller was authenticated.
 
 use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
+
+use crate::markers::{Admin, Role as _};
 
 /// The caller that a valid token identifies.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,12 +27,12 @@ impl Principal {
     }
 }
 
-/// A user, as described by a verified access token. Cheap to clone.
+/// A user, described by a verified access token. Cheap to clone.
 #[derive(Clone, PartialEq, Eq)]
-pub struct User(pub(crate) Arc<UserFacts>);
+pub struct User(pub(crate) Arc<UserData>);
 
 #[derive(PartialEq, Eq)]
-pub(crate) struct UserFacts {
+pub(crate) struct UserData {
     pub id: Uuid,
     pub session: Uuid,
     pub epoch: i64,
@@ -55,8 +57,8 @@ impl User {
         self.0.session
     }
 
-    /// The user's epoch when the token was issued (`epoch`). It is raised when the user's roles change or all sessions
-    /// end; tokens of an earlier epoch are revoked.
+    /// The user's epoch when the token was issued (`epoch`). The issuer raises a user's epoch when the user's roles change or all
+    /// of the user's sessions end. Tokens of an earlier epoch are then revoked.
     #[must_use]
     pub fn epoch(&self) -> i64 {
         self.0.epoch
@@ -89,13 +91,13 @@ impl User {
     /// Whether the user has the role `admin`.
     #[must_use]
     pub fn is_admin(&self) -> bool {
-        self.has_role("admin")
+        self.has_role(Admin::NAME)
     }
 
     /// Whether the token has this scope (RFC 6749 §3.3).
     #[must_use]
     pub fn has_scope(&self, scope: &str) -> bool {
-        scope_includes(&self.0.scope, scope)
+        !scope.is_empty() && self.0.scope.split(' ').any(|word| word == scope)
     }
 
     /// The token's id (`jti`).
@@ -121,14 +123,13 @@ impl fmt::Debug for User {
     }
 }
 
-/// A service of the platform, as named by a verified service token. Cheap to clone.
+/// A service of the platform, named by a verified service token. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Service(pub(crate) Arc<ServiceFacts>);
+pub struct Service(pub(crate) Arc<ServiceData>);
 
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct ServiceFacts {
+pub(crate) struct ServiceData {
     pub name: String,
-    pub scope: String,
     pub token_id: String,
     pub expires_at: i64,
 }
@@ -146,21 +147,11 @@ impl Service {
         self.0.name == name
     }
 
-    /// Whether the token has this scope (RFC 6749 §3.3).
-    #[must_use]
-    pub fn has_scope(&self, scope: &str) -> bool {
-        scope_includes(&self.0.scope, scope)
-    }
-
     /// The token's id (`jti`).
     #[must_use]
     pub fn token_id(&self) -> &str {
         &self.0.token_id
     }
-}
-
-fn scope_includes(scope: &str, wanted: &str) -> bool {
-    !wanted.is_empty() && scope.split(' ').any(|word| word == wanted)
 }
 
 #[cfg(test)]
@@ -171,16 +162,16 @@ mod tests {
     fn a_user_has_the_roles_of_the_token() {
         let issuer = Issuer::new("a");
 
-        let user = issuer.as_roles(&["user", "support"]).principal();
+        let user = issuer.as_roles(&["user", "support"]).user();
         assert_eq!(user.roles(), ["user", "support"]);
         assert!(user.has_role("support") && !user.has_role("admin") && !user.is_admin());
 
-        assert!(issuer.as_admin().principal().is_admin());
+        assert!(issuer.as_admin().user().is_admin());
     }
 
     #[test]
     fn debug_shows_neither_name_nor_email_address() {
-        let user = Issuer::new("a").as_user().name("Ada Lovelace").principal();
+        let user = Issuer::new("a").as_user().name("Ada Lovelace").user();
 
         let debug = format!("{user:?}");
         assert!(debug.contains(&user.id().to_string()), "{debug}");

@@ -1,4 +1,5 @@
-//! Problem details (RFC 9457), the body of every error response. Public, so that an application's own errors can use it.
+//! Problem details (RFC 9457), the body of every error response. Public, so that an application can use the same format for its
+//! own errors.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -59,14 +60,14 @@ impl ProblemDetails {
         }
     }
 
-    /// Adds a sentence for the developer of the client. It must not reveal internals.
+    /// Adds a sentence for the developer of the client. The sentence must not reveal internals.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = Some(detail.into());
         self
     }
 
-    /// Adds the request id, which also stands in the logs.
+    /// Adds the request id, which also appears in the logs.
     #[must_use]
     pub fn request_id(mut self, id: impl Into<String>) -> Self {
         self.request_id = Some(id.into());
@@ -93,8 +94,8 @@ impl ProblemDetails {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    /// The response, as `application/problem+json`. Its extensions hold this object, so that a middleware can add the request
-    /// id and write the body again.
+    /// The response, as `application/problem+json`. The response's extensions hold this object, so that middleware can add the
+    /// request id and write the body again.
     #[must_use]
     pub fn respond(self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status())

@@ -1,4 +1,4 @@
-//! The revocation set. Every verification of a user's token checks it, also for cached tokens.
+//! The revocation set. A verifier checks the set on every call for a user's token, also if the token is cached.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -10,15 +10,15 @@ use crate::clock::Clock;
 use crate::error::AuthError;
 use crate::principal::User;
 
-/// The record that some tokens are revoked.
+/// The record that all tokens of a session, or all older tokens of a user, are revoked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Revocation {
     /// A session ended: all of its tokens are revoked.
     Session {
         /// The session's id (`sid`).
         id: Uuid,
-        /// Unix seconds at which the session's last token can no longer be accepted: its `exp` plus
-        /// [`MAX_LEEWAY`](crate::MAX_LEEWAY). The entry is dropped then.
+        /// When no verifier can accept the session's last token any longer, in Unix seconds: the token's `exp` plus
+        /// [`MAX_LEEWAY`](crate::MAX_LEEWAY). The set drops the entry then.
         expires_at: i64,
     },
     /// A user's roles changed, or all of the user's sessions ended: tokens of an earlier epoch are revoked.
@@ -27,7 +27,8 @@ pub enum Revocation {
         id: Uuid,
         /// The first epoch whose tokens are valid.
         epoch: i64,
-        /// Unix seconds at which the last token of an earlier epoch can no longer be accepted, as for a session.
+        /// When no verifier can accept the last token of an earlier epoch any longer, in Unix seconds, calculated as for a
+        /// session.
         expires_at: i64,
     },
 }
@@ -42,8 +43,8 @@ impl Revocation {
 
 /// The revocation set. Clones share it.
 ///
-/// An entry is never dropped before it expires. A full set takes no new entries and reports itself as
-/// [incomplete](Self::is_complete); a verifier then refuses all users' tokens.
+/// The set drops an entry only after the entry has expired. A full set accepts no new entries and is then
+/// [incomplete](Self::is_complete): verifiers refuse all users' tokens.
 #[derive(Clone, Debug)]
 pub struct Revocations {
     shared: Arc<SharedSet>,
@@ -56,16 +57,17 @@ struct SharedSet {
     set: RwLock<Set>,
 }
 
-/// The hash is fast rather than resistant to chosen keys: all keys are random ids that user-service generated.
+/// The hash function is fast, but not resistant to chosen keys. It need not be: user-service generates all ids at random.
 #[derive(Debug, Default)]
 struct Set {
     /// Session id → when the entry expires.
     sessions: HashMap<Uuid, i64, RandomState>,
-    /// User id → lowest valid epoch, and when the entry expires.
+    /// User id → the lowest valid epoch, and when the entry expires.
     users: HashMap<Uuid, (i64, i64), RandomState>,
-    /// The size at which expired entries are next removed. It doubles, so that removal costs constant time per entry.
+    /// The size at which expired entries are removed next: twice the size after the last removal. So removal costs constant time
+    /// per entry on average.
     sweep_at: usize,
-    /// When the last entry that did not fit expires. Until then the set is incomplete.
+    /// The latest expiry of all entries that did not fit. Until then the set is incomplete.
     incomplete_until: Option<i64>,
 }
 
@@ -85,8 +87,8 @@ impl Revocations {
         }
     }
 
-    /// Adds a revocation, with immediate effect for all verifiers that share the set. Revocations may arrive in any order
-    /// and more than once.
+    /// Adds a revocation, with immediate effect for all verifiers that share the set. Revocations may be applied in any order and
+    /// more than once.
     pub fn apply(&self, revocation: Revocation) {
         let now = self.shared.clock.unix();
         let mut set = self.write();
@@ -106,7 +108,7 @@ impl Revocations {
         set.insert(revocation);
     }
 
-    /// Replaces the set with a complete list, for example after some revocations were missed.
+    /// Replaces the set with a complete list, for example after some revocations were not received.
     pub fn replace_all(&self, revocations: impl IntoIterator<Item = Revocation>) {
         let mut set = Set::default();
         for revocation in revocations {
@@ -119,7 +121,7 @@ impl Revocations {
         *self.write() = set;
     }
 
-    /// Refuses a user's token if it is revoked, or if that is unknown because the set is incomplete.
+    /// Refuses a user's token if the token is revoked, or if the set is incomplete and the token may be revoked.
     pub(crate) fn check(&self, user: &User, now: i64) -> Result<(), AuthError> {
         let set = self.read();
         if set.revokes(user) {
@@ -132,7 +134,7 @@ impl Revocations {
         }
     }
 
-    /// Whether the set revokes the token that this user was made from.
+    /// Whether the set revokes the token that identified this user.
     #[must_use]
     pub fn revokes(&self, user: &User) -> bool {
         self.read().revokes(user)
@@ -225,7 +227,7 @@ mod tests {
         (Revocations::new(clock.clone(), capacity), clock)
     }
 
-    /// The end of any session, which expires after these seconds.
+    /// The revocation of a random session, which expires after this number of seconds.
     fn session(clock: &Clock, seconds: i64) -> Revocation {
         Revocation::Session {
             id: Uuid::new_v4(),
@@ -243,8 +245,8 @@ mod tests {
     #[test]
     fn ending_a_session_revokes_its_tokens_and_no_others() {
         let (set, clock) = set(10);
-        let user = Issuer::new("a").as_user().principal();
-        let other = Issuer::new("a").as_user().principal();
+        let user = Issuer::new("a").as_user().user();
+        let other = Issuer::new("a").as_user().user();
 
         set.apply(session_of(&user, clock.unix() + 900));
 
@@ -257,9 +259,9 @@ mod tests {
         let (set, clock) = set(10);
         let issuer = Issuer::new("a");
         let id = Uuid::new_v4();
-        let user_with = |epoch| issuer.as_user().id(id).epoch(epoch).principal();
+        let user_with = |epoch| issuer.as_user().id(id).epoch(epoch).user();
 
-        // The older revocation arrives last and has no effect.
+        // The revocation of epoch 1 is older but is received last. It has no effect.
         for epoch in [2, 1] {
             set.apply(Revocation::User {
                 id,
@@ -298,7 +300,7 @@ mod tests {
     #[test]
     fn a_full_set_becomes_incomplete_instead_of_dropping_entries() {
         let (set, clock) = set(2);
-        let user = Issuer::new("a").as_user().principal();
+        let user = Issuer::new("a").as_user().user();
         set.apply(session_of(&user, clock.unix() + 900));
         let second = session(&clock, 900);
         set.apply(second);

@@ -127,7 +127,7 @@ impl Routes {
         let policy = Args::POLICY;
         let route = web::route().to(handler);
         let route = match policy {
-            // A custom policy is enforced by the application's extractor alone.
+            // Only the application's extractor can enforce a custom policy.
             Policy::Anyone | Policy::Custom(_) => route,
             _ => route.wrap(require(policy)),
         };
@@ -137,7 +137,7 @@ impl Routes {
 
     /// Appends the routes of another list.
     #[must_use]
-    pub fn and(mut self, other: Self) -> Self {
+    pub fn merge(mut self, other: Self) -> Self {
         self.listed.extend(other.listed);
         self
     }
@@ -147,8 +147,8 @@ impl Routes {
         self.listed.iter().map(|(listed, _)| listed)
     }
 
-    /// Registers the routes. Routes with the same path become one resource, so that other methods get 405 and an `Allow`
-    /// header (RFC 9110 §15.5.6) instead of 404.
+    /// Registers the routes. Routes with the same path become one resource, so that a request with another method gets 405 and an
+    /// `Allow` header (RFC 9110 §15.5.6) instead of 404.
     pub fn configure(self, config: &mut ServiceConfig) {
         let mut resources: Vec<(&'static str, Vec<(Method, Route)>)> = Vec::new();
         for (ListedRoute { method, path, .. }, route) in self.listed {
@@ -181,7 +181,7 @@ fn resource(path: &str, routes: Vec<(Method, Route)>) -> Resource {
         async move {
             let mut response = ProblemDetails::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed")
                 .detail(
-                    "This path does not support the method. The Allow header lists those that it supports.",
+                    "This path does not support the method. The Allow header lists the supported methods.",
                 )
                 .respond();
             if let Ok(allow) = allow {

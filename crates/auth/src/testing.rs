@@ -1,4 +1,4 @@
-//! An issuer inside the test's process: makes tokens of users and services, valid or invalid in each way.
+//! An issuer inside the test's process. It makes tokens of users and services, both valid and invalid tokens.
 //!
 //! ```
 //! use auth::testing::Issuer;
@@ -8,14 +8,14 @@
 //! let verifier = issuer.verifier();
 //!
 //! let ada = issuer.as_user().name("Ada");
-//! let Ok(Principal::User(user)) = verifier.verify_with_held_keys(&ada.token()) else { panic!() };
+//! let Ok(Principal::User(user)) = verifier.verify_with_current_keys(&ada.token()) else { panic!() };
 //! assert_eq!(user.name(), "Ada");
 //!
-//! assert_eq!(verifier.verify_with_held_keys(&issuer.as_user().expired().token()), Err(AuthError::Expired));
-//! assert_eq!(verifier.verify_with_held_keys(&issuer.as_admin().revoked().token()), Err(AuthError::Revoked));
+//! assert_eq!(verifier.verify_with_current_keys(&issuer.as_user().expired().token()), Err(AuthError::Expired));
+//! assert_eq!(verifier.verify_with_current_keys(&issuer.as_admin().revoked().token()), Err(AuthError::Revoked));
 //! ```
 //!
-//! Verification is never switched off: a test calls with a token that is really signed.
+//! Tests don't switch verification off: each token is really signed.
 #![expect(
     clippy::expect_used,
     reason = "a test that uses this module wrongly should panic"
@@ -57,13 +57,13 @@ impl Issuer {
         Self::with_key(service, SigningKey::ed25519())
     }
 
-    /// The same issuer with a random P-256 key, which signs by ES256.
+    /// Like [`new`](Self::new), but with a random P-256 key, which signs by ES256.
     #[must_use]
     pub fn es256(service: &str) -> Self {
         Self::with_key(service, SigningKey::p256())
     }
 
-    /// The same issuer with a shared secret, as for services with `JWT_SECRET`.
+    /// Like [`new`](Self::new), but with a shared secret instead of a key pair, as for services with `JWT_SECRET`.
     ///
     /// # Panics
     /// If [`SharedSecret`](crate::SharedSecret) refuses the secret.
@@ -111,7 +111,7 @@ impl Issuer {
         &self.issuer
     }
 
-    /// The public keys as a JWK Set, for a test that serves them by HTTP.
+    /// The public keys as a JWK Set, for a test that serves the set over HTTP.
     #[must_use]
     pub fn jwks(&self) -> serde_json::Value {
         self.key.jwks.clone()
@@ -123,13 +123,13 @@ impl Issuer {
         self.key.key_set.clone()
     }
 
-    /// A verifier with this issuer's key, clock and revocations.
+    /// A verifier with this issuer's key, clock and revocation set.
     #[must_use]
     pub fn verifier(&self) -> Verifier {
         self.verifier_with(Keys::fixed(self.key_set()))
     }
 
-    /// The same verifier with other keys.
+    /// A verifier with this issuer's clock and revocation set, but other keys.
     #[must_use]
     pub fn verifier_with(&self, keys: Keys) -> Verifier {
         Verifier::builder(&self.service, &self.issuer, keys)
@@ -198,7 +198,6 @@ impl Issuer {
             key: self.key.clone(),
             header: self.key.header(),
             claims,
-            revoked_session: None,
         }
     }
 }
@@ -211,7 +210,6 @@ pub struct TestToken {
     key: SigningKey,
     header: Header,
     claims: Claims,
-    revoked_session: Option<Uuid>,
 }
 
 impl TestToken {
@@ -243,25 +241,26 @@ impl TestToken {
         self
     }
 
-    /// Makes the token expire just now, with the default leeway taken into account.
+    /// Makes the token expire now: its `exp` is the current time minus the default leeway.
     #[must_use]
     pub fn expired(mut self) -> Self {
         self.claims.exp = self.clock.unix() - DEFAULT_LEEWAY.num_seconds();
         self
     }
 
-    /// Revokes the user's session, when the token is signed.
+    /// Revokes the user's session, with immediate effect for all of the issuer's verifiers.
     ///
     /// # Panics
-    /// If this is a service: its token has no session, so it can't be revoked.
+    /// If this is a service: a service token has no session, so it can't be revoked.
     #[must_use]
     #[track_caller]
-    pub fn revoked(mut self) -> Self {
-        let session = self
+    pub fn revoked(self) -> Self {
+        let id = self
             .claims
             .sid
             .expect("a user's token: a service token has no session, so it can't be revoked");
-        self.revoked_session = Some(session);
+        let expires_at = self.claims.exp.saturating_add(MAX_LEEWAY.num_seconds());
+        self.revocations.apply(Revocation::Session { id, expires_at });
         self
     }
 
@@ -272,14 +271,14 @@ impl TestToken {
         self
     }
 
-    /// Signs the token with another key than its header names.
+    /// Signs the token with another key than the key that its header names.
     #[must_use]
     pub fn signed_by_a_stranger(mut self) -> Self {
         self.key = self.key.another();
         self
     }
 
-    /// Changes header and claims.
+    /// Changes the header and the claims.
     #[must_use]
     pub fn with(mut self, change: impl FnOnce(&mut Header, &mut Claims)) -> Self {
         change(&mut self.header, &mut self.claims);
@@ -292,25 +291,21 @@ impl TestToken {
     /// If the header's algorithm was changed to one that the key does not support.
     #[must_use]
     pub fn token(&self) -> String {
-        if let Some(id) = self.revoked_session {
-            let expires_at = self.claims.exp.saturating_add(MAX_LEEWAY.num_seconds());
-            self.revocations.apply(Revocation::Session { id, expires_at });
-        }
         self.key.sign(&self.header, &self.claims)
     }
 
-    /// The claims, for a test that encodes them itself.
+    /// The claims, for a test that encodes the token itself.
     #[must_use]
     pub fn claims(&self) -> &Claims {
         &self.claims
     }
 
-    /// The user that a verifier would return.
+    /// The user that a verifier returns for this token.
     ///
     /// # Panics
-    /// If this is a service, or the claims were changed so that they identify no user.
+    /// If this is a service, or if the changed claims identify no user.
     #[must_use]
-    pub fn principal(&self) -> User {
+    pub fn user(&self) -> User {
         match self.claims.clone().into_principal() {
             Ok(Principal::User(user)) => user,
             other => panic!("not a user's token: {other:?}"),
@@ -333,7 +328,7 @@ mod tests {
     fn an_es256_issuer_signs_tokens_that_its_verifier_accepts() {
         let issuer = Issuer::es256("a");
         let verifier = issuer.verifier();
-        let verify = |token: TestToken| verifier.verify_with_held_keys(&token.token()).map(drop);
+        let verify = |token: TestToken| verifier.verify_with_current_keys(&token.token()).map(drop);
 
         assert_eq!(verify(issuer.as_user()), Ok(()));
         assert_eq!(verify(issuer.as_service("b")), Ok(()));

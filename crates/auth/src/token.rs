@@ -1,5 +1,5 @@
-//! The form of a JWT access token (RFC 7519, RFC 9068): from its text to its header, claims and signature. RFC 8725 lists
-//! the choices that a token must not make for its verifier; none of them is left to the token here.
+//! Reads a JWT access token (RFC 7519, RFC 9068): splits its text into header, claims and signature. Following RFC 8725, the
+//! token never decides which key or algorithm verifies it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -15,11 +15,12 @@ pub(crate) struct Parts<'t> {
     pub header: Header,
     pub payload: &'t str,
     pub signature: &'t str,
-    /// The signing input: header and payload as they were sent (RFC 7515 §5.2).
-    pub signed: &'t [u8],
+    /// The bytes that the issuer signed: header and payload as received, with the dot (RFC 7515 §5.2).
+    pub signing_input: &'t [u8],
 }
 
-/// The header parameters that matter. Parameters that point to a key (`jku`, `jwk`, `x5u` …) are ignored on purpose.
+/// The header parameters that a verifier uses. Parameters that contain or refer to a key (`jku`, `jwk`, `x5u` …) are ignored
+/// deliberately: the client could choose the key.
 #[derive(Deserialize)]
 pub(crate) struct Header {
     alg: String,
@@ -31,14 +32,14 @@ pub(crate) struct Header {
 
 impl<'t> Parts<'t> {
     pub fn parse(token: &'t str) -> Result<Self, TokenFault> {
-        let (signed, signature) = token.rsplit_once('.').ok_or(TokenFault::Malformed)?;
-        let (header, payload) = signed.split_once('.').ok_or(TokenFault::Malformed)?;
-        // A token with a fourth part fails when its payload is decoded: a dot is not base64url.
+        let (signing_input, signature) = token.rsplit_once('.').ok_or(TokenFault::Malformed)?;
+        let (header, payload) = signing_input.split_once('.').ok_or(TokenFault::Malformed)?;
+        // A token with more than three parts is refused when its payload is decoded, because a dot is not base64url.
         Ok(Self {
             header: decode_object(header)?,
             payload,
             signature,
-            signed: signed.as_bytes(),
+            signing_input: signing_input.as_bytes(),
         })
     }
 
@@ -70,9 +71,11 @@ impl Header {
     }
 }
 
-/// Decodes a JSON object from canonical base64url: no padding, white space or stray bits, so that each token has one
-/// spelling. The text must be UTF-8 (RFC 7515 §5.2) and begin with a brace: serde alone would accept an array for a struct,
-/// and would not check the encoding of members that it skips.
+/// Decodes a JSON object from canonical base64url, which has no padding, white space or unused bits. So each token can be written
+/// in one way only.
+///
+/// The text must be UTF-8 (RFC 7515 §5.2) and begin with a brace. Serde alone would accept an array in place of the object, and
+/// would not check that members which it ignores are UTF-8.
 fn decode_object<T: DeserializeOwned>(part: &str) -> Result<T, TokenFault> {
     let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenFault::Malformed)?;
     let text = std::str::from_utf8(&bytes).map_err(|_| TokenFault::Malformed)?;

@@ -1,5 +1,5 @@
-//! The cache of verified tokens. It spares the signature check, but neither the check of expiry nor of revocation. Its size
-//! is bounded in bytes.
+//! The cache of verified tokens. A cached token skips the signature check, but not the checks of expiry and revocation. The size
+//! of the cache is bounded in bytes.
 
 use std::hash::{Hash, Hasher};
 
@@ -8,7 +8,8 @@ use quick_cache::{Equivalent, Weighter};
 
 use crate::principal::Principal;
 
-/// The bytes of an entry besides the token's text and claims: the principal, the entry and its share of the table.
+/// The memory of an entry besides the token's text and claims, in bytes: the principal's fixed part, the entry, and a share of
+/// the table.
 const ENTRY_BYTES: usize = 512;
 /// The weight of a usual token, for the initial size of the table.
 const USUAL_WEIGHT: u64 = 1_500;
@@ -23,7 +24,7 @@ pub(crate) struct TokenCache {
 #[derive(Clone, Debug)]
 struct CachedToken {
     principal: Principal,
-    /// The generation of the key set that verified the signature. A later key set may lack the key.
+    /// The generation of the key set that verified the signature. A later key set may not contain the key.
     generation: u64,
 }
 
@@ -55,12 +56,12 @@ impl TokenCache {
     }
 }
 
-/// A cached token's text. Texts are compared as a whole, but only the last bytes are hashed: they are part of the signature,
-/// which a client without the key can't choose.
+/// The text of a cached token. Whole texts are compared, but only the last bytes are hashed. These bytes are part of the
+/// signature, which a client without the key can't choose, so a client can't cause hash collisions.
 #[derive(Clone, Debug)]
 struct TokenText(Box<str>);
 
-/// A token's text to look up, borrowed.
+/// The borrowed text of a token that is looked up.
 struct TokenStr<'t>(&'t str);
 
 fn hash_end(text: &str, state: &mut impl Hasher) {
@@ -99,7 +100,7 @@ struct WeightInBytes;
 
 impl Weighter<TokenText, CachedToken> for WeightInBytes {
     fn weight(&self, TokenText(token): &TokenText, _: &CachedToken) -> u64 {
-        // Twice the text's length: the claims were decoded from the text, so they are not longer.
+        // Twice the text's length: the entry holds the text and the claims, which were decoded from the text and are not longer.
         (token.len() * 2 + ENTRY_BYTES) as u64
     }
 }
@@ -110,7 +111,7 @@ mod tests {
     use crate::testing::{Issuer, TestToken};
 
     fn principal(token: &TestToken) -> Principal {
-        Principal::User(token.principal())
+        Principal::User(token.user())
     }
 
     #[test]
@@ -135,7 +136,7 @@ mod tests {
 
         let [one, other] = ["one", "other"].map(|begin| TokenText(format!("{begin}{end}").into()));
         assert!(!TokenStr(&one.0).equivalent(&other));
-        // The cache also compares texts when it inserts one.
+        // The cache also compares texts when a text is inserted.
         assert!(one == one.clone() && one != other);
     }
 

@@ -5,19 +5,19 @@ use std::sync::Arc;
 use crate::claims::Claims;
 use crate::clock::Clock;
 use crate::error::{AuthError, TokenFault};
-use crate::keys::{Keys, Refetch};
+use crate::keys::{Keys, RefetchReason};
 use crate::principal::Principal;
 use crate::revocation::Revocations;
 use crate::token::Parts;
 use crate::token_cache::TokenCache;
 
-/// The length of the longest token that is accepted, in bytes.
+/// The maximum length of a token, in bytes. Longer tokens are refused.
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
 /// Verifies access tokens and service tokens. Build one at startup; clones share keys, cache and revocations.
 ///
-/// A new token is checked in this order: length, header, key, signature, claims. A token that was verified before is found
-/// in a cache, which costs a comparison of its text. Expiry and revocation are checked on every call.
+/// A new token is checked in this order: length, header, key, signature, claims. A token that was verified before is found in a
+/// cache by its text, and its signature is not checked again. Expiry and revocation are checked on every call.
 #[derive(Clone, Debug)]
 pub struct Verifier {
     state: Arc<VerifierState>,
@@ -44,16 +44,17 @@ impl Verifier {
         }
     }
 
-    /// Verifies a token. Waits only for a refetch of the key set when the key is unknown, at most once per
-    /// [`RemoteKeys::unknown_key_pause`](crate::RemoteKeys::unknown_key_pause).
+    /// Verifies a token. If the token's key is unknown, waits for a refetch of the key set, at most once per
+    /// [`RemoteKeys::unknown_key_cooldown`](crate::RemoteKeys::unknown_key_cooldown).
     ///
     /// # Errors
-    /// [`AuthError::InvalidToken`], [`Expired`](AuthError::Expired) or [`Revoked`](AuthError::Revoked) for a bad token;
-    /// [`KeysUnavailable`](AuthError::KeysUnavailable) or [`RevocationUnknown`](AuthError::RevocationUnknown) if this verifier
-    /// can't judge it.
+    /// - [`AuthError::InvalidToken`], [`Expired`](AuthError::Expired) or [`Revoked`](AuthError::Revoked) if the token is not
+    ///   accepted.
+    /// - [`KeysUnavailable`](AuthError::KeysUnavailable) or [`RevocationUnknown`](AuthError::RevocationUnknown) if this verifier
+    ///   can't decide.
     pub async fn verify(&self, token: &str) -> Result<Principal, AuthError> {
         let generation = self.state.keys.generation();
-        let outcome = self.verify_with_held_keys(token);
+        let outcome = self.verify_with_current_keys(token);
 
         let lacks_key = matches!(
             outcome,
@@ -63,11 +64,11 @@ impl Verifier {
             return outcome;
         }
 
-        self.state.keys.refetch(Refetch::UnknownKey).await;
+        self.state.keys.refetch(RefetchReason::UnknownKey).await;
         if self.state.keys.generation() == generation {
             outcome
         } else {
-            self.verify_with_held_keys(token)
+            self.verify_with_current_keys(token)
         }
     }
 
@@ -75,7 +76,7 @@ impl Verifier {
     ///
     /// # Errors
     /// The same as for [`verify`](Self::verify).
-    pub fn verify_with_held_keys(&self, token: &str) -> Result<Principal, AuthError> {
+    pub fn verify_with_current_keys(&self, token: &str) -> Result<Principal, AuthError> {
         let state = &*self.state;
         let now = state.clock.unix();
         let principal = match state.cache.get(token, state.keys.generation()) {
@@ -91,9 +92,11 @@ impl Verifier {
         Ok(principal)
     }
 
-    /// Verifies form, signature, issuer and times of a token, and returns its claims. **Checks neither audience nor
-    /// revocation**, so the result doesn't authenticate a caller: it is for an authorization server that is asked about
-    /// tokens that it issued for others (RFC 7662, RFC 7009) and knows its revocations itself.
+    /// Verifies form, signature, issuer and times of a token, and returns its claims. **Checks neither audience nor revocation**,
+    /// so the result doesn't authenticate a caller.
+    ///
+    /// An authorization server needs this to introspect or revoke a token that it issued for another service (RFC 7662, RFC 7009).
+    /// The server checks revocation in its own database.
     ///
     /// # Errors
     /// The same as for [`verify`](Self::verify), except for revocation.
@@ -102,18 +105,18 @@ impl Verifier {
         let now = state.clock.unix();
         let (claims, _) = self.signed_claims(token)?;
 
-        state.check_issuer_and_start(&claims, now)?;
+        state.check_issuer_and_nbf(&claims, now)?;
         claims.clone().into_principal().map_err(AuthError::InvalidToken)?;
         state.check_expiry(claims.exp, now)?;
         Ok(claims)
     }
 
-    /// Verifies everything but revocation, and caches the token if it is valid.
+    /// Verifies a token except for revocation. Caches the token if it is valid.
     fn verify_uncached(&self, token: &str, now: i64) -> Result<Principal, AuthError> {
         let state = &*self.state;
         let (claims, generation) = self.signed_claims(token)?;
 
-        state.check_issuer_and_start(&claims, now)?;
+        state.check_issuer_and_nbf(&claims, now)?;
         let audience = if claims.is_service() {
             &state.service_audience
         } else {
@@ -137,8 +140,8 @@ impl Verifier {
         let parts = Parts::parse(token).map_err(AuthError::InvalidToken)?;
         parts.header.check().map_err(AuthError::InvalidToken)?;
 
-        let (generation, keys) = self.state.keys.current();
-        let Some(key) = keys.find(parts.header.kid.as_deref()) else {
+        let current = self.state.keys.current();
+        let Some(key) = current.set.find(parts.header.kid.as_deref()) else {
             return Err(if self.has_keys() {
                 AuthError::InvalidToken(TokenFault::UnknownKey)
             } else {
@@ -148,11 +151,11 @@ impl Verifier {
         if !parts.header.has_algorithm(key.algorithm) {
             return Err(AuthError::InvalidToken(TokenFault::Algorithm));
         }
-        if !key.verifies(parts.signed, parts.signature) {
+        if !key.verifies(parts.signing_input, parts.signature) {
             return Err(AuthError::InvalidToken(TokenFault::Signature));
         }
         let claims = parts.claims().map_err(AuthError::InvalidToken)?;
-        Ok((claims, generation))
+        Ok((claims, current.generation))
     }
 
     /// Whether there are keys to verify with. A service without keys is not ready.
@@ -177,12 +180,12 @@ impl VerifierState {
         }
     }
 
-    fn check_issuer_and_start(&self, claims: &Claims, now: i64) -> Result<(), AuthError> {
+    fn check_issuer_and_nbf(&self, claims: &Claims, now: i64) -> Result<(), AuthError> {
         if claims.iss != self.issuer {
             return Err(AuthError::InvalidToken(TokenFault::Issuer));
         }
-        let latest_start = now.saturating_add(self.leeway);
-        if claims.nbf.is_some_and(|nbf| nbf > latest_start) {
+        let latest_nbf = now.saturating_add(self.leeway);
+        if claims.nbf.is_some_and(|nbf| nbf > latest_nbf) {
             return Err(AuthError::InvalidToken(TokenFault::NotYetValid));
         }
         Ok(())
@@ -207,13 +210,13 @@ mod tests {
             issuer.as_user().with(|_, claims| claims.nbf = Some(i64::MAX)),
             issuer.as_user().with(|_, claims| claims.jti.clear()),
         ] {
-            assert!(verifier.verify_with_held_keys(&bad.token()).is_err());
+            assert!(verifier.verify_with_current_keys(&bad.token()).is_err());
             assert_eq!(cache.len(), 0);
         }
 
         let good = issuer.as_user().token();
         for _ in 0..2 {
-            assert!(verifier.verify_with_held_keys(&good).is_ok());
+            assert!(verifier.verify_with_current_keys(&good).is_ok());
             assert_eq!(cache.len(), 1);
         }
     }
@@ -223,7 +226,7 @@ mod tests {
         let issuer = Issuer::new("a");
         let verifier = issuer.verifier();
         let token = issuer.as_user().token();
-        assert!(verifier.verify_with_held_keys(&token).is_ok());
+        assert!(verifier.verify_with_current_keys(&token).is_ok());
 
         let other = issuer.as_admin().token();
         let (_, signature) = token.rsplit_once('.').unwrap();
@@ -231,9 +234,9 @@ mod tests {
         let forged = format!("{other_head}.{signature}");
 
         let refused = Err(AuthError::InvalidToken(TokenFault::Signature));
-        assert_eq!(verifier.verify_with_held_keys(&forged), refused);
+        assert_eq!(verifier.verify_with_current_keys(&forged), refused);
         assert_eq!(verifier.state.cache.len(), 1);
-        assert!(verifier.verify_with_held_keys(&token).is_ok());
+        assert!(verifier.verify_with_current_keys(&token).is_ok());
     }
 
     #[test]
@@ -259,7 +262,7 @@ mod tests {
     fn claims_of_an_invalid_token_are_not_returned() {
         let issuer = Issuer::new("a");
         let verifier = issuer.verifier();
-        let elsewhere = "http://elsewhere".to_owned();
+        let another_issuer = "http://elsewhere".to_owned();
 
         for (bad, fault) in [
             (
@@ -267,7 +270,7 @@ mod tests {
                 TokenFault::Signature,
             ),
             (
-                issuer.as_user().with(|_, claims| claims.iss = elsewhere),
+                issuer.as_user().with(|_, claims| claims.iss = another_issuer),
                 TokenFault::Issuer,
             ),
             (
@@ -293,7 +296,7 @@ mod tests {
         let too_long = Err(AuthError::InvalidToken(TokenFault::TooLong));
         assert_eq!(verifier.verify_claims(&long), too_long);
 
-        // The leeway is the same as for callers.
+        // The leeway is the same as in `verify`.
         let claims_expiring_in = |seconds: i64| {
             let token = issuer
                 .as_user()

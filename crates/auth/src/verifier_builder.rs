@@ -1,4 +1,4 @@
-//! Builds a verifier. Bounds its leeway, so that revocations are kept long enough.
+//! Builds a verifier. Caps the leeway, so that no token is accepted after its revocation was dropped.
 
 use chrono::TimeDelta;
 
@@ -10,8 +10,8 @@ use crate::verifier::{Verifier, VerifierState};
 
 /// The largest [leeway](VerifierBuilder::leeway) that a verifier can have: 60 seconds.
 ///
-/// A [`Revocation`](crate::Revocation) that is kept until this long after the token's `exp` therefore never ends while a
-/// verifier still accepts the token.
+/// No verifier accepts a token later than its `exp` plus this duration. A [`Revocation`](crate::Revocation) must be kept until
+/// then.
 pub const MAX_LEEWAY: TimeDelta = TimeDelta::seconds(60);
 
 /// The leeway of a verifier whose builder sets none.
@@ -31,8 +31,8 @@ pub struct VerifierBuilder {
 }
 
 impl Verifier {
-    /// Starts to build a verifier for the service of this name. It accepts tokens that `issuer` signed with one of `keys`;
-    /// service tokens must have `service` as their audience.
+    /// Starts to build a verifier for the service of this name. The verifier accepts tokens of `issuer` that are signed with one of
+    /// `keys`. A service token must have `service` as its audience.
     #[must_use]
     pub fn builder(service: impl Into<String>, issuer: impl Into<String>, keys: Keys) -> VerifierBuilder {
         VerifierBuilder {
@@ -56,9 +56,9 @@ impl VerifierBuilder {
         self
     }
 
-    /// How far the clocks of issuer and verifier may differ: a token is accepted until this long after its `exp`, and from
-    /// this long before its `nbf`. Defaults to 30 seconds. More than [`MAX_LEEWAY`] counts as [`MAX_LEEWAY`], less than zero as
-    /// zero, in whole seconds.
+    /// How far the clocks of issuer and verifier may differ. A token is accepted from its `nbf` minus the leeway until its `exp`
+    /// plus the leeway. Defaults to 30 seconds. Clamped to the range from zero to [`MAX_LEEWAY`]; fractions of a second are
+    /// dropped.
     #[must_use]
     pub fn leeway(mut self, leeway: TimeDelta) -> Self {
         self.leeway = leeway.clamp(TimeDelta::zero(), MAX_LEEWAY);
@@ -135,7 +135,7 @@ mod tests {
             (TimeDelta::MIN, 0),
         ] {
             let verifier = builder(&issuer).leeway(leeway).build();
-            let verify = |token: TestToken| verifier.verify_with_held_keys(&token.token());
+            let verify = |token: TestToken| verifier.verify_with_current_keys(&token.token());
 
             assert!(
                 verify(with_expiry_in(issuer.as_user(), 1 - seconds)).is_ok(),
@@ -165,13 +165,13 @@ mod tests {
             let refused_from = exp + leeway.min(MAX_LEEWAY).num_seconds();
             let seconds_left = refused_from - issuer.clock().unix();
             issuer.clock().advance(TimeDelta::seconds(seconds_left - 1));
-            assert!(verifier.verify_with_held_keys(&token).is_ok());
-            // Drops the revocation if it has expired.
+            assert!(verifier.verify_with_current_keys(&token).is_ok());
+            // `replace_all` drops a revocation that has expired. This one has not.
             issuer.revocations().replace_all([revocation]);
-            assert_eq!(verifier.verify_with_held_keys(&token), Err(AuthError::Revoked));
+            assert_eq!(verifier.verify_with_current_keys(&token), Err(AuthError::Revoked));
 
             issuer.clock().advance(TimeDelta::seconds(1));
-            assert_eq!(verifier.verify_with_held_keys(&token), Err(AuthError::Expired));
+            assert_eq!(verifier.verify_with_current_keys(&token), Err(AuthError::Expired));
         }
     }
 }

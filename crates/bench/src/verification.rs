@@ -84,7 +84,7 @@ fn of(
     let verifier = signer.verifier(revocations);
     for token in &tokens {
         verifier
-            .verify_with_held_keys(token)
+            .verify_with_current_keys(token)
             .map_err(|refusal| format!("a valid token was refused: {refusal:?}"))?;
     }
     let [bare_name, cached_name, first_seen_name] = names;
@@ -133,7 +133,7 @@ fn first_seen(signer: Signer, revocations: Revocations, tokens: Vec<String>) -> 
 fn accepts(verifier: &Verifier, tokens: &[String], number: usize) -> bool {
     tokens
         .get(number)
-        .is_some_and(|token| verifier.verify_with_held_keys(token).is_ok())
+        .is_some_and(|token| verifier.verify_with_current_keys(token).is_ok())
 }
 
 #[cfg(test)]

@@ -104,7 +104,7 @@ impl<S> Worker<S> {
             route: Rc::clone(&route),
         });
 
-        let outcome = trace.scope(self.service.call(request)).await;
+        let outcome = trace.run(self.service.call(request)).await;
 
         route.record(method, status_of(&outcome), started.elapsed());
 

@@ -157,7 +157,7 @@ impl Server {
                 .app_data(document.clone())
                 .app_data(readiness.clone())
                 .configure(|config| data.iter().for_each(|add| add(config)))
-                .configure(|config| routes().and(common_routes()).configure(config))
+                .configure(|config| routes().merge(common_routes()).configure(config))
                 .service(SwaggerUi::new("/docs/{_:.*}").config(Config::from("/openapi.json")))
                 // The layer that is added last sees a request first.
                 .wrap(from_fn(move |request, next| {

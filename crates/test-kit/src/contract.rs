@@ -24,7 +24,7 @@ pub async fn check(service: &TestService, routes: Routes, name: &str) {
     document.check(name, &routes);
     check_common_routes(service).await;
 
-    let routes = routes.and(common_routes());
+    let routes = routes.merge(common_routes());
     document.check_paths(&routes);
     for route in routes.iter() {
         let target = Target {

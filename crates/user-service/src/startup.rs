@@ -157,7 +157,7 @@ mod tests {
     async fn a_revocation_poll_that_panics_is_restarted_and_misses_no_revocation() {
         let (issuer, database) = (Issuer::new(NAME), TestDatabase::new().await);
         let db = Db::open(&database.url(), &MIGRATIONS).await.unwrap();
-        let user = issuer.as_user().principal();
+        let user = issuer.as_user().user();
         let (starts, has_panicked) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(false)));
         let poll = {
             let (revocations, db) = (issuer.revocations().clone(), db.clone());

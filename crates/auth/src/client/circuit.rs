@@ -1,4 +1,4 @@
-//! A circuit breaker: spares a failing neighbour, and spares callers the wait for it.
+//! A circuit breaker: stops calls to a failing neighbour, so that the neighbour can recover and callers fail fast.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,9 +8,9 @@ use tokio::time::Instant;
 /// Consecutive failures after which the circuit opens.
 const MAX_FAILURES: u32 = 10;
 /// How long the circuit stays open. After that, one probe is allowed per period.
-const OPEN_FOR: Duration = Duration::from_secs(5);
+const OPEN_TIME: Duration = Duration::from_secs(5);
 
-/// Decides whether the neighbour is called at all.
+/// Decides whether a call may be sent to the neighbour.
 #[derive(Debug, Default)]
 pub(super) struct Circuit(Mutex<State>);
 
@@ -21,40 +21,40 @@ struct State {
 }
 
 impl Circuit {
-    /// Admits a call, or returns how long the circuit stays open.
+    /// Admits a call, or returns how much longer the circuit stays open.
     pub fn admit(&self, now: Instant) -> Result<(), Duration> {
         let mut state = self.state();
         match state.open_until {
             Some(until) if now < until => Err(until - now),
-            // This call is the probe. If its outcome is never recorded, the next period allows another one.
+            // This call is the probe. If the probe's outcome is never recorded, another probe is allowed after the next period.
             Some(_) => {
-                state.open_until = Some(now + OPEN_FOR);
+                state.open_until = Some(now + OPEN_TIME);
                 Ok(())
             }
             None => Ok(()),
         }
     }
 
-    /// How long the circuit stays open, if it is open.
-    pub fn open_for(&self, now: Instant) -> Option<Duration> {
+    /// How much longer the circuit stays open, if it is open.
+    pub fn remaining_open_time(&self, now: Instant) -> Option<Duration> {
         self.state().open_until?.checked_duration_since(now)
     }
 
-    /// Records a success. Returns whether it closed the circuit.
+    /// Records a success. Returns whether the success closed the circuit.
     pub fn record_success(&self) -> bool {
         let mut state = self.state();
         state.failures = 0;
         state.open_until.take().is_some()
     }
 
-    /// Records a failure. Returns whether it opened the circuit.
+    /// Records a failure. Returns whether the failure opened the circuit.
     pub fn record_failure(&self, now: Instant) -> bool {
         let mut state = self.state();
         state.failures = state.failures.saturating_add(1);
         if state.failures < MAX_FAILURES {
             return false;
         }
-        state.open_until.replace(now + OPEN_FOR).is_none()
+        state.open_until.replace(now + OPEN_TIME).is_none()
     }
 
     // A poisoned lock is safe to use: a panic can't leave the state half-written.
@@ -90,37 +90,37 @@ mod tests {
             assert!(!circuit.record_success());
         }
         assert!(circuit.admit(now).is_ok());
-        assert_eq!(circuit.open_for(now), None);
+        assert_eq!(circuit.remaining_open_time(now), None);
 
         let circuit = open_circuit(now);
-        assert_eq!(circuit.admit(now), Err(OPEN_FOR));
-        assert_eq!(circuit.open_for(now), Some(OPEN_FOR));
-        assert_eq!(circuit.open_for(now + OPEN_FOR * 2), None);
+        assert_eq!(circuit.admit(now), Err(OPEN_TIME));
+        assert_eq!(circuit.remaining_open_time(now), Some(OPEN_TIME));
+        assert_eq!(circuit.remaining_open_time(now + OPEN_TIME * 2), None);
     }
 
     #[test]
     fn an_open_circuit_allows_one_probe_per_period() {
         let now = Instant::now();
         let circuit = open_circuit(now);
-        let later = now + OPEN_FOR;
+        let later = now + OPEN_TIME;
 
         assert!(circuit.admit(later - MOMENT).is_err());
         assert!(circuit.admit(later).is_ok());
         assert!(circuit.admit(later).is_err(), "a probe is in flight");
 
         assert!(!circuit.record_failure(later), "the circuit was already open");
-        assert!(circuit.admit(later + OPEN_FOR - MOMENT).is_err());
-        assert!(circuit.admit(later + OPEN_FOR).is_ok());
+        assert!(circuit.admit(later + OPEN_TIME - MOMENT).is_err());
+        assert!(circuit.admit(later + OPEN_TIME).is_ok());
 
         assert!(circuit.record_success());
-        assert!(circuit.admit(later + OPEN_FOR).is_ok());
+        assert!(circuit.admit(later + OPEN_TIME).is_ok());
     }
 
     #[test]
     fn a_probe_without_an_outcome_is_followed_by_another() {
         let now = Instant::now();
         let circuit = open_circuit(now);
-        assert!(circuit.admit(now + OPEN_FOR).is_ok());
-        assert!(circuit.admit(now + OPEN_FOR * 2).is_ok());
+        assert!(circuit.admit(now + OPEN_TIME).is_ok());
+        assert!(circuit.admit(now + OPEN_TIME * 2).is_ok());
     }
 }

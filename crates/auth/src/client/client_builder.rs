@@ -7,7 +7,7 @@ use reqwest::Url;
 use reqwest::header::HeaderValue;
 
 use super::circuit::Circuit;
-use super::neighbour::Neighbour;
+use super::client_state::ClientState;
 use super::retry_budget::RetryBudget;
 use super::service_client::ServiceClient;
 use super::service_token::ServiceTokens;
@@ -16,7 +16,7 @@ use super::token_endpoint::ServiceCredentials;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// Shorter than the keep-alive of servers, so that they seldom close a connection while a request is on its way.
+/// Shorter than the keep-alive of the services, so that a service seldom closes a connection to which a request is being sent.
 const IDLE_CONNECTION_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Builds a [`ServiceClient`].
@@ -33,11 +33,14 @@ pub struct ServiceClientBuilder {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServiceClientError {
-    /// The neighbour's origin or the token endpoint is not an `http` or `https` URL.
-    #[error("not an http or https URL")]
-    Url,
+    /// The neighbour's origin is not an `http` or `https` URL.
+    #[error("the address {0:?} of the service to call is not an http or https URL")]
+    Origin(String),
+    /// The URL of the token endpoint is not an `http` or `https` URL.
+    #[error("the URL {0:?} of the token endpoint is not an http or https URL")]
+    TokenUrl(String),
     /// This service's name is not a valid header value.
-    #[error("not a valid service name")]
+    #[error("the name of the calling service is not a valid header value")]
     Name,
     /// The HTTP client can't be created, because the TLS library can't start.
     #[error("the HTTP client can't be created")]
@@ -45,7 +48,7 @@ pub enum ServiceClientError {
 }
 
 impl ServiceClient {
-    /// Starts to build a client of the service `audience` at this origin, such as `http://127.0.0.1:8084`.
+    /// Starts to build a client for calls to the service `audience` at this origin, such as `http://127.0.0.1:8084`.
     #[must_use]
     pub fn builder(credentials: &ServiceCredentials, audience: &str, origin: &str) -> ServiceClientBuilder {
         ServiceClientBuilder {
@@ -78,24 +81,27 @@ impl ServiceClientBuilder {
     /// # Errors
     /// If a URL or this service's name is invalid, or the TLS library can't start.
     pub fn build(self) -> Result<ServiceClient, ServiceClientError> {
-        for url in [&self.origin, &self.credentials.token_url] {
-            let url = Url::parse(url).map_err(|_| ServiceClientError::Url)?;
-            if !matches!(url.scheme(), "http" | "https") {
-                return Err(ServiceClientError::Url);
-            }
+        if !is_http_url(&self.origin) {
+            return Err(ServiceClientError::Origin(self.origin));
         }
+        if !is_http_url(&self.credentials.token_url) {
+            return Err(ServiceClientError::TokenUrl(self.credentials.token_url));
+        }
+
         let caller = HeaderValue::from_str(&self.credentials.name).map_err(|_| ServiceClientError::Name)?;
+
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_idle_timeout(IDLE_CONNECTION_TIMEOUT)
-            // A redirect, or a proxy of the environment, would send the token to another host.
+            // A redirect, or a proxy configured in the environment, would send the token to another host.
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .build()
             .map_err(ServiceClientError::Client)?;
+
         let tokens = ServiceTokens::new(http.clone(), self.credentials, &self.audience);
         Ok(ServiceClient {
-            neighbour: Arc::new(Neighbour {
+            state: Arc::new(ClientState {
                 audience: self.audience,
                 origin: self.origin,
                 caller,
@@ -108,4 +114,8 @@ impl ServiceClientBuilder {
             }),
         })
     }
+}
+
+fn is_http_url(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
 }

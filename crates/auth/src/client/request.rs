@@ -8,7 +8,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, Header
 use serde::Serialize;
 use tokio::time::{Instant, timeout};
 
-use super::neighbour::Neighbour;
+use super::client_state::ClientState;
 use super::response::{CallError, ServiceResponse};
 use super::service_token::ServiceToken;
 use super::trace::TraceContext;
@@ -16,23 +16,24 @@ use crate::backoff::Backoff;
 use crate::bounded_body;
 
 const MAX_RESPONSE_BYTES: usize = 4 * 1024 * 1024;
-/// Attempts of a call, the first included.
+/// The maximum number of attempts of a call, including the first.
 const MAX_ATTEMPTS: u32 = 3;
 /// The delay before a retry.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
-/// With less than a tenth of its timeout left, an attempt is not made: its failure would count against a neighbour that
-/// had no chance to respond.
-const MIN_ATTEMPT_FRACTION: u32 = 10;
+/// An attempt is not made if less than its usual timeout divided by this number is left. The neighbour would have no chance to
+/// respond, and the failure would still count towards opening the circuit.
+const MIN_ATTEMPT_DIVISOR: u32 = 10;
 
 const X_SERVICE_NAME: HeaderName = HeaderName::from_static("x-service-name");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// A request to a neighbour, to be sent by [`send`](Self::send).
-#[must_use = "a request does nothing until `send`"]
+/// An outgoing request to a neighbour. [`send`](Self::send) sends it. Not related to actix-web's `dev::ServiceRequest`, which is
+/// an incoming request.
+#[must_use = "a request does nothing until `send` is called"]
 #[derive(Debug)]
 pub struct ServiceRequest {
-    neighbour: Arc<Neighbour>,
+    state: Arc<ClientState>,
     method: Method,
     url: String,
     body: Result<Option<Vec<u8>>, serde_json::Error>,
@@ -41,10 +42,10 @@ pub struct ServiceRequest {
 }
 
 impl ServiceRequest {
-    pub(super) fn new(neighbour: Arc<Neighbour>, method: Method, url: String) -> Self {
+    pub(super) fn new(state: Arc<ClientState>, method: Method, url: String) -> Self {
         let is_idempotent = method.is_idempotent();
         Self {
-            neighbour,
+            state,
             method,
             url,
             body: Ok(None),
@@ -65,21 +66,21 @@ impl ServiceRequest {
         self
     }
 
-    /// Sends no token. For public routes, which then work even if the token endpoint is down.
+    /// Sends the request without a token. A call to a public route then works even if the token endpoint is down.
     pub fn without_token(mut self) -> Self {
         self.with_token = false;
         self
     }
 
-    /// Sends the request. Responses of any status are returned.
+    /// Sends the request. A response with any status is returned as `Ok`.
     ///
     /// # Errors
-    /// If there is no response.
+    /// If there is no complete response: see [`CallError`].
     pub async fn send(self) -> Result<ServiceResponse, CallError> {
         let body = self.body.map_err(CallError::InvalidJson)?;
         let call = Call {
             began: Instant::now(),
-            neighbour: &self.neighbour,
+            state: &self.state,
             method: self.method,
             url: self.url,
             body,
@@ -92,7 +93,7 @@ impl ServiceRequest {
 
 struct Call<'c> {
     began: Instant,
-    neighbour: &'c Neighbour,
+    state: &'c ClientState,
     method: Method,
     url: String,
     body: Option<Vec<u8>>,
@@ -110,7 +111,7 @@ impl Call<'_> {
 
             let is_unauthorized = outcome.as_ref().is_ok_and(ServiceResponse::is_unauthorized);
             if is_unauthorized && !was_token_replaced {
-                // Safe for all methods: a neighbour checks the token before it does anything else.
+                // Safe for all methods: a neighbour checks the token first, so a refused request was not processed.
                 let Some(replacement) = self.replace_token(token).await else {
                     return outcome;
                 };
@@ -136,10 +137,10 @@ impl Call<'_> {
         }
     }
 
-    /// Waits before a retry. Returns `false` at once if time or retry budget do not suffice for one.
+    /// Waits before a retry. Returns `false` at once if the remaining time or the retry budget does not allow a retry.
     async fn wait(&self, attempts: u32) -> bool {
         let delay = BACKOFF.delay(attempts);
-        if delay >= self.remaining() || !self.neighbour.retry_budget.spend() {
+        if delay >= self.remaining() || !self.state.retry_budget.spend() {
             return false;
         }
         tokio::time::sleep(delay).await;
@@ -147,31 +148,31 @@ impl Call<'_> {
     }
 
     fn remaining(&self) -> Duration {
-        self.neighbour.timeout.saturating_sub(self.began.elapsed())
+        self.state.timeout.saturating_sub(self.began.elapsed())
     }
 
     async fn token(&self) -> Result<Option<ServiceToken>, CallError> {
         if !self.with_token {
             return Ok(None);
         }
-        let token = timeout(self.remaining(), self.neighbour.tokens.current()).await;
+        let token = timeout(self.remaining(), self.state.tokens.current()).await;
         Ok(Some(token.map_err(|_| CallError::Timeout)??))
     }
 
     async fn replace_token(&self, refused: Option<ServiceToken>) -> Option<ServiceToken> {
         let refused = refused?;
-        tracing::warn!(audience = self.neighbour.audience, "a service token was refused");
-        let replacement = self.neighbour.tokens.replace(&refused);
+        tracing::warn!(audience = self.state.audience, "a service token was refused");
+        let replacement = self.state.tokens.replace(&refused);
         timeout(self.remaining(), replacement).await.ok()?.ok()
     }
 
     async fn attempt(&self, token: Option<&ServiceToken>) -> Result<ServiceResponse, CallError> {
-        let usual_timeout = self.neighbour.attempt_timeout.min(self.neighbour.timeout);
+        let usual_timeout = self.state.attempt_timeout.min(self.state.timeout);
         let attempt_timeout = usual_timeout.min(self.remaining());
-        if attempt_timeout < usual_timeout / MIN_ATTEMPT_FRACTION {
+        if attempt_timeout < usual_timeout / MIN_ATTEMPT_DIVISOR {
             return Err(CallError::Timeout);
         }
-        self.neighbour
+        self.state
             .circuit
             .admit(Instant::now())
             .map_err(CallError::CircuitOpen)?;
@@ -185,23 +186,24 @@ impl Call<'_> {
 
     /// Updates circuit and retry budget.
     fn record(&self, outcome: &Result<ServiceResponse, CallError>) {
-        let neighbour = self.neighbour;
+        let state = self.state;
         let is_success = match outcome {
             Ok(response) => !response.status.is_server_error(),
-            // Counts as a success: otherwise one caller who can cause a long response could open the circuit for all.
+            // A response that is too long counts as a success: otherwise one caller who can cause long responses could open the
+            // circuit for all callers.
             Err(error) => matches!(error, CallError::TooLong),
         };
         if is_success {
-            neighbour.retry_budget.earn();
-            if neighbour.circuit.record_success() {
+            state.retry_budget.earn();
+            if state.circuit.record_success() {
                 tracing::info!(
-                    audience = neighbour.audience,
+                    audience = state.audience,
                     "circuit closed: the neighbour responds again"
                 );
             }
-        } else if neighbour.circuit.record_failure(Instant::now()) {
+        } else if state.circuit.record_failure(Instant::now()) {
             tracing::error!(
-                audience = neighbour.audience,
+                audience = state.audience,
                 "circuit opened: too many consecutive failures"
             );
         }
@@ -209,7 +211,7 @@ impl Call<'_> {
 
     async fn exchange(&self, token: Option<&ServiceToken>) -> Result<ServiceResponse, CallError> {
         let mut request = self
-            .neighbour
+            .state
             .http
             .request(self.method.clone(), &self.url)
             .headers(self.headers(token));
@@ -228,7 +230,7 @@ impl Call<'_> {
 
     fn headers(&self, token: Option<&ServiceToken>) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        headers.insert(X_SERVICE_NAME, self.neighbour.caller.clone());
+        headers.insert(X_SERVICE_NAME, self.state.caller.clone());
         if self.body.is_some() {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }

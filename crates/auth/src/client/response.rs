@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::token_endpoint::TokenError;
 
-/// A neighbour's response. Any status counts as a response.
+/// A neighbour's response, with any status. Not related to actix-web's `dev::ServiceResponse`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceResponse {
     pub(super) status: StatusCode,
@@ -34,7 +34,7 @@ impl ServiceResponse {
         self.status == StatusCode::UNAUTHORIZED
     }
 
-    /// Whether the neighbour, or a proxy before it, may succeed later (RFC 9110 §15.6.3–5).
+    /// Whether the neighbour, or a proxy in front of it, reports a failure that may be over soon (RFC 9110 §15.6.3–5).
     pub(super) fn is_temporary_failure(&self) -> bool {
         matches!(
             self.status,
@@ -47,10 +47,10 @@ impl ServiceResponse {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CallError {
-    /// The circuit is open after too many failures, for this much longer.
+    /// The circuit is open after too many consecutive failures. The value is the remaining time until a probe is allowed.
     #[error("the circuit is open for another {0:?}")]
     CircuitOpen(Duration),
-    /// There is no service token.
+    /// No service token could be fetched.
     #[error(transparent)]
     NoToken(#[from] TokenError),
     /// The neighbour could not be reached, or the connection broke.

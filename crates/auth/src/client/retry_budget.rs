@@ -1,10 +1,10 @@
-//! Bounds retries to a tenth of the successful calls, so that a failing neighbour never gets a multiple of its usual load.
+//! Bounds retries to a tenth of the successful calls. Without a bound, retries would multiply the load of a failing neighbour.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The cost of a retry. A successful call earns 1.
 const RETRY_COST: u32 = 10;
-/// The most that can be saved up, and the initial balance.
+/// The maximum balance, which is also the initial balance: ten retries.
 const MAX_BALANCE: u32 = 10 * RETRY_COST;
 
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! The client of one neighbour.
+//! The client for calls to one neighbour.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,14 +6,14 @@ use std::time::Duration;
 use reqwest::Method;
 use tokio::time::Instant;
 
-use super::neighbour::Neighbour;
+use super::client_state::ClientState;
 use super::request::ServiceRequest;
 
 /// Calls one other service. Cheap to clone; clones share connections, token, circuit and retry budget.
 ///
-/// - A request carries a service token for the neighbour, this service's name, and the id and trace of the request that
-///   caused it ([`TraceContext`](super::TraceContext)). The token is fetched on first use and renewed before it expires.
-/// - A failed attempt is retried at most twice, and only if that is safe: the request was never sent, or it is idempotent
+/// - A request has a service token for the neighbour, this service's name, and the id and trace of the incoming request that
+///   caused the call ([`TraceContext`](super::TraceContext)). The token is fetched on first use and renewed before it expires.
+/// - A failed attempt is retried at most twice, and only if a retry is safe: the request was never sent, or it is idempotent
 ///   (RFC 9110 §9.2.2). Retries are limited to a tenth of the successful calls.
 /// - Ten consecutive failures open the circuit: for five seconds all calls fail at once.
 /// - [`send`](ServiceRequest::send) always returns within the timeout.
@@ -31,7 +31,7 @@ use super::request::ServiceRequest;
 /// ```
 #[derive(Clone, Debug)]
 pub struct ServiceClient {
-    pub(super) neighbour: Arc<Neighbour>,
+    pub(super) state: Arc<ClientState>,
 }
 
 impl ServiceClient {
@@ -40,7 +40,7 @@ impl ServiceClient {
         self.request(Method::GET, path)
     }
 
-    /// A `POST` request. It is retried only if it was never sent, unless it is marked as
+    /// A `POST` request. A failed attempt is retried only if the request was never sent, unless the request is marked as
     /// [`idempotent`](ServiceRequest::idempotent).
     pub fn post(&self, path: &str) -> ServiceRequest {
         self.request(Method::POST, path)
@@ -56,16 +56,16 @@ impl ServiceClient {
         self.request(Method::DELETE, path)
     }
 
-    /// How long the circuit stays open, if it is open. Until then every call fails at once.
+    /// How much longer the circuit stays open, if it is open. Until then every call fails at once.
     #[must_use]
     pub fn circuit_open_for(&self) -> Option<Duration> {
-        self.neighbour.circuit.open_for(Instant::now())
+        self.state.circuit.remaining_open_time(Instant::now())
     }
 
     fn request(&self, method: Method, path: &str) -> ServiceRequest {
-        // The slash ends the origin, so that no path can send the token to another host.
+        // Always put a slash after the origin. Without it a path such as `.example.com` would change the host.
         let path = path.strip_prefix('/').unwrap_or(path);
-        let url = format!("{}/{path}", self.neighbour.origin);
-        ServiceRequest::new(Arc::clone(&self.neighbour), method, url)
+        let url = format!("{}/{path}", self.state.origin);
+        ServiceRequest::new(Arc::clone(&self.state), method, url)
     }
 }

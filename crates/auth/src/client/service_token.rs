@@ -1,5 +1,5 @@
-//! The service token of outgoing calls: fetched on first use and renewed before it expires. One background task fetches it, so
-//! that there is at most one fetch in flight for any number of calls.
+//! The service token of outgoing calls. A background task fetches the token on first use and renews it before it expires. All
+//! calls share the task, so that there is at most one fetch at a time.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,9 +13,9 @@ use crate::backoff::{Backoff, jitter};
 
 /// The delay before a failed fetch is retried.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
-/// The minimum time between two fetches if the neighbour refuses a new token too.
-const REFUSED_PAUSE: Duration = Duration::from_secs(1);
-/// A token is not used in the last seconds of its lifetime: the request takes time to arrive.
+/// The minimum time between two fetches if the neighbour has refused the first token.
+const REFUSED_COOLDOWN: Duration = Duration::from_secs(1);
+/// A token is not used in the last seconds of its lifetime, since a request takes time to arrive.
 const EXPIRY_MARGIN: Duration = Duration::from_secs(2);
 
 /// A token for one audience.
@@ -23,7 +23,7 @@ const EXPIRY_MARGIN: Duration = Duration::from_secs(2);
 pub(super) struct ServiceToken {
     /// The value of `Authorization`, marked as sensitive so that `Debug` hides it.
     pub authorization: HeaderValue,
-    /// Counts the tokens that were fetched; a newer token has a higher number.
+    /// The first token that was fetched has the number 1, the next one 2, and so on.
     number: u64,
     usable_until: Instant,
 }
@@ -36,9 +36,9 @@ struct State {
 }
 
 impl State {
-    /// The token if it meets the condition, else the error.
-    fn token_if(&self, is_good: impl Fn(&ServiceToken) -> bool) -> Result<ServiceToken, TokenError> {
-        let token = self.token.as_ref().filter(|token| is_good(token)).cloned();
+    /// The token if it meets the condition, else the error of the last fetch.
+    fn token_if(&self, condition: impl Fn(&ServiceToken) -> bool) -> Result<ServiceToken, TokenError> {
+        let token = self.token.as_ref().filter(|token| condition(token)).cloned();
         token.ok_or_else(|| self.error.clone().unwrap_or(TokenError::InvalidResponse))
     }
 }
@@ -49,7 +49,7 @@ pub(super) struct ServiceTokens {
     endpoint: Arc<TokenEndpoint>,
     /// The number of the newest token that the neighbour refused.
     refused: watch::Sender<u64>,
-    /// Receives from the background task. Its sender is gone if the task has not started or has ended.
+    /// Receives the newest token from the background task. The sender is dropped if the task has not started or has ended.
     state: Mutex<watch::Receiver<State>>,
 }
 
@@ -68,7 +68,8 @@ impl ServiceTokens {
         }
     }
 
-    /// A usable token. Waits for the first one; returns the error at once if the last fetch failed.
+    /// A usable token. Waits for the fetch if there is none yet. Returns an error at once if there is none and the last fetch
+    /// failed.
     pub async fn current(&self) -> Result<ServiceToken, TokenError> {
         let now = Instant::now();
         let is_usable = |token: &ServiceToken| now < token.usable_until;
@@ -79,13 +80,14 @@ impl ServiceTokens {
         state.token_if(is_usable)
     }
 
-    /// A newer token than one that the neighbour refused. A token that has not expired is refused after an emergency change of
-    /// signing keys, or if the neighbour's clock is wrong.
+    /// A newer token than `refused`, which the neighbour refused. A neighbour refuses an unexpired token after an emergency change
+    /// of signing keys, or if the neighbour's clock is wrong.
     pub async fn replace(&self, refused: &ServiceToken) -> Result<ServiceToken, TokenError> {
         let is_newer = |token: &ServiceToken| token.number > refused.number;
 
         let mut receiver = self.receiver();
-        // Another call may have had the token replaced already. The error of an earlier fetch is no reason to give up.
+        // Another call may have caused the replacement already. The error of an earlier fetch is ignored here, since the task
+        // tries again.
         if let Ok(token) = receiver.borrow_and_update().token_if(is_newer) {
             return Ok(token);
         }
@@ -95,8 +97,8 @@ impl ServiceTokens {
         receiver.borrow().token_if(is_newer)
     }
 
-    /// A receiver of the background task's state. Starts the task on first use, since calls without a token need none, and again
-    /// if the runtime that it ran in has ended.
+    /// A receiver of the background task's state. Starts the task on first use, since calls without a token need no task. Starts
+    /// another task if the runtime of the first one has ended.
     fn receiver(&self) -> watch::Receiver<State> {
         let mut receiver = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let is_task_gone = receiver.has_changed().is_err();
@@ -140,21 +142,22 @@ impl FetchTask {
                 Err(error) => self.fail(error),
             };
 
-            let is_refused = async {
+            // Ends when the neighbour has refused the newest token, but not before the cooldown is over.
+            let until_refused = async {
                 let mut refused = self.refused.subscribe();
                 let number = self.last_number;
                 drop(refused.wait_for(|refused| number > 0 && *refused == number).await);
-                tokio::time::sleep_until(began + REFUSED_PAUSE).await;
+                tokio::time::sleep_until(began + REFUSED_COOLDOWN).await;
             };
             tokio::select! {
                 () = self.state.closed() => return,
                 () = tokio::time::sleep(pause) => {}
-                () = is_refused => {}
+                () = until_refused => {}
             }
         }
     }
 
-    /// Publishes a new token. Returns when to renew it.
+    /// Publishes a new token. Returns how long to wait before the token is renewed.
     fn publish(&mut self, issued: IssuedToken, began: Instant) -> Duration {
         self.last_number += 1;
         self.failures = 0;
@@ -170,7 +173,7 @@ impl FetchTask {
         renew_after(issued.lifetime)
     }
 
-    /// Publishes an error; the last token stays in use. Returns when to retry.
+    /// Publishes an error. The last token stays in use. Returns how long to wait before the next fetch.
     fn fail(&mut self, error: TokenError) -> Duration {
         tracing::warn!(audience = self.endpoint.audience, %error, "could not fetch a service token");
         self.state.send_modify(|state| state.error = Some(error));
@@ -180,15 +183,15 @@ impl FetchTask {
 }
 
 fn task_ended(_: watch::error::RecvError) -> TokenError {
-    TokenError::NoResponse("the runtime that fetched it has ended".to_owned())
+    TokenError::NoResponse("the background task that fetches tokens has ended".to_owned())
 }
 
-/// How long a token with this lifetime is used.
+/// How long a token with this lifetime is used, counted from the start of the fetch.
 fn usable_for(lifetime: Duration) -> Duration {
     lifetime.saturating_sub(EXPIRY_MARGIN.min(lifetime / 4))
 }
 
-/// When a token with this lifetime is renewed: after 60 to 70 % of it.
+/// How long to wait before a token with this lifetime is renewed: 60 to 70 % of the lifetime.
 fn renew_after(lifetime: Duration) -> Duration {
     lifetime / 2 + jitter(lifetime / 5)
 }

@@ -40,12 +40,12 @@ pub enum TokenError {
     /// The token endpoint could not be reached or did not respond in time.
     #[error("no response from the token endpoint: {0}")]
     NoResponse(String),
-    /// The token endpoint refused (RFC 6749 §5.2).
-    #[error("the token endpoint refused: {status} {code}")]
+    /// The token endpoint returned an error (RFC 6749 §5.2).
+    #[error("the token endpoint answered with status {status} {code}")]
     Refused {
         /// The status of its response.
         status: u16,
-        /// The member `error` of its response, or an empty text.
+        /// The member `error` of its response, or an empty string if there is none.
         code: String,
     },
     /// The response is not a bearer token.
@@ -55,7 +55,7 @@ pub enum TokenError {
 
 impl TokenError {
     fn no_response(error: &reqwest::Error) -> Self {
-        // reqwest's own text names only the URL. The innermost source says what went wrong.
+        // The text of a reqwest error names only the URL. The innermost source names the cause.
         let sources = std::iter::successors(error.source(), |error| (*error).source());
         let cause = sources
             .last()
@@ -112,7 +112,7 @@ impl TokenEndpoint {
             .http
             .post(&credentials.token_url)
             .timeout(FETCH_TIMEOUT)
-            // RFC 6749 §2.3.1: name and secret are form-encoded first.
+            // RFC 6749 §2.3.1: name and secret are form-encoded before they are encoded as base64.
             .basic_auth(
                 form_encode(&credentials.name),
                 Some(form_encode(credentials.secret.expose_secret())),

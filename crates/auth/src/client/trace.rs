@@ -1,4 +1,4 @@
-//! The trace context: what an incoming request passes on to the calls that it causes.
+//! The trace context of an incoming request, which is passed on to the calls that the request causes.
 
 use std::future::Future;
 
@@ -8,7 +8,7 @@ tokio::task_local! {
     static CURRENT: TraceContext;
 }
 
-/// The id and trace of an incoming request. Calls that a task makes inside [`scope`](Self::scope) carry them, so that the
+/// The id and trace of an incoming request. All calls made inside [`run`](Self::run) have the same id and trace, so that the
 /// logs of all services can be correlated.
 #[derive(Clone, Debug)]
 pub struct TraceContext {
@@ -34,24 +34,24 @@ impl TraceContext {
     }
 
     /// Runs `work` in this context.
-    pub async fn scope<F: Future>(self, work: F) -> F::Output {
+    pub async fn run<F: Future>(self, work: F) -> F::Output {
         CURRENT.scope(self, work).await
     }
 
-    /// Runs `work` in the current context, even if it is spawned as another task.
+    /// Runs `work` in the current context, also if `work` is spawned as another task.
     pub fn inherit<F: Future>(work: F) -> impl Future<Output = F::Output> {
         let context = Self::current();
         async move {
             match context {
-                Some(context) => context.scope(work).await,
+                Some(context) => context.run(work).await,
                 None => work.await,
             }
         }
     }
 }
 
-/// Checks the form of version 00, the only one: `00-<trace id>-<parent id>-<flags>`, in 32, 16 and 2 lowercase hex digits; an
-/// id is not all zeros.
+/// Whether this text has the form of version 00, the only version: `00-<trace id>-<parent id>-<flags>`. The parts have 32, 16 and
+/// 2 lowercase hex digits. An id must not be all zeros.
 fn is_trace_parent(text: &str) -> bool {
     let parts: Vec<_> = text.split('-').collect();
     let [version, trace, parent, flags] = parts.as_slice() else {
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_context_covers_its_scope_but_not_spawned_tasks() {
+    async fn a_context_covers_its_work_but_not_spawned_tasks() {
         assert!(TraceContext::current().is_none());
         let context = TraceContext::new("an-id", Some("invalid"));
         let work = async {
@@ -96,7 +96,7 @@ mod tests {
             let spawned = tokio::spawn(async { TraceContext::current().is_none() });
             (inside, spawned.await)
         };
-        let (inside, spawned) = context.scope(work).await;
+        let (inside, spawned) = context.run(work).await;
         assert_eq!(inside, Some((Some(HeaderValue::from_static("an-id")), None)));
         assert!(spawned.unwrap());
     }

@@ -6,22 +6,33 @@ use std::sync::{Arc, PoisonError, RwLock};
 use super::key_set::KeySet;
 use super::remote::RemoteKeys;
 
-/// The current key set. It can be replaced while verifiers use it. Clones share it.
+/// Holds the current [`KeySet`]. The set can be replaced while verifiers use it. Clones share the set.
+///
+/// [`fixed`](Self::fixed) starts with a key set; [`remote`](Self::remote) fetches the key set from a URL.
 #[derive(Clone, Debug, Default)]
 pub struct Keys {
     pub(super) shared: Arc<SharedKeys>,
 }
 
+/// The data that all clones of [`Keys`] share.
 #[derive(Debug, Default)]
 pub(super) struct SharedKeys {
     current: RwLock<Arc<KeySet>>,
+    /// The number of times that the key set has changed.
     generation: AtomicU64,
-    /// Where the keys are fetched from, if they are not fixed.
+    /// Where the key set is fetched from. `None` if the key set is fixed.
     pub remote: Option<RemoteKeys>,
 }
 
+/// A key set and its generation, read together.
+pub(crate) struct CurrentKeys {
+    pub set: Arc<KeySet>,
+    /// The number of times that the key set had changed.
+    pub generation: u64,
+}
+
 impl SharedKeys {
-    /// No keys yet, to be fetched from a URL.
+    /// An empty key set, until the first fetch succeeds.
     pub fn fetched_from(remote: RemoteKeys) -> Self {
         Self {
             remote: Some(remote),
@@ -39,7 +50,7 @@ impl Keys {
         keys
     }
 
-    /// Replaces the current key set. If it differs, cached tokens are verified again with the new one.
+    /// Replaces the current key set. If the new set differs, a verifier checks the signatures of cached tokens again.
     pub fn replace(&self, set: KeySet) {
         let mut current = self
             .shared
@@ -48,7 +59,7 @@ impl Keys {
             .unwrap_or_else(PoisonError::into_inner);
         if **current != set {
             *current = Arc::new(set);
-            // Under the write lock, so that no reader pairs a set with the generation of another.
+            // Still under the write lock, so that no reader gets a set with the generation of another set.
             self.shared.generation.fetch_add(1, Ordering::Release);
         }
     }
@@ -56,13 +67,13 @@ impl Keys {
     /// Whether there is a key to verify with.
     #[must_use]
     pub fn is_loaded(&self) -> bool {
-        !self.current().1.is_empty()
+        !self.current().set.is_empty()
     }
 
     /// The ids of the current keys.
     #[must_use]
     pub fn ids(&self) -> Vec<String> {
-        self.current().1.ids().map(str::to_owned).collect()
+        self.current().set.ids().map(str::to_owned).collect()
     }
 
     /// The number of times that the key set has changed.
@@ -70,9 +81,13 @@ impl Keys {
         self.shared.generation.load(Ordering::Acquire)
     }
 
-    pub(crate) fn current(&self) -> (u64, Arc<KeySet>) {
+    /// The current key set and its generation, read under one lock.
+    pub(crate) fn current(&self) -> CurrentKeys {
         let current = self.shared.current.read().unwrap_or_else(PoisonError::into_inner);
-        (self.generation(), Arc::clone(&current))
+        CurrentKeys {
+            set: Arc::clone(&current),
+            generation: self.generation(),
+        }
     }
 }
 
@@ -93,7 +108,7 @@ mod tests {
     fn only_a_different_key_set_starts_a_new_generation() {
         let (issuer, other) = (Issuer::new("a"), Issuer::new("a"));
         let keys = Keys::fixed(set_of(&issuer, "1"));
-        let generation = || keys.current().0;
+        let generation = || keys.current().generation;
 
         let first = generation();
         keys.replace(set_of(&issuer, "1"));

@@ -1,4 +1,4 @@
-//! Reads one JSON Web Key (RFC 7517 §4) and refuses those that a verifier must not use.
+//! Reads one JSON Web Key (RFC 7517 §4). Refuses a key that a verifier must not use.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,7 +12,7 @@ use super::small_order::has_small_order;
 const MAX_KID_BYTES: usize = 256;
 /// RFC 7518 §3.3 requires at least 2048 bits. The maximum bounds the cost of a verification.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
-/// Attacks are known on smaller public exponents.
+/// Smaller public exponents have known attacks.
 const MIN_RSA_EXPONENT: u64 = 65_537;
 
 /// Why a key of a set is skipped.
@@ -49,7 +49,7 @@ struct Jwk {
     e: Option<String>,
 }
 
-/// Reads a key that is for one of these algorithms, and its id.
+/// Reads a key and its id. The key must be for one of these algorithms.
 pub(super) fn read(value: &Value, algorithms: &[Algorithm]) -> Result<(String, Key), Unusable> {
     const SECRET_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
     if SECRET_MEMBERS.iter().any(|member| value.get(member).is_some()) {
@@ -81,11 +81,11 @@ pub(super) fn read(value: &Value, algorithms: &[Algorithm]) -> Result<(String, K
         ("oct", _) => return Err(Unusable::Secret),
         _ => return Err(Unusable::Algorithm),
     };
-    let has_declared_algorithm = jwk
+    let matches_declared_algorithm = jwk
         .alg
         .as_deref()
         .is_none_or(|alg| alg.parse() == Ok(key.algorithm));
-    if has_declared_algorithm && algorithms.contains(&key.algorithm) {
+    if matches_declared_algorithm && algorithms.contains(&key.algorithm) {
         Ok((kid, key))
     } else {
         Err(Unusable::Algorithm)
@@ -122,7 +122,7 @@ fn ecdsa(jwk: &Jwk, algorithm: Algorithm, coordinate_bytes: usize) -> Result<Key
 fn rsa(jwk: &Jwk) -> Result<Key, Unusable> {
     let algorithm = match jwk.alg.as_deref() {
         None => Algorithm::RS256,
-        // With an algorithm of another family the key would be accepted but never verify a token.
+        // A key with an algorithm of another family would be accepted, but could never verify a token.
         Some(alg) => (alg.parse().ok())
             .filter(|algorithm| AlgorithmFamily::Rsa.algorithms().contains(algorithm))
             .ok_or(Unusable::Algorithm)?,
@@ -146,6 +146,7 @@ fn rsa(jwk: &Jwk) -> Result<Key, Unusable> {
     })
 }
 
+/// Decodes a required member from base64url.
 fn member(value: Option<&str>) -> Result<Vec<u8>, Unusable> {
     let bytes = URL_SAFE_NO_PAD
         .decode(value.ok_or(Unusable::Malformed)?)

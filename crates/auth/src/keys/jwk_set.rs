@@ -33,7 +33,7 @@ struct JwkSet {
 
 /// Reads the usable keys for these algorithms, by id.
 pub(super) fn read(document: &[u8], algorithms: &[Algorithm]) -> Result<HashMap<String, Key>, JwksError> {
-    // Serde would accept an array for a struct.
+    // Serde alone would accept an array in place of the object.
     if document.trim_ascii_start().first() != Some(&b'{') {
         return Err(JwksError::Malformed);
     }
@@ -128,6 +128,7 @@ mod tests {
     fn a_set_without_a_usable_key_is_an_error() {
         assert_eq!(read_keys(&json!([])), Err(JwksError::Empty));
 
+        // The members of a good key without their names, in the order of the fields of `Jwk`. Serde alone would accept this.
         let array = json!([
             "OKP",
             "k",

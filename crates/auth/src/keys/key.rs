@@ -4,19 +4,19 @@ use std::fmt;
 
 use jsonwebtoken::{Algorithm, DecodingKey};
 
-/// A key and the only algorithm that it verifies (RFC 8725 §3.1).
+/// A key, and the only algorithm for which the key is used (RFC 8725 §3.1).
 #[derive(Clone)]
 pub(crate) struct Key {
     pub algorithm: Algorithm,
     pub(super) decoding: DecodingKey,
-    /// The key's bytes, to detect whether a refetched key set differs from the current one.
+    /// The key's bytes, by which a refetched key set is compared with the current key set.
     pub(super) material: Vec<u8>,
 }
 
 impl Key {
-    /// Whether `signature`, in base64url, is a valid signature of `signed`.
-    pub fn verifies(&self, signed: &[u8], signature: &str) -> bool {
-        jsonwebtoken::crypto::verify(signature, signed, &self.decoding, self.algorithm).unwrap_or(false)
+    /// Whether `signature`, in base64url, is a valid signature of `message`.
+    pub fn verifies(&self, message: &[u8], signature: &str) -> bool {
+        jsonwebtoken::crypto::verify(signature, message, &self.decoding, self.algorithm).unwrap_or(false)
     }
 }
 

@@ -9,6 +9,8 @@ use super::key::Key;
 use super::secret::SharedSecret;
 
 /// The verification keys of an issuer: public keys by their ids, or one shared secret.
+///
+/// A key set never changes. [`Keys`](crate::Keys) replaces a key set as a whole.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct KeySet {
     by_id: HashMap<String, Key>,
@@ -17,8 +19,8 @@ pub struct KeySet {
 }
 
 impl KeySet {
-    /// Reads a JWK Set (RFC 7517 §5). Private, symmetric, weak and ambiguous keys, and keys for algorithms other than
-    /// `algorithms`, are skipped; each is logged.
+    /// Reads a JWK Set (RFC 7517 §5). Skips and logs private, symmetric and weak keys, keys with a duplicate `kid`, and keys for
+    /// algorithms other than `algorithms`.
     ///
     /// # Errors
     /// If the document is not a JWK Set, has more than 32 keys, or has no usable key.
@@ -29,11 +31,12 @@ impl KeySet {
         })
     }
 
+    /// The key that must verify a token with this `kid`.
     pub(crate) fn find(&self, kid: Option<&str>) -> Option<&Key> {
         self.shared_secret.as_ref().or_else(|| self.by_id.get(kid?))
     }
 
-    /// The ids of the keys.
+    /// The ids of the keys. A shared secret has no id.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.by_id.keys().map(String::as_str)
     }

@@ -1,5 +1,5 @@
-//! Keeps a remote key set up to date: fetches it at startup, on a timer, and when a token names an unknown key. A client that
-//! makes up key ids can cause only a limited number of fetches.
+//! Keeps a remote key set up to date: fetches the set at startup, on a timer, when a token names an unknown key, and when the
+//! publisher announces a change. A client that invents key ids can cause only a limited number of fetches.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,22 +11,24 @@ use super::remote::RemoteKeys;
 use crate::backoff::Backoff;
 
 const FIRST_RETRY: Duration = Duration::from_millis(50);
-/// A service without keys refuses all tokens, so it retries soon.
+/// A service without keys refuses all tokens, so a failed fetch is retried soon.
 const BACKOFF_WITHOUT_KEYS: Backoff = Backoff::new(FIRST_RETRY, Duration::from_secs(2));
 const BACKOFF_WITH_KEYS: Backoff = Backoff::new(FIRST_RETRY, Duration::from_secs(30));
 
 /// Why the key set is fetched outside the timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refetch {
-    /// A token names an unknown key. At most one fetch per [`RemoteKeys::unknown_key_pause`].
+pub enum RefetchReason {
+    /// A token names an unknown key. Fetches only if the last fetch began longer ago than
+    /// [`RemoteKeys::unknown_key_cooldown`].
     UnknownKey,
-    /// The publisher announced that its keys have changed. Always fetches.
+    /// The publisher announced that its keys have changed. Not limited by the cooldown. A call may share a fetch that began
+    /// after the call.
     Announced,
 }
 
 impl Keys {
-    /// A key set that is fetched from a JWKS URL and kept up to date: see [`RemoteKeys`]. Spawns a task, so call this inside a
-    /// tokio runtime that lives as long as the keys.
+    /// A key set that is fetched from a JWKS URL and kept up to date: see [`RemoteKeys`]. Spawns a task that fetches the set, so
+    /// call this inside a tokio runtime that runs until the keys are dropped.
     #[must_use]
     pub fn remote(remote: RemoteKeys) -> Self {
         let keys = Self {
@@ -36,8 +38,9 @@ impl Keys {
         keys
     }
 
-    /// Fetches the key set again, and returns when the fetch has ended. A fixed key set returns at once.
-    pub async fn refetch(&self, reason: Refetch) {
+    /// Fetches the key set again, and returns when the fetch has ended. Returns at once if the key set is fixed, or if `reason`
+    /// requires no fetch now.
+    pub async fn refetch(&self, reason: RefetchReason) {
         if self.shared.remote.is_none() {
             return;
         }
@@ -48,12 +51,12 @@ impl Keys {
         let fetch = tokio::spawn(async move {
             let Some(remote) = &keys.shared.remote else { return };
             let mut last_fetch = remote.last_fetch.lock().await;
-            let is_served = last_fetch.is_some_and(|began| {
-                // A fetch that began while this caller waited for the lock serves this caller too.
+            let is_fresh_enough = last_fetch.is_some_and(|began| {
+                // A fetch that began while this call waited for the lock is as good as another fetch.
                 began >= requested_at
-                    || reason == Refetch::UnknownKey && began.elapsed() < remote.unknown_key_pause
+                    || reason == RefetchReason::UnknownKey && began.elapsed() < remote.unknown_key_cooldown
             });
-            if !is_served {
+            if !is_fresh_enough {
                 fetch_into(&keys, remote, &mut last_fetch).await;
             }
         });
@@ -63,7 +66,7 @@ impl Keys {
     }
 }
 
-/// Spawns the task that fetches the key set at once and then on the timer. It ends when the last clone of the keys is dropped.
+/// Spawns the task that fetches the key set at once and then on a timer. The task ends when the last clone of the keys is dropped.
 fn spawn_refresh(keys: &Keys) {
     let shared = Arc::downgrade(&keys.shared);
     tokio::spawn(async move {
@@ -87,14 +90,14 @@ fn spawn_refresh(keys: &Keys) {
                 };
                 backoff.delay(failures).min(remote.refresh)
             };
-            // Sleep without the keys, so that they can be dropped meanwhile.
+            // Don't hold the keys while sleeping, so that the last clone can be dropped.
             drop(keys);
             tokio::time::sleep(pause).await;
         }
     });
 }
 
-/// Fetches the key set once. Returns whether that succeeded; if not, the current keys stay in use.
+/// Fetches the key set once and returns whether the fetch succeeded. If it failed, the current keys stay in use.
 async fn fetch_into(keys: &Keys, remote: &RemoteKeys, last_fetch: &mut Option<Instant>) -> bool {
     *last_fetch = Some(Instant::now());
     match remote.fetch().await {

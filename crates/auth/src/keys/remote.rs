@@ -15,30 +15,30 @@ const MAX_DOCUMENT_BYTES: usize = 64 * 1024;
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A key set that is published at a URL, and how often it is fetched.
+/// Where a published key set is fetched from, and how often.
 #[derive(Debug)]
 pub struct RemoteKeys {
     pub(super) url: Url,
     algorithms: Vec<Algorithm>,
     client: reqwest::Client,
     pub(super) refresh: Duration,
-    pub(super) unknown_key_pause: Duration,
-    /// When the last fetch began. A fetch holds the lock, so that there is at most one at a time.
+    pub(super) unknown_key_cooldown: Duration,
+    /// When the last fetch began. The lock is held during a fetch, so that there is at most one fetch at a time.
     pub(super) last_fetch: Mutex<Option<Instant>>,
 }
 
 impl RemoteKeys {
     /// A key set at this URL. Its Ed25519 and P-256 keys are used (see [`algorithms`](Self::algorithms)).
     ///
-    /// Redirects are not followed and proxies of the environment are ignored: either could choose other keys.
+    /// Redirects are not followed, and proxies configured in the environment are ignored: both could replace the keys.
     ///
     /// # Errors
     /// If `url` is not an absolute `http` or `https` URL, or the TLS library can't start.
     pub fn at(url: &str) -> Result<Self, RemoteKeysError> {
-        let url = Url::parse(url).map_err(|_| RemoteKeysError::Url)?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(RemoteKeysError::Url);
-        }
+        let url = Url::parse(url)
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https"))
+            .ok_or_else(|| RemoteKeysError::Url(url.to_owned()))?;
         let client = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(FETCH_TIMEOUT)
@@ -52,13 +52,13 @@ impl RemoteKeys {
             algorithms: vec![Algorithm::EdDSA, Algorithm::ES256],
             client,
             refresh: Duration::from_mins(5),
-            unknown_key_pause: Duration::from_secs(10),
+            unknown_key_cooldown: Duration::from_secs(10),
             last_fetch: Mutex::new(None),
         })
     }
 
-    /// The algorithms whose keys are used; other keys are skipped. Defaults to `EdDSA` (Ed25519) and `ES256`. The header of a token
-    /// never chooses an algorithm: each key is for one (RFC 8725 §3.1).
+    /// The algorithms whose keys are used. Other keys are skipped. Defaults to `EdDSA` (Ed25519) and `ES256`. The header of a token
+    /// never chooses the algorithm: each key is for one algorithm (RFC 8725 §3.1).
     #[must_use]
     pub fn algorithms(mut self, algorithms: &[Algorithm]) -> Self {
         self.algorithms = algorithms.to_vec();
@@ -72,10 +72,10 @@ impl RemoteKeys {
         self
     }
 
-    /// The time after a fetch during which unknown keys cause no further fetch. Defaults to 10 seconds.
+    /// The time after the start of a fetch during which unknown keys cause no further fetch. Defaults to 10 seconds.
     #[must_use]
-    pub fn unknown_key_pause(mut self, pause: Duration) -> Self {
-        self.unknown_key_pause = pause;
+    pub fn unknown_key_cooldown(mut self, cooldown: Duration) -> Self {
+        self.unknown_key_cooldown = cooldown;
         self
     }
 
@@ -101,8 +101,8 @@ impl RemoteKeys {
 #[non_exhaustive]
 pub enum RemoteKeysError {
     /// Not an absolute `http` or `https` URL.
-    #[error("not an http or https URL")]
-    Url,
+    #[error("the URL {0:?} of the key set is not an http or https URL")]
+    Url(String),
     /// The HTTP client can't be created.
     #[error("the HTTP client can't be created")]
     Client(#[source] reqwest::Error),

@@ -1,5 +1,5 @@
-//! The shared secret (`JWT_SECRET`), which both signs and verifies. Every service that can verify a token with it can also
-//! forge one, so it suits only services that trust one another; otherwise use a published key set.
+//! The shared secret (`JWT_SECRET`), which both signs and verifies tokens. A service that has the secret to verify tokens can
+//! also forge tokens. Use a shared secret only among services that trust one another; otherwise use a published key set.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::key::Key;
 
-/// A secret for HS256. Short secrets and placeholders are refused.
+/// A secret for HS256. A secret that is short or looks like a placeholder is refused.
 #[derive(Clone)]
 pub struct SharedSecret(SecretString);
 
@@ -17,10 +17,10 @@ pub struct SharedSecret(SecretString);
 #[non_exhaustive]
 pub enum WeakSecret {
     /// Shorter than 32 bytes: RFC 7518 §3.2 requires a key at least as long as the hash.
-    #[error("must have at least 32 bytes; `openssl rand -base64 48` makes a good one")]
+    #[error("must have at least 32 bytes; `openssl rand -base64 48` makes a good secret")]
     TooShort,
     /// Contains a word that examples use, or fewer than 10 different characters.
-    #[error("looks like a placeholder; `openssl rand -base64 48` makes a good one")]
+    #[error("looks like a placeholder; `openssl rand -base64 48` makes a good secret")]
     Placeholder,
 }
 
@@ -31,7 +31,7 @@ impl SharedSecret {
     /// Uses the UTF-8 bytes of the text as the key.
     ///
     /// # Errors
-    /// If it is shorter than 32 bytes, has fewer than 10 different characters, or contains a word that examples use.
+    /// If the secret is shorter than 32 bytes, has fewer than 10 different characters, or contains a word that examples use.
     pub fn new(secret: SecretString) -> Result<Self, WeakSecret> {
         const EXAMPLES: [&str; 8] = [
             "secret",

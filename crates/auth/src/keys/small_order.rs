@@ -1,8 +1,8 @@
-//! Ed25519 public keys of small order. Under such a key some signatures are valid for every message, so that no private key
-//! is needed to sign. RFC 8032 §5.1.7 leaves the check to the application.
+//! Ed25519 public keys of small order. For such a key, anyone can make valid signatures without a private key. RFC 8032 §5.1.7
+//! leaves the check to the application.
 //!
-//! The `y` coordinate of such a point is 0, 1, −1 or one of the two coordinates of the points of order eight. Each can have
-//! either sign, and 0 and 1 can also be encoded with p added.
+//! The curve has eight points of small order, with five different `y` coordinates: 0, 1, −1, and the two `y` of the points of
+//! order eight. A `y` can be encoded with either sign of x, and 0 and 1 can also be encoded with p added.
 
 /// Whether this compressed point has small order.
 pub(super) fn has_small_order(point: &[u8; 32]) -> bool {
@@ -16,11 +16,11 @@ pub(super) fn has_small_order(point: &[u8; 32]) -> bool {
             0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
         ],
     ];
-    // The top bit of the last byte is the sign of x, which doesn't matter.
+    // The top bit of the last byte is the sign of x, which doesn't matter here.
     let mut y = *point;
     y[31] &= 0x7f;
 
-    // Little-endian. p = 2^255 − 19 is `ed ff … ff 7f`; p − 1 and p + 1 differ from it only in the first byte.
+    // Little-endian. p = 2^255 − 19 is `ed ff … ff 7f`; p − 1 and p + 1 differ from p only in the first byte.
     let [first, middle @ .., last] = y;
     let is_0_or_1 = first <= 1 && last == 0 && middle.iter().all(|byte| *byte == 0);
     let is_next_to_p =
@@ -37,7 +37,7 @@ mod tests {
     use super::super::key::Key;
     use super::*;
 
-    /// The `y` coordinates of the eight points.
+    /// The five `y` coordinates of the eight points.
     const CANONICAL: [&str; 5] = [
         "0000000000000000000000000000000000000000000000000000000000000000",
         "0100000000000000000000000000000000000000000000000000000000000000",
@@ -56,6 +56,7 @@ mod tests {
         std::array::from_fn(|i| u8::from_str_radix(&text[2 * i..2 * i + 2], 16).unwrap())
     }
 
+    /// The points with these `y` coordinates, each with both signs of x.
     fn points(coordinates: &[&str]) -> Vec<[u8; 32]> {
         coordinates
             .iter()
@@ -87,6 +88,7 @@ mod tests {
     #[test]
     fn anyone_can_sign_for_a_point_of_small_order() {
         let canonical = points(&CANONICAL);
+        // Every second point: each `y` with one sign of x.
         for point in canonical.iter().step_by(2) {
             let key = Key {
                 algorithm: Algorithm::EdDSA,

@@ -1,4 +1,4 @@
-//! The keys of the test issuer. Outside user-service, only this file and the benchmarks can sign.
+//! The keys of the test issuer. Outside user-service, only this file and the benchmarks can sign tokens.
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _};
@@ -38,7 +38,7 @@ impl SigningKey {
         let signing = &ECDSA_P256_SHA256_FIXED_SIGNING;
         let document = EcdsaKeyPair::generate_pkcs8(signing, &SystemRandom::new()).expect("a random key");
         let pair = EcdsaKeyPair::from_pkcs8(signing, document.as_ref()).expect("the key just generated");
-        // An uncompressed point: 4, x, y.
+        // An uncompressed point: the byte 4, then x, then y.
         let point = pair.public_key().as_ref();
         let coordinate = |range| URL_SAFE_NO_PAD.encode(point.get(range).expect("65 bytes"));
         let (x, y) = (coordinate(1..33), coordinate(33..65));
@@ -50,7 +50,7 @@ impl SigningKey {
         )
     }
 
-    /// A key whose public half has these JWK members.
+    /// A key whose public key has these JWK members.
     fn asymmetric<const N: usize>(
         algorithm: Algorithm,
         public_key: [(&str, &str); N],

@@ -59,21 +59,18 @@ async fn a_call_carries_the_trace_context_of_its_request() {
     let fixture = Fixture::with_neighbour(ok);
     fixture.get().await.unwrap();
     TraceContext::new("an-id", Some(TRACE))
-        .scope(fixture.get())
+        .run(fixture.get())
         .await
         .unwrap();
-    TraceContext::new("an-id", None)
-        .scope(fixture.get())
-        .await
-        .unwrap();
+    TraceContext::new("an-id", None).run(fixture.get()).await.unwrap();
     TraceContext::new("an\nid", Some("nonsense"))
-        .scope(fixture.get())
+        .run(fixture.get())
         .await
         .unwrap();
     let client = fixture.client.clone();
     let spawned = async { tokio::spawn(async move { client.get("/").send().await }).await };
     TraceContext::new("an-id", Some(TRACE))
-        .scope(spawned)
+        .run(spawned)
         .await
         .unwrap()
         .unwrap();
@@ -144,11 +141,11 @@ fn a_client_needs_valid_urls_and_a_valid_name() {
     assert!(build("a", good, good).is_ok());
     for bad in ["", "localhost:1", "/", "ftp://localhost", "file:///", "http://"] {
         assert!(
-            matches!(build("a", bad, good), Err(ServiceClientError::Url)),
+            matches!(build("a", bad, good), Err(ServiceClientError::TokenUrl(_))),
             "{bad}"
         );
         assert!(
-            matches!(build("a", good, bad), Err(ServiceClientError::Url)),
+            matches!(build("a", good, bad), Err(ServiceClientError::Origin(_))),
             "{bad}"
         );
     }

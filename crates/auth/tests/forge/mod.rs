@@ -59,7 +59,7 @@ impl Forge {
     }
 
     pub fn verify(&self, token: &str) -> Result<Principal, AuthError> {
-        self.verifier.verify_with_held_keys(token)
+        self.verifier.verify_with_current_keys(token)
     }
 
     /// The time of the verifier's clock, in Unix seconds.

@@ -184,7 +184,7 @@ async fn a_wrong_method_on_a_known_path_gets_the_allowed_methods() {
             .delete("/things", admin)
             .post("/only", act);
         first
-            .and(Routes::new().put("/things", user).patch("/things", user))
+            .merge(Routes::new().put("/things", user).patch("/things", user))
             .configure(config);
     });
     let allow = |response: &TestResponse| {
@@ -230,7 +230,7 @@ fn a_route_list_shows_each_route_and_its_policy() {
     let routes = Routes::new()
         .get("/things", anyone)
         .delete("/things", admin)
-        .and(Routes::new().put("/a", user));
+        .merge(Routes::new().put("/a", user));
     let listed: Vec<_> = routes
         .iter()
         .map(|route| format!("{} {} {:?}", route.method, route.path, route.policy))

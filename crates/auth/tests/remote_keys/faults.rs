@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use auth::Refetch;
+use auth::RefetchReason;
 use auth::testing::Issuer;
 use serde_json::json;
 
@@ -49,7 +49,7 @@ async fn the_held_keys_survive_every_bad_response() {
     ];
     for (requests, (name, response)) in (2..).zip(bad) {
         publisher.set_response(response);
-        keys.refetch(Refetch::Announced).await;
+        keys.refetch(RefetchReason::Announced).await;
         assert_eq!(publisher.requests(), requests, "{name}");
         assert_eq!(held(&keys), ids(&issuer.jwks()), "{name}");
         assert!(verifier.verify(&issuer.as_user().token()).await.is_ok(), "{name}");
@@ -60,7 +60,7 @@ async fn the_held_keys_survive_every_bad_response() {
     longest["pad"] = json!("");
     longest["pad"] = json!("a".repeat(64 * 1024 - longest.to_string().len()));
     publisher.set_response(document(&longest));
-    keys.refetch(Refetch::Announced).await;
+    keys.refetch(RefetchReason::Announced).await;
     assert_eq!(held(&keys), ids(&rotated), "a document of 64 KiB is accepted");
 }
 
@@ -72,7 +72,7 @@ async fn a_published_private_key_is_ignored() {
     let mut private = leaked.jwks()["keys"][0].clone();
     private["d"] = json!("AAAA");
     publisher.set_response(document(&json!({"keys": [private, issuer.jwks()["keys"][0]]})));
-    keys.refetch(Refetch::Announced).await;
+    keys.refetch(RefetchReason::Announced).await;
 
     assert_eq!(held(&keys), ids(&issuer.jwks()));
     assert!(verifier.verify(&issuer.as_user().token()).await.is_ok());
@@ -87,7 +87,7 @@ async fn a_fetch_times_out_after_five_seconds() {
         publisher.set_response(slow);
         let refetch = {
             let keys = keys.clone();
-            tokio::spawn(async move { keys.refetch(Refetch::Announced).await })
+            tokio::spawn(async move { keys.refetch(RefetchReason::Announced).await })
         };
         publisher.until_requested(2).await;
         assert!(

@@ -10,7 +10,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use auth::testing::Issuer;
-use auth::{AuthError, Keys, Principal, Refetch, RemoteKeys, RemoteKeysError, TokenFault, Verifier};
+use auth::{AuthError, Keys, Principal, RefetchReason, RemoteKeys, RemoteKeysError, TokenFault, Verifier};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -77,7 +77,7 @@ async fn tokens_cannot_be_verified_before_a_key_set_is_loaded() {
     let verifier = issuer.verifier_with(follow(&publisher));
     let token = issuer.as_user().token();
     assert_eq!(
-        verifier.verify_with_held_keys(&token),
+        verifier.verify_with_current_keys(&token),
         Err(AuthError::KeysUnavailable)
     );
 
@@ -109,7 +109,11 @@ async fn an_unreachable_publisher_is_asked_again() {
         };
         let _publisher = Publisher::start_on(listener, document(&issuer.jwks()));
         until("a key set is loaded", || verifier.has_keys()).await;
-        assert!(verifier.verify_with_held_keys(&issuer.as_user().token()).is_ok());
+        assert!(
+            verifier
+                .verify_with_current_keys(&issuer.as_user().token())
+                .is_ok()
+        );
         return;
     }
     panic!("no port could be bound a second time");
@@ -141,7 +145,7 @@ async fn a_fetch_longer_than_the_pause_serves_all_waiting_calls() {
     let publisher = Publisher::start(document(&issuer.jwks()));
     let remote = RemoteKeys::at(&publisher.url())
         .unwrap()
-        .unknown_key_pause(Duration::ZERO);
+        .unknown_key_cooldown(Duration::ZERO);
     let verifier = issuer.verifier_with(Keys::remote(remote));
     until("a key set is loaded", || verifier.has_keys()).await;
 
@@ -169,7 +173,7 @@ async fn after_a_rotation_the_old_key_is_dropped() {
     assert_eq!(held(&keys), ids(&both));
 
     publisher.set_response(document(&rotated.jwks()));
-    keys.refetch(Refetch::Announced).await;
+    keys.refetch(RefetchReason::Announced).await;
     assert_eq!(verifier.verify(&old).await, UNKNOWN_KEY);
     assert!(verifier.verify(&rotated.as_user().token()).await.is_ok());
     assert_eq!(held(&keys), ids(&rotated.jwks()));
@@ -206,10 +210,10 @@ async fn an_announced_change_is_fetched_at_once() {
         "the pause is not over"
     );
 
-    keys.refetch(Refetch::Announced).await;
+    keys.refetch(RefetchReason::Announced).await;
     assert_eq!(publisher.requests(), 2);
     assert!(verifier.verify(&rotated.as_user().token()).await.is_ok());
-    keys.refetch(Refetch::Announced).await;
+    keys.refetch(RefetchReason::Announced).await;
     assert_eq!(publisher.requests(), 3);
     assert_eq!(publisher.max_in_flight(), 1);
 }
@@ -221,7 +225,7 @@ async fn an_announcement_is_not_satisfied_by_an_earlier_fetch() {
     publisher.set_response(Response::Wait);
     let announce = || {
         let keys = keys.clone();
-        tokio::spawn(async move { keys.refetch(Refetch::Announced).await })
+        tokio::spawn(async move { keys.refetch(RefetchReason::Announced).await })
     };
     let earlier = announce();
     publisher.until_requested(2).await;
@@ -265,7 +269,10 @@ async fn only_http_urls_are_followed() {
         "ftp://localhost/",
         "data:,{}",
     ] {
-        assert!(matches!(RemoteKeys::at(url), Err(RemoteKeysError::Url)), "{url}");
+        assert!(
+            matches!(RemoteKeys::at(url), Err(RemoteKeysError::Url(_))),
+            "{url}"
+        );
     }
     for url in [
         "http://localhost/jwks.json",

@@ -7,12 +7,12 @@ fn a_cached_token_still_expires() {
     let issuer = Issuer::new(SERVICE);
     let verifier = issuer.verifier();
     for token in [issuer.as_user().token(), issuer.as_service("gateway").token()] {
-        assert!(verifier.verify_with_held_keys(&token).is_ok());
-        assert!(verifier.verify_with_held_keys(&token).is_ok());
+        assert!(verifier.verify_with_current_keys(&token).is_ok());
+        assert!(verifier.verify_with_current_keys(&token).is_ok());
         issuer.clock().advance(TimeDelta::seconds(929));
-        assert!(verifier.verify_with_held_keys(&token).is_ok());
+        assert!(verifier.verify_with_current_keys(&token).is_ok());
         issuer.clock().advance(TimeDelta::seconds(1));
-        assert_eq!(verifier.verify_with_held_keys(&token), Err(AuthError::Expired));
+        assert_eq!(verifier.verify_with_current_keys(&token), Err(AuthError::Expired));
         issuer.clock().advance(TimeDelta::seconds(-930));
     }
 }
@@ -23,7 +23,7 @@ fn a_cached_token_is_refused_after_its_session_ends() {
     let verifier = issuer.verifier();
     let (ada, bob) = (issuer.as_user(), issuer.as_user());
     for token in [ada.token(), bob.token()] {
-        assert!(verifier.verify_with_held_keys(&token).is_ok());
+        assert!(verifier.verify_with_current_keys(&token).is_ok());
     }
 
     let id = ada.claims().sid.unwrap();
@@ -32,10 +32,10 @@ fn a_cached_token_is_refused_after_its_session_ends() {
         expires_at: ada.claims().exp + 30,
     });
     assert_eq!(
-        verifier.verify_with_held_keys(&ada.token()),
+        verifier.verify_with_current_keys(&ada.token()),
         Err(AuthError::Revoked)
     );
-    assert!(verifier.verify_with_held_keys(&bob.token()).is_ok());
+    assert!(verifier.verify_with_current_keys(&bob.token()).is_ok());
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn a_cached_token_is_refused_after_its_epoch_is_revoked() {
         issuer.as_user().id(id).epoch(4).token(),
     );
     for token in [&before, &after] {
-        assert!(verifier.verify_with_held_keys(token).is_ok());
+        assert!(verifier.verify_with_current_keys(token).is_ok());
     }
 
     let expires_at = issuer.clock().unix() + 930;
@@ -57,8 +57,11 @@ fn a_cached_token_is_refused_after_its_epoch_is_revoked() {
         epoch: 4,
         expires_at,
     });
-    assert_eq!(verifier.verify_with_held_keys(&before), Err(AuthError::Revoked));
-    assert!(verifier.verify_with_held_keys(&after).is_ok());
+    assert_eq!(
+        verifier.verify_with_current_keys(&before),
+        Err(AuthError::Revoked)
+    );
+    assert!(verifier.verify_with_current_keys(&after).is_ok());
 }
 
 #[test]
@@ -68,17 +71,21 @@ fn a_cached_token_is_refused_after_its_key_leaves_the_key_set() {
     let keys = Keys::fixed(issuer.key_set());
     let verifier = issuer.verifier_with(keys.clone());
     let token = issuer.as_user().token();
-    assert!(verifier.verify_with_held_keys(&token).is_ok());
+    assert!(verifier.verify_with_current_keys(&token).is_ok());
 
     keys.replace(rotated.key_set());
     assert_eq!(
-        verifier.verify_with_held_keys(&token),
+        verifier.verify_with_current_keys(&token),
         Err(AuthError::InvalidToken(TokenFault::UnknownKey))
     );
-    assert!(verifier.verify_with_held_keys(&rotated.as_user().token()).is_ok());
+    assert!(
+        verifier
+            .verify_with_current_keys(&rotated.as_user().token())
+            .is_ok()
+    );
 
     keys.replace(issuer.key_set());
-    assert!(verifier.verify_with_held_keys(&token).is_ok());
+    assert!(verifier.verify_with_current_keys(&token).is_ok());
 }
 
 #[test]
@@ -97,7 +104,7 @@ fn a_replaced_key_set_wins_over_concurrent_caching() {
                 scope.spawn(move || {
                     start.wait();
                     for token in tokens {
-                        drop(verifier.verify_with_held_keys(token));
+                        drop(verifier.verify_with_current_keys(token));
                     }
                 });
             }
@@ -106,7 +113,7 @@ fn a_replaced_key_set_wins_over_concurrent_caching() {
         });
         for token in &tokens {
             let refusal = Err(AuthError::InvalidToken(TokenFault::UnknownKey));
-            assert_eq!(verifier.verify_with_held_keys(token), refusal);
+            assert_eq!(verifier.verify_with_current_keys(token), refusal);
         }
     }
 }
@@ -117,7 +124,7 @@ fn a_verifier_without_keys_reports_keys_unavailable() {
     let verifier = issuer.verifier_with(Keys::default());
     assert!(!verifier.has_keys());
     assert_eq!(
-        verifier.verify_with_held_keys(&issuer.as_user().token()),
+        verifier.verify_with_current_keys(&issuer.as_user().token()),
         Err(AuthError::KeysUnavailable)
     );
     assert!(issuer.verifier().has_keys());
@@ -142,23 +149,23 @@ fn with_incomplete_revocations_users_are_refused_and_services_are_not() {
         expires_at,
     };
     revocations.apply(ended);
-    assert!(verifier.verify_with_held_keys(&ada.token()).is_ok());
+    assert!(verifier.verify_with_current_keys(&ada.token()).is_ok());
 
     revocations.apply(Revocation::Session {
         id: Uuid::new_v4(),
         expires_at,
     });
     assert_eq!(
-        verifier.verify_with_held_keys(&ada.token()),
+        verifier.verify_with_current_keys(&ada.token()),
         Err(AuthError::RevocationUnknown)
     );
     assert_eq!(
-        verifier.verify_with_held_keys(&bob.token()),
+        verifier.verify_with_current_keys(&bob.token()),
         Err(AuthError::Revoked),
         "this revocation is known"
     );
-    assert!(verifier.verify_with_held_keys(&gateway).is_ok());
+    assert!(verifier.verify_with_current_keys(&gateway).is_ok());
 
     revocations.replace_all([ended]);
-    assert!(verifier.verify_with_held_keys(&ada.token()).is_ok());
+    assert!(verifier.verify_with_current_keys(&ada.token()).is_ok());
 }

@@ -36,7 +36,7 @@ async fn another_service_verifies_a_token_with_the_published_keys() {
         .clock(service.issuer().clock().clone())
         .build();
     let token = pair["access_token"].as_str().unwrap();
-    let Ok(Principal::User(user)) = verifier.verify_with_held_keys(token) else {
+    let Ok(Principal::User(user)) = verifier.verify_with_current_keys(token) else {
         panic!("the token was refused")
     };
     assert_eq!(user.id().to_string(), pair["user"]["id"]);

@@ -88,7 +88,7 @@ async fn es256_signs_tokens_that_any_verifier_of_the_published_keys_accepts() {
     let verifier = Verifier::builder("product-service", "http://localhost:8080", Keys::fixed(keys))
         .clock(service.issuer().clock().clone())
         .build();
-    let verified = verifier.verify_with_held_keys(token);
+    let verified = verifier.verify_with_current_keys(token);
     assert!(matches!(verified, Ok(Principal::User(_))), "{verified:?}");
 
     assert_eq!(

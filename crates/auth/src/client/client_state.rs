@@ -1,4 +1,4 @@
-//! The state that all clones of a client share: the neighbour's address, connections, token, circuit and retry budget.
+//! The state of a client of one neighbour: its address, connections, token, circuit and retry budget.
 
 use std::time::Duration;
 
@@ -8,11 +8,12 @@ use super::circuit::Circuit;
 use super::retry_budget::RetryBudget;
 use super::service_token::ServiceTokens;
 
+/// The settings and data that all clones of a [`ServiceClient`](super::ServiceClient) share.
 #[derive(Debug)]
-pub(super) struct Neighbour {
+pub(super) struct ClientState {
     /// The neighbour's name, and the audience of tokens for it.
     pub audience: String,
-    /// Its URL without a path and without a slash at the end.
+    /// The neighbour's URL, without a path and without a slash at the end.
     pub origin: String,
     /// The calling service's name.
     pub caller: HeaderValue,
@@ -20,8 +21,8 @@ pub(super) struct Neighbour {
     pub tokens: ServiceTokens,
     pub circuit: Circuit,
     pub retry_budget: RetryBudget,
-    /// For one attempt.
+    /// The timeout of one attempt.
     pub attempt_timeout: Duration,
-    /// For a call with all of its attempts.
+    /// The timeout of a call with all of its attempts.
     pub timeout: Duration,
 }
