@@ -6,12 +6,12 @@ use std::fmt;
 
 use serde::de::{Deserializer, Error, Unexpected, Visitor};
 
-/// For `exp` and `iat`.
+/// Reads `exp` or `iat`.
 pub(crate) fn rounded_down<'de, D: Deserializer<'de>>(value: D) -> Result<i64, D::Error> {
     value.deserialize_any(NumericDate { round: f64::floor })
 }
 
-/// For `nbf`, which may be absent but not `null`: an issuer that writes `null` may have meant to set a limit, so `null` must not
+/// Reads `nbf`, which may be absent but not `null`: an issuer that writes `null` may have meant to set a limit, so `null` must not
 /// count as none.
 pub(crate) fn rounded_up<'de, D: Deserializer<'de>>(value: D) -> Result<Option<i64>, D::Error> {
     value.deserialize_any(NumericDate { round: f64::ceil }).map(Some)
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn fractions_and_exponents_are_read_and_never_lengthen_a_token() {
+    fn fractions_and_exponents_are_read_and_never_extend_the_validity() {
         for (number, exp, nbf) in [
             ("1700000000", 1_700_000_000, 1_700_000_000),
             ("1700000000.0", 1_700_000_000, 1_700_000_000),
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn the_range_is_that_of_64_bits() {
+    fn numbers_outside_64_bits_are_refused() {
         for (number, seconds) in [
             ("9223372036854775807", i64::MAX),
             ("-9223372036854775808", i64::MIN),

@@ -241,7 +241,7 @@ impl TestToken {
         self
     }
 
-    /// Makes the token expire now: its `exp` is the current time minus the default leeway.
+    /// Makes the token just expired: `exp` becomes the current time minus the default leeway.
     #[must_use]
     pub fn expired(mut self) -> Self {
         self.claims.exp = self.clock.unix() - DEFAULT_LEEWAY.num_seconds();

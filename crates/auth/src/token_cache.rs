@@ -8,7 +8,7 @@ use quick_cache::{Equivalent, Weighter};
 
 use crate::principal::Principal;
 
-/// The memory of an entry besides the token's text and claims, in bytes: the principal's fixed part, the entry, and a share of
+/// The memory of an entry in addition to the token's text and claims, in bytes: the principal's fixed part, the entry, and a share of
 /// the table.
 const ENTRY_BYTES: usize = 512;
 /// The weight of a usual token, for the initial size of the table.
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_counts_only_for_the_key_set_that_verified_it() {
+    fn a_cached_token_is_found_only_for_the_key_set_that_verified_it() {
         let issuer = Issuer::new("a");
         let cache = TokenCache::new(1_000_000);
         let ada = principal(&issuer.as_user());

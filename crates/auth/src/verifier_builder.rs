@@ -14,7 +14,7 @@ use crate::verifier::{Verifier, VerifierState};
 /// then.
 pub const MAX_LEEWAY: TimeDelta = TimeDelta::seconds(60);
 
-/// The leeway of a verifier whose builder sets none.
+/// The default leeway.
 pub(crate) const DEFAULT_LEEWAY: TimeDelta = TimeDelta::seconds(30);
 
 /// Builds a [`Verifier`].
