@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hop_that_a_proxy_appended_counts_whatever_the_client_sent_before() {
+    fn an_appended_hop_counts_after_any_bytes_of_the_client() {
         for forged in ["\u{e9}", "\u{e9},\u{e9}", "unknown", "198.51.100.1, \u{e9}"] {
             let list = format!("{forged}, 203.0.113.7");
             assert_eq!(

@@ -74,7 +74,7 @@ impl Neighbour {
     /// A client for calls to this neighbour.
     ///
     /// # Errors
-    /// When the TLS library can't be initialised.
+    /// When the TLS library can't be initialized.
     pub fn client(&self) -> Result<ServiceClient, ServiceClientError> {
         ServiceClient::builder(&self.credentials, self.name, &self.url).build()
     }

@@ -57,7 +57,7 @@ impl AuthSettings {
     /// The verifier of the service of this name. It may start to fetch a key set, so call it inside a tokio runtime.
     ///
     /// # Errors
-    /// When the TLS library can't be initialised.
+    /// When the TLS library can't be initialized.
     pub fn verifier(&self, service: &str, runtime: &Runtime) -> Result<Verifier, RemoteKeysError> {
         let keys = match &self.keys {
             KeySource::Jwks(url) => Keys::remote(RemoteKeys::at(url)?),
