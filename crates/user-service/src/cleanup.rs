@@ -1,4 +1,5 @@
-//! The cleanup: a background task that deletes expired rows.
+//! The cleanup: a background task that deletes expired rows, except sessions, which a login of their user deletes (see
+//! [`crate::sessions::open`]). It also removes expired signing keys from this service's own verifier.
 
 use std::time::Duration;
 
@@ -6,19 +7,24 @@ use auth::Clock;
 use chrono::TimeDelta;
 use db::{Db, Tx};
 
+use crate::tokens::SigningKeys;
 use crate::store::{LoginFailures, LoginNetworks, RevocationRows, SigningKeyRows};
 
-const EVERY: Duration = Duration::from_secs(60);
+const INTERVAL: Duration = Duration::from_secs(60);
 /// How long a network stays known after the last login from it.
 const NETWORK_LIFETIME: TimeDelta = TimeDelta::days(180);
 
-/// Deletes expired rows, now and every minute.
-pub(crate) async fn run_cleanup(db: Db, clock: Clock) {
+/// Deletes expired rows and keys, now and every minute.
+pub(crate) async fn run_cleanup(db: Db, keys: SigningKeys, clock: Clock) {
     loop {
+        // First, and without the database: an expired key must stop verifying while the database is unavailable, too.
+        if let Err(error) = keys.remove_expired(clock.now()) {
+            tracing::error!(%error, "expired signing keys can't be removed from the verifier");
+        }
         if let Err(error) = delete_expired(&db, &clock).await {
             tracing::warn!(%error, "expired rows can't be deleted");
         }
-        tokio::time::sleep(EVERY).await;
+        tokio::time::sleep(INTERVAL).await;
     }
 }
 

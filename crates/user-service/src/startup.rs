@@ -36,8 +36,8 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
     let clients = Clients::store(&db, &config.clients, clock.now()).await?;
 
     // This service verifies its own tokens as others do, but reads the keys from its database.
-    let verifier = config.auth.verifier_with(NAME, &runtime, keys.verification);
-    let tokens = token_issuer(&config, keys.signer);
+    let verifier = config.auth.verifier_with(NAME, &runtime, keys.verification.clone());
+    let tokens = token_issuer(&config, keys.signer.clone());
     let sessions = Sessions {
         tokens: tokens.clone(),
         lifetimes: config.lifetimes,
@@ -53,7 +53,7 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
         &config.auth.issuer,
         &config.public_url,
         &config.own_url,
-        keys.published,
+        keys.published.clone(),
     );
     let server = Server::new(NAME, routes::routes, docs::handlers())
         .verifier(verifier)
@@ -65,7 +65,7 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
         .data(tokens)
         .data(sessions)
         .data(published);
-    with_background_tasks(server, runtime.revocations, &db, clock)
+    with_background_tasks(server, runtime.revocations, &db, keys, clock)
         .run(runtime.listener, runtime.shutdown)
         .await?;
     db.close().await;
@@ -83,14 +83,20 @@ fn token_issuer(config: &Config, signer: Signer) -> TokenIssuer {
 }
 
 /// Adds the tasks that run beside the requests, and are restarted when they fail.
-fn with_background_tasks(server: Server, revocations: Revocations, db: &Db, clock: Clock) -> Server {
+fn with_background_tasks(
+    server: Server,
+    revocations: Revocations,
+    db: &Db,
+    keys: SigningKeys,
+    clock: Clock,
+) -> Server {
     let (poll_db, cleanup_db) = (db.clone(), db.clone());
     server
         .background("revocation poll", move || {
             revocation::poll_revocations(revocations.clone(), poll_db.clone())
         })
         .background("cleanup", move || {
-            cleanup::run_cleanup(cleanup_db.clone(), clock.clone())
+            cleanup::run_cleanup(cleanup_db.clone(), keys.clone(), clock.clone())
         })
 }
 

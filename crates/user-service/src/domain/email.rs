@@ -129,6 +129,8 @@ fn is_invisible(c: char) -> bool {
             | '\u{feff}'
             | '\u{ffa0}'
             | '\u{fff0}'..='\u{fffb}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
             | '\u{e0000}'..='\u{e0fff}'
     )
 }
@@ -281,6 +283,10 @@ mod tests {
             "a@b\u{202e}",
             "a@b\u{feff}c",
             "\u{3164}@b",
+            "a\u{1bca0}@b",
+            "a\u{1bca3}@b",
+            "a\u{1d173}@b",
+            "a\u{1d17a}@b",
             "a@b。c",
             "a@b,c@d",
             "\"a b\"@c",

@@ -1,7 +1,7 @@
 //! Ending sessions and revoking tokens.
 //!
 //! [`Sessions::transaction`] stores the revocations in the transaction that caused them, and applies them to this process after the
-//! commit. Other replicas learn of them by polling; so does this one, if it never learned whether its commit succeeded.
+//! commit. Other replicas learn of them by polling. So does this replica, if a commit succeeded but its response was lost.
 
 use std::error::Error;
 use std::ops::{Deref, DerefMut};
@@ -178,22 +178,36 @@ impl Sessions {
     }
 }
 
-/// Applies the stored revocations after the sequence number `from`, and returns the last number.
+/// Applies the stored revocations after the sequence number `from`, and returns the number to continue from.
+///
+/// A counter below `from` means that the database was restored from a backup, or failed over to a standby that lagged behind.
+/// Numbers are then assigned a second time, so all stored revocations are read again. To apply a revocation twice changes nothing.
 pub(crate) async fn catch_up(revocations: &Revocations, db: &Db, from: i64) -> Result<i64, sqlx::Error> {
-    let rows = RevocationRows(&mut db.read().await?).after(from).await?;
-    let last = rows.last().map_or(from, |(seq, _)| *seq);
+    let mut conn = db.read().await?;
+    let counter = RevocationRows(&mut conn).last_seq().await?;
+    let from = if counter < from {
+        tracing::warn!(counter, from, "the database is older than before: all revocations are read again");
+        0
+    } else {
+        from
+    };
+    let rows = RevocationRows(&mut conn).after(from).await?;
+    let last = rows.last().map_or(counter, |(seq, _)| *seq);
     apply(revocations, rows.into_iter().map(|(_, revocation)| revocation));
     Ok(last)
 }
 
-/// The background task that applies the revocations of all replicas. It reads all stored ones first, so that it misses none when it
-/// is restarted after a failure.
+/// The background task that applies the revocations of all replicas. At its start, and after a failed poll, it reads all stored
+/// revocations: during an outage, the counter may fall behind and catch up again unnoticed.
 pub(crate) async fn poll_revocations(revocations: Revocations, db: Db) {
     let mut last = 0;
     loop {
         match catch_up(&revocations, &db, last).await {
             Ok(newest) => last = newest,
-            Err(error) => tracing::warn!(%error, "the revocations of other replicas can't be read"),
+            Err(error) => {
+                tracing::warn!(%error, "the revocations of other replicas can't be read");
+                last = 0;
+            }
         }
         tokio::time::sleep(POLL_INTERVAL).await;
     }
@@ -202,5 +216,60 @@ pub(crate) async fn poll_revocations(revocations: Revocations, db: Db) {
 fn apply(set: &Revocations, revocations: impl IntoIterator<Item = Revocation>) {
     for revocation in revocations {
         set.apply(revocation);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use auth::testing::Issuer;
+    use db::on;
+    use test_kit::TestDatabase;
+
+    use super::*;
+    use crate::domain::NAME;
+    use crate::store::MIGRATIONS;
+
+    async fn add(db: &Db, revocations: &[Revocation]) {
+        let mut tx = db.begin().await.unwrap();
+        RevocationRows(&mut tx).add(revocations).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    #[actix_web::test]
+    async fn a_revocation_with_a_number_assigned_twice_is_not_missed() {
+        let database = TestDatabase::new().await;
+        let db = Db::open(&database.url(), &MIGRATIONS).await.unwrap();
+        let issuer = Issuer::new(NAME);
+        let set = issuer.revocations();
+        let user = issuer.as_user().principal();
+        let expires_at = issuer.clock().unix() + 900;
+        let other = |id| Revocation::Session {
+            id: Uuid::from_u128(id),
+            expires_at,
+        };
+        add(&db, &[other(1), other(2), other(3)]).await;
+        let last = catch_up(set, &db, 0).await.unwrap();
+        assert_eq!(last, 3);
+        assert_eq!(catch_up(set, &db, last).await.unwrap(), 3);
+
+        // The state of a backup that was made after the first revocation.
+        let mut conn = db.write().await.unwrap();
+        for sql in [
+            "delete from revocations where seq > 1",
+            "update revocation_counter set seq = 1",
+        ] {
+            on!(conn, conn => sqlx::query(sql).execute(conn).await.map(drop)).unwrap();
+        }
+        drop(conn);
+        let revocation = Revocation::User {
+            id: user.id(),
+            epoch: user.epoch() + 1,
+            expires_at,
+        };
+        add(&db, &[revocation]).await;
+
+        assert!(!set.revokes(&user));
+        assert_eq!(catch_up(set, &db, last).await.unwrap(), 2);
+        assert!(set.revokes(&user));
     }
 }

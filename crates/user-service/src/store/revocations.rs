@@ -37,6 +37,12 @@ impl RevocationRows<'_> {
         })
     }
 
+    /// The last sequence number that was assigned. Every row up to this number is visible or has expired.
+    pub(crate) async fn last_seq(&mut self) -> Result<i64, sqlx::Error> {
+        const SQL: &str = "select seq from revocation_counter";
+        on!(self.0, conn => sqlx::query_scalar(SQL).fetch_one(conn).await)
+    }
+
     /// The revocations after this sequence number, each with its number, in order.
     pub(crate) async fn after(&mut self, seq: i64) -> Result<Vec<(i64, Revocation)>, sqlx::Error> {
         const SQL: &str = "select seq, id, epoch, expires_at from revocations where seq > $1 order by seq";
