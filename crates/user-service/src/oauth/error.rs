@@ -6,7 +6,7 @@ use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use service_kit::{Problem as _, RequestError};
 
-/// Why a client is refused. `Display` becomes the `error_description`, in which RFC 6749 §5.2 allows only ASCII, without quotation
+/// Why a request of a client is refused. `Display` becomes the `error_description`, in which RFC 6749 §5.2 allows only ASCII, without quotation
 /// marks and backslashes.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OAuthError {
@@ -34,7 +34,7 @@ pub(crate) enum OAuthError {
 
 /// The body of an error response.
 #[derive(Serialize)]
-pub(crate) struct OAuthErrorBody {
+struct OAuthErrorBody {
     error: &'static str,
     error_description: String,
 }

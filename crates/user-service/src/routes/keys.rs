@@ -20,7 +20,7 @@ pub(crate) struct ListedKey {
     alg: SigningAlgorithm,
     state: KeyState,
     created_at: DateTime<Utc>,
-    /// Until when a retiring key is published; null for the others.
+    /// The time until which a retiring key is published. Null for other keys.
     #[schema(required = true)]
     not_after: Option<DateTime<Utc>>,
 }
@@ -39,7 +39,7 @@ pub async fn keys(
     published: Data<Published>,
 ) -> Result<Json<Page<ListedKey>>, UserError> {
     if !published.has_keys() {
-        return Err(UserError::SharedSecret);
+        return Err(UserError::NoPublishedKeys);
     }
     let keys = SigningKeyRows(&mut db.read().await?).all().await?;
     Ok(Json(Page {

@@ -1,4 +1,4 @@
-//! The public documents from which others learn how to verify tokens, and where services request them.
+//! The public documents for clients and verifiers: the keys that verify tokens, and the URLs of the endpoints for services.
 
 use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
 use actix_web::web::Data;
@@ -10,8 +10,8 @@ use utoipa::ToSchema;
 
 use crate::tokens::PublishedKeys;
 
-/// Verifiers fetch the key set again after the same time.
-const MAX_AGE: &str = "public, max-age=300";
+/// The maximum age is the same as the default interval of `RemoteKeys::refresh`, at which verifiers fetch the key set.
+const CACHE_CONTROL_VALUE: &str = "public, max-age=300";
 
 /// The documents that this service publishes.
 #[derive(Clone, Debug)]
@@ -23,11 +23,11 @@ pub(crate) struct Published {
 impl Published {
     pub(crate) fn new(issuer: &str, public_url: &str, own_url: &str, keys: PublishedKeys) -> Self {
         let by_secret = ["client_secret_basic"];
-        // `response_types_supported` is left out: it describes the authorization endpoint, and there is none.
+        // No `response_types_supported`: that member describes the authorization endpoint, and this service has none.
         let metadata = json!({
             "issuer": issuer,
             "jwks_uri": format!("{public_url}/.well-known/jwks.json"),
-            // Under this service's own URL: only services call these endpoints, and the public origin does not route to them.
+            // The endpoints have the service's internal URL: only services call them, and the public origin does not route to them.
             "token_endpoint": format!("{own_url}/oauth/token"),
             "token_endpoint_auth_methods_supported": by_secret,
             "introspection_endpoint": format!("{own_url}/oauth/introspect"),
@@ -39,13 +39,13 @@ impl Published {
         Self { keys, metadata }
     }
 
-    /// Whether there are keys, and not a shared secret.
+    /// Whether keys are published. No keys are published if a shared secret signs.
     pub(crate) fn has_keys(&self) -> bool {
         !self.keys.is_empty()
     }
 }
 
-/// A JWK Set (RFC 7517 §5). It is empty while a shared secret signs.
+/// A JWK Set (RFC 7517 §5). The set is empty if a shared secret signs.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only describes the members")]
 pub(crate) struct JwkSet {
@@ -68,7 +68,7 @@ pub(crate) struct ServerMetadata {
     grant_types_supported: Vec<String>,
 }
 
-/// `GET /.well-known/jwks.json`: the public keys (RFC 7517 §5). Empty if a shared secret signs.
+/// `GET /.well-known/jwks.json`: the public keys (RFC 7517 §5). The set is empty if a shared secret signs.
 #[utoipa::path(
     get, path = "/.well-known/jwks.json", tag = "metadata",
     responses(
@@ -105,6 +105,6 @@ fn respond(request: &HttpRequest, document: &Value) -> HttpResponse {
     let mut response = etag::respond(request, etag::of_content(document), document);
     response
         .headers_mut()
-        .insert(CACHE_CONTROL, HeaderValue::from_static(MAX_AGE));
+        .insert(CACHE_CONTROL, HeaderValue::from_static(CACHE_CONTROL_VALUE));
     response
 }

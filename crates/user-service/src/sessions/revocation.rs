@@ -14,13 +14,13 @@ use uuid::Uuid;
 
 use super::Sessions;
 use crate::context::RequestContext;
-use crate::domain::{EndedSession, Entry, LEEWAY, Lifetimes};
-use crate::store::{AuditLog, RevocationRows, SessionRows, Users};
+use crate::domain::{EndedSession, Entry, Lifetimes, MAX_LEEWAY};
+use crate::store::{AuditLogRows, RevocationRows, SessionRows, UserRows};
 
 /// How often to read the revocations of other replicas.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// A transaction that collects revocations. Only [`Sessions::transaction`] creates one, so no revocation is left unstored.
+/// A transaction that collects revocations. Only [`Sessions::transaction`] creates it, and stores all collected revocations.
 #[derive(Debug)]
 pub(crate) struct RevokingTx<'t> {
     tx: &'t mut Tx,
@@ -43,7 +43,7 @@ impl DerefMut for RevokingTx<'_> {
 }
 
 impl RevokingTx<'_> {
-    /// Ends a session. `None` if it has ended already or never existed.
+    /// Ends a session. Returns `None` if the session has ended already or never existed.
     pub(crate) async fn end(
         &mut self,
         session: Uuid,
@@ -66,14 +66,14 @@ impl RevokingTx<'_> {
         Ok(())
     }
 
-    /// Keeps the user's `count` most recently used sessions and ends the others.
-    pub(crate) async fn end_all_but_newest(
+    /// Ends the user's least recently used sessions, except the last `keep`.
+    pub(crate) async fn end_least_recently_used(
         &mut self,
         user: Uuid,
-        count: i64,
+        keep: i64,
         now: DateTime<Utc>,
     ) -> Result<(), sqlx::Error> {
-        let ended = SessionRows(self).end_all_but_newest(user, count, now).await?;
+        let ended = SessionRows(self).end_least_recently_used(user, keep, now).await?;
         self.revoke_sessions(&ended, now);
         Ok(())
     }
@@ -94,15 +94,15 @@ impl RevokingTx<'_> {
         user: Uuid,
         now: DateTime<Utc>,
     ) -> Result<bool, sqlx::Error> {
-        // Every transaction locks a user before their sessions, so that no two wait for each other.
-        let Some(epoch) = Users(self).raise_epoch(user, now).await? else {
+        // Every transaction locks a user before the user's sessions, so that no two transactions wait for each other.
+        let Some(epoch) = UserRows(self).raise_epoch(user, now).await? else {
             return Ok(false);
         };
 
-        // A concurrent refresh may issue a token of the old epoch. It expires no later than one that is issued now.
+        // A concurrent refresh may issue a token of the old epoch. That token expires no later than a token that is issued now.
         let concurrent = self.lifetimes.access_expires_at(now);
         let last = SessionRows(self).last_access_expiry(user).await?;
-        let expires_at = last.map_or(concurrent, |last| last.max(concurrent)) + LEEWAY;
+        let expires_at = last.map_or(concurrent, |last| last.max(concurrent)) + MAX_LEEWAY;
         self.revocations.push(Revocation::User {
             id: user,
             epoch,
@@ -114,7 +114,7 @@ impl RevokingTx<'_> {
     /// Revokes the access tokens of ended sessions, unless they have expired.
     fn revoke_sessions(&mut self, ended: &[EndedSession], now: DateTime<Utc>) {
         for session in ended {
-            let expires_at = session.access_expires_at + LEEWAY;
+            let expires_at = session.access_expires_at + MAX_LEEWAY;
             if expires_at > now {
                 self.revocations.push(Revocation::Session {
                     id: session.id,
@@ -144,7 +144,7 @@ impl Sessions {
             };
             let value = work(&mut tx).await?;
 
-            // Last, since it locks the counter of revocations for all replicas until the commit.
+            // The last statement, because it locks the counter of revocations for all replicas until the commit.
             RevocationRows(tx.tx).add(&tx.revocations).await?;
             Ok::<_, E>((value, tx.revocations))
         };
@@ -153,7 +153,7 @@ impl Sessions {
         Ok(value)
     }
 
-    /// Ends these sessions, and adds an audit entry with the user of each.
+    /// Ends these sessions, and adds one audit entry for each, made by `entry` from the id of the session's user.
     pub(crate) async fn end_and_record(
         &self,
         db: &Db,
@@ -167,7 +167,7 @@ impl Sessions {
                 all_ended.extend(tx.end(*session, context.time()).await?);
             }
             for session in &all_ended {
-                AuditLog(tx).add(&entry(session.user_id), context).await?;
+                AuditLogRows(tx).add(&entry(session.user_id), context).await?;
             }
             Ok::<_, sqlx::Error>(all_ended)
         };
@@ -186,7 +186,11 @@ pub(crate) async fn catch_up(revocations: &Revocations, db: &Db, from: i64) -> R
     let mut conn = db.read().await?;
     let counter = RevocationRows(&mut conn).last_seq().await?;
     let from = if counter < from {
-        tracing::warn!(counter, from, "the database is older than before: all revocations are read again");
+        tracing::warn!(
+            counter,
+            from,
+            "the database is older than before: all revocations are read again"
+        );
         0
     } else {
         from

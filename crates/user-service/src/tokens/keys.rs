@@ -6,10 +6,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use db::{Db, Tx};
 use serde_json::{Value, json};
 
-use super::seal::{SealError, Seals};
-use super::signing::{NewKeyPair, Signer, jwk, jws_algorithm, thumbprint};
-use crate::domain::{KeyState, LEEWAY, SigningAlgorithm, SigningKey};
-use crate::random::NoRandomness;
+use super::seal::{SealError, SealingKeys};
+use super::signing::{KeyGenerationFailed, NewKeyPair, Signer, jwk, jws_algorithm, thumbprint};
+use crate::domain::{KeyState, MAX_LEEWAY, SigningAlgorithm, SigningKey};
 use crate::store::SigningKeyRows;
 
 /// How long other replicas may still sign with a key after this replica retired it: they do until they are restarted.
@@ -37,7 +36,7 @@ pub(crate) enum KeyError {
         until: DateTime<Utc>,
     },
     #[error(transparent)]
-    NoRandomness(#[from] NoRandomness),
+    KeyGeneration(#[from] KeyGenerationFailed),
 }
 
 /// The signing key, and the public keys that verify its signatures.
@@ -77,7 +76,7 @@ impl PublishedKeys {
         json!({"keys": keys})
     }
 
-    /// Whether there are none, because a shared secret signs.
+    /// Whether no keys are published, because a shared secret signs.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -103,16 +102,16 @@ impl SigningKeys {
     }
 }
 
-/// Loads the keys from the database and creates those that are missing. If the active key has another algorithm than this one, it
-/// is retired and a new one becomes active.
+/// Loads the keys from the database and creates missing keys. If the active key has another algorithm than `algorithm`, that key is
+/// retired and a new key becomes active.
 pub(crate) async fn load_or_create(
     db: &Db,
     algorithm: SigningAlgorithm,
     token_lifetime: TimeDelta,
-    seals: &Seals,
+    sealing_keys: &SealingKeys,
     now: DateTime<Utc>,
 ) -> Result<SigningKeys, KeyError> {
-    let not_after = now + ROLLOUT + token_lifetime + LEEWAY;
+    let not_after = now + ROLLOUT + token_lifetime + MAX_LEEWAY;
     let load = async |tx: &mut Tx| {
         let mut rows = SigningKeyRows(tx);
         rows.delete_expired(now).await?;
@@ -120,11 +119,11 @@ pub(crate) async fn load_or_create(
         rows.retire_other_algorithms(algorithm, not_after).await?;
         for state in [KeyState::Active, KeyState::Next] {
             // If another replica that starts at the same time has created this key, its key is used.
-            rows.add_unless_state_taken(&create(algorithm, state, seals, now)?)
+            rows.add_unless_state_taken(&create(algorithm, state, sealing_keys, now)?)
                 .await?;
         }
         let keys = rows.all().await?;
-        let signer = open_all(tx, &keys, seals).await?;
+        let signer = open_all(tx, &keys, sealing_keys).await?;
         Ok::<_, KeyError>((keys, signer))
     };
     let (keys, signer) = db.transaction(load).await?;
@@ -157,12 +156,12 @@ fn check_change(keys: &[SigningKey], algorithm: SigningAlgorithm) -> Result<(), 
     }
 }
 
-/// Decrypts every private key, encrypts it again if it was encrypted with the previous key encryption key, and returns the signer
-/// of the active one.
-async fn open_all(tx: &mut Tx, keys: &[SigningKey], seals: &Seals) -> Result<Signer, KeyError> {
+/// Decrypts every private key, and returns the signer of the active key. A private key that was encrypted with the previous key
+/// encryption key is encrypted again with the current one.
+async fn open_all(tx: &mut Tx, keys: &[SigningKey], sealing_keys: &SealingKeys) -> Result<Signer, KeyError> {
     let mut signer = None;
     for key in keys {
-        let opened = seals.open(&purpose(&key.kid), &key.sealed_private)?;
+        let opened = sealing_keys.open(&purpose(&key.kid), &key.sealed_private)?;
         if let Some(resealed) = opened.resealed {
             SigningKeyRows(tx).reseal(&key.kid, &resealed).await?;
         }
@@ -176,13 +175,13 @@ async fn open_all(tx: &mut Tx, keys: &[SigningKey], seals: &Seals) -> Result<Sig
 fn create(
     algorithm: SigningAlgorithm,
     state: KeyState,
-    seals: &Seals,
+    sealing_keys: &SealingKeys,
     now: DateTime<Utc>,
 ) -> Result<SigningKey, KeyError> {
     let NewKeyPair { public_key, pkcs8 } = NewKeyPair::generate(algorithm)?;
     let kid = thumbprint(algorithm, &public_key);
     Ok(SigningKey {
-        sealed_private: seals.seal(&purpose(&kid), &pkcs8)?,
+        sealed_private: sealing_keys.seal(&purpose(&kid), &pkcs8)?,
         kid,
         algorithm,
         state,
@@ -211,8 +210,8 @@ mod tests {
 
     const LIFETIME: TimeDelta = TimeDelta::minutes(15);
 
-    fn sealing_keys() -> Seals {
-        Seals {
+    fn sealing_keys() -> SealingKeys {
+        SealingKeys {
             current: KeyEncryptionKey::parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap(),
             previous: None,
         }
@@ -230,12 +229,16 @@ mod tests {
         };
         let old = load(EdDsa).await;
         let new = load(Es256).await;
-        let end = clock.now() + ROLLOUT + LIFETIME + LEEWAY;
+        let end = clock.now() + ROLLOUT + LIFETIME + MAX_LEEWAY;
 
         // A leaked key can sign a token at any time.
-        let verifier = Verifier::builder("inventory-service", "https://issuer.example", new.verification.clone())
-            .clock(clock.clone())
-            .build();
+        let verifier = Verifier::builder(
+            "inventory-service",
+            "https://issuer.example",
+            new.verification.clone(),
+        )
+        .clock(clock.clone())
+        .build();
         let is_accepted = |keys: &SigningKeys| {
             let issuer = TokenIssuer {
                 issuer: "https://issuer.example".to_owned(),
@@ -273,13 +276,14 @@ mod tests {
         let database = TestDatabase::new().await;
         let db = Db::open(&database.url(), &MIGRATIONS).await.unwrap();
         let now = Clock::fixed().now();
-        let load = async |algorithm, now| load_or_create(&db, algorithm, LIFETIME, &sealing_keys(), now).await;
+        let load =
+            async |algorithm, now| load_or_create(&db, algorithm, LIFETIME, &sealing_keys(), now).await;
         for change in 0..=MAX_RETIRING {
             let algorithm = if change % 2 == 0 { EdDsa } else { Es256 };
             load(algorithm, now).await.unwrap();
         }
 
-        let end = now + ROLLOUT + LIFETIME + LEEWAY;
+        let end = now + ROLLOUT + LIFETIME + MAX_LEEWAY;
         let refused = load(Es256, now).await.unwrap_err();
         let KeyError::TooManyRetiring { active, until } = refused else {
             panic!("{refused}")
