@@ -1,5 +1,5 @@
-//! The role `admin`: only admins grant and remove it, the last admin can't lose it, and the first admin is created while the
-//! service starts.
+//! The role `admin`: only admins grant and remove the role, the last admin can't lose the role, and the first admin is created
+//! while the service starts.
 
 use std::error::Error;
 
@@ -20,8 +20,8 @@ use crate::store::{AdminLock, AuditLogRows, NewUser, UserRows};
 
 const ROLES: &str = "user admin";
 
-/// Waits until no other transaction changes admins, then requires that the actor is still an admin: another admin may have
-/// removed the actor's role meanwhile.
+/// Waits until no other transaction changes admins, then requires that the actor is still an admin: another admin may have removed
+/// the actor's role meanwhile.
 pub(crate) async fn lock_admins(conn: &mut Conn, actor: Uuid) -> Result<(), UserError> {
     AdminLock(conn).acquire().await?;
     require_admin(conn, actor).await

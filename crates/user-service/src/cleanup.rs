@@ -17,7 +17,7 @@ const NETWORK_LIFETIME: TimeDelta = TimeDelta::days(180);
 /// Deletes expired rows and keys, now and every minute.
 pub(crate) async fn run_cleanup(db: Db, keys: SigningKeys, clock: Clock) {
     loop {
-        // First, and without the database: an expired key must stop verifying while the database is unavailable, too.
+        // This step does not need the database, so that an expired key stops verifying even while the database is unavailable.
         if let Err(error) = keys.remove_expired(clock.now()) {
             tracing::error!(%error, "expired signing keys can't be removed from the verifier");
         }

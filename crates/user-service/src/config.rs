@@ -21,7 +21,7 @@ const DEFAULT_FREE_FAILURES: NonZeroU32 = NonZeroU32::new(10).unwrap();
 pub struct Config {
     /// The database of users, sessions and keys (`DATABASE_URL`).
     pub database: DatabaseUrl,
-    /// Issuer and audience of tokens, and whether a shared secret signs them.
+    /// The issuer and the audience of tokens, and the shared secret if one signs tokens.
     pub auth: AuthSettings,
     /// The platform's public origin.
     pub public_url: String,

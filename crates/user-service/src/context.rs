@@ -15,7 +15,7 @@ use service_kit::{ClientAddress, RequestId};
 
 use crate::domain::{Network, Origin};
 
-/// The longest `User-Agent` that is stored, in bytes; a longer one is cut.
+/// The maximum length of a stored `User-Agent`, in bytes. A longer value is cut.
 const MAX_USER_AGENT_BYTES: usize = 200;
 
 /// The time, the client's address and the id of a request.

@@ -1,4 +1,4 @@
-//! The errors of this service's routes, except those of OAuth's endpoints.
+//! The errors of this service's routes, except the OAuth endpoints.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderValue;

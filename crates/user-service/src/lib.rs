@@ -3,9 +3,9 @@
 //!
 //! Where to look:
 //!
-//! - `routes` lists every URL and its handler; `routes/…` has one use case per file.
+//! - `routes` lists every URL with its handler; each file in `routes/` has one use case.
 //! - `passwords` checks, hashes and throttles passwords.
-//! - `sessions` opens, refreshes and ends sessions, and revokes their tokens.
+//! - `sessions` opens, refreshes and ends sessions, and revokes tokens.
 //! - `tokens` signs tokens and keeps the signing keys.
 //! - `oauth` authenticates services and answers in the forms that OAuth defines.
 //! - `admin` protects the role `admin`; `cleanup` deletes expired rows, except sessions (see `sessions::open`).
@@ -40,7 +40,7 @@ pub use self::passwords::HashingConfig;
 pub use self::routes::routes;
 pub use self::tokens::KeyEncryptionKey;
 
-/// Runs the service with the configuration in the environment until it is asked to stop.
+/// Runs the service until it is asked to stop, configured by environment variables.
 #[must_use]
 pub fn launch(input: StandardInput) -> ExitCode {
     service_kit::launch(NAME, Config::read, startup::run, input)

@@ -1,5 +1,5 @@
-//! Passwords: a presented password is counted as a failed login before it is compared. If the password is correct, the failure is
-//! removed again.
+//! Passwords: hashing, checking and throttling. A presented password is counted as a failed login before it is compared. If the
+//! password is correct, the failure is removed again.
 //!
 //! - `throttle` counts failed logins and refuses further attempts.
 //! - `hashing` hashes and compares, with bounded memory and CPU.
@@ -50,8 +50,8 @@ impl Passwords {
         }
     }
 
-    /// Compares a presented password with the password of `user`. Without a user or an email address, the check takes the same time,
-    /// and `is_correct` is false. The attempt is counted as a failure until [`accept`](Self::accept).
+    /// Compares a presented password with the password of `user`. Without a user or an email address, the check takes the same
+    /// time, and `is_correct` is false. The attempt is counted as a failure until [`accept`](Self::accept).
     pub(crate) async fn check(
         &self,
         db: &Db,
@@ -72,8 +72,8 @@ impl Passwords {
         }
     }
 
-    /// Hashes the new password of a user whose current password was just checked. If hashing fails, the checked attempt is no longer
-    /// counted as a failure.
+    /// Hashes the new password of a user whose current password was just checked. If hashing fails, the checked attempt is no
+    /// longer counted as a failure.
     pub(crate) async fn hash_replacement(
         &self,
         db: &Db,

@@ -1,4 +1,5 @@
-//! Every URL of the service, with its handler. The first argument of a handler is its policy: it decides which callers are admitted.
+//! Every URL of the service, with its handler. The first argument of a handler is its policy: it decides which callers are
+//! admitted.
 
 pub(crate) mod audit_log;
 pub(crate) mod change_me;

@@ -1,4 +1,4 @@
-//! Connects the parts of the service and runs it.
+//! Connects the parts of the service and runs the service.
 
 mod email_keys;
 

@@ -1,6 +1,6 @@
 //! SQL statements, one topic per file, and the migrations. The rules are in `domain`.
 //!
-//! A type such as [`UserRows`] wraps a connection; its methods are the statements on one table.
+//! A type such as [`UserRows`] wraps a connection. Its methods run the statements of one topic.
 
 mod admin_guard;
 mod audit_log;

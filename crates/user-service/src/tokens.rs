@@ -1,6 +1,6 @@
 //! Issuing access tokens and service tokens (RFC 9068). No other service of the platform signs.
 //!
-//! - `keys` loads, creates and publishes the signing keys; `signing` signs with the active one.
+//! - `keys` loads, creates and publishes the signing keys; `signing` signs with the active key.
 //! - `seal` encrypts private keys and other secrets before they are stored.
 //!
 //! - `verify` verifies tokens that this service issued.
@@ -44,7 +44,7 @@ impl TokenIssuer {
         self.roles.scope_of(&user.roles())
     }
 
-    /// An access token for a user in one of their sessions.
+    /// An access token for a user in this session.
     pub(crate) fn access_token(
         &self,
         user: &Account,

@@ -111,7 +111,7 @@ impl Entry {
         entry.with_failure(detail)
     }
 
-    /// The same action, but it failed. `why` becomes the detail.
+    /// The same action as a failure. `why` becomes the detail.
     pub(crate) fn with_failure(self, why: &str) -> Self {
         Self {
             outcome: Outcome::Failure,

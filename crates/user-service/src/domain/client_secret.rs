@@ -12,15 +12,15 @@ use crate::domain::digest::sha256;
 pub(crate) struct SecretHash([u8; 32]);
 
 impl SecretHash {
-    /// A hash that no known secret has. The secret of an unknown client is compared with this hash, so that the comparison takes the
-    /// same time as for a known client.
+    /// A hash that no known secret has. The secret of an unknown client is compared with this hash, so that the comparison takes
+    /// the same time as for a known client.
     pub(crate) const UNKNOWN_CLIENT: Self = Self([0; 32]);
 
     pub(crate) fn of(secret: &str) -> Self {
         Self(sha256(secret.as_bytes()))
     }
 
-    /// Reads a stored hash; `None` if it is not 32 bytes.
+    /// Reads a stored hash. Returns `None` if the hash does not have 32 bytes.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)
     }

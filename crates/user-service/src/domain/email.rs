@@ -33,8 +33,8 @@ impl EmailAddress {
         Ok(Self { address, key })
     }
 
-    /// Parses an address to find an account. The account may be older than the check of domains. So an address whose
-    /// domain has no IDNA form gets its [`old_key`](Self::old_key) as its key.
+    /// Parses an address to find an account. The account may be older than the check of domains. So an address whose domain has no
+    /// IDNA form gets its [`old_key`](Self::old_key) as its key.
     pub(crate) fn parse_existing(text: &str) -> Result<Self, InvalidEmail> {
         let address = normalize(text)?;
         let key = comparison_key(&address).unwrap_or_else(|| old_key(&address));
@@ -55,9 +55,9 @@ impl EmailAddress {
         &self.key
     }
 
-    /// The old comparison key, which was used before [`key`](Self::key): the address in upper case, then in lower case. It treats as
-    /// equal some characters that case folding distinguishes, such as `ı` and `i`. Accounts that share a `key` are distinguished by
-    /// their old keys.
+    /// The old comparison key, which was used before [`key`](Self::key): the address in upper case, then in lower case. It treats
+    /// as equal some characters that case folding distinguishes, such as `ı` and `i`. Accounts that share a `key` are distinguished
+    /// by their old keys.
     pub(crate) fn old_key(&self) -> String {
         old_key(&self.address)
     }
@@ -87,8 +87,8 @@ fn normalize(text: &str) -> Result<String, InvalidEmail> {
 /// The key of an address, or `None` if its domain has no IDNA form.
 fn comparison_key(address: &str) -> Option<String> {
     let (local, domain) = address.rsplit_once('@')?;
-    // RFC 5321 §4.1.2 allows letters, digits and hyphens in a domain. Names with hyphens in the third and fourth position
-    // exist, although UTS 46 permits refusing them.
+    // RFC 5321 §4.1.2 allows letters, digits and hyphens in a domain. Names with hyphens in the third and fourth position exist,
+    // although UTS 46 permits refusing them.
     let domain = Uts46::new()
         .to_ascii(
             domain.as_bytes(),
@@ -101,7 +101,8 @@ fn comparison_key(address: &str) -> Option<String> {
 }
 
 /// Two texts match canonically and caselessly (Unicode §3.13, D145) if their folded forms are equal. Form D comes first because
-/// folding turns the combining mark U+0345 into a letter. D145 ends with form D, too; form C treats the same texts as equal and is shorter.
+/// folding turns the combining mark U+0345 into a letter. D145 ends with form D, too; form C treats the same texts as equal and is
+/// shorter.
 fn fold(text: &str) -> String {
     let decomposed: String = text.nfd().collect();
     CaseMapper::new().fold_string(&decomposed).nfc().collect()
@@ -111,8 +112,8 @@ fn old_key(address: &str) -> String {
     address.to_uppercase().to_lowercase().nfc().collect()
 }
 
-/// Whether a character is usually not displayed (Unicode's `Default_Ignorable_Code_Point`): an address that contains one
-/// looks like another address.
+/// Whether a character is usually not displayed (Unicode's `Default_Ignorable_Code_Point`): an address that contains such a
+/// character looks like another address.
 fn is_invisible(c: char) -> bool {
     matches!(
         c,

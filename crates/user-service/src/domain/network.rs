@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv6Addr};
 
-/// A client's network: an IPv4 address, or the /64 of an IPv6 address. Providers assign at least a /64 to each customer
-/// (RFC 6177 §2), so a customer can't appear as a large number of networks.
+/// A client's network: an IPv4 address, or the /64 of an IPv6 address. Providers assign at least a /64 to each customer (RFC 6177
+/// §2), so a customer can't appear as a large number of networks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Network(Cow<'static, str>);
 

@@ -1,5 +1,5 @@
-//! Passwords: 8 to 128 characters of any kind, and none of the most common passwords. A password is neither trimmed nor cut
-//! (NIST SP 800-63B §3.1.1.2).
+//! Passwords: 8 to 128 characters of any kind, and none of the most common passwords. A password is neither trimmed nor cut (NIST
+//! SP 800-63B §3.1.1.2).
 
 use std::sync::LazyLock;
 
@@ -18,8 +18,8 @@ pub(crate) fn normalize(password: &str) -> String {
     password.nfc().collect()
 }
 
-/// Checks a new password, and returns why it is refused. `personal` contains the user's email address and name, which are
-/// refused as passwords.
+/// Checks a new password. Returns the reason if the password is refused. `personal` contains the user's email address and name,
+/// which are refused as passwords.
 pub(crate) fn check(password: &str, personal: &[&str]) -> Result<(), &'static str> {
     let password = normalize(password);
     if !(8..=128).contains(&password.chars().count()) {

@@ -16,7 +16,7 @@ use crate::random::{self, NoRandomness};
 const HALF: usize = 16;
 const BYTES: usize = 2 * HALF;
 
-/// A refresh token as its client presents it.
+/// A refresh token in the form in which a client presents it, decoded.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct RefreshToken([u8; BYTES]);
 

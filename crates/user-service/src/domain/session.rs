@@ -41,7 +41,7 @@ pub(crate) struct EndedSession {
     pub access_expires_at: DateTime<Utc>,
 }
 
-/// A session as its user sees it in a list.
+/// A session in the list that its user can request.
 #[derive(Debug, sqlx::FromRow)]
 pub(crate) struct ListedSession {
     pub id: Uuid,

@@ -63,8 +63,8 @@ impl fmt::Display for SigningAlgorithm {
 #[serde(rename_all = "lowercase")]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 pub(crate) enum KeyState {
-    /// Published before the key signs, so that every verifier has fetched it. There is no rotation yet, so a next key never becomes
-    /// active.
+    /// Published for a later rotation, so that every verifier has the key before it signs. There is no rotation yet, so a next key
+    /// never becomes active.
     Next,
     /// The key that signs tokens.
     Active,

@@ -1,4 +1,4 @@
-//! OAuth clients: the services that may request tokens, and introspect and revoke them. Each authenticates with its client secret.
+//! OAuth clients: the services that may request, introspect and revoke tokens. A client authenticates with its client secret.
 
 use std::collections::HashMap;
 use std::future::{Ready, ready};
@@ -25,7 +25,8 @@ pub(crate) struct Clients {
 }
 
 impl Clients {
-    /// Replaces the stored secret hashes by the configured ones, and loads them. A service without a secret can no longer get tokens.
+    /// Replaces the stored secret hashes by the configured hashes, and loads them. A service without a configured secret can no
+    /// longer get tokens.
     pub(crate) async fn sync(
         db: &Db,
         secrets: &ClientSecretHashes,
@@ -79,7 +80,7 @@ fn warn_of_missing_secrets(register: &Register, secrets: &ClientSecretHashes) {
     }
 }
 
-/// A service that authenticated with its client secret (RFC 6749 §2.3.1). Only [`FromRequest`] creates one.
+/// A service that authenticated with its client secret (RFC 6749 §2.3.1). Only [`FromRequest`] creates a `Client`.
 #[derive(Clone, Debug)]
 pub(crate) struct Client(Arc<RegisteredService>);
 

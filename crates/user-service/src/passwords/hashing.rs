@@ -1,5 +1,5 @@
-//! Password hashing, the only expensive operation of this service. A few threads, the hashing slots, hash at low priority, each in
-//! memory that it reuses. Jobs wait in a short queue; when the queue is full, a job is refused at once. So a flood of logins is
+//! Password hashing, the only expensive operation of this service. A few threads, the hashing slots, hash at low priority. Each
+//! slot reuses its memory. Jobs wait in a short queue; when the queue is full, a job is refused at once. So a flood of logins is
 //! refused, and takes no memory or CPU from requests that only verify tokens.
 
 mod argon2id;
@@ -19,6 +19,8 @@ use crate::error::UserError;
 
 /// How long a job may wait for a slot.
 const MAX_WAIT: Duration = Duration::from_secs(5);
+
+const SLOT_STOPPED: HashingError = HashingError::Internal("a hashing slot has stopped");
 
 /// Hashes and compares passwords. Clones share the slots.
 #[derive(Clone, Debug)]
@@ -94,8 +96,8 @@ impl Hashing {
         }
     }
 
-    /// Whether the normalized password has this hash. Without a hash or with an invalid hash, the result is false and takes the same
-    /// time.
+    /// Whether the normalized password has this hash. Without a hash or with an invalid hash, the result is false and takes the
+    /// same time.
     pub(crate) async fn matches(
         &self,
         permit: Permit,
@@ -127,9 +129,8 @@ impl Hashing {
             answer,
             permit,
         };
-        const STOPPED: HashingError = HashingError::Internal("a hashing slot has stopped");
-        self.jobs.send(job).map_err(|_| STOPPED)?;
-        answered.await.unwrap_or(Err(STOPPED))
+        self.jobs.send(job).map_err(|_| SLOT_STOPPED)?;
+        answered.await.unwrap_or(Err(SLOT_STOPPED))
     }
 }
 
@@ -179,7 +180,7 @@ fn run_slot(jobs: &Mutex<Receiver<Job>>) {
 /// Runs a job. A job that panics returns an error, so that its slot survives: without this, each panic would cost a slot until the
 /// next start.
 fn catch_panic(job: impl FnOnce() -> Result<Outcome, HashingError>) -> Result<Outcome, HashingError> {
-    // The memory that a panic leaves behind may have any content: the next hash overwrites it.
+    // The memory may have any content after a panic. The next hash overwrites the memory.
     catch_unwind(AssertUnwindSafe(job)).unwrap_or(Err(HashingError::Internal("hashing panicked")))
 }
 
@@ -284,7 +285,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_caller_that_disconnects_keeps_its_place_until_its_turn() {
+    async fn a_job_whose_caller_disconnected_keeps_its_permit_until_its_turn() {
         let hashing = hashing(1, 2, 256 * 1024);
         let mut running = Box::pin(hashing.hash("correct horse".to_owned()));
         assert!((&mut running).now_or_never().is_none());

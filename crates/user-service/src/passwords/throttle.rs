@@ -1,6 +1,6 @@
-//! The login throttle. Per account, it allows N failures from each network, and 10 × N failures from all networks together from which
-//! the user has never logged in. So an attacker can't guess a password, and can't lock the user out of a network from which the user
-//! logs in.
+//! The login throttle. Per account, the throttle allows N failures from each network, and 10 × N failures from all networks
+//! together from which the user has never logged in. So an attacker can't guess a password, and can't lock the user out of a
+//! network from which the user logs in.
 //!
 //! Failures are counted in the database, before anything is hashed: the count holds for all replicas and survives restarts. An
 //! account that does not exist is counted like any other.
@@ -15,7 +15,7 @@ use crate::domain::{Account, Allowance, EmailAddress, Network, sha256};
 use crate::error::UserError;
 use crate::store::{LoginFailureRows, LoginNetworkRows};
 
-/// The allowance of all unknown networks together, as a multiple of the allowance of one network.
+/// The ratio of the allowance of all unknown networks together to the allowance of one network.
 const UNKNOWN_NETWORKS_FACTOR: NonZeroU32 = NonZeroU32::new(10).unwrap();
 
 /// Counts login attempts.
@@ -84,7 +84,8 @@ impl Throttle {
         }
     }
 
-    /// Counts an admitted attempt as a failure, before its password is compared. Concurrent attempts above the allowance are refused.
+    /// Counts an admitted attempt as a failure, before its password is compared. Concurrent attempts above the allowance are
+    /// refused.
     pub(crate) async fn count(
         &self,
         db: &Db,
@@ -98,7 +99,7 @@ impl Throttle {
                 attempt,
                 used_up_allowance,
             }),
-            // Concurrent attempts used up the allowance after this one was admitted.
+            // Concurrent attempts used up the allowance after this attempt was admitted.
             Err(NotCounted::UsedUp) => {
                 let wait = self.wait(&mut db.read().await?, &attempt, now).await?;
                 Err(throttled(wait))
@@ -107,7 +108,7 @@ impl Throttle {
         }
     }
 
-    /// Counts an attempt, and returns whether it used up the allowance.
+    /// Counts an attempt as a failure, and returns whether this failure used up the allowance.
     async fn count_in(&self, conn: &mut Conn, attempt: &LoginAttempt, now: i64) -> Result<bool, NotCounted> {
         let mut used_up_allowance = false;
         for (network, allowance) in self.counters(attempt) {
@@ -160,8 +161,8 @@ impl Throttle {
         Ok(longest)
     }
 
-    /// The counters of an attempt: the counter of its network and, unless the network is known, the counter of all unknown networks.
-    /// Every transaction locks the counters in this order.
+    /// The counters of an attempt: the counter of its network and, unless the network is known, the counter of all unknown
+    /// networks. Every transaction locks the counters in this order.
     fn counters(&self, attempt: &LoginAttempt) -> impl Iterator<Item = (Network, Allowance)> + use<> {
         let own = (attempt.network.clone(), self.per_network);
         let unknown = (!attempt.is_known_network).then_some((Network::ALL_UNKNOWN, self.unknown_networks));

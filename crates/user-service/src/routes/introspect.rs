@@ -44,8 +44,8 @@ struct RefreshClaims<'i> {
     sid: Uuid,
 }
 
-/// `POST /oauth/introspect`: whether a token is active, and its claims (RFC 7662). The response contains nothing else about a
-/// token that is not active.
+/// `POST /oauth/introspect`: whether a token is active, and its claims (RFC 7662). The response contains nothing else about a token
+/// that is not active.
 #[utoipa::path(
     post, path = "/oauth/introspect", tag = "oauth",
     request_body(content = TokenQuery, content_type = "application/x-www-form-urlencoded"),

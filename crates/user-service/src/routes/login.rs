@@ -74,8 +74,8 @@ pub async fn login(
     Ok(pair.respond())
 }
 
-/// Checks the credentials, and records a failure. The response to an invalid email address takes the same time as to an unknown
-/// one.
+/// Checks the credentials, and records a failure. The response takes the same time for an invalid email address as for an unknown
+/// address.
 async fn authenticate(
     db: &Db,
     passwords: &Passwords,
@@ -110,7 +110,7 @@ async fn authenticate(
     Err(UserError::InvalidCredentials)
 }
 
-/// Adds the login to the audit log, and stores the password's new hash if there is one.
+/// Adds the login to the audit log, and stores the new hash of the password if the hash was outdated.
 async fn record_success(
     tx: &mut RevokingTx<'_>,
     account: &Account,

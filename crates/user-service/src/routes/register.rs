@@ -58,8 +58,8 @@ pub async fn register(
     context: RequestContext,
 ) -> Result<HttpResponse, UserError> {
     let email = registration.checked_email()?;
-    // A registration with a taken address is refused before the password is hashed, to save the cost. Of concurrent registrations,
-    // the insert below admits only one.
+    // A registration with a taken address is refused before the password is hashed, to save the cost. Of concurrent registrations
+    // with one address, the insert below accepts only the first.
     let existing = UserRows(&mut db.read().await?).find_by_email(&email).await?;
     if existing.is_some() {
         return Err(UserError::EmailTaken);

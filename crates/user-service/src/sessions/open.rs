@@ -14,7 +14,7 @@ const MAX_SESSIONS: i64 = 100;
 
 impl Sessions {
     /// Opens a session for a user whose password was just checked. Fails with `InvalidCredentials` if the user was disabled or
-    /// changed the password since the check. If the user has too many sessions, the least recently used ones are ended.
+    /// changed the password after the check. If the user has too many sessions, the least recently used sessions are ended.
     pub(crate) async fn open(
         &self,
         tx: &mut RevokingTx<'_>,

@@ -17,13 +17,13 @@ use crate::store::{Rotation, SessionRows};
 pub(crate) enum Refreshed {
     /// The next token pair.
     Pair(TokenPair),
-    /// The token was replaced earlier, and two parties may have it or its successors: the session has to end.
+    /// The token was replaced earlier. Two parties may have tokens of this session, so the session has to end.
     Replayed(Session),
 }
 
 impl Sessions {
-    /// Exchanges a refresh token for the next token pair. Of concurrent requests with the same token, one rotates it; the others
-    /// get the same successor if they arrived within the grace period.
+    /// Exchanges a refresh token for the next token pair. Of concurrent requests with the same token, one request rotates the
+    /// token. The other requests get the same successor if they arrived within the grace period.
     pub(crate) async fn refresh(
         &self,
         token: &RefreshToken,
@@ -41,7 +41,8 @@ impl Sessions {
             return Err(UserError::InvalidRefreshToken);
         };
 
-        // After a rotation, by this request or a concurrent one, the presented token is the previous one, replaced just now.
+        // After a rotation by this request or by a concurrent request, the presented token is the previous token, replaced just
+        // now.
         match &session.rotation_nonce {
             Some(nonce) if session.is_previous_within(token, received_at, self.lifetimes.grace) => {
                 if user.disabled {
@@ -104,7 +105,8 @@ impl Sessions {
         Ok(session.map(|session| session.id))
     }
 
-    /// The user of a verified access token, unless the database says that the token is revoked. `None` for a service token, too.
+    /// The user of a verified access token, unless the database says that the token is revoked. Returns `None` also for a service
+    /// token.
     pub(crate) async fn active_user(&self, db: &Db, claims: &Claims) -> Result<Option<Account>, sqlx::Error> {
         let (Some(session), Some(epoch), false) = (claims.sid, claims.epoch, claims.is_service()) else {
             return Ok(None);

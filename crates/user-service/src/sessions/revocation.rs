@@ -1,7 +1,7 @@
 //! Ending sessions and revoking tokens.
 //!
-//! [`Sessions::transaction`] stores the revocations in the transaction that caused them, and applies them to this process after the
-//! commit. Other replicas learn of them by polling. So does this replica, if a commit succeeded but its response was lost.
+//! [`Sessions::transaction`] stores revocations in the transaction that causes them, and applies them to this process after the
+//! commit. Other replicas learn of revocations by polling. So does this replica, if a commit succeeded but its response was lost.
 
 use std::error::Error;
 use std::ops::{Deref, DerefMut};
@@ -78,7 +78,7 @@ impl RevokingTx<'_> {
         Ok(())
     }
 
-    /// Ends all sessions of a user and revokes all their tokens. Returns whether the user exists.
+    /// Ends all sessions of a user and revokes all tokens of the user. Returns whether the user exists.
     pub(crate) async fn end_all(&mut self, user: Uuid, now: DateTime<Utc>) -> Result<bool, sqlx::Error> {
         let exists = self.revoke_access_tokens(user, now).await?;
         if exists {
@@ -111,7 +111,7 @@ impl RevokingTx<'_> {
         Ok(true)
     }
 
-    /// Revokes the access tokens of ended sessions, unless they have expired.
+    /// Revokes the unexpired access tokens of ended sessions.
     fn revoke_sessions(&mut self, ended: &[EndedSession], now: DateTime<Utc>) {
         for session in ended {
             let expires_at = session.access_expires_at + MAX_LEEWAY;
@@ -153,7 +153,7 @@ impl Sessions {
         Ok(value)
     }
 
-    /// Ends these sessions, and adds one audit entry for each, made by `entry` from the id of the session's user.
+    /// Ends these sessions, and adds an audit entry for each session. `entry` makes the entry from the id of the session's user.
     pub(crate) async fn end_and_record(
         &self,
         db: &Db,

@@ -45,7 +45,7 @@ impl RotationQueue {
         actix_web::rt::spawn(async move {
             let mut batch = Vec::new();
             while received.recv_many(&mut batch, MAX_BATCH).await > 0 {
-                // A separate task, so that a panic fails one batch and not the worker.
+                // Each batch runs in a separate task, so that a panic fails only the batch, and the worker continues.
                 let worker = worker.clone();
                 let batch = std::mem::take(&mut batch);
                 drop(actix_web::rt::spawn(async move { worker.process(batch).await }).await);
@@ -106,7 +106,7 @@ impl RotationWorker {
         }
     }
 
-    /// Attempts the rotations, and returns the sessions as they are afterwards, and the time of the attempt.
+    /// Attempts the rotations. Returns the sessions after the attempt, and the time of the attempt.
     async fn rotate(
         &self,
         rotations: &[Rotation],
@@ -168,7 +168,7 @@ mod tests {
         grace: TimeDelta::seconds(10),
     };
 
-    /// A database in which Ada has `count` sessions, a worker on it, and the refresh tokens.
+    /// A database in which Ada has `count` sessions, a worker on this database, and the sessions' refresh tokens.
     async fn sessions(count: u128) -> (TestDatabase, RotationWorker, Vec<RefreshToken>) {
         let database = TestDatabase::new().await;
         let db = Db::open(&database.url(), &MIGRATIONS).await.unwrap();
@@ -305,13 +305,13 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_row_the_database_rejects_fails_only_its_own_caller() {
+    async fn a_row_that_the_database_rejects_fails_only_its_own_caller() {
         let (database, worker, tokens) = sessions(3).await;
         let (mut batch, mut answers) = (Vec::new(), Vec::new());
         for (mark, token) in (1..).zip(&tokens) {
             let (mut request, answered) = request(token, mark);
             if mark == 2 {
-                // PostgreSQL rejects a NUL in text, SQLite accepts it. The request context removes it in production.
+                // PostgreSQL rejects a NUL in text; SQLite accepts a NUL. In production, the request context removes NULs.
                 request.rotation.user_agent = "\0".to_owned();
             }
             batch.push(request);
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_failure_reaches_every_caller_and_the_worker_goes_on() {
+    async fn a_failure_reaches_every_caller_and_the_worker_continues() {
         let (_database, RotationWorker { db, clock, .. }, tokens) = sessions(1).await;
         let rotations = RotationQueue::start(db.clone(), LIFETIMES, clock);
         let rotate = async |mark| rotations.rotate(request(&tokens[0], mark).0.rotation).await;

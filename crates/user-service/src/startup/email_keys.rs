@@ -1,7 +1,7 @@
 //! Fills in missing comparison keys of email addresses at start, because SQL can't compute them. See
 //! `docs/decisions/0011-email-comparison.md`.
 //!
-//! `email_key` is the old key, which is unique; `comparison_key` is the new one, which old accounts may share.
+//! The column `email_key` holds the old key, which is unique. `comparison_key` holds the new key, which old accounts may share.
 
 use db::{Db, Tx};
 use service_kit::text;
@@ -15,8 +15,8 @@ const BATCH: i64 = 1_000;
 /// The maximum number of accounts with a shared address that are reported at a start.
 const MAX_REPORTED: i64 = 200;
 
-/// Gives each account without a comparison key its key, and logs the ids of accounts that share a key. Accounts that share a
-/// key are not changed. Each step can be repeated, so replicas may start together and a start may be interrupted.
+/// Gives each account without a comparison key its key, and logs the ids of accounts that share a key. Accounts that share a key
+/// are not changed. Each step can be repeated, so replicas may start together and a start may be interrupted.
 pub(crate) async fn bring_up_to_date(db: &Db) -> Result<(), sqlx::Error> {
     while db.transaction(async |tx: &mut Tx| fill_batch(tx).await).await? > 0 {}
     let replace = async |tx: &mut Tx| EmailKeyRows(tx).replace_old(BATCH).await;
@@ -43,14 +43,14 @@ fn new_key(account: &UnkeyedAccount) -> NewKey {
     let email = EmailAddress::parse_existing(&account.email);
     NewKey {
         id: account.id,
-        // An address that this service would not store (an import wrote it) keeps its old key.
+        // A malformed address, which this service would not store, keeps its old key. Perhaps an import wrote the address.
         comparison_key: email.map_or_else(|_| account.email_key.clone(), |email| email.key().to_owned()),
         email_folded: text::fold(&account.email),
     }
 }
 
-/// The groups of accounts that share a comparison key. A single account is left out: it still has its old key only because another
-/// account has, as its old key, the key that this account needs.
+/// The groups of accounts that share a comparison key. A group of a single account is left out: the account still has its old key
+/// only because another account has, as its old key, the comparison key of this account.
 async fn shared(db: &Db) -> Result<Vec<Vec<Uuid>>, sqlx::Error> {
     let rows = EmailKeyRows(&mut db.read().await?).shared(MAX_REPORTED).await?;
     Ok(rows

@@ -1,4 +1,4 @@
-//! The table `admin_guard`: one row, which a transaction locks before it changes who is an admin.
+//! The table `admin_guard`: one row, which a transaction locks before it changes the set of admins.
 
 use db::{Conn, on};
 

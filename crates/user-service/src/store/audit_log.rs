@@ -1,4 +1,4 @@
-//! The table `audit_log`. Rows are only added: triggers in the database refuse to change or delete them.
+//! The table `audit_log`. Rows are only added: triggers in the database refuse to change or delete rows.
 
 use db::{Conn, on};
 use service_kit::{Cursor, Limit, id};

@@ -1,5 +1,5 @@
-//! The columns of the table `users` by which email addresses are compared and searched: `email_key` (old, unique),
-//! `comparison_key` (new, may be shared by old accounts) and `email_folded` (for searches).
+//! The columns of the table `users` by which email addresses are compared and searched: `email_key` (old, unique), `comparison_key`
+//! (new, may be shared by old accounts) and `email_folded` (for searches).
 
 use db::{Conn, on};
 use uuid::Uuid;

@@ -8,8 +8,8 @@ use uuid::Uuid;
 pub(crate) struct RevocationRows<'c>(pub &'c mut Conn);
 
 impl RevocationRows<'_> {
-    /// Adds revocations, each with the next sequence number. This locks the counter until the transaction ends. So rows
-    /// become visible in the order of their numbers, and a replica that polls by number misses no revocation.
+    /// Adds revocations, each with the next sequence number. This locks the counter until the transaction ends. So rows become
+    /// visible in the order of their numbers, and a replica that polls by number misses no revocation.
     pub(crate) async fn add(&mut self, revocations: &[Revocation]) -> Result<(), sqlx::Error> {
         const NEXT: &str = "update revocation_counter set seq = seq + $1 returning seq";
         const ADD: &str =

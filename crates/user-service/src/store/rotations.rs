@@ -22,7 +22,7 @@ pub(crate) struct Rotation {
     pub user_agent: String,
 }
 
-/// The time of a rotation, and the expiry times that follow from it.
+/// The time of a rotation, and the expiry times that result from this time.
 #[derive(Debug)]
 pub(crate) struct RotationTimes {
     pub now: DateTime<Utc>,
@@ -31,8 +31,8 @@ pub(crate) struct RotationTimes {
 }
 
 impl RotationRows<'_> {
-    /// Replaces each token that is the newest of a live session by its successor. Of several rotations of the same token, only one
-    /// takes effect.
+    /// Replaces each token by its successor, if the token is the newest token of a live session. Of several rotations of the same
+    /// token, only one takes effect.
     pub(crate) async fn rotate(
         &mut self,
         rotations: &[Rotation],
@@ -69,9 +69,9 @@ impl RotationRows<'_> {
         })
     }
 
-    /// The sessions of these tokens and their users, including ended sessions and disabled users. One statement reads all data
-    /// that an access token depends on. So a concurrent revocation is either visible here, or revokes the token that is issued from
-    /// this data.
+    /// The sessions of these tokens and their users, including ended sessions and disabled users. One statement reads all data that
+    /// an access token depends on. So a concurrent revocation is either visible here, or revokes the token that is issued from this
+    /// data.
     pub(crate) async fn find_with_user(
         &mut self,
         rotations: &[Rotation],

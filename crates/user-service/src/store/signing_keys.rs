@@ -36,8 +36,8 @@ impl SigningKeyRows<'_> {
             .map(drop))
     }
 
-    /// Retires the active key if it has another algorithm, and deletes the next key if it has another algorithm: the next key has not
-    /// signed anything.
+    /// Retires the active key and deletes the next key, if they have another algorithm than `algorithm`. The next key can be
+    /// deleted because it has not signed anything.
     pub(crate) async fn retire_other_algorithms(
         &mut self,
         algorithm: SigningAlgorithm,

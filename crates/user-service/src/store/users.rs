@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::domain::{Account, EmailAddress};
 
-/// The columns of an [`Account`], for every statement that returns one.
+/// The columns of an [`Account`], for every statement that returns accounts.
 macro_rules! user_columns {
     () => {
         "users.id, users.email, users.email_verified, users.name, users.password_hash, users.roles, users.epoch, \
@@ -43,8 +43,8 @@ impl UserRows<'_> {
         on!(self.0, conn => sqlx::query_as(SQL).bind(id).fetch_optional(conn).await)
     }
 
-    /// The account with this address. If several accounts share the comparison key of the address, only the account with the old key
-    /// of the address is returned.
+    /// The account with this address. If several accounts share the comparison key of the address, only the account with the old
+    /// key of the address is returned.
     pub(crate) async fn find_by_email(
         &mut self,
         email: &EmailAddress,
@@ -87,9 +87,8 @@ impl UserRows<'_> {
         on!(self.0, conn => sqlx::query_scalar::<_, Uuid>(SQL).fetch_optional(conn).await.map(|id| id.is_some()))
     }
 
-    /// Adds a user and returns true, or returns false if the email address is taken. The comparison key is not unique, because
-    /// old accounts may share one. Of two concurrent calls with the same key, the second is refused because
-    /// `email_key` is unique.
+    /// Adds a user and returns true, or returns false if the email address is taken. The comparison key is not unique, because old
+    /// accounts may share a key. Of two concurrent calls with the same key, the second is refused because `email_key` is unique.
     pub(crate) async fn add(&mut self, new: &NewUser<'_>) -> Result<bool, sqlx::Error> {
         const SQL: &str = "
             insert into users (id, email, email_key, comparison_key, email_folded, name, name_folded, password_hash,
@@ -112,7 +111,7 @@ impl UserRows<'_> {
             .rows_affected() == 1))
     }
 
-    /// Lists users whose email address or name contains `search`, optionally only those with a role, newest first.
+    /// Lists users whose email address or name contains `search`, optionally only users with a role, newest first.
     pub(crate) async fn list(
         &mut self,
         search: &str,
@@ -185,7 +184,8 @@ impl UserRows<'_> {
             .rows_affected() == 1))
     }
 
-    /// Raises the user's epoch, which revokes the tokens of earlier epochs. Returns the new epoch, or `None` if there is no such user.
+    /// Raises the user's epoch, which revokes the tokens of earlier epochs. Returns the new epoch, or `None` if there is no such
+    /// user.
     pub(crate) async fn raise_epoch(
         &mut self,
         id: Uuid,

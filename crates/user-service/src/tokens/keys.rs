@@ -11,7 +11,8 @@ use super::signing::{KeyGenerationFailed, NewKeyPair, Signer, jwk, jws_algorithm
 use crate::domain::{KeyState, MAX_LEEWAY, SigningAlgorithm, SigningKey};
 use crate::store::SigningKeyRows;
 
-/// How long other replicas may still sign with a key after this replica retired it: they do until they are restarted.
+/// How long other replicas may still sign with a key after this replica retired the key. A replica signs with its key until it is
+/// restarted, so all replicas must be restarted within this time.
 const ROLLOUT: TimeDelta = TimeDelta::hours(1);
 /// The number of retiring keys from which another change of the algorithm is refused. Verifiers refuse a key set of more than 32
 /// keys, so without a limit an operator who changes the algorithm at each restart would make every token invalid.
@@ -48,7 +49,7 @@ pub(crate) struct SigningKeys {
     pub verification: Keys,
 }
 
-/// The public keys, each with the time at which it is no longer published.
+/// The public keys. Each key has the time at which it is no longer published, if that time is known.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PublishedKeys(Vec<(Value, Option<DateTime<Utc>>)>);
 
@@ -93,7 +94,7 @@ impl SigningKeys {
     }
 
     /// Removes the keys that are no longer published at this time from the key set of this service's own verifier. Other services
-    /// fetch the published keys and so lose them without this.
+    /// don't need this step: they fetch the published keys.
     pub(crate) fn remove_expired(&self, now: DateTime<Utc>) -> Result<(), JwksError> {
         if !self.published.is_empty() {
             self.verification.replace(self.published.key_set(now)?);
@@ -192,7 +193,8 @@ fn create(
     })
 }
 
-/// The purpose that a sealed private key is bound to, so that it can't be moved to the row of another key.
+/// The purpose for which a private key is sealed. The purpose contains the key's id, so that a sealed key can't be moved to the row
+/// of another key.
 fn purpose(kid: &str) -> String {
     format!("signing key {kid}")
 }

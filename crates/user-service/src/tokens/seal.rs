@@ -1,5 +1,5 @@
-//! Encryption of stored secrets: AES-256-GCM with the key encryption key. A sealed secret opens only for the purpose for which
-//! it was sealed.
+//! Encryption of stored secrets: AES-256-GCM with the key encryption key. A sealed secret opens only for the purpose for which it
+//! was sealed.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use base64::Engine as _;
@@ -16,7 +16,7 @@ impl KeyEncryptionKey {
         STANDARD.decode(text.trim()).ok()?.try_into().ok().map(Self)
     }
 
-    /// A key for a configuration that is refused because it has no valid key.
+    /// A key for a configuration that is refused because the configured key is missing or malformed.
     pub(crate) fn placeholder() -> Self {
         Self([0; 32])
     }
@@ -51,7 +51,7 @@ pub(crate) struct SealingKeys {
 /// An opened secret.
 pub(crate) struct Opened {
     pub secret: Vec<u8>,
-    /// The secret sealed with the current key, if it was sealed with the previous one.
+    /// The secret, sealed with the current key. `None` if the secret was already sealed with the current key.
     pub resealed: Option<Vec<u8>>,
 }
 

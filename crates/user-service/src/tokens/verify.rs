@@ -8,8 +8,8 @@ use service_kit::Register;
 /// The services of `services.toml`.
 static REGISTER: LazyLock<Register> = LazyLock::new(Register::built_in);
 
-/// Verifies tokens that this service issued, also those for other services. The verifier of requests accepts only tokens for this
-/// service.
+/// Verifies tokens that this service issued, including tokens for other services. In contrast, the verifier of requests accepts
+/// only tokens for this service.
 #[derive(Clone, Debug)]
 pub(crate) struct IssuedTokenVerifier {
     pub verifier: Verifier,
@@ -18,8 +18,8 @@ pub(crate) struct IssuedTokenVerifier {
 }
 
 impl IssuedTokenVerifier {
-    /// The claims of a token, if this service signed the token and it has not expired. A user's token must be for the platform, a
-    /// service's token for a registered service. Revocation is not checked.
+    /// The claims of a token, if this service signed the token and the token has not expired. A user's token must be for the
+    /// platform, a service's token for a registered service. Revocation is not checked.
     pub(crate) fn verify_claims(&self, token: &str) -> Option<Claims> {
         let claims = self.verifier.verify_claims(token).ok()?;
         let has_known_audience = if claims.is_service() {

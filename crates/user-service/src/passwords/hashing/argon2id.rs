@@ -45,7 +45,7 @@ pub(crate) enum HashingError {
     /// Every slot is taken and the queue is full, or the job waited too long.
     #[error("every hashing slot is taken")]
     Busy,
-    /// This service would not have made the stored hash, and does not accept it.
+    /// The stored hash is malformed, uses another algorithm or costs too much.
     #[error("a stored password hash is invalid: {0}")]
     InvalidStoredHash(&'static str),
     /// A hash could not be computed or encoded.
@@ -107,7 +107,7 @@ struct Stored {
     hash: Output,
 }
 
-/// Reads a stored hash, and refuses one that this service would not make or that costs too much.
+/// Reads a stored hash. Refuses a hash that this service would not make or that costs too much.
 fn read(hash: &str) -> Result<Stored, HashingError> {
     let stored = PasswordHash::new(hash).map_err(|_| HashingError::InvalidStoredHash("not in PHC format"))?;
     let cost =
