@@ -14,7 +14,7 @@ use crate::oauth::Clients;
 use crate::passwords::hashing::Hashing;
 use crate::passwords::{Passwords, Throttle};
 use crate::random;
-use crate::routes::metadata::Published;
+use crate::routes::metadata::Metadata;
 use crate::sessions::rotation::RotationQueue;
 use crate::sessions::{Sessions, revocation};
 use crate::store::{MIGRATIONS, SecretRows};
@@ -53,12 +53,7 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
     // Before the first request is accepted, so that no revoked token is accepted.
     revocation::catch_up(&runtime.revocations, &db, 0).await?;
 
-    let published = Published::new(
-        &config.auth.issuer,
-        &config.public_url,
-        &config.own_url,
-        keys.published.clone(),
-    );
+    let metadata = Metadata::new(&config.auth.issuer, &config.public_url, &config.own_url);
     let server = Server::new(NAME, routes::routes, docs::openapi())
         .verifier(verifier.clone())
         .database(db.clone())
@@ -72,7 +67,8 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
         })
         .data(tokens)
         .data(sessions)
-        .data(published);
+        .data(metadata)
+        .data(keys.published.clone());
     with_background_tasks(server, runtime.revocations, &db, keys, clock)
         .run(runtime.listener, runtime.shutdown)
         .await?;

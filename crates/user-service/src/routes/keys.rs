@@ -10,8 +10,8 @@ use utoipa::ToSchema;
 
 use crate::domain::{KeyState, SigningAlgorithm, SigningKey};
 use crate::error::UserError;
-use crate::routes::metadata::Published;
 use crate::store::SigningKeyRows;
+use crate::tokens::PublishedKeys;
 
 /// A signing key, without its private part.
 #[derive(Serialize, ToSchema)]
@@ -36,9 +36,9 @@ pub(crate) struct ListedKey {
 pub async fn keys(
     _: IsAdmin,
     db: Data<Db>,
-    published: Data<Published>,
+    published: Data<PublishedKeys>,
 ) -> Result<Json<Page<ListedKey>>, UserError> {
-    if !published.has_keys() {
+    if published.is_empty() {
         return Err(UserError::NoPublishedKeys);
     }
     let keys = SigningKeyRows(&mut db.read().await?).all().await?;

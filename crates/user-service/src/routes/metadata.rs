@@ -13,18 +13,15 @@ use crate::tokens::PublishedKeys;
 /// The maximum age is the same as the default interval of `RemoteKeys::refresh`, at which verifiers fetch the key set.
 const CACHE_CONTROL_VALUE: &str = "public, max-age=300";
 
-/// The documents that this service publishes.
+/// The document with the metadata of this service.
 #[derive(Clone, Debug)]
-pub(crate) struct Published {
-    keys: PublishedKeys,
-    metadata: Value,
-}
+pub(crate) struct Metadata(Value);
 
-impl Published {
-    pub(crate) fn new(issuer: &str, public_url: &str, own_url: &str, keys: PublishedKeys) -> Self {
+impl Metadata {
+    pub(crate) fn new(issuer: &str, public_url: &str, own_url: &str) -> Self {
         let by_secret = ["client_secret_basic"];
         // No `response_types_supported`: that member describes the authorization endpoint, and this service has none.
-        let metadata = json!({
+        Self(json!({
             "issuer": issuer,
             "jwks_uri": format!("{public_url}/.well-known/jwks.json"),
             // The endpoints have the service's internal URL: only services call them, and the public origin does not route to them.
@@ -35,13 +32,7 @@ impl Published {
             "revocation_endpoint": format!("{own_url}/oauth/revoke"),
             "revocation_endpoint_auth_methods_supported": by_secret,
             "grant_types_supported": ["client_credentials"],
-        });
-        Self { keys, metadata }
-    }
-
-    /// Whether keys are published. No keys are published if a shared secret signs.
-    pub(crate) fn has_keys(&self) -> bool {
-        !self.keys.is_empty()
+        }))
     }
 }
 
@@ -79,10 +70,10 @@ pub(crate) struct ServerMetadata {
 pub async fn jwks(
     _: Anyone,
     request: HttpRequest,
-    published: Data<Published>,
+    keys: Data<PublishedKeys>,
     clock: Data<Clock>,
 ) -> HttpResponse {
-    respond(&request, &published.keys.jwks(clock.now()))
+    respond(&request, &keys.jwks(clock.now()))
 }
 
 /// `GET /.well-known/oauth-authorization-server`: the issuer, the URL of its keys, and the endpoints for services (RFC 8414).
@@ -93,12 +84,8 @@ pub async fn jwks(
         (status = 304, description = "the metadata have not changed since the version in `If-None-Match`"),
     ),
 )]
-pub async fn authorization_server(
-    _: Anyone,
-    request: HttpRequest,
-    published: Data<Published>,
-) -> HttpResponse {
-    respond(&request, &published.metadata)
+pub async fn authorization_server(_: Anyone, request: HttpRequest, metadata: Data<Metadata>) -> HttpResponse {
+    respond(&request, &metadata.0)
 }
 
 fn respond(request: &HttpRequest, document: &Value) -> HttpResponse {
