@@ -11,16 +11,15 @@ WORKDIR /src
 COPY . .
 ARG BUILD_PROFILE=release
 ENV CARGO_INCREMENTAL=0
-# One command builds all services of the register, so that common crates are built once.
+# One program for all services: under the name of a service, `stack` is that service (docs/decisions/0012).
 # The cached target directory may be from another checkout with newer files. `touch` makes cargo rebuild our crates.
 RUN --mount=type=cache,id=countersign-registry,target=/usr/local/cargo/registry \
     --mount=type=cache,id=countersign-target,target=/src/target,sharing=locked \
-    services=$(sed -n 's/^name = "\(.*\)"$/\1/p' services.toml) \
- && find crates -name '*.rs' -exec touch {} + \
- && cargo build --locked --profile "$BUILD_PROFILE" $(printf ' -p %s' $services) \
+    find crates -name '*.rs' -exec touch {} + \
+ && cargo build --locked --profile "$BUILD_PROFILE" -p stack \
  && built=target/$(echo "$BUILD_PROFILE" | sed 's/^dev$/debug/') \
  && mkdir /out \
- && for service in $services; do strip --strip-debug -o "/out/$service" "$built/$service" || exit 1; done
+ && strip --strip-debug -o /out/stack "$built/stack"
 
 
 FROM ${DEBIAN_IMAGE} AS service
@@ -28,9 +27,11 @@ FROM ${DEBIAN_IMAGE} AS service
 RUN install -d -o 10001 -g 10001 -m 0700 /secrets
 # TLS clients require root certificates, and the slim image has none.
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
+COPY --from=build /out/stack /usr/local/bin/
+# The layers above are the same in all images.
 ARG SERVICE
 ENV SERVICE=${SERVICE}
-COPY --from=build /out/${SERVICE} /usr/local/bin/
+RUN ln -s stack "/usr/local/bin/$SERVICE"
 USER 10001:10001
 CMD exec "$SERVICE"
 

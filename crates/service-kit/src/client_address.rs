@@ -54,12 +54,13 @@ pub struct ClientAddress(pub IpAddr);
 impl ClientAddress {
     fn of(peer: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> Self {
         let forwarded: Vec<_> = headers.get_all("x-forwarded-for").collect();
+        // Bytes, since an address that a proxy appended must count even if the client wrote no text before it.
         let hops = forwarded
             .iter()
             .rev()
-            .flat_map(|line| line.to_str().unwrap_or("?").rsplit(','));
+            .flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
         // A list may have empty elements (RFC 9110 §5.6.1.2).
-        let hops = hops.map(str::trim).filter(|hop| !hop.is_empty());
+        let hops = hops.map(<[u8]>::trim_ascii).filter(|hop| !hop.is_empty());
 
         let mut address = peer.to_canonical();
         for hop in hops {
@@ -78,7 +79,8 @@ impl ClientAddress {
 
 /// Parses an address as proxies write it: `192.0.2.7`, `192.0.2.7:80`, `2001:db8::7`, `[2001:db8::7]`,
 /// `[2001:db8::7]:80`.
-fn parse_hop(hop: &str) -> Option<IpAddr> {
+fn parse_hop(hop: &[u8]) -> Option<IpAddr> {
+    let hop = str::from_utf8(hop).ok()?;
     if let Some(literal) = hop.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         return literal.parse().ok().map(IpAddr::V6);
     }
@@ -178,6 +180,18 @@ mod tests {
             address("10.0.0.1", &["203.0.113.7", ""], "10.0.0.1"),
             "203.0.113.7"
         );
+    }
+
+    #[test]
+    fn a_hop_that_a_proxy_appended_counts_whatever_the_client_sent_before() {
+        for forged in ["\u{e9}", "\u{e9},\u{e9}", "unknown", "198.51.100.1, \u{e9}"] {
+            let list = format!("{forged}, 203.0.113.7");
+            assert_eq!(
+                address("10.0.0.1", &[&list], "10.0.0.1"),
+                "203.0.113.7",
+                "{forged}"
+            );
+        }
     }
 
     #[test]

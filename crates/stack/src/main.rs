@@ -3,6 +3,9 @@
 //! Each service runs in its own process: this program starts itself again for each (`stack service <name>`), restarts those that
 //! die, and stops all of them when it ends.
 //!
+//! Under the name of a service (`/usr/local/bin/user-service`), this program is that service alone. So container images need only
+//! one build, which takes half as long as one for each service.
+//!
 //! `config` reads the configuration, `platform` starts and stops everything, `child` supervises one process.
 
 mod child;
@@ -11,6 +14,7 @@ mod databases;
 mod generated;
 mod platform;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -34,13 +38,22 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    if let Some(launch) = own_name().as_deref().and_then(platform::launcher) {
+        return launch(StandardInput::Ignored);
+    }
     let Some(Command::Service { name }) = Arguments::parse().command else {
         return platform::run();
     };
-    let Some((_, launch)) = platform::SERVICES.iter().find(|(known, _)| *known == name) else {
+    let Some(launch) = platform::launcher(&name) else {
         eprintln!("stack: unknown service {name}");
         return ExitCode::FAILURE;
     };
     child::end_with_parent();
     launch(StandardInput::EndsWithParent)
+}
+
+/// The name under which this program was started.
+fn own_name() -> Option<String> {
+    let path = PathBuf::from(std::env::args_os().next()?);
+    path.file_name()?.to_str().map(str::to_owned)
 }

@@ -21,15 +21,21 @@ const READY_TIMEOUT: Duration = Duration::from_secs(60);
 const READY_POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Runs a service in this process.
-type Launch = fn(StandardInput) -> ExitCode;
+pub(crate) type Launch = fn(StandardInput) -> ExitCode;
 
 /// The services that this program can run, by name. A test compares them with the register.
-pub(crate) const SERVICES: [(&str, Launch); 4] = [
+const SERVICES: [(&str, Launch); 4] = [
     (user_service::NAME, user_service::launch),
     (product_service::NAME, product_service::launch),
     (order_service::NAME, order_service::launch),
     (inventory_service::NAME, inventory_service::launch),
 ];
+
+/// The function that runs the service of this name.
+pub(crate) fn launcher(service: &str) -> Option<Launch> {
+    let found = SERVICES.iter().find(|(name, _)| *name == service);
+    found.map(|(_, launch)| *launch)
+}
 
 /// Runs the platform until a signal stops it.
 pub(crate) fn run() -> ExitCode {

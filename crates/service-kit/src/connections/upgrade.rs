@@ -22,8 +22,8 @@ pub(super) fn hide_upgrade(received: &mut [u8]) {
 
 /// Renames `Upgrade` headers, and `upgrade` in `Connection` headers, to `x-grade`.
 ///
-/// Only between a request line and the next line that is no header. No body that this platform accepts has a line that
-/// ends as a request line does: neither JSON nor a form can contain a bare line break within a string.
+/// Only between a request line and the next line that is no header. A body in which a client imitates a request line may be
+/// changed too. That is harmless: its length stays the same, and no other request is affected.
 fn rename_headers(received: &mut [u8]) {
     let mut in_head = false;
     for line in received.split_inclusive_mut(|byte| *byte == b'\n') {
@@ -46,6 +46,7 @@ fn rename_headers(received: &mut [u8]) {
 
 fn is_request_line(line: &[u8]) -> bool {
     let line = line.trim_ascii_end();
+    // It may follow a body without a line break, so only its end is certain.
     line.ends_with(b" HTTP/1.1") || line.ends_with(b" HTTP/1.0")
 }
 

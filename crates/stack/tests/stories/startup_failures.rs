@@ -1,10 +1,12 @@
 //! Problems that keep the platform from starting.
 
 use std::net::TcpListener;
+use std::os::unix::fs::symlink;
+use std::process::Command;
 
 use crate::platform::Platform;
 use crate::random_secret;
-use crate::sandbox::Sandbox;
+use crate::sandbox::{SERVICES, STACK, Sandbox};
 
 /// Checks that the platform exits by itself, with this code and these messages, and leaves no process.
 async fn assert_refused(mut platform: Platform, code: i32, messages: &[&str]) {
@@ -134,4 +136,23 @@ async fn an_admin_without_a_password_is_refused() {
     )
     .await;
     assert!(!sandbox.data("admin-password").exists());
+}
+
+#[test]
+fn stack_under_the_name_of_a_service_is_that_service() {
+    let directory = tempfile::tempdir().unwrap();
+    for service in SERVICES {
+        let program = directory.path().join(service);
+        symlink(STACK, &program).unwrap();
+        // With an invalid configuration the program names itself and exits.
+        let output = Command::new(&program)
+            .current_dir(directory.path())
+            .env_clear()
+            .env("PORT", "invalid")
+            .output()
+            .unwrap();
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(78), "{message}");
+        assert!(message.starts_with(&format!("{service}: ")), "{message}");
+    }
 }
