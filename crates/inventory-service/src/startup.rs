@@ -29,7 +29,7 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
         clock: runtime.clock.clone(),
     };
 
-    Server::new(NAME, routes::routes, docs::handlers())
+    Server::new(NAME, routes::routes, docs::openapi())
         .verifier(verifier)
         .database(db.clone())
         .data(products)

@@ -49,7 +49,7 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
         clock,
     };
 
-    Server::new(NAME, routes::routes, docs::handlers())
+    Server::new(NAME, routes::routes, docs::openapi())
         .verifier(verifier)
         .database(db.clone())
         .data(checkout)

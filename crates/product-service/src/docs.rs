@@ -13,6 +13,6 @@ struct Handlers;
 
 /// The OpenAPI description of the handlers.
 #[must_use]
-pub fn handlers() -> utoipa::openapi::OpenApi {
+pub fn openapi() -> utoipa::openapi::OpenApi {
     Handlers::openapi()
 }

@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use service_kit::StandardInput;
 
 pub use self::config::Config;
-pub use self::docs::handlers;
+pub use self::docs::openapi;
 pub use self::routes::routes;
 
 /// The service's name: of its program, its tokens' audience and its entry in the register.

@@ -21,7 +21,7 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
     let verifier = config.auth.verifier(NAME, &runtime)?;
     let db = Db::open(&config.database, &MIGRATIONS).await?;
 
-    Server::new(NAME, routes::routes, docs::handlers())
+    Server::new(NAME, routes::routes, docs::openapi())
         .verifier(verifier)
         .database(db.clone())
         .data(runtime.clock)

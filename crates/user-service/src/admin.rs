@@ -1,5 +1,5 @@
-//! The role `admin`: only admins give and take it, the last admin can't lose it, and the first one is created while the service
-//! starts.
+//! The role `admin`: only admins grant and remove the role, the last admin can't lose the role, and the first admin is created
+//! while the service starts.
 
 use std::error::Error;
 
@@ -16,36 +16,36 @@ use crate::error::UserError;
 use crate::passwords::Passwords;
 use crate::sessions::Sessions;
 use crate::sessions::revocation::RevokingTx;
-use crate::store::{AdminGuard, AuditLog, NewUser, Users};
+use crate::store::{AdminLock, AuditLogRows, NewUser, UserRows};
 
 const ROLES: &str = "user admin";
 
-/// Waits until no other transaction changes admins, then requires that the actor is still an admin: another admin may have taken
-/// the role from them meanwhile.
+/// Waits until no other transaction changes admins, then requires that the actor is still an admin: another admin may have removed
+/// the actor's role meanwhile.
 pub(crate) async fn lock_admins(conn: &mut Conn, actor: Uuid) -> Result<(), UserError> {
-    AdminGuard(conn).lock().await?;
+    AdminLock(conn).acquire().await?;
     require_admin(conn, actor).await
 }
 
-/// Requires that the actor is still an admin according to the database. Their token may be older.
+/// Requires that the actor is still an admin according to the database: the actor's token may be older.
 pub(crate) async fn require_admin(conn: &mut Conn, actor: Uuid) -> Result<(), UserError> {
-    let account = Users(conn).find(actor).await?;
+    let account = UserRows(conn).find(actor).await?;
     account
-        .filter(Account::is_admin)
+        .filter(Account::is_active_admin)
         .map(drop)
         .ok_or(UserError::NotAdmin)
 }
 
 /// Requires, after an admin lost the role, that another admin remains. The transaction must hold the lock of [`lock_admins`].
 pub(crate) async fn require_remaining_admin(conn: &mut Conn) -> Result<(), UserError> {
-    if Users(conn).has_admin().await? {
+    if UserRows(conn).has_active_admin().await? {
         Ok(())
     } else {
         Err(UserError::LastAdmin)
     }
 }
 
-/// Adds a refused action of an admin to the audit log, and returns the error to answer with.
+/// Adds a refused action of an admin to the audit log, and returns the error for the response.
 pub(crate) async fn record_refusal(
     db: &Db,
     error: UserError,
@@ -57,14 +57,18 @@ pub(crate) async fn record_refusal(
         UserError::NotAdmin => "no longer an admin",
         _ => return error,
     };
-    let record = async |tx: &mut Tx| AuditLog(tx).add(&entry.clone().failing(why), context).await;
+    let record = async |tx: &mut Tx| {
+        AuditLogRows(tx)
+            .add(&entry.clone().with_failure(why), context)
+            .await
+    };
     match db.transaction(record).await {
         Ok(()) => error,
         Err(error) => error.into(),
     }
 }
 
-/// Creates the first admin, if there is none. If the email address is registered already, that user becomes admin, gets the
+/// Creates the first admin, unless there is an admin. If the email address is registered already, that user becomes admin, gets the
 /// configured password and is logged out everywhere, since anyone could have registered the address.
 pub(crate) async fn ensure_first_admin(
     db: &Db,
@@ -73,7 +77,7 @@ pub(crate) async fn ensure_first_admin(
     admin: Option<&FirstAdmin>,
     clock: &Clock,
 ) -> Result<(), Box<dyn Error>> {
-    if Users(&mut db.read().await?).has_admin().await? {
+    if UserRows(&mut db.read().await?).has_active_admin().await? {
         return Ok(());
     }
     let Some(FirstAdmin { email, password }) = admin else {
@@ -97,9 +101,9 @@ async fn create_first_admin(
     hash: &str,
     context: &RequestContext,
 ) -> Result<(), sqlx::Error> {
-    AdminGuard(tx).lock().await?;
+    AdminLock(tx).acquire().await?;
     // Another replica may have been faster.
-    if Users(tx).has_admin().await? {
+    if UserRows(tx).has_active_admin().await? {
         return Ok(());
     }
 
@@ -116,13 +120,13 @@ async fn create_first_admin(
         actor: None,
         ..Entry::of(Event::FirstAdmin, id)
     };
-    if Users(tx).add(&new).await? {
-        AuditLog(tx).add(&entry(new.id), context).await?;
-    } else if let Some(Account { id, .. }) = Users(tx).find_by_email(email).await? {
+    if UserRows(tx).add(&new).await? {
+        AuditLogRows(tx).add(&entry(new.id), context).await?;
+    } else if let Some(Account { id, .. }) = UserRows(tx).find_by_email(email).await? {
         tx.end_all(id, now).await?;
-        Users(tx).take_over(id, hash, ROLES, now).await?;
+        UserRows(tx).make_admin(id, hash, ROLES, now).await?;
         let entry = entry(id).detail("an existing user".to_owned());
-        AuditLog(tx).add(&entry, context).await?;
+        AuditLogRows(tx).add(&entry, context).await?;
     } else {
         tracing::error!(
             "no admin was created: several accounts share ADMIN_EMAIL; use the spelling of one of them"

@@ -1,4 +1,5 @@
-//! The cleanup: a background task that deletes expired rows.
+//! The cleanup: a background task that deletes expired rows, except sessions, which the next login of their user deletes (see
+//! `sessions::open`). The task also removes expired signing keys from this service's own verifier.
 
 use std::time::Duration;
 
@@ -6,27 +7,32 @@ use auth::Clock;
 use chrono::TimeDelta;
 use db::{Db, Tx};
 
-use crate::store::{LoginFailures, LoginNetworks, RevocationRows, SigningKeyRows};
+use crate::store::{LoginFailureRows, LoginNetworkRows, RevocationRows, SigningKeyRows};
+use crate::tokens::SigningKeys;
 
-const EVERY: Duration = Duration::from_secs(60);
+const INTERVAL: Duration = Duration::from_secs(60);
 /// How long a network stays known after the last login from it.
 const NETWORK_LIFETIME: TimeDelta = TimeDelta::days(180);
 
-/// Deletes expired rows, now and every minute.
-pub(crate) async fn run_cleanup(db: Db, clock: Clock) {
+/// Deletes expired rows and keys, now and every minute.
+pub(crate) async fn run_cleanup(db: Db, keys: SigningKeys, clock: Clock) {
     loop {
+        // This step does not need the database, so that an expired key stops verifying even while the database is unavailable.
+        if let Err(error) = keys.remove_expired(clock.now()) {
+            tracing::error!(%error, "expired signing keys can't be removed from the verifier");
+        }
         if let Err(error) = delete_expired(&db, &clock).await {
             tracing::warn!(%error, "expired rows can't be deleted");
         }
-        tokio::time::sleep(EVERY).await;
+        tokio::time::sleep(INTERVAL).await;
     }
 }
 
 async fn delete_expired(db: &Db, clock: &Clock) -> Result<(), sqlx::Error> {
     let now = clock.now();
-    db.transaction(async |tx: &mut Tx| LoginFailures(tx).delete_expired(now.timestamp_micros()).await)
+    db.transaction(async |tx: &mut Tx| LoginFailureRows(tx).delete_expired(now.timestamp_micros()).await)
         .await?;
-    db.transaction(async |tx: &mut Tx| LoginNetworks(tx).delete_unused(now - NETWORK_LIFETIME).await)
+    db.transaction(async |tx: &mut Tx| LoginNetworkRows(tx).delete_unused(now - NETWORK_LIFETIME).await)
         .await?;
     db.transaction(async |tx: &mut Tx| RevocationRows(tx).delete_expired(now).await)
         .await?;
@@ -44,7 +50,7 @@ mod tests {
 
     use super::*;
     use crate::domain::{Allowance, EmailAddress, Network};
-    use crate::store::{MIGRATIONS, NewUser, Users};
+    use crate::store::{MIGRATIONS, NewUser, UserRows};
 
     #[actix_web::test]
     async fn cleanup_deletes_only_expired_rows() {
@@ -73,17 +79,17 @@ mod tests {
         let window = TimeDelta::minutes(15).num_microseconds().unwrap();
 
         let mut tx = db.begin().await.unwrap();
-        assert!(Users(&mut tx).add(&ada).await.unwrap());
-        LoginNetworks(&mut tx)
+        assert!(UserRows(&mut tx).add(&ada).await.unwrap());
+        LoginNetworkRows(&mut tx)
             .remember(id, &recent, now - NETWORK_LIFETIME)
             .await
             .unwrap();
-        LoginNetworks(&mut tx)
+        LoginNetworkRows(&mut tx)
             .remember(id, &old, now - NETWORK_LIFETIME - second)
             .await
             .unwrap();
         for (account, at) in [(&expired, micros - window - 1), (&counting, micros - window + 1)] {
-            let counted = LoginFailures(&mut tx)
+            let counted = LoginFailureRows(&mut tx)
                 .count(account, &recent, allowance, at)
                 .await
                 .unwrap();
@@ -98,22 +104,27 @@ mod tests {
 
         let mut conn = db.read().await.unwrap();
         assert!(
-            LoginNetworks(&mut conn)
+            LoginNetworkRows(&mut conn)
                 .is_known(Some(id), &recent)
                 .await
                 .unwrap()
         );
-        assert!(!LoginNetworks(&mut conn).is_known(Some(id), &old).await.unwrap());
+        assert!(
+            !LoginNetworkRows(&mut conn)
+                .is_known(Some(id), &old)
+                .await
+                .unwrap()
+        );
         assert_eq!(
-            LoginFailures(&mut conn)
-                .fades_at(&expired, &recent)
+            LoginFailureRows(&mut conn)
+                .expire_at(&expired, &recent)
                 .await
                 .unwrap(),
             0
         );
         assert_eq!(
-            LoginFailures(&mut conn)
-                .fades_at(&counting, &recent)
+            LoginFailureRows(&mut conn)
+                .expire_at(&counting, &recent)
                 .await
                 .unwrap(),
             micros + 1

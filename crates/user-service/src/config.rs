@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use service_kit::{AuthSettings, Env, Settings, TrustedProxies};
 
 use crate::domain::{EmailAddress, Lifetimes, SigningAlgorithm, password};
-use crate::oauth::ClientSecrets;
+use crate::oauth::ClientSecretHashes;
 use crate::passwords::HashingConfig;
 use crate::tokens::KeyEncryptionKey;
 
@@ -21,7 +21,7 @@ const DEFAULT_FREE_FAILURES: NonZeroU32 = NonZeroU32::new(10).unwrap();
 pub struct Config {
     /// The database of users, sessions and keys (`DATABASE_URL`).
     pub database: DatabaseUrl,
-    /// Issuer and audience of tokens, and whether a shared secret signs them.
+    /// The issuer and the audience of tokens, and the shared secret if one signs tokens.
     pub auth: AuthSettings,
     /// The platform's public origin.
     pub public_url: String,
@@ -31,23 +31,23 @@ pub struct Config {
     pub signing_algorithm: SigningAlgorithm,
     /// The key that encrypts stored secrets (`KEY_ENCRYPTION_KEY`).
     pub key_encryption_key: KeyEncryptionKey,
-    /// The key that encrypted them earlier, while it is being changed (`KEY_ENCRYPTION_KEY_PREVIOUS`).
+    /// The previous key, set only while the key is being changed (`KEY_ENCRYPTION_KEY_PREVIOUS`).
     pub previous_key_encryption_key: Option<KeyEncryptionKey>,
     /// How long tokens and sessions last.
     pub lifetimes: Lifetimes,
     /// How passwords are hashed.
     pub hashing: HashingConfig,
-    /// How many failed logins per account and network are free in 15 minutes (`LOGIN_FREE_FAILURES`). Defaults to 10.
+    /// How many failed logins are allowed per account and network in 15 minutes (`LOGIN_FREE_FAILURES`). Defaults to 10.
     pub login_free_failures: NonZeroU32,
     /// The proxies whose `X-Forwarded-For` is trusted (`TRUSTED_PROXIES`).
     pub trusted_proxies: TrustedProxies,
-    /// The user who becomes admin if there is none.
+    /// The user who becomes admin if there is no admin.
     pub first_admin: Option<FirstAdmin>,
-    /// The services that may get tokens.
-    pub clients: ClientSecrets,
+    /// The hashes of the secrets of the services that may request tokens.
+    pub clients: ClientSecretHashes,
 }
 
-/// The user who becomes admin if there is none.
+/// The user who becomes admin if there is no admin.
 #[derive(Debug)]
 pub struct FirstAdmin {
     /// `ADMIN_EMAIL`.
@@ -73,15 +73,21 @@ impl Config {
             auth: settings.auth,
             public_url: settings.public_url,
             own_url: settings.user_service_url,
-            signing_algorithm: env.parse("SIGNING_ALG", SigningAlgorithm::default(), SigningAlgorithm::FORM),
-            key_encryption_key: key_encryption_key(env, "KEY_ENCRYPTION_KEY", key).unwrap_or_default(),
+            signing_algorithm: env.parse(
+                "SIGNING_ALG",
+                SigningAlgorithm::default(),
+                SigningAlgorithm::EXPECTED,
+            ),
+            // The placeholder is never used: the problem is already reported to `env`.
+            key_encryption_key: key_encryption_key(env, "KEY_ENCRYPTION_KEY", key)
+                .unwrap_or_else(KeyEncryptionKey::placeholder),
             previous_key_encryption_key: key_encryption_key(env, "KEY_ENCRYPTION_KEY_PREVIOUS", previous_key),
             lifetimes: read_lifetimes(env),
             hashing: HashingConfig::read(env),
             login_free_failures: env.parse("LOGIN_FREE_FAILURES", DEFAULT_FREE_FAILURES, "a number from 1"),
             trusted_proxies: settings.trusted_proxies,
             first_admin: FirstAdmin::read(env),
-            clients: ClientSecrets::read(env),
+            clients: ClientSecretHashes::read(env),
         }
     }
 }
@@ -89,13 +95,13 @@ impl Config {
 fn read_lifetimes(env: &mut Env) -> Lifetimes {
     let default = Lifetimes::default();
     let (second, year) = (TimeDelta::seconds(1), TimeDelta::days(366));
-    let one_day = second..=TimeDelta::days(1);
-    let one_minute = TimeDelta::zero()..=TimeDelta::minutes(1);
+    let up_to_a_day = second..=TimeDelta::days(1);
+    let up_to_a_minute = TimeDelta::zero()..=TimeDelta::minutes(1);
     Lifetimes {
-        access: read_lifetime(env, "ACCESS_TOKEN_TTL", default.access, &one_day),
+        access: read_lifetime(env, "ACCESS_TOKEN_TTL", default.access, &up_to_a_day),
         refresh: read_lifetime(env, "REFRESH_TOKEN_TTL", default.refresh, &(second..=year)),
         session: read_lifetime(env, "SESSION_TTL", default.session, &(second..=year)),
-        grace: read_lifetime(env, "REFRESH_GRACE", default.grace, &one_minute),
+        grace: read_lifetime(env, "REFRESH_GRACE", default.grace, &up_to_a_minute),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The context of a request, for the audit log and for the list of sessions: when it arrived, and from which client.
+//! The context of a request, for the audit log and for the list of sessions: its time and its client.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -13,9 +13,9 @@ use auth::Clock;
 use chrono::{DateTime, Utc};
 use service_kit::{ClientAddress, RequestId};
 
-use crate::domain::Network;
+use crate::domain::{Network, Origin};
 
-/// The longest `User-Agent` that is stored, in bytes; a longer one is cut.
+/// The maximum length of a stored `User-Agent`, in bytes. A longer value is cut.
 const MAX_USER_AGENT_BYTES: usize = 200;
 
 /// The time, the client's address and the id of a request.
@@ -29,7 +29,7 @@ pub struct RequestContext {
 }
 
 impl RequestContext {
-    /// The context of an action without a request: the service itself acts while it starts.
+    /// The context of an action of the service itself, which has no request.
     pub(crate) fn internal(clock: Clock) -> Self {
         Self {
             clock,
@@ -40,20 +40,30 @@ impl RequestContext {
         }
     }
 
-    /// The time of the request: that of the handler's first call of this method, which is after the body has arrived. Later calls
-    /// return the same time.
+    /// The time at which the handler first asks for the time, which is after the body arrived. Later calls return the same time.
     pub(crate) fn time(&self) -> DateTime<Utc> {
         *self.time.get_or_init(|| self.clock.now())
     }
 
-    /// The client's address.
+    /// The client's address, if known.
     pub(crate) fn ip(&self) -> Option<String> {
         self.address.map(|address| address.to_string())
     }
 
     /// The network by which the client's failed logins are counted.
     pub(crate) fn network(&self) -> Network {
-        self.address.map_or_else(Network::any, Network::of)
+        self.address.map_or(Network::NO_ADDRESS, Network::of)
+    }
+}
+
+impl From<&RequestContext> for Origin {
+    fn from(context: &RequestContext) -> Self {
+        Self {
+            at: context.time(),
+            ip: context.ip(),
+            user_agent: context.user_agent.clone(),
+            request_id: context.request_id.clone(),
+        }
     }
 }
 

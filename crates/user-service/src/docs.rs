@@ -40,8 +40,8 @@ use crate::routes::{
 )]
 struct Handlers;
 
-/// The descriptions of all handlers.
+/// The OpenAPI document of the handlers.
 #[must_use]
-pub fn handlers() -> utoipa::openapi::OpenApi {
+pub fn openapi() -> utoipa::openapi::OpenApi {
     Handlers::openapi()
 }

@@ -1,5 +1,5 @@
-//! The rules: what an email address and a password may be, when a session is live, how refresh tokens follow one another, how
-//! many failed logins are free. No database access and no HTTP.
+//! The rules: which email addresses and passwords are valid, when a session is live, how the successor of a refresh token is
+//! derived, how many failed logins are allowed. There are no queries and no handlers; types carry their database and API mappings.
 
 mod allowance;
 mod audit;
@@ -15,18 +15,18 @@ mod signing_key;
 mod user;
 
 pub(crate) use self::allowance::Allowance;
-pub(crate) use self::audit::{AuditRecord, Entry, Event};
+pub(crate) use self::audit::{AuditRecord, Entry, Event, Origin};
 pub(crate) use self::client_secret::SecretHash;
 pub(crate) use self::digest::sha256;
 pub use self::email::EmailAddress;
-pub(crate) use self::lifetimes::LEEWAY;
 pub use self::lifetimes::Lifetimes;
+pub(crate) use self::lifetimes::MAX_LEEWAY;
 pub(crate) use self::network::Network;
-pub(crate) use self::refresh_token::{RefreshToken, Successors};
+pub(crate) use self::refresh_token::{RefreshToken, SuccessorKey};
 pub(crate) use self::session::{EndedSession, ListedSession, Session, SessionWithUser};
 pub use self::signing_key::SigningAlgorithm;
 pub(crate) use self::signing_key::{KeyState, SigningKey};
 pub(crate) use self::user::{Account, UserResponse, UsersRead};
 
-/// The service's name: its program, its audience and its entry in `services.toml`.
+/// The name of the service, which is also the name of its program, its audience and its entry in `services.toml`.
 pub const NAME: &str = "user-service";

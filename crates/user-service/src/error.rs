@@ -1,4 +1,4 @@
-//! The errors of this service's routes, except those of OAuth's endpoints.
+//! The errors of this service's routes, except the OAuth endpoints.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderValue;
@@ -16,7 +16,7 @@ pub(crate) enum UserError {
     #[error("This refresh token is not valid. Log in again.")]
     InvalidRefreshToken,
     #[error("There is no such user.")]
-    NotFound,
+    UserNotFound,
     #[error("There is no such session.")]
     SessionNotFound,
     #[error("Only an admin may do this.")]
@@ -24,10 +24,10 @@ pub(crate) enum UserError {
     #[error("The last admin can't be deleted, disabled or lose the role.")]
     LastAdmin,
     #[error("No keys are published: tokens are signed with a shared secret.")]
-    SharedSecret,
+    NoPublishedKeys,
     #[error("Too many failed attempts. Try again later.")]
     Throttled { retry_after: u32 },
-    #[error("Too many users are logging in at the moment. Try again soon.")]
+    #[error("The service is busy. Try again soon.")]
     Busy,
     #[error(transparent)]
     Common(#[from] CommonError),
@@ -53,11 +53,11 @@ impl Problem for UserError {
             Self::EmailTaken => (StatusCode::CONFLICT, "email_taken"),
             Self::InvalidCredentials => (StatusCode::UNAUTHORIZED, "invalid_credentials"),
             Self::InvalidRefreshToken => (StatusCode::UNAUTHORIZED, "invalid_refresh_token"),
-            Self::NotFound => (StatusCode::NOT_FOUND, "user_not_found"),
+            Self::UserNotFound => (StatusCode::NOT_FOUND, "user_not_found"),
             Self::SessionNotFound => (StatusCode::NOT_FOUND, "session_not_found"),
             Self::NotAdmin => (StatusCode::FORBIDDEN, "forbidden"),
             Self::LastAdmin => (StatusCode::CONFLICT, "last_admin"),
-            Self::SharedSecret => (StatusCode::CONFLICT, "shared_secret"),
+            Self::NoPublishedKeys => (StatusCode::CONFLICT, "shared_secret"),
             Self::Throttled { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_attempts"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "hashing_busy"),
             Self::Common(error) => error.parts(),
@@ -65,9 +65,9 @@ impl Problem for UserError {
         }
     }
 
-    /// A 401 must have a challenge (RFC 9110 §11.6.1). `Bearer` would promise that an access token helps, and `Basic` would make
-    /// browsers ask for a password in a dialog. So each scheme here is named after the credential that the body must carry; clients
-    /// ignore a scheme that they don't know.
+    /// A 401 must have a challenge (RFC 9110 §11.6.1). With `Bearer`, a client would try an access token; with `Basic`, a browser
+    /// would ask for a password in a dialog. So each scheme here is named after the credential that the body must contain. Clients
+    /// ignore schemes that they don't know.
     fn challenge(&self) -> Option<HeaderValue> {
         let challenge = match self {
             Self::InvalidCredentials => r#"Password realm="countersign""#,
@@ -79,6 +79,7 @@ impl Problem for UserError {
 
     fn retry_after(&self) -> Option<u32> {
         match self {
+            // The default for 503 is right for `Busy`: a slot is free again after a fraction of a second.
             Self::Throttled { retry_after } => Some(*retry_after),
             _ => None,
         }

@@ -1,16 +1,16 @@
 //! Users, their sessions and their tokens. This is the only service that stores passwords, opens and ends sessions, and signs
-//! tokens; every other service only verifies what this one signed.
+//! tokens; every other service only verifies these tokens.
 //!
 //! Where to look:
 //!
-//! - `routes` lists every URL and its handler; `routes/…` has one use case per file.
+//! - `routes` lists every URL with its handler; each file in `routes/` has one use case.
 //! - `passwords` checks, hashes and throttles passwords.
-//! - `sessions` opens, refreshes and ends sessions, and revokes their tokens.
+//! - `sessions` opens, refreshes and ends sessions, and revokes tokens.
 //! - `tokens` signs tokens and keeps the signing keys.
-//! - `oauth` authenticates services and answers in OAuth's own forms.
-//! - `admin` protects the role `admin`; `cleanup` deletes expired rows; `email_keys` computes keys of email addresses at start.
-//! - `domain` holds the rules, `store` the SQL statements, one table per file.
-//! - `startup` puts all of it together.
+//! - `oauth` authenticates services and answers in the forms that OAuth defines.
+//! - `admin` protects the role `admin`; `cleanup` deletes expired rows, except sessions (see `sessions::open`).
+//! - `domain` holds the rules, `store` the SQL statements, one topic per file.
+//! - `startup` connects these parts, and computes missing keys of email addresses.
 
 mod admin;
 mod cleanup;
@@ -18,7 +18,6 @@ mod config;
 mod context;
 mod docs;
 mod domain;
-mod email_keys;
 mod error;
 mod oauth;
 mod passwords;
@@ -34,14 +33,14 @@ use std::process::ExitCode;
 use service_kit::StandardInput;
 
 pub use self::config::{Config, FirstAdmin};
-pub use self::docs::handlers;
+pub use self::docs::openapi;
 pub use self::domain::{Lifetimes, NAME, SigningAlgorithm};
-pub use self::oauth::ClientSecrets;
+pub use self::oauth::ClientSecretHashes;
 pub use self::passwords::HashingConfig;
 pub use self::routes::routes;
 pub use self::tokens::KeyEncryptionKey;
 
-/// Runs the service with the configuration in the environment until it is asked to stop.
+/// Runs the service until it is asked to stop, configured by environment variables.
 #[must_use]
 pub fn launch(input: StandardInput) -> ExitCode {
     service_kit::launch(NAME, Config::read, startup::run, input)

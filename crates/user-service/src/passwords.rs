@@ -1,9 +1,10 @@
-//! Passwords: a presented password is counted as a failed login, then compared, and uncounted if it is correct.
+//! Passwords: hashing, checking and throttling. A presented password is counted as a failed login before it is compared. If the
+//! password is correct, the failure is removed again.
 //!
 //! - `throttle` counts failed logins and refuses further attempts.
 //! - `hashing` hashes and compares, with bounded memory and CPU.
 //!
-//! Which passwords may be chosen is a rule of `domain::password`.
+//! `domain::password` defines which passwords are allowed.
 
 pub(crate) mod hashing;
 mod throttle;
@@ -17,7 +18,7 @@ pub(crate) use self::throttle::Throttle;
 use crate::context::RequestContext;
 use crate::domain::{Account, EmailAddress, Entry, Event, password};
 use crate::error::UserError;
-use crate::store::AuditLog;
+use crate::store::AuditLogRows;
 
 /// Hashes and checks passwords. Clones share the hashing slots.
 #[derive(Clone, Debug)]
@@ -26,7 +27,7 @@ pub(crate) struct Passwords {
     pub throttle: Throttle,
 }
 
-/// The result of comparing a presented password. It is still counted as a failure; see [`Passwords::accept`].
+/// The result of comparing a presented password. The attempt is counted as a failure until [`Passwords::accept`].
 #[derive(Debug)]
 pub(crate) struct PasswordCheck {
     pub is_correct: bool,
@@ -39,18 +40,18 @@ impl Passwords {
         self.hashing.hash(password::normalize(password)).await
     }
 
-    /// Fails if every hashing slot and place in the queue is taken. Called before the database is queried, so that refusing a flood
+    /// Fails if every hashing slot is taken and the queue is full. Called before the database is queried, so that refusing a flood
     /// of logins is cheap.
-    pub(crate) fn require_room(&self) -> Result<(), HashingError> {
-        if self.hashing.has_room() {
+    pub(crate) fn require_capacity(&self) -> Result<(), HashingError> {
+        if self.hashing.has_capacity() {
             Ok(())
         } else {
             Err(HashingError::Busy)
         }
     }
 
-    /// Compares a presented password with the one of `user`. Without a user or an email address it takes as long, and is wrong.
-    /// The attempt is counted as a failure until [`accept`](Self::accept).
+    /// Compares a presented password with the password of `user`. Without a user or an email address, the check takes the same
+    /// time, and `is_correct` is false. The attempt is counted as a failure until [`accept`](Self::accept).
     pub(crate) async fn check(
         &self,
         db: &Db,
@@ -60,20 +61,20 @@ impl Passwords {
         context: &RequestContext,
     ) -> Result<PasswordCheck, UserError> {
         let attempt = self.throttle.admit(db, email, user, context).await?;
-        let place = self.hashing.take_place()?;
+        let permit = self.hashing.acquire()?;
         let attempt = self.throttle.count(db, attempt, context).await?;
 
         let hash = user.and_then(|user| user.password_hash.as_deref());
         let password = password::normalize(password);
-        match self.hashing.matches(place, password, hash).await {
+        match self.hashing.matches(permit, password, hash).await {
             Ok(is_correct) => Ok(PasswordCheck { is_correct, attempt }),
-            Err(error) => Err(self.uncount(db, &attempt, error).await),
+            Err(error) => Err(self.refund(db, &attempt, error).await),
         }
     }
 
-    /// Like [`hash`](Self::hash), for the new password of a user whose current one was just checked. If there is no slot, the
-    /// attempt is uncounted.
-    pub(crate) async fn hash_after(
+    /// Hashes the new password of a user whose current password was just checked. If hashing fails, the checked attempt is no
+    /// longer counted as a failure.
+    pub(crate) async fn hash_replacement(
         &self,
         db: &Db,
         check: &PasswordCheck,
@@ -81,21 +82,21 @@ impl Passwords {
     ) -> Result<String, UserError> {
         match self.hash(password).await {
             Ok(hash) => Ok(hash),
-            Err(error) => Err(self.uncount(db, &check.attempt, error).await),
+            Err(error) => Err(self.refund(db, &check.attempt, error).await),
         }
     }
 
-    /// Uncounts an attempt that was not decided, since there was no hashing slot for it.
-    async fn uncount(&self, db: &Db, attempt: &CountedAttempt, error: HashingError) -> UserError {
-        let uncount = async |tx: &mut Tx| self.throttle.uncount(tx, attempt).await;
-        match db.transaction(uncount).await {
+    /// Removes the failure of an attempt whose password could not be compared, and returns the error for the response.
+    async fn refund(&self, db: &Db, attempt: &CountedAttempt, error: HashingError) -> UserError {
+        let refund = async |tx: &mut Tx| self.throttle.refund(tx, attempt).await;
+        match db.transaction(refund).await {
             Ok(()) => error.into(),
             Err(error) => error.into(),
         }
     }
 
-    /// Uncounts a correct password, and remembers the network of its user. The transaction must have locked the user: they may have
-    /// been deleted during the comparison.
+    /// Removes the failure of a correct password, and remembers the network of its user. The transaction must have locked the user,
+    /// because the user may have been deleted during the comparison.
     pub(crate) async fn accept(
         &self,
         conn: &mut Conn,
@@ -103,11 +104,11 @@ impl Passwords {
         user: &Account,
         context: &RequestContext,
     ) -> Result<(), sqlx::Error> {
-        self.throttle.uncount(conn, &check.attempt).await?;
+        self.throttle.refund(conn, &check.attempt).await?;
         Throttle::remember_network(conn, user, context).await
     }
 
-    /// A new hash of a correct password, if the stored one was made at another cost and a slot is free.
+    /// A new hash of a correct password, if the stored hash was made at another cost and a slot is free.
     pub(crate) async fn rehash_if_outdated(&self, user: &Account, password: &str) -> Option<String> {
         let hash = user.password_hash.as_deref()?;
         if !self.hashing.is_outdated(hash) {
@@ -121,7 +122,7 @@ impl Passwords {
 }
 
 impl PasswordCheck {
-    /// Adds the failure to the audit log, and a second entry if it used up the allowance.
+    /// Adds the failure to the audit log, and a second entry if this failure used up the allowance.
     pub(crate) async fn record_failure(
         &self,
         db: &Db,
@@ -129,13 +130,13 @@ impl PasswordCheck {
         context: &RequestContext,
     ) -> Result<(), sqlx::Error> {
         let mut tx = db.begin().await?;
-        AuditLog(&mut tx).add(&entry, context).await?;
-        if self.attempt.is_last {
+        AuditLogRows(&mut tx).add(&entry, context).await?;
+        if self.attempt.used_up_allowance {
             let throttled = Entry {
                 event: Event::LoginThrottled,
                 ..entry
             };
-            AuditLog(&mut tx).add(&throttled, context).await?;
+            AuditLogRows(&mut tx).add(&throttled, context).await?;
         }
         tx.commit().await
     }

@@ -1,4 +1,4 @@
-//! Random bytes from the operating system. Every secret, salt and nonce of this service comes from here.
+//! Random bytes from the operating system. They become salts, refresh tokens, rotation nonces and stored secrets.
 
 use aws_lc_rs::rand;
 

@@ -1,4 +1,5 @@
-//! Every URL of the service, with its handler. A handler's first argument says who may call it.
+//! Every URL of the service, with its handler. The first argument of a handler is its policy: it decides which callers are
+//! admitted.
 
 pub(crate) mod audit_log;
 pub(crate) mod change_me;
@@ -26,7 +27,7 @@ pub(crate) mod verify;
 
 use auth::Routes;
 
-/// The routes of this service, without those that every service has.
+/// The routes of this service, without the routes that every service has.
 #[must_use]
 pub fn routes() -> Routes {
     Routes::new()

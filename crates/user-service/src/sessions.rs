@@ -1,12 +1,13 @@
-//! Sessions: a login opens one, refreshes continue it, a logout ends it. Each step issues a token pair or revokes tokens.
+//! Sessions: a login opens a session, refreshes continue it, a logout ends it. Opening and refreshing issue a token pair; ending
+//! revokes tokens.
 //!
-//! - `login` opens a session.
-//! - `refresh` rotates a refresh token and finds the session of a token; `rotation` does the rotations in batches.
+//! - `open` opens a session.
+//! - `refresh` rotates a refresh token and finds the session of a token; `rotation` runs the rotations in batches.
 //! - `revocation` ends sessions and revokes tokens, always in a transaction that also stores the revocations.
 //!
-//! This room trusts its callers: it checks neither passwords nor roles.
+//! This module trusts its callers: it checks neither passwords nor roles.
 
-pub(crate) mod login;
+mod open;
 pub(crate) mod refresh;
 pub(crate) mod revocation;
 pub(crate) mod rotation;
@@ -18,7 +19,7 @@ use uuid::Uuid;
 
 use self::rotation::RotationQueue;
 pub(crate) use self::token_pair::TokenPair;
-use crate::domain::{Account, Lifetimes, RefreshToken, Successors};
+use crate::domain::{Account, Lifetimes, RefreshToken, SuccessorKey};
 use crate::error::UserError;
 use crate::tokens::TokenIssuer;
 
@@ -27,7 +28,7 @@ use crate::tokens::TokenIssuer;
 pub(crate) struct Sessions {
     pub tokens: TokenIssuer,
     pub lifetimes: Lifetimes,
-    pub successors: Successors,
+    pub successor_key: SuccessorKey,
     pub rotations: RotationQueue,
     /// The revocation set of this service's own verifier.
     pub revocations: Revocations,

@@ -1,4 +1,6 @@
-//! Puts the service together and runs it.
+//! Connects the parts of the service and runs the service.
+
+mod email_keys;
 
 use std::error::Error;
 
@@ -7,65 +9,67 @@ use db::Db;
 use service_kit::{KeySource, Roles, Runtime, Server};
 
 use crate::config::Config;
-use crate::domain::{NAME, Successors};
+use crate::domain::{NAME, SuccessorKey};
 use crate::oauth::Clients;
 use crate::passwords::hashing::Hashing;
 use crate::passwords::{Passwords, Throttle};
 use crate::random;
-use crate::routes::metadata::Published;
+use crate::routes::metadata::Metadata;
 use crate::sessions::rotation::RotationQueue;
 use crate::sessions::{Sessions, revocation};
-use crate::store::{MIGRATIONS, Secrets};
-use crate::tokens::{Seals, Signer, SigningKeys, TokenIssuer, load_or_create};
-use crate::{admin, cleanup, docs, email_keys, routes};
+use crate::store::{MIGRATIONS, SecretRows};
+use crate::tokens::{IssuedTokenVerifier, SealingKeys, Signer, SigningKeys, TokenIssuer, load_or_create};
+use crate::{admin, cleanup, docs, routes};
 
 /// Runs the service until it is asked to stop.
 pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>> {
     let clock = runtime.clock.clone();
     let db = Db::open(&config.database, &MIGRATIONS).await?;
     email_keys::bring_up_to_date(&db).await?;
-    let seals = Seals {
+    let sealing_keys = SealingKeys {
         current: config.key_encryption_key.clone(),
         previous: config.previous_key_encryption_key.clone(),
     };
-    let keys = signing_keys(&config, &runtime, &db, &seals).await?;
+    let keys = signing_keys(&config, &runtime, &db, &sealing_keys).await?;
     let passwords = Passwords {
         hashing: Hashing::start(&config.hashing)?,
         throttle: Throttle::new(config.login_free_failures),
     };
-    let clients = Clients::store(&db, &config.clients, clock.now()).await?;
+    let clients = Clients::sync(&db, &config.clients, clock.now()).await?;
 
-    // This service verifies its own tokens as others do, but reads the keys from its database.
-    let verifier = config.auth.verifier_with(NAME, &runtime, keys.verification);
-    let tokens = token_issuer(&config, keys.signer);
+    // This service verifies tokens like every other service, but reads the keys from its database.
+    let verifier = config
+        .auth
+        .verifier_with(NAME, &runtime, keys.verification.clone());
+    let tokens = token_issuer(&config, keys.signer.clone());
     let sessions = Sessions {
         tokens: tokens.clone(),
         lifetimes: config.lifetimes,
-        successors: successors(&db, &seals).await?,
+        successor_key: successor_key(&db, &sealing_keys).await?,
         rotations: RotationQueue::start(db.clone(), config.lifetimes, clock.clone()),
         revocations: runtime.revocations.clone(),
     };
     admin::ensure_first_admin(&db, &passwords, &sessions, config.first_admin.as_ref(), &clock).await?;
-    // Before the first request: a token that is revoked already must not be accepted.
+    // Before the first request is accepted, so that no revoked token is accepted.
     revocation::catch_up(&runtime.revocations, &db, 0).await?;
 
-    let published = Published::new(
-        &config.auth.issuer,
-        &config.public_url,
-        &config.own_url,
-        keys.published,
-    );
-    let server = Server::new(NAME, routes::routes, docs::handlers())
-        .verifier(verifier)
+    let metadata = Metadata::new(&config.auth.issuer, &config.public_url, &config.own_url);
+    let server = Server::new(NAME, routes::routes, docs::openapi())
+        .verifier(verifier.clone())
         .database(db.clone())
         .data(clock.clone())
         .data(passwords)
         .data(config.trusted_proxies)
         .data(clients)
+        .data(IssuedTokenVerifier {
+            verifier,
+            audience: config.auth.audience,
+        })
         .data(tokens)
         .data(sessions)
-        .data(published);
-    with_background_tasks(server, runtime.revocations, &db, clock)
+        .data(metadata)
+        .data(keys.published.clone());
+    with_background_tasks(server, runtime.revocations, &db, keys, clock)
         .run(runtime.listener, runtime.shutdown)
         .await?;
     db.close().await;
@@ -82,15 +86,21 @@ fn token_issuer(config: &Config, signer: Signer) -> TokenIssuer {
     }
 }
 
-/// Adds the tasks that run beside the requests, and are restarted when they fail.
-fn with_background_tasks(server: Server, revocations: Revocations, db: &Db, clock: Clock) -> Server {
+/// Adds the background tasks. The server restarts a task that fails.
+fn with_background_tasks(
+    server: Server,
+    revocations: Revocations,
+    db: &Db,
+    keys: SigningKeys,
+    clock: Clock,
+) -> Server {
     let (poll_db, cleanup_db) = (db.clone(), db.clone());
     server
         .background("revocation poll", move || {
             revocation::poll_revocations(revocations.clone(), poll_db.clone())
         })
         .background("cleanup", move || {
-            cleanup::run_cleanup(cleanup_db.clone(), clock.clone())
+            cleanup::run_cleanup(cleanup_db.clone(), keys.clone(), clock.clone())
         })
 }
 
@@ -99,31 +109,31 @@ async fn signing_keys(
     config: &Config,
     runtime: &Runtime,
     db: &Db,
-    seals: &Seals,
+    sealing_keys: &SealingKeys,
 ) -> Result<SigningKeys, Box<dyn Error>> {
     if let KeySource::Secret(secret) = &config.auth.keys {
         tracing::warn!("JWT_SECRET is set: every service that has it can sign tokens for anyone");
         return Ok(SigningKeys::of_shared_secret(secret));
     }
     let (algorithm, lifetime) = (config.signing_algorithm, config.lifetimes.access);
-    Ok(load_or_create(db, algorithm, lifetime, seals, runtime.clock.now()).await?)
+    Ok(load_or_create(db, algorithm, lifetime, sealing_keys, runtime.clock.now()).await?)
 }
 
-/// The key from which the successors of refresh tokens are derived. It is generated once and stored sealed.
-async fn successors(db: &Db, seals: &Seals) -> Result<Successors, Box<dyn Error>> {
-    const NAME: &str = "refresh-token successors";
+/// The key from which the successors of refresh tokens are derived. The key is generated once, and stored sealed.
+async fn successor_key(db: &Db, sealing_keys: &SealingKeys) -> Result<SuccessorKey, Box<dyn Error>> {
+    const SECRET_NAME: &str = "refresh-token successors";
     let fresh: [u8; 32] = random::bytes()?;
 
     let mut tx = db.begin().await?;
-    let stored = Secrets(&mut tx)
-        .get_or_add(NAME, &seals.seal(NAME, &fresh)?)
+    let stored = SecretRows(&mut tx)
+        .get_or_add(SECRET_NAME, &sealing_keys.seal(SECRET_NAME, &fresh)?)
         .await?;
-    let opened = seals.open(NAME, &stored)?;
+    let opened = sealing_keys.open(SECRET_NAME, &stored)?;
     if let Some(resealed) = opened.resealed {
-        Secrets(&mut tx).reseal(NAME, &resealed).await?;
+        SecretRows(&mut tx).reseal(SECRET_NAME, &resealed).await?;
     }
     tx.commit().await?;
-    Ok(Successors::new(&opened.secret))
+    Ok(SuccessorKey::new(&opened.secret))
 }
 
 #[cfg(test)]
@@ -178,7 +188,7 @@ mod tests {
         };
         let _service = TestService::spawn_on(issuer.clone(), database, |TestRuntime { runtime, .. }| {
             let server =
-                Server::new(NAME, routes::routes, docs::handlers()).background("revocation poll", poll);
+                Server::new(NAME, routes::routes, docs::openapi()).background("revocation poll", poll);
             async { Ok(server.run(runtime.listener, runtime.shutdown).await?) }
         });
 

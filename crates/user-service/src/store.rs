@@ -1,4 +1,6 @@
-//! SQL statements, one table per file, and the migrations. No rules: those are in `domain`.
+//! SQL statements, one topic per file, and the migrations. The rules are in `domain`.
+//!
+//! A type such as [`UserRows`] wraps a connection. Its methods run the statements of one topic.
 
 mod admin_guard;
 mod audit_log;
@@ -15,18 +17,18 @@ mod users;
 
 use db::Migrations;
 
-pub(crate) use self::admin_guard::AdminGuard;
-pub(crate) use self::audit_log::AuditLog;
+pub(crate) use self::admin_guard::AdminLock;
+pub(crate) use self::audit_log::AuditLogRows;
 pub(crate) use self::clients::ClientRows;
-pub(crate) use self::email_keys::{EmailKeys, NewKey, UnkeyedAccount};
-pub(crate) use self::login_failures::LoginFailures;
-pub(crate) use self::login_networks::LoginNetworks;
+pub(crate) use self::email_keys::{EmailKeyRows, NewKey, UnkeyedAccount};
+pub(crate) use self::login_failures::LoginFailureRows;
+pub(crate) use self::login_networks::LoginNetworkRows;
 pub(crate) use self::revocations::RevocationRows;
 pub(crate) use self::rotations::{Rotation, RotationRows, RotationTimes};
-pub(crate) use self::secrets::Secrets;
+pub(crate) use self::secrets::SecretRows;
 pub(crate) use self::sessions::{NewSession, SessionRows};
 pub(crate) use self::signing_keys::SigningKeyRows;
-pub(crate) use self::users::{NewUser, UserChange, Users};
+pub(crate) use self::users::{NewUser, UserChange, UserRows};
 
 /// The schema of this service's database.
 pub(crate) static MIGRATIONS: Migrations = Migrations {

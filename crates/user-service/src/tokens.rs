@@ -1,38 +1,38 @@
 //! Issuing access tokens and service tokens (RFC 9068). No other service of the platform signs.
 //!
-//! - `keys` loads, creates and publishes the signing keys; `signing` signs with the active one.
+//! - `keys` loads, creates and publishes the signing keys; `signing` signs with the active key.
 //! - `seal` encrypts private keys and other secrets before they are stored.
 //!
-//! This room decides neither who gets a token nor for which audience.
+//! - `verify` verifies tokens that this service issued.
+//!
+//! This module trusts its callers: they decide for which user, client and audience a token is issued.
 
 mod keys;
 mod seal;
 mod signing;
+mod verify;
 
-use std::sync::LazyLock;
-
-use auth::{Claims, Verifier};
+use auth::Claims;
 use chrono::{DateTime, TimeDelta, Utc};
-use service_kit::{Register, Roles};
+use service_kit::Roles;
 use uuid::Uuid;
 
 pub(crate) use self::keys::{PublishedKeys, SigningKeys, load_or_create};
 pub use self::seal::KeyEncryptionKey;
-pub(crate) use self::seal::Seals;
+pub(crate) use self::seal::SealingKeys;
 pub(crate) use self::signing::Signer;
+pub(crate) use self::verify::IssuedTokenVerifier;
 use crate::domain::Account;
 
-/// The client that users' tokens are issued to: the platform itself.
+/// The `client_id` of users' tokens, which are issued to the platform itself (RFC 9068 §2.2).
 pub(crate) const CLIENT_ID: &str = "countersign";
-
-static REGISTER: LazyLock<Register> = LazyLock::new(Register::built_in);
 
 /// Issues access tokens and service tokens.
 #[derive(Clone, Debug)]
 pub(crate) struct TokenIssuer {
     pub issuer: String,
     pub audience: String,
-    /// Of every token.
+    /// The time from a token's issue to its expiry, the same for all tokens.
     pub lifetime: TimeDelta,
     pub roles: Roles,
     pub signer: Signer,
@@ -44,20 +44,7 @@ impl TokenIssuer {
         self.roles.scope_of(&user.roles())
     }
 
-    /// The claims of a token that this service issued and that has not expired: a user's for the platform, or a service's for any
-    /// registered service. Revocation is not checked.
-    pub(crate) fn verify_claims(&self, verifier: &Verifier, token: &str) -> Option<Claims> {
-        let claims = verifier.verify_claims(token).ok()?;
-        let has_known_audience = if claims.is_service() {
-            let is_registered = |audience: &String| REGISTER.find(audience).is_some();
-            claims.aud.iter().any(is_registered)
-        } else {
-            claims.is_for(&self.audience)
-        };
-        has_known_audience.then_some(claims)
-    }
-
-    /// An access token for a user in one of their sessions.
+    /// An access token for a user in this session.
     pub(crate) fn access_token(
         &self,
         user: &Account,

@@ -1,43 +1,44 @@
-//! How many failed logins are free.
+//! How many failed logins are allowed.
 
 use std::num::NonZeroU32;
 
-/// Microseconds until a used-up allowance is free again.
+/// Microseconds until all failures of a used-up allowance have expired.
 const WINDOW: i64 = 15 * 60 * 1_000_000;
 
-/// A number of failures that are free in 15 minutes. Each failure counts for an equal share of that time, one after the other, so
-/// only the time at which the last one expires is stored (the generic cell rate algorithm, ITU-T I.371). Times are in microseconds
-/// since 1970.
+/// A number of failures that are allowed in 15 minutes. Each failure counts for an equal part of this time, and the parts follow
+/// one another. So only the time at which the last failure expires is stored (the generic cell rate algorithm, ITU-T I.371). Times
+/// are in microseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Allowance {
-    share: i64,
+    failure_cost: i64,
 }
 
 impl Allowance {
     pub(crate) fn of(failures: NonZeroU32) -> Self {
         Self {
-            share: WINDOW / i64::from(failures.get()),
+            failure_cost: WINDOW / i64::from(failures.get()),
         }
     }
 
     /// How long one failure counts, in microseconds.
-    pub(crate) fn share(self) -> i64 {
-        self.share
+    pub(crate) fn failure_cost(self) -> i64 {
+        self.failure_cost
     }
 
-    /// The latest time at which failures, the next one included, may expire for the next one to be free at `now`.
+    /// The end of the window that begins at `now`. A failure is allowed at `now` only if all failures, including this one, expire
+    /// by then.
     pub(crate) fn limit(now: i64) -> i64 {
         now + WINDOW
     }
 
-    /// Whether the next failure would not be free, if the earlier ones expire at `fades_at`.
-    pub(crate) fn is_used_up(self, fades_at: i64, now: i64) -> bool {
-        self.wait(fades_at, now) > 0
+    /// Whether a further failure is not allowed at `now`, if the earlier failures expire at `failures_expire_at`.
+    pub(crate) fn is_used_up(self, failures_expire_at: i64, now: i64) -> bool {
+        self.wait(failures_expire_at, now) > 0
     }
 
-    /// Microseconds until the next failure is free.
-    pub(crate) fn wait(self, fades_at: i64, now: i64) -> i64 {
-        (fades_at.max(now) + self.share - Self::limit(now)).max(0)
+    /// Microseconds from `now` until the next failure is allowed, if the earlier failures expire at `failures_expire_at`.
+    pub(crate) fn wait(self, failures_expire_at: i64, now: i64) -> i64 {
+        (failures_expire_at.max(now) + self.failure_cost - Self::limit(now)).max(0)
     }
 }
 
@@ -45,21 +46,21 @@ impl Allowance {
 mod tests {
     use super::*;
 
-    /// How many failures at one moment are free.
-    fn free(failures: u32) -> u32 {
+    /// How many failures at one moment are allowed.
+    fn allowed(failures: u32) -> u32 {
         let allowance = Allowance::of(NonZeroU32::new(failures).unwrap());
-        let (mut fades_at, mut counted) = (0, 0);
-        while !allowance.is_used_up(fades_at, 0) {
-            fades_at += allowance.share();
+        let (mut failures_expire_at, mut counted) = (0, 0);
+        while !allowance.is_used_up(failures_expire_at, 0) {
+            failures_expire_at += allowance.failure_cost();
             counted += 1;
         }
         counted
     }
 
     #[test]
-    fn an_allowance_frees_exactly_its_number_of_failures() {
+    fn exactly_the_given_number_of_failures_is_allowed() {
         for failures in [1, 2, 7, 10, 100, 9_999] {
-            assert_eq!(free(failures), failures);
+            assert_eq!(allowed(failures), failures);
         }
     }
 
@@ -78,6 +79,6 @@ mod tests {
     fn the_largest_allowance_is_never_used_up() {
         let allowance = Allowance::of(NonZeroU32::MAX);
         assert!(!allowance.is_used_up(0, 0));
-        assert_eq!(allowance.share(), 0);
+        assert_eq!(allowance.failure_cost(), 0);
     }
 }

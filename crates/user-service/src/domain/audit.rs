@@ -16,7 +16,7 @@ pub(crate) enum Event {
     FirstAdmin,
     /// A user logged in.
     Login,
-    /// Logins for an account failed so often that further attempts are refused for a while.
+    /// A failed login used up the allowance of the account: further attempts are refused for a while.
     LoginThrottled,
     /// A user ended their current session.
     Logout,
@@ -24,7 +24,7 @@ pub(crate) enum Event {
     LogoutAll,
     /// A user ended one of their sessions.
     SessionEnded,
-    /// A client presented a refresh token after its successor was used, which ended the session.
+    /// A client presented a replaced refresh token outside the grace period. This ended the session.
     RefreshReplayed,
     /// A user changed their password.
     PasswordChanged,
@@ -45,6 +45,17 @@ pub(crate) enum Event {
 pub(crate) enum Outcome {
     Success,
     Failure,
+}
+
+/// Where an action came from, and when.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin {
+    pub at: DateTime<Utc>,
+    /// The client's IP address, if known.
+    pub ip: Option<String>,
+    pub user_agent: Option<String>,
+    /// The id of the request in the logs. `None` for an action of the service itself.
+    pub request_id: Option<String>,
 }
 
 /// A record to add.
@@ -89,7 +100,7 @@ impl Entry {
     }
 
     /// A failed action by an unidentified actor; `subject` is the affected user, if known.
-    pub(crate) fn failed(event: Event, subject: Option<Uuid>, detail: &str) -> Self {
+    pub(crate) fn failed_anonymously(event: Event, subject: Option<Uuid>, detail: &str) -> Self {
         let entry = Self {
             event,
             outcome: Outcome::Failure,
@@ -97,11 +108,11 @@ impl Entry {
             subject,
             detail: None,
         };
-        entry.failing(detail)
+        entry.with_failure(detail)
     }
 
-    /// The same action, but failed; `why` becomes the detail.
-    pub(crate) fn failing(self, why: &str) -> Self {
+    /// The same action as a failure. `why` becomes the detail.
+    pub(crate) fn with_failure(self, why: &str) -> Self {
         Self {
             outcome: Outcome::Failure,
             detail: Some(why.to_owned()),

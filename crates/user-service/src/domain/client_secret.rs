@@ -6,20 +6,21 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 
 use crate::domain::digest::sha256;
 
-/// SHA-256 of a client secret. A password needs argon2id because it can be guessed; a client secret is generated, has 256 random
-/// bits and is in no list of guesses. With argon2id every service token would cost as much as a login.
+/// SHA-256 of a client secret. A password needs argon2id because an attacker can guess it. A client secret is generated and has 256
+/// random bits, so it can't be guessed. With argon2id, every service token would cost as much as a login.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SecretHash([u8; 32]);
 
 impl SecretHash {
-    /// A hash that no known secret has. Secrets of unknown clients are compared with it, so that the comparison takes as long.
+    /// A hash that no known secret has. The secret of an unknown client is compared with this hash, so that the comparison takes
+    /// the same time as for a known client.
     pub(crate) const UNKNOWN_CLIENT: Self = Self([0; 32]);
 
     pub(crate) fn of(secret: &str) -> Self {
         Self(sha256(secret.as_bytes()))
     }
 
-    /// Reads a stored hash; `None` if it is not 32 bytes.
+    /// Reads a stored hash. Returns `None` if the hash does not have 32 bytes.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)
     }
@@ -28,7 +29,7 @@ impl SecretHash {
         &self.0
     }
 
-    /// Whether this is the hash of `secret`. Takes the same time wherever the two differ.
+    /// Whether this is the hash of `secret`. The time does not depend on the position of a difference.
     pub(crate) fn matches(&self, secret: &str) -> bool {
         verify_slices_are_equal(&self.0, &Self::of(secret).0).is_ok()
     }

@@ -1,4 +1,4 @@
-//! Email addresses: which are accepted, and which are the same.
+//! Email addresses: which addresses are accepted, and which are the same address.
 
 use icu_casemap::CaseMapper;
 use idna::AsciiDenyList;
@@ -17,7 +17,7 @@ pub struct EmailAddress {
     key: String,
 }
 
-/// Not an email address.
+/// A text is not an email address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be an email address")]
 pub struct InvalidEmail;
@@ -26,15 +26,15 @@ impl EmailAddress {
     /// Parses an address for a new account.
     ///
     /// # Errors
-    /// If it is malformed or too long, or if its domain has no IDNA form.
+    /// If the address is malformed or too long, or if its domain has no IDNA form.
     pub fn parse(text: &str) -> Result<Self, InvalidEmail> {
         let address = normalize(text)?;
         let key = comparison_key(&address).ok_or(InvalidEmail)?;
         Ok(Self { address, key })
     }
 
-    /// Parses an address to find an account. The account may be older than the check of domains, so a domain without an
-    /// IDNA form is compared as it was when the account was created.
+    /// Parses an address to find an account. The account may be older than the check of domains. So an address whose domain has no
+    /// IDNA form gets its [`old_key`](Self::old_key) as its key.
     pub(crate) fn parse_existing(text: &str) -> Result<Self, InvalidEmail> {
         let address = normalize(text)?;
         let key = comparison_key(&address).unwrap_or_else(|| old_key(&address));
@@ -47,16 +47,17 @@ impl EmailAddress {
         &self.address
     }
 
-    /// Two addresses are the same if their keys are equal: the local part by Unicode's canonical caseless matching
-    /// (Unicode §3.13, D145), the domain by its ASCII form (UTS 46, non-transitional).
+    /// The comparison key: two addresses are the same if their keys are equal. The key consists of the case-folded local part
+    /// (Unicode §3.13, D145: canonical caseless matching) and the ASCII form of the domain (UTS 46, non-transitional).
     ///
     /// RFC 5321 §2.4 lets the receiving host distinguish case in the local part. In practice no host does.
     pub(crate) fn key(&self) -> &str {
         &self.key
     }
 
-    /// The key by which addresses were compared before [`key`](Self::key): upper case, then lower case. It also joins
-    /// what case folding keeps apart, such as `ı` and `i`. Accounts whose key is shared are found by it.
+    /// The old comparison key, which was used before [`key`](Self::key): the address in upper case, then in lower case. It treats
+    /// as equal some characters that case folding distinguishes, such as `ı` and `i`. Accounts that share a `key` are distinguished
+    /// by their old keys.
     pub(crate) fn old_key(&self) -> String {
         old_key(&self.address)
     }
@@ -86,8 +87,8 @@ fn normalize(text: &str) -> Result<String, InvalidEmail> {
 /// The key of an address, or `None` if its domain has no IDNA form.
 fn comparison_key(address: &str) -> Option<String> {
     let (local, domain) = address.rsplit_once('@')?;
-    // RFC 5321 §4.1.2 allows letters, digits and hyphens in a domain. Names with hyphens in the third and fourth position
-    // exist, although UTS 46 would let us refuse them.
+    // RFC 5321 §4.1.2 allows letters, digits and hyphens in a domain. Names with hyphens in the third and fourth position exist,
+    // although UTS 46 permits refusing them.
     let domain = Uts46::new()
         .to_ascii(
             domain.as_bytes(),
@@ -100,7 +101,8 @@ fn comparison_key(address: &str) -> Option<String> {
 }
 
 /// Two texts match canonically and caselessly (Unicode §3.13, D145) if their folded forms are equal. Form D comes first because
-/// folding turns the combining mark U+0345 into a letter. D145 ends with form D, too; form C joins the same texts and is shorter.
+/// folding turns the combining mark U+0345 into a letter. D145 ends with form D, too; form C treats the same texts as equal and is
+/// shorter.
 fn fold(text: &str) -> String {
     let decomposed: String = text.nfd().collect();
     CaseMapper::new().fold_string(&decomposed).nfc().collect()
@@ -110,8 +112,8 @@ fn old_key(address: &str) -> String {
     address.to_uppercase().to_lowercase().nfc().collect()
 }
 
-/// Whether a character is usually not displayed (Unicode's `Default_Ignorable_Code_Point`): an address that contains one
-/// looks like another address.
+/// Whether a character is usually not displayed (Unicode's `Default_Ignorable_Code_Point`): an address that contains such a
+/// character looks like another address.
 fn is_invisible(c: char) -> bool {
     matches!(
         c,
@@ -129,6 +131,8 @@ fn is_invisible(c: char) -> bool {
             | '\u{feff}'
             | '\u{ffa0}'
             | '\u{fff0}'..='\u{fffb}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
             | '\u{e0000}'..='\u{e0fff}'
     )
 }
@@ -202,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn each_character_folds_as_its_other_cases_do() {
+    fn both_cases_of_a_character_fold_to_the_same() {
         for c in '\0'..=char::MAX {
             let (lower, upper) = (c.to_lowercase().to_string(), c.to_uppercase().to_string());
             if lower != upper {
@@ -281,6 +285,10 @@ mod tests {
             "a@b\u{202e}",
             "a@b\u{feff}c",
             "\u{3164}@b",
+            "a\u{1bca0}@b",
+            "a\u{1bca3}@b",
+            "a\u{1d173}@b",
+            "a\u{1d17a}@b",
             "a@b。c",
             "a@b,c@d",
             "\"a b\"@c",

@@ -1,27 +1,29 @@
 //! Networks, by which failed logins are counted.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv6Addr};
 
-/// A client's network: an IPv4 address, or the /64 of an IPv6 address. Providers assign at least a /64 to each customer
-/// (RFC 6177 §2), so one customer can't appear as many networks.
+/// A client's network: an IPv4 address, or the /64 of an IPv6 address. Providers assign at least a /64 to each customer (RFC 6177
+/// §2), so a customer can't appear as a large number of networks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Network(String);
+pub(crate) struct Network(Cow<'static, str>);
 
 impl Network {
+    /// Stands for all networks together from which a user has never logged in.
+    pub(crate) const ALL_UNKNOWN: Self = Self(Cow::Borrowed(""));
+    /// Stands for the clients whose address is unknown.
+    pub(crate) const NO_ADDRESS: Self = Self(Cow::Borrowed("none"));
+
     /// The network of an address.
     pub(crate) fn of(address: IpAddr) -> Self {
-        Self(match address.to_canonical() {
+        let text = match address.to_canonical() {
             IpAddr::V4(address) => address.to_string(),
             IpAddr::V6(address) => {
                 let [a, b, c, d, ..] = address.segments();
                 format!("{}/64", Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
             }
-        })
-    }
-
-    /// All networks together.
-    pub(crate) fn any() -> Self {
-        Self(String::new())
+        };
+        Self(text.into())
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -41,6 +43,7 @@ mod tests {
         assert_eq!(of("2001:db8:1:2:3:4:5:6").as_str(), "2001:db8:1:2::/64");
         assert_eq!(of("2001:db8:1:2::"), of("2001:db8:1:2:ffff::1"));
         assert_ne!(of("2001:db8:1:3::"), of("2001:db8:1:2::"));
-        assert_ne!(Network::any(), of("::"));
+        assert_ne!(Network::ALL_UNKNOWN, of("::"));
+        assert_ne!(Network::ALL_UNKNOWN, Network::NO_ADDRESS);
     }
 }

@@ -1,5 +1,5 @@
-//! Passwords: 8 to 128 characters, any characters, nothing trimmed or cut off, and none of the most common ones
-//! (NIST SP 800-63B §3.1.1.2).
+//! Passwords: 8 to 128 characters of any kind, and none of the most common passwords. A password is neither trimmed nor cut (NIST
+//! SP 800-63B §3.1.1.2).
 
 use std::sync::LazyLock;
 
@@ -13,23 +13,23 @@ static COMMON: LazyLock<Vec<&str>> = LazyLock::new(|| {
         .collect()
 });
 
-/// The password as it is hashed: in Unicode normalization form C, so that keyboards that compose characters differently give the
-/// same password.
+/// The password as it is hashed: in Unicode normalization form C, because keyboards differ in how they compose a character.
 pub(crate) fn normalize(password: &str) -> String {
     password.nfc().collect()
 }
 
-/// Checks a new password, and returns why it is refused. `known` holds the user's email address and name, which are refused.
-pub(crate) fn check(password: &str, known: &[&str]) -> Result<(), &'static str> {
+/// Checks a new password. Returns the reason if the password is refused. `personal` contains the user's email address and name,
+/// which are refused as passwords.
+pub(crate) fn check(password: &str, personal: &[&str]) -> Result<(), &'static str> {
     let password = normalize(password);
     if !(8..=128).contains(&password.chars().count()) {
         return Err("must have 8 to 128 characters");
     }
 
     let folded = password.to_lowercase();
-    if known
+    if personal
         .iter()
-        .any(|known| normalize(known.trim()).to_lowercase() == folded.trim())
+        .any(|personal| normalize(personal.trim()).to_lowercase() == folded.trim())
     {
         return Err("must not be the email address or the name");
     }
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn length_counts_characters_after_normalisation() {
+    fn length_counts_characters_after_normalization() {
         assert!(check("1234567", &[]).is_err());
         assert!(check("1234567%", &[]).is_ok());
         assert!(check(&"e\u{301}".repeat(7), &[]).is_err());

@@ -1,4 +1,4 @@
-//! Refresh tokens: their form, and how one follows another.
+//! Refresh tokens: their form, and how a successor is derived.
 //!
 //! A token is 32 bytes: a *family*, which all tokens of one session share, and a *secret*. The family finds the session even for a
 //! token that was replaced long ago, so a replay is detected without a record of every token. The next token's secret is an HMAC
@@ -16,7 +16,7 @@ use crate::random::{self, NoRandomness};
 const HALF: usize = 16;
 const BYTES: usize = 2 * HALF;
 
-/// A refresh token as its client presents it.
+/// A refresh token in the form in which a client presents it, decoded.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct RefreshToken([u8; BYTES]);
 
@@ -26,7 +26,7 @@ impl RefreshToken {
         random::bytes().map(Self)
     }
 
-    /// Reads a presented token; `None` if it does not have the form of one.
+    /// Reads a presented token. Returns `None` if the text does not have the form of a refresh token.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok().map(Self)
     }
@@ -35,12 +35,12 @@ impl RefreshToken {
         URL_SAFE_NO_PAD.encode(self.0)
     }
 
-    /// Identifies the session.
+    /// The hash that all tokens of one session share, by which the session is found.
     pub(crate) fn family_hash(&self) -> [u8; 32] {
         sha256(self.family())
     }
 
-    /// Distinguishes this token from others of its family.
+    /// The hash of the whole token, which differs for each token of a family.
     pub(crate) fn hash(&self) -> [u8; 32] {
         sha256(&self.0)
     }
@@ -56,17 +56,17 @@ impl std::fmt::Debug for RefreshToken {
     }
 }
 
-/// Derives the successors of refresh tokens.
+/// The key that derives the successors of refresh tokens.
 #[derive(Clone)]
-pub(crate) struct Successors(hmac::Key);
+pub(crate) struct SuccessorKey(hmac::Key);
 
-impl Successors {
+impl SuccessorKey {
     pub(crate) fn new(key: &[u8]) -> Self {
         Self(hmac::Key::new(hmac::HMAC_SHA256, key))
     }
 
     /// The successor of `token` in a rotation with this nonce. The same arguments always give the same successor.
-    pub(crate) fn of(&self, token: &RefreshToken, nonce: &[u8]) -> RefreshToken {
+    pub(crate) fn derive(&self, token: &RefreshToken, nonce: &[u8]) -> RefreshToken {
         let mut context = hmac::Context::with_key(&self.0);
         context.update(&token.0);
         context.update(nonce);
@@ -81,9 +81,9 @@ impl Successors {
     }
 }
 
-impl std::fmt::Debug for Successors {
+impl std::fmt::Debug for SuccessorKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Successors([redacted])")
+        f.write_str("SuccessorKey([redacted])")
     }
 }
 
@@ -111,15 +111,15 @@ mod tests {
     #[test]
     fn a_successor_keeps_the_family_and_depends_on_key_token_and_nonce() {
         let token = RefreshToken::generate().unwrap();
-        let (ours, foreign) = (Successors::new(b"ours"), Successors::new(b"foreign"));
-        let next = ours.of(&token, b"nonce");
-        assert_eq!(next, ours.of(&token, b"nonce"));
+        let (ours, foreign) = (SuccessorKey::new(b"ours"), SuccessorKey::new(b"foreign"));
+        let next = ours.derive(&token, b"nonce");
+        assert_eq!(next, ours.derive(&token, b"nonce"));
         assert_eq!(next.family_hash(), token.family_hash());
         let others = [
             token.clone(),
-            ours.of(&token, b"other"),
-            foreign.of(&token, b"nonce"),
-            ours.of(&next, b"nonce"),
+            ours.derive(&token, b"other"),
+            foreign.derive(&token, b"nonce"),
+            ours.derive(&next, b"nonce"),
         ];
         for other in others {
             assert_ne!(other.hash(), next.hash());
@@ -128,6 +128,6 @@ mod tests {
             RefreshToken::generate().unwrap().family_hash(),
             token.family_hash()
         );
-        assert_eq!(format!("{ours:?}"), "Successors([redacted])");
+        assert_eq!(format!("{ours:?}"), "SuccessorKey([redacted])");
     }
 }

@@ -1,4 +1,4 @@
-//! Sessions: when one is live, and which of its refresh tokens is which.
+//! Sessions: when a session is live, and which of its refresh tokens is the newest and which the previous one.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::domain::refresh_token::RefreshToken;
 use crate::domain::user::Account;
 
-/// A session as a refresh needs it.
+/// The data of a session that a refresh needs.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub(crate) struct Session {
     #[sqlx(rename = "session_id")]
@@ -15,7 +15,7 @@ pub(crate) struct Session {
     family_hash: Vec<u8>,
     token_hash: Vec<u8>,
     previous_hash: Option<Vec<u8>>,
-    /// The nonce from which the newest token was derived; none before the first rotation.
+    /// The nonce from which the newest token was derived. `None` before the first rotation.
     pub rotation_nonce: Option<Vec<u8>>,
     rotated_at: Option<DateTime<Utc>>,
     pub token_expires_at: DateTime<Utc>,
@@ -37,11 +37,11 @@ pub(crate) struct SessionWithUser {
 pub(crate) struct EndedSession {
     pub id: Uuid,
     pub user_id: Uuid,
-    /// When its last access token expires.
+    /// When the session's last access token expires.
     pub access_expires_at: DateTime<Utc>,
 }
 
-/// A session as its user sees it in a list.
+/// A session in the list that its user can request.
 #[derive(Debug, sqlx::FromRow)]
 pub(crate) struct ListedSession {
     pub id: Uuid,
@@ -53,7 +53,7 @@ pub(crate) struct ListedSession {
 }
 
 impl Session {
-    /// Whether tokens of this family belong to the session, however old they are.
+    /// Whether the tokens of this family belong to the session, including tokens that were replaced long ago.
     pub(crate) fn is_of_family(&self, family_hash: &[u8; 32]) -> bool {
         self.family_hash == family_hash
     }
@@ -68,18 +68,19 @@ impl Session {
         self.token_hash == token.hash()
     }
 
-    /// Whether this token was replaced by the newest one no longer than `grace` ago: its client may have missed the response.
-    pub(crate) fn was_just_replaced(
+    /// Whether this is the previous token, and was replaced at most `period` before `now`. The client of a previous token may have
+    /// missed the response with the newest one.
+    pub(crate) fn is_previous_within(
         &self,
         token: &RefreshToken,
         now: DateTime<Utc>,
-        grace: TimeDelta,
+        period: TimeDelta,
     ) -> bool {
         let is_previous = self.previous_hash.as_deref() == Some(&token.hash());
         is_previous
             && self
                 .rotated_at
-                .is_some_and(|rotated_at| now - rotated_at <= grace)
+                .is_some_and(|rotated_at| now - rotated_at <= period)
     }
 }
 
@@ -126,13 +127,13 @@ mod tests {
     }
 
     #[test]
-    fn only_the_previous_token_was_just_replaced_and_only_within_the_grace_period() {
+    fn only_the_previous_token_is_previous_and_only_within_the_period() {
         let (session, previous, newest) = session();
-        let grace = TimeDelta::seconds(10);
-        let end = DateTime::UNIX_EPOCH + grace;
-        assert!(session.was_just_replaced(&previous, end, grace));
-        assert!(!session.was_just_replaced(&previous, end + TimeDelta::microseconds(1), grace));
-        assert!(!session.was_just_replaced(&newest, end, grace));
+        let period = TimeDelta::seconds(10);
+        let end = DateTime::UNIX_EPOCH + period;
+        assert!(session.is_previous_within(&previous, end, period));
+        assert!(!session.is_previous_within(&previous, end + TimeDelta::microseconds(1), period));
+        assert!(!session.is_previous_within(&newest, end, period));
         assert!(session.is_newest(&newest) && !session.is_newest(&previous));
     }
 

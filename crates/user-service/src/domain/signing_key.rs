@@ -24,12 +24,12 @@ pub enum SigningAlgorithm {
 
 /// A value of `SIGNING_ALG` that is not supported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be {}", SigningAlgorithm::FORM)]
+#[error("must be {}", SigningAlgorithm::EXPECTED)]
 pub struct UnsupportedAlgorithm;
 
 impl SigningAlgorithm {
     /// The accepted names, for error texts.
-    pub(crate) const FORM: &str = "EdDSA or ES256";
+    pub(crate) const EXPECTED: &str = "EdDSA or ES256";
 
     /// The name in a token's header and in a JWK (RFC 7518 §3.1).
     #[must_use]
@@ -63,11 +63,12 @@ impl fmt::Display for SigningAlgorithm {
 #[serde(rename_all = "lowercase")]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 pub(crate) enum KeyState {
-    /// Published before it signs, so that every verifier knows it in time.
+    /// Published for a later rotation, so that every verifier has the key before it signs. There is no rotation yet, so a next key
+    /// never becomes active.
     Next,
-    /// Signs tokens.
+    /// The key that signs tokens.
     Active,
-    /// No longer signs; published until the last token that it signed has expired.
+    /// No longer signs. The key is published until the last token that it signed has expired.
     Retiring,
 }
 
@@ -82,8 +83,9 @@ pub(crate) struct SigningKey {
     /// The private key in PKCS #8, encrypted.
     pub sealed_private: Vec<u8>,
     pub created_at: DateTime<Utc>,
+    /// When the key became active. Stored for a later rotation; the service does not read it yet.
     pub activated_at: Option<DateTime<Utc>>,
-    /// Of a retiring key: until when it is published.
+    /// The time until which a retiring key is published. `None` in the other states.
     pub not_after: Option<DateTime<Utc>>,
 }
 

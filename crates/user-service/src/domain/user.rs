@@ -1,4 +1,4 @@
-//! Users: as the API shows them, and as they are stored.
+//! Users: as responses of the API, and as stored accounts.
 
 use auth::{Admin, Role as _};
 use chrono::{DateTime, Utc};
@@ -11,12 +11,13 @@ auth::scopes! {
     pub(crate) UsersRead = "users:read";
 }
 
-/// A user as the API shows them.
+/// A user in the responses of the API.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = User)]
 pub(crate) struct UserResponse {
     pub id: Uuid,
     pub email: String,
+    /// Always false: there is no verification of email addresses yet.
     pub email_verified: bool,
     pub name: String,
     pub roles: Vec<String>,
@@ -24,16 +25,16 @@ pub(crate) struct UserResponse {
     pub created_at: DateTime<Utc>,
 }
 
-/// A user as they are stored.
+/// A user as stored in the database.
 #[derive(Clone, sqlx::FromRow)]
 pub(crate) struct Account {
     pub id: Uuid,
     pub email: String,
     pub email_verified: bool,
     pub name: String,
-    /// In PHC string format.
+    /// The hash in PHC string format. `None` for a user without a password.
     pub password_hash: Option<String>,
-    /// Names separated by one space.
+    /// The names of the user's roles, separated by one space.
     pub roles: String,
     /// Tokens of an earlier epoch are revoked.
     pub epoch: i64,
@@ -47,7 +48,7 @@ impl Account {
     }
 
     /// Whether this user is an admin who can log in.
-    pub(crate) fn is_admin(&self) -> bool {
+    pub(crate) fn is_active_admin(&self) -> bool {
         !self.disabled && self.roles.split_whitespace().any(|role| role == Admin::NAME)
     }
 }

@@ -32,7 +32,8 @@ fn parse(header: &str) -> Option<(String, String)> {
     Some((form_decode(name)?, form_decode(secret)?))
 }
 
-/// Decodes `application/x-www-form-urlencoded`, in which a client encodes both parts first (RFC 6749 §2.3.1).
+/// Decodes `application/x-www-form-urlencoded`. A client encodes name and secret in this form before it joins them (RFC 6749
+/// §2.3.1).
 fn form_decode(text: &str) -> Option<String> {
     let spaced = text.replace('+', " ");
     percent_decode_str(&spaced).decode_utf8().ok().map(Into::into)

@@ -1,4 +1,4 @@
-//! OAuth clients: the services that may request tokens, and introspect and revoke them. Each authenticates with its client secret.
+//! OAuth clients: the services that may request, introspect and revoke tokens. A client authenticates with its client secret.
 
 use std::collections::HashMap;
 use std::future::{Ready, ready};
@@ -13,22 +13,23 @@ use db::{Db, Tx};
 use service_kit::{Register, RegisteredService};
 
 use super::basic;
-use super::client_secret::ClientSecrets;
+use super::configured_clients::ClientSecretHashes;
 use super::error::OAuthError;
 use crate::domain::{NAME, SecretHash};
 use crate::store::ClientRows;
 
-/// All clients, in memory: a service token costs no statement, and services get tokens while the database is unavailable.
+/// All clients, in memory: issuing a service token needs no database query, and works while the database is unavailable.
 #[derive(Clone, Debug)]
 pub(crate) struct Clients {
     by_name: Arc<HashMap<String, (SecretHash, Arc<RegisteredService>)>>,
 }
 
 impl Clients {
-    /// Replaces the stored secrets by the configured ones. A service without a secret can no longer get tokens.
-    pub(crate) async fn store(
+    /// Replaces the stored secret hashes by the configured hashes, and loads them. A service without a configured secret can no
+    /// longer get tokens.
+    pub(crate) async fn sync(
         db: &Db,
-        secrets: &ClientSecrets,
+        secrets: &ClientSecretHashes,
         now: DateTime<Utc>,
     ) -> Result<Self, sqlx::Error> {
         let stored = db
@@ -58,7 +59,7 @@ impl Clients {
 
     fn authenticate(&self, name: &str, secret: &str) -> Option<Client> {
         let known = self.by_name.get(name);
-        // The secret of an unknown client is compared too, so that the response takes as long.
+        // The secret of an unknown client is compared, too, so that the response takes the same time as for a known client.
         let hash = known.map_or(SecretHash::UNKNOWN_CLIENT, |(hash, _)| *hash);
         let matches = hash.matches(secret);
         known
@@ -67,7 +68,7 @@ impl Clients {
     }
 }
 
-fn warn_of_missing_secrets(register: &Register, secrets: &ClientSecrets) {
+fn warn_of_missing_secrets(register: &Register, secrets: &ClientSecretHashes) {
     for service in register.iter().filter(|service| service.name != NAME) {
         if !secrets.contains(&service.name) {
             let variable = format!("{}_SECRET", service.variable_prefix());
@@ -79,7 +80,7 @@ fn warn_of_missing_secrets(register: &Register, secrets: &ClientSecrets) {
     }
 }
 
-/// A service that authenticated with its client secret (RFC 6749 §2.3.1). Only [`FromRequest`] creates one.
+/// A service that authenticated with its client secret (RFC 6749 §2.3.1). Only [`FromRequest`] creates a `Client`.
 #[derive(Clone, Debug)]
 pub(crate) struct Client(Arc<RegisteredService>);
 
@@ -88,7 +89,7 @@ impl Client {
         &self.0.name
     }
 
-    /// Whether it may get tokens for this audience.
+    /// Whether the client may get tokens for this audience.
     pub(crate) fn may_call(&self, audience: &str) -> bool {
         self.0.may_call(audience)
     }

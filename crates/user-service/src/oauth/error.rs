@@ -6,8 +6,8 @@ use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use service_kit::{Problem as _, RequestError};
 
-/// Why a client is refused. `Display` becomes the `error_description`, in which RFC 6749 §5.2 allows only ASCII, without quotation
-/// marks and backslashes.
+/// Why a request of a client is refused. `Display` becomes the `error_description`, in which RFC 6749 §5.2 allows only ASCII,
+/// without quotation marks and backslashes.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OAuthError {
     #[error(
@@ -34,7 +34,7 @@ pub(crate) enum OAuthError {
 
 /// The body of an error response.
 #[derive(Serialize)]
-pub(crate) struct OAuthErrorBody {
+struct OAuthErrorBody {
     error: &'static str,
     error_description: String,
 }
@@ -50,7 +50,7 @@ impl OAuthError {
             Self::InvalidScope => (StatusCode::BAD_REQUEST, "invalid_scope"),
             // RFC 7009 §2.2.1.
             Self::UnsupportedTokenType => (StatusCode::BAD_REQUEST, "unsupported_token_type"),
-            // Too large, too slow or not a form: the same status as on other routes.
+            // A body that is too large, too slow or not a form gets the same status as on other routes.
             Self::Request(error) => (error.parts().0, "invalid_request"),
             // RFC 6749 defines these codes for the authorization endpoint only (§4.1.2.1).
             Self::Database(error) if db::is_unavailable(error) => {

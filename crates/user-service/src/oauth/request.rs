@@ -29,8 +29,8 @@ impl TokenQuery {
     }
 }
 
-/// Checks the client parameters of a body whose client has authenticated by HTTP Basic. It may not authenticate in a second way
-/// (RFC 6749 §2.3), and may repeat its own name but not give another one (RFC 6749 §3.2.1).
+/// Checks the client parameters of a body whose client has authenticated by HTTP Basic. The client may not authenticate in a second
+/// way (RFC 6749 §2.3). It may repeat its own name, but not name another client (RFC 6749 §3.2.1).
 pub(crate) fn check_client_parameters(
     client: &Client,
     client_id: Option<&str>,

@@ -1,10 +1,11 @@
-//! Password hashing, the one expensive operation. A few threads hash, at low priority and each in memory that it reuses. A short
-//! queue waits for them, and a password that finds the queue full is refused at once. So a flood of logins costs refusals; it takes
-//! neither memory nor CPU from the requests that only verify tokens.
+//! Password hashing, the only expensive operation of this service. A few threads, the hashing slots, hash at low priority. Each
+//! slot reuses its memory. Jobs wait in a short queue; when the queue is full, a job is refused at once. So a flood of logins is
+//! refused, and takes no memory or CPU from requests that only verify tokens.
 
 mod argon2id;
 mod config;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,17 +17,20 @@ use self::argon2id::{Memory, Outcome, Work};
 pub use self::config::HashingConfig;
 use crate::error::UserError;
 
-/// How long a password may wait for a slot.
+/// How long a job may wait for a slot.
 const MAX_WAIT: Duration = Duration::from_secs(5);
+
+const SLOT_STOPPED: HashingError = HashingError::Internal("a hashing slot has stopped");
 
 /// Hashes and compares passwords. Clones share the slots.
 #[derive(Clone, Debug)]
 pub(crate) struct Hashing {
     jobs: Sender<Job>,
     /// One permit for each job that runs or waits.
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     cost: argon2::Params,
-    /// The hash that passwords of unknown users are compared with, so that the comparison takes as long as for a known user.
+    /// The hash with which the password of an unknown user is compared, so that the comparison takes the same time as for a known
+    /// user.
     decoy: Arc<str>,
 }
 
@@ -35,13 +39,13 @@ struct Job {
     work: Work,
     queued_at: Instant,
     answer: oneshot::Sender<Result<Outcome, HashingError>>,
-    place: Place,
+    permit: Permit,
 }
 
-/// A place in a slot or in the queue. A job keeps it until it is done or skipped: a caller that disconnects does not free it, so
-/// disconnecting early gives an attacker no additional places.
+/// The permission for one job to run or to wait in the queue. The job keeps its permit until it is done or skipped. A caller that
+/// disconnects does not free the permit, so an attacker gains no additional permits by disconnecting early.
 #[derive(Debug)]
-pub(crate) struct Place(
+pub(crate) struct Permit(
     #[expect(dead_code, reason = "returned to the semaphore on drop")] OwnedSemaphorePermit,
 );
 
@@ -56,46 +60,47 @@ impl Hashing {
         }
         Ok(Self {
             jobs,
-            places: Arc::new(Semaphore::new(config.slots.get() + config.queue)),
+            permits: Arc::new(Semaphore::new(config.slots.get() + config.queue)),
             cost: config.cost.clone(),
             decoy: argon2id::decoy(&config.cost)?.into(),
         })
     }
 
-    /// Whether a place is free now.
-    pub(crate) fn has_room(&self) -> bool {
-        self.places.available_permits() > 0
+    /// Whether a permit is available now.
+    pub(crate) fn has_capacity(&self) -> bool {
+        self.permits.available_permits() > 0
     }
 
-    /// Takes a place ahead of the work, for callers that have something to do in between.
-    pub(crate) fn take_place(&self) -> Result<Place, HashingError> {
-        Arc::clone(&self.places)
+    /// Acquires a permit, for a caller that has other work to do before it submits the job.
+    pub(crate) fn acquire(&self) -> Result<Permit, HashingError> {
+        Arc::clone(&self.permits)
             .try_acquire_owned()
-            .map(Place)
+            .map(Permit)
             .map_err(|_| HashingError::Busy)
     }
 
-    /// Whether a hash was made at another cost than the configured one. False for a hash that is invalid.
+    /// Whether a hash was made at another cost than the configured cost. Returns false for an invalid hash.
     pub(crate) fn is_outdated(&self, hash: &str) -> bool {
-        argon2id::cost_of(hash).is_ok_and(|cost| !argon2id::is_same(&cost, &self.cost))
+        argon2id::cost_of(hash).is_ok_and(|cost| !argon2id::is_same_cost(&cost, &self.cost))
     }
 
     /// Hashes a normalized password into the PHC string format.
     pub(crate) async fn hash(&self, password: String) -> Result<String, HashingError> {
         let cost = self.cost.clone();
         let work = Work::Hash { password, cost };
-        match self.submit(self.take_place()?, work).await? {
+        match self.submit(self.acquire()?, work).await? {
             Outcome::Hash(hash) => Ok(hash),
-            Outcome::Match(_) => Err(HashingError::Invalid(
+            Outcome::Match(_) => Err(HashingError::Internal(
                 "a slot returned a comparison instead of a hash",
             )),
         }
     }
 
-    /// Whether the normalized password has this hash. Without a hash, or with an invalid one, it takes as long and returns false.
+    /// Whether the normalized password has this hash. Without a hash or with an invalid hash, the result is false and takes the
+    /// same time.
     pub(crate) async fn matches(
         &self,
-        place: Place,
+        permit: Permit,
         password: String,
         hash: Option<&str>,
     ) -> Result<bool, HashingError> {
@@ -108,24 +113,24 @@ impl Hashing {
             password,
             hash: valid.unwrap_or(&self.decoy).to_owned(),
         };
-        match self.submit(place, work).await? {
+        match self.submit(permit, work).await? {
             Outcome::Match(matches) => Ok(matches && valid.is_some()),
-            Outcome::Hash(_) => Err(HashingError::Invalid(
+            Outcome::Hash(_) => Err(HashingError::Internal(
                 "a slot returned a hash instead of a comparison",
             )),
         }
     }
 
-    async fn submit(&self, place: Place, work: Work) -> Result<Outcome, HashingError> {
+    async fn submit(&self, permit: Permit, work: Work) -> Result<Outcome, HashingError> {
         let (answer, answered) = oneshot::channel();
         let job = Job {
             work,
             queued_at: Instant::now(),
             answer,
-            place,
+            permit,
         };
-        self.jobs.send(job).map_err(|_| HashingError::Busy)?;
-        answered.await.unwrap_or(Err(HashingError::Busy))
+        self.jobs.send(job).map_err(|_| SLOT_STOPPED)?;
+        answered.await.unwrap_or(Err(SLOT_STOPPED))
     }
 }
 
@@ -133,7 +138,9 @@ impl From<HashingError> for UserError {
     fn from(error: HashingError) -> Self {
         match error {
             HashingError::Busy => Self::Busy,
-            HashingError::Invalid(_) | HashingError::NoRandomness(_) => Self::Internal(error.into()),
+            HashingError::InvalidStoredHash(_)
+            | HashingError::Internal(_)
+            | HashingError::NoRandomness(_) => Self::Internal(error.into()),
         }
     }
 }
@@ -143,13 +150,13 @@ fn run_slot(jobs: &Mutex<Receiver<Job>>) {
     lower_priority();
     let mut memory = Memory::default();
     loop {
-        // Holding the lock while waiting is harmless: the other slots would only wait, too.
+        // The slot keeps the lock while it waits for a job. The other slots then wait for the lock instead of a job.
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Job {
             work,
             queued_at,
             answer,
-            place,
+            permit,
         }) = job
         else {
             return;
@@ -162,12 +169,19 @@ fn run_slot(jobs: &Mutex<Receiver<Job>>) {
         let outcome = if queued_at.elapsed() > MAX_WAIT {
             Err(HashingError::Busy)
         } else {
-            memory.run(work)
+            catch_panic(|| memory.run(work))
         };
-        drop(place);
+        drop(permit);
         // The caller may have disconnected meanwhile.
         drop(answer.send(outcome));
     }
+}
+
+/// Runs a job. A job that panics returns an error, so that its slot survives: without this, each panic would cost a slot until the
+/// next start.
+fn catch_panic(job: impl FnOnce() -> Result<Outcome, HashingError>) -> Result<Outcome, HashingError> {
+    // The memory may have any content after a panic. The next hash overwrites the memory.
+    catch_unwind(AssertUnwindSafe(job)).unwrap_or(Err(HashingError::Internal("hashing panicked")))
 }
 
 /// Lets the threads that verify tokens run first.
@@ -202,7 +216,7 @@ mod tests {
 
     async fn matches(hashing: &Hashing, password: &str, hash: Option<&str>) -> bool {
         hashing
-            .matches(hashing.take_place().unwrap(), password.to_owned(), hash)
+            .matches(hashing.acquire().unwrap(), password.to_owned(), hash)
             .await
             .unwrap()
     }
@@ -220,6 +234,12 @@ mod tests {
             hashing.hash("correct horse".to_owned()).await.unwrap(),
             "each hash has its own salt"
         );
+    }
+
+    #[test]
+    fn a_panic_in_a_job_becomes_an_error() {
+        let outcome = catch_panic(|| panic!("the first job"));
+        assert!(matches!(outcome, Err(HashingError::Internal(_))));
     }
 
     #[tokio::test]
@@ -265,7 +285,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_caller_that_disconnects_keeps_its_place_until_its_turn() {
+    async fn a_job_whose_caller_disconnected_keeps_its_permit_until_its_turn() {
         let hashing = hashing(1, 2, 256 * 1024);
         let mut running = Box::pin(hashing.hash("correct horse".to_owned()));
         assert!((&mut running).now_or_never().is_none());
@@ -274,16 +294,16 @@ mod tests {
                 password: "correct horse".to_owned(),
                 cost: hashing.cost.clone(),
             };
-            let answer = hashing.submit(hashing.take_place().unwrap(), work).now_or_never();
+            let answer = hashing.submit(hashing.acquire().unwrap(), work).now_or_never();
             assert!(answer.is_none(), "the job waits, and its caller has disconnected");
         }
-        assert!(!hashing.has_room());
+        assert!(!hashing.has_capacity());
         assert!(matches!(
             hashing.hash("correct horse".to_owned()).await,
             Err(HashingError::Busy)
         ));
         running.await.unwrap();
-        while !hashing.has_room() {
+        while !hashing.has_capacity() {
             tokio::task::yield_now().await;
         }
     }
@@ -318,14 +338,14 @@ mod tests {
             };
             let (answer, disconnected) = oneshot::channel();
             drop(disconnected);
-            let place = hashing.take_place().unwrap();
+            let permit = hashing.acquire().unwrap();
             hashing
                 .jobs
                 .send(Job {
                     work,
                     queued_at: Instant::now(),
                     answer,
-                    place,
+                    permit,
                 })
                 .unwrap();
         }
@@ -348,14 +368,14 @@ mod tests {
         };
         let (answer, answered) = oneshot::channel();
         let queued_at = Instant::now().checked_sub(MAX_WAIT * 2).unwrap();
-        let place = hashing.take_place().unwrap();
+        let permit = hashing.acquire().unwrap();
         hashing
             .jobs
             .send(Job {
                 work,
                 queued_at,
                 answer,
-                place,
+                permit,
             })
             .unwrap();
         assert!(matches!(answered.await.unwrap(), Err(HashingError::Busy)));

@@ -1,7 +1,9 @@
-//! The login throttle. It allows a number of failures per account and network, and ten times that number per account from all
-//! networks together that its user has never logged in from. So guessing is stopped, and an attacker elsewhere can't lock the user
-//! out of a network that they log in from. Failures are counted before anything is hashed, and in the database: for all replicas,
-//! across restarts, and for accounts that don't exist in the same way.
+//! The login throttle. Per account, the throttle allows N failures from each network, and 10 × N failures from all networks
+//! together from which the user has never logged in. So an attacker can't guess a password, and can't lock the user out of a
+//! network from which the user logs in.
+//!
+//! Failures are counted in the database, before anything is hashed: the count holds for all replicas and survives restarts. An
+//! account that does not exist is counted like any other.
 
 use std::num::NonZeroU32;
 
@@ -11,9 +13,9 @@ use db::{Conn, Db, Tx};
 use crate::context::RequestContext;
 use crate::domain::{Account, Allowance, EmailAddress, Network, sha256};
 use crate::error::UserError;
-use crate::store::{LoginFailures, LoginNetworks};
+use crate::store::{LoginFailureRows, LoginNetworkRows};
 
-/// The allowance of all unknown networks together, as a multiple of the allowance of one network.
+/// The ratio of the allowance of all unknown networks together to the allowance of one network.
 const UNKNOWN_NETWORKS_FACTOR: NonZeroU32 = NonZeroU32::new(10).unwrap();
 
 /// Counts login attempts.
@@ -29,15 +31,15 @@ pub(crate) struct LoginAttempt {
     account: [u8; 32],
     network: Network,
     /// Whether the user has logged in from this network before.
-    is_known: bool,
+    is_known_network: bool,
 }
 
 /// A login attempt that is counted as a failure.
 #[derive(Debug)]
 pub(crate) struct CountedAttempt {
     attempt: LoginAttempt,
-    /// Whether it used up the allowance.
-    pub is_last: bool,
+    /// Whether this attempt used up the allowance.
+    pub used_up_allowance: bool,
 }
 
 /// Why an attempt was not counted.
@@ -51,14 +53,14 @@ enum NotCounted {
 
 impl Throttle {
     /// Allows this many failures per account and network in 15 minutes (`LOGIN_FREE_FAILURES`).
-    pub(crate) fn new(free: NonZeroU32) -> Self {
+    pub(crate) fn new(allowed: NonZeroU32) -> Self {
         Self {
-            per_network: Allowance::of(free),
-            unknown_networks: Allowance::of(free.saturating_mul(UNKNOWN_NETWORKS_FACTOR)),
+            per_network: Allowance::of(allowed),
+            unknown_networks: Allowance::of(allowed.saturating_mul(UNKNOWN_NETWORKS_FACTOR)),
         }
     }
 
-    /// Refuses an attempt at this account if there were too many failures. It only reads, so that refusals are cheap.
+    /// Refuses an attempt at this account if there were too many failures. This method only reads, so a refusal is cheap.
     pub(crate) async fn admit(
         &self,
         db: &Db,
@@ -68,13 +70,13 @@ impl Throttle {
     ) -> Result<LoginAttempt, UserError> {
         let mut conn = db.read().await?;
         let network = context.network();
-        let is_known = LoginNetworks(&mut conn)
+        let is_known_network = LoginNetworkRows(&mut conn)
             .is_known(user.map(|user| user.id), &network)
             .await?;
         let attempt = LoginAttempt {
             account: account_hash(email),
             network,
-            is_known,
+            is_known_network,
         };
         match self.wait(&mut conn, &attempt, context.time()).await? {
             0 => Ok(attempt),
@@ -82,7 +84,8 @@ impl Throttle {
         }
     }
 
-    /// Counts an admitted attempt, before it is known whether it will fail. Concurrent attempts above the allowance are refused.
+    /// Counts an admitted attempt as a failure, before its password is compared. Concurrent attempts above the allowance are
+    /// refused.
     pub(crate) async fn count(
         &self,
         db: &Db,
@@ -92,8 +95,11 @@ impl Throttle {
         let now = context.time();
         let count = async |tx: &mut Tx| self.count_in(tx, &attempt, now.timestamp_micros()).await;
         match db.transaction(count).await {
-            Ok(is_last) => Ok(CountedAttempt { attempt, is_last }),
-            // Concurrent attempts used up the allowance after this one was admitted.
+            Ok(used_up_allowance) => Ok(CountedAttempt {
+                attempt,
+                used_up_allowance,
+            }),
+            // Concurrent attempts used up the allowance after this attempt was admitted.
             Err(NotCounted::UsedUp) => {
                 let wait = self.wait(&mut db.read().await?, &attempt, now).await?;
                 Err(throttled(wait))
@@ -102,25 +108,25 @@ impl Throttle {
         }
     }
 
-    /// Counts an attempt, and returns whether it used up the allowance.
+    /// Counts an attempt as a failure, and returns whether this failure used up the allowance.
     async fn count_in(&self, conn: &mut Conn, attempt: &LoginAttempt, now: i64) -> Result<bool, NotCounted> {
-        let mut is_last = false;
+        let mut used_up_allowance = false;
         for (network, allowance) in self.counters(attempt) {
-            let fades_at = LoginFailures(conn)
+            let failures_expire_at = LoginFailureRows(conn)
                 .count(&attempt.account, &network, allowance, now)
                 .await?
                 .ok_or(NotCounted::UsedUp)?;
-            is_last |= allowance.is_used_up(fades_at, now);
+            used_up_allowance |= allowance.is_used_up(failures_expire_at, now);
         }
-        Ok(is_last)
+        Ok(used_up_allowance)
     }
 
-    /// Uncounts an attempt: the password was correct, or was not compared.
-    pub(crate) async fn uncount(&self, conn: &mut Conn, counted: &CountedAttempt) -> Result<(), sqlx::Error> {
+    /// Removes the failure of an attempt whose password was correct or was not compared.
+    pub(crate) async fn refund(&self, conn: &mut Conn, counted: &CountedAttempt) -> Result<(), sqlx::Error> {
         let attempt = &counted.attempt;
         for (network, allowance) in self.counters(attempt) {
-            LoginFailures(conn)
-                .uncount(&attempt.account, &network, allowance)
+            LoginFailureRows(conn)
+                .refund(&attempt.account, &network, allowance)
                 .await?;
         }
         Ok(())
@@ -132,12 +138,12 @@ impl Throttle {
         user: &Account,
         context: &RequestContext,
     ) -> Result<(), sqlx::Error> {
-        LoginNetworks(conn)
+        LoginNetworkRows(conn)
             .remember(user.id, &context.network(), context.time())
             .await
     }
 
-    /// Microseconds until the next attempt is free.
+    /// Microseconds until the next attempt is allowed.
     async fn wait(
         &self,
         conn: &mut Conn,
@@ -147,22 +153,24 @@ impl Throttle {
         let now = now.timestamp_micros();
         let mut longest = 0;
         for (network, allowance) in self.counters(attempt) {
-            let fades_at = LoginFailures(conn).fades_at(&attempt.account, &network).await?;
-            longest = allowance.wait(fades_at, now).max(longest);
+            let failures_expire_at = LoginFailureRows(conn)
+                .expire_at(&attempt.account, &network)
+                .await?;
+            longest = allowance.wait(failures_expire_at, now).max(longest);
         }
         Ok(longest)
     }
 
-    /// The counters of an attempt: that of its network and, unless the network is known, that of all unknown networks. Every
-    /// transaction locks them in this order.
+    /// The counters of an attempt: the counter of its network and, unless the network is known, the counter of all unknown
+    /// networks. Every transaction locks the counters in this order.
     fn counters(&self, attempt: &LoginAttempt) -> impl Iterator<Item = (Network, Allowance)> + use<> {
         let own = (attempt.network.clone(), self.per_network);
-        let unknown = (!attempt.is_known).then_some((Network::any(), self.unknown_networks));
+        let unknown = (!attempt.is_known_network).then_some((Network::ALL_UNKNOWN, self.unknown_networks));
         std::iter::once(own).chain(unknown)
     }
 }
 
-/// The error for an attempt that is free after this many microseconds.
+/// The error for an attempt that is allowed after `wait` microseconds.
 fn throttled(wait: i64) -> UserError {
     let seconds = wait.unsigned_abs().div_ceil(1_000_000).max(1);
     UserError::Throttled {

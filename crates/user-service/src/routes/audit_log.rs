@@ -10,7 +10,7 @@ use utoipa::IntoParams;
 
 use crate::domain::{AuditRecord, Event};
 use crate::error::UserError;
-use crate::store::AuditLog;
+use crate::store::AuditLogRows;
 
 #[derive(Deserialize, Validate, IntoParams)]
 #[garde(allow_unvalidated)]
@@ -34,7 +34,7 @@ pub async fn audit_log(
     db: Data<Db>,
 ) -> Result<Json<Page<AuditRecord>>, UserError> {
     let mut conn = db.read().await?;
-    let records = AuditLog(&mut conn)
+    let records = AuditLogRows(&mut conn)
         .list(
             query.user_id.map(|Id(id)| id),
             query.event,

@@ -10,11 +10,11 @@ use utoipa::ToSchema;
 
 use crate::domain::UserResponse;
 use crate::error::UserError;
-use crate::store::{UserChange, Users};
+use crate::store::{UserChange, UserRows};
 
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ChangeOfMe {
+pub struct UpdateMe {
     #[garde(custom(text::line(1, 100)))]
     #[schema(min_length = 1, max_length = 100)]
     name: String,
@@ -22,13 +22,13 @@ pub struct ChangeOfMe {
 
 /// `PATCH /users/me`: changes the caller's name. Tokens that were issued before keep the old name until the next refresh.
 #[utoipa::path(
-    patch, path = "/users/me", tag = "users", request_body = ChangeOfMe,
+    patch, path = "/users/me", tag = "users", request_body = UpdateMe,
     responses((status = 200, body = UserResponse), (status = 404, description = "`user_not_found`: the account was deleted")),
 )]
 #[tracing::instrument(skip_all, fields(user.id = %user.id()))]
 pub async fn change_me(
     VerifyToken(user): VerifyToken,
-    Body(change): Body<ChangeOfMe>,
+    Body(change): Body<UpdateMe>,
     db: Data<Db>,
     clock: Data<Clock>,
 ) -> Result<Json<UserResponse>, UserError> {
@@ -37,8 +37,8 @@ pub async fn change_me(
         ..UserChange::default()
     };
     let mut tx = db.begin().await?;
-    let changed = Users(&mut tx).change(user.id(), &change, clock.now()).await?;
-    let account = changed.ok_or(UserError::NotFound)?;
+    let changed = UserRows(&mut tx).change(user.id(), &change, clock.now()).await?;
+    let account = changed.ok_or(UserError::UserNotFound)?;
     tx.commit().await?;
     Ok(Json(account.into()))
 }

@@ -16,12 +16,12 @@ use crate::error::UserError;
 use crate::passwords::{PasswordCheck, Passwords};
 use crate::sessions::Sessions;
 use crate::sessions::revocation::RevokingTx;
-use crate::store::{AuditLog, Users};
+use crate::store::{AuditLogRows, UserRows};
 
 #[derive(Deserialize, Validate, ToSchema)]
 #[garde(allow_unvalidated)]
 #[serde(deny_unknown_fields)]
-pub struct ChangeOfPassword {
+pub struct ChangePassword {
     #[schema(format = "password")]
     current_password: String,
     /// 8 to 128 characters, not one of the most common passwords, and neither the email address nor the name.
@@ -29,10 +29,10 @@ pub struct ChangeOfPassword {
     new_password: String,
 }
 
-/// `PUT /auth/password`: changes the caller's password, and ends all their sessions but the current one. A wrong current password
-/// counts as a failed login.
+/// `PUT /auth/password`: changes the caller's password, and ends all sessions of the caller except the current one. A wrong current
+/// password counts as a failed login.
 #[utoipa::path(
-    put, path = "/auth/password", tag = "auth", request_body = ChangeOfPassword,
+    put, path = "/auth/password", tag = "auth", request_body = ChangePassword,
     responses(
         (status = 204, description = "the password was changed"),
         (status = 404, description = "`user_not_found`: the account was deleted"),
@@ -44,26 +44,32 @@ pub struct ChangeOfPassword {
 #[tracing::instrument(skip_all, fields(user.id = %user.id()))]
 pub async fn change_password(
     VerifyToken(user): VerifyToken,
-    Body(change): Body<ChangeOfPassword>,
+    Body(change): Body<ChangePassword>,
     db: Data<Db>,
     passwords: Data<Passwords>,
     sessions: Data<Sessions>,
     context: RequestContext,
 ) -> Result<HttpResponse, UserError> {
-    passwords.require_room()?;
-    let account = Users(&mut db.read().await?).find(user.id()).await?;
-    let account = account.ok_or(UserError::NotFound)?;
+    passwords.require_capacity()?;
+    let account = UserRows(&mut db.read().await?).find(user.id()).await?;
+    let account = account.ok_or(UserError::UserNotFound)?;
     password::check(&change.new_password, &[&account.email, &account.name])
         .map_err(|why| RequestError::field("new_password", why))?;
 
     let check = check_current(&db, &passwords, &account, &change, &context).await?;
-    let hash = passwords.hash_after(&db, &check, &change.new_password).await?;
+    let hash = passwords
+        .hash_replacement(&db, &check, &change.new_password)
+        .await?;
     let replace = async |tx: &mut RevokingTx<'_>| {
-        replace_password(tx, &account, &hash, user.session_id(), &context).await?;
-        passwords.accept(tx, &check, &account, &context).await?;
-        Ok::<_, UserError>(())
+        let is_replaced = replace_password(tx, &account, &hash, user.session_id(), &context).await?;
+        if is_replaced {
+            passwords.accept(tx, &check, &account, &context).await?;
+        }
+        Ok::<_, UserError>(is_replaced)
     };
-    sessions.transaction(&db, replace).await?;
+    if !sessions.transaction(&db, replace).await? {
+        return Err(refuse(&db, &check, &account, "changed meanwhile", &context).await);
+    }
 
     tracing::info!("the password was changed");
     Ok(HttpResponse::NoContent().finish())
@@ -74,7 +80,7 @@ async fn check_current(
     db: &Db,
     passwords: &Passwords,
     account: &Account,
-    change: &ChangeOfPassword,
+    change: &ChangePassword,
     context: &RequestContext,
 ) -> Result<PasswordCheck, UserError> {
     let email = EmailAddress::parse_existing(&account.email).ok();
@@ -90,32 +96,42 @@ async fn check_current(
     if check.is_correct {
         return Ok(check);
     }
-    let entry = Entry::of(Event::PasswordChanged, account.id).failing("wrong password");
-    check.record_failure(db, entry, context).await?;
-    Err(wrong_password())
+    Err(refuse(db, &check, account, "wrong password", context).await)
 }
 
-/// Replaces the password and ends all other sessions. If the password was changed since it was checked, it counts as wrong.
+/// Records that the current password is wrong, and returns the error for the response.
+async fn refuse(
+    db: &Db,
+    check: &PasswordCheck,
+    account: &Account,
+    why: &str,
+    context: &RequestContext,
+) -> UserError {
+    let entry = Entry::of(Event::PasswordChanged, account.id).with_failure(why);
+    match check.record_failure(db, entry, context).await {
+        Ok(()) => RequestError::field("current_password", "is wrong").into(),
+        Err(error) => error.into(),
+    }
+}
+
+/// Replaces the password and ends all other sessions. Returns false and changes nothing if the password was changed after it was
+/// checked: the checked password is then wrong.
 async fn replace_password(
     tx: &mut RevokingTx<'_>,
     account: &Account,
     hash: &str,
     current_session: Uuid,
     context: &RequestContext,
-) -> Result<(), UserError> {
+) -> Result<bool, sqlx::Error> {
     let expected = account.password_hash.as_deref();
-    let is_replaced = Users(tx)
+    let is_replaced = UserRows(tx)
         .set_password(account.id, expected, hash, context.time())
         .await?;
     if !is_replaced {
-        return Err(wrong_password());
+        return Ok(false);
     }
     tx.end_others(account.id, current_session, context.time()).await?;
     let entry = Entry::of(Event::PasswordChanged, account.id);
-    AuditLog(tx).add(&entry, context).await?;
-    Ok(())
-}
-
-fn wrong_password() -> UserError {
-    RequestError::field("current_password", "is wrong").into()
+    AuditLogRows(tx).add(&entry, context).await?;
+    Ok(true)
 }

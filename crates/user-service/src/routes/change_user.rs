@@ -1,4 +1,4 @@
-//! Changing a user's roles or name, and disabling or enabling them.
+//! Changing a user's roles or name, and disabling or enabling a user.
 
 use actix_web::web::{Data, Json};
 use auth::IsAdmin;
@@ -15,14 +15,14 @@ use crate::domain::{Account, Entry, Event, UserResponse};
 use crate::error::UserError;
 use crate::sessions::Sessions;
 use crate::sessions::revocation::RevokingTx;
-use crate::store::{AuditLog, UserChange, Users};
+use crate::store::{AuditLogRows, UserChange, UserRows};
 
 /// Members that are absent keep their values.
 #[derive(Deserialize, Validate, ToSchema)]
 #[garde(allow_unvalidated)]
 #[serde(deny_unknown_fields)]
-pub struct ChangeOfUser {
-    /// All roles that the user will have. Every user has the role `user`, named or not.
+pub struct UpdateUser {
+    /// All roles that the user will have. Every user has the role `user`, whether or not the list contains it.
     #[schema(nullable = false)]
     #[serde(default, deserialize_with = "service_kit::non_null")]
     roles: Option<Vec<String>>,
@@ -36,10 +36,10 @@ pub struct ChangeOfUser {
     name: Option<String>,
 }
 
-/// `PATCH /admin/users/{id}`: changes a user's roles or name, or disables or enables them. A change of roles revokes the user's
+/// `PATCH /admin/users/{id}`: changes a user's roles or name, or disables or enables the user. A change of roles revokes the user's
 /// access tokens; the next refresh issues tokens with the new roles. Disabling ends all sessions.
 #[utoipa::path(
-    patch, path = "/admin/users/{id}", tag = "admin", params(("id" = String, Path)), request_body = ChangeOfUser,
+    patch, path = "/admin/users/{id}", tag = "admin", params(("id" = String, Path)), request_body = UpdateUser,
     responses(
         (status = 200, body = UserResponse),
         (status = 404, description = "`user_not_found`"),
@@ -47,33 +47,33 @@ pub struct ChangeOfUser {
         (status = 422, description = "there is no such role"),
     ),
 )]
-#[tracing::instrument(skip_all, fields(admin.id = %acting.id(), user.id = %id))]
+#[tracing::instrument(skip_all, fields(admin.id = %admin.id(), user.id = %id))]
 pub async fn change_user(
-    IsAdmin(acting): IsAdmin,
+    IsAdmin(admin): IsAdmin,
     id: Id,
-    Body(change): Body<ChangeOfUser>,
+    Body(change): Body<UpdateUser>,
     db: Data<Db>,
     sessions: Data<Sessions>,
     context: RequestContext,
 ) -> Result<Json<UserResponse>, UserError> {
-    let roles = all_roles(&sessions.tokens.roles, &change)?;
+    let roles = new_roles(&sessions.tokens.roles, &change)?;
     let change = UserChange {
         name: change.name.as_deref(),
         roles: roles.as_deref(),
         disabled: change.disabled,
     };
-    let apply = async |tx: &mut RevokingTx<'_>| apply(tx, acting.id(), id.0, &change, &context).await;
-    match sessions.transaction(&db, apply).await {
+    let work = async |tx: &mut RevokingTx<'_>| apply(tx, admin.id(), id.0, &change, &context).await;
+    match sessions.transaction(&db, work).await {
         Ok(account) => Ok(Json(account.into())),
         Err(error) => {
-            let entry = Entry::by(Event::UserChanged, acting.id(), id.0);
+            let entry = Entry::by(Event::UserChanged, admin.id(), id.0);
             Err(admin::record_refusal(&db, error, entry, &context).await)
         }
     }
 }
 
 /// The new roles as they are stored, if the change names roles.
-fn all_roles(roles: &Roles, change: &ChangeOfUser) -> Result<Option<String>, RequestError> {
+fn new_roles(roles: &Roles, change: &UpdateUser) -> Result<Option<String>, RequestError> {
     let unknown_role = |name: &str| {
         let shown: String = name.chars().take(100).collect();
         RequestError::field("roles", format!("there is no role `{shown}`"))
@@ -93,14 +93,15 @@ async fn apply(
 ) -> Result<Account, UserError> {
     admin::lock_admins(tx, actor).await?;
     let now = context.time();
-    let before = Users(tx).find(id).await?.ok_or(UserError::NotFound)?;
-    let changed = Users(tx).change(id, change, now).await?;
-    let after = changed.ok_or(UserError::NotFound)?;
-    if before.is_admin() && !after.is_admin() {
+    let before = UserRows(tx).find(id).await?.ok_or(UserError::UserNotFound)?;
+    let changed = UserRows(tx).change(id, change, now).await?;
+    let after = changed.ok_or(UserError::UserNotFound)?;
+    if before.is_active_admin() && !after.is_active_admin() {
         admin::require_remaining_admin(tx).await?;
     }
 
     if before.disabled != after.disabled {
+        // Also when a user is enabled: a user who was disabled by other means, such as SQL, may still have sessions and tokens.
         tx.end_all(id, now).await?;
     } else if before.roles != after.roles {
         tx.revoke_access_tokens(id, now).await?;
@@ -109,7 +110,7 @@ async fn apply(
     let differences = differences(&before, &after);
     if !differences.is_empty() {
         let entry = Entry::by(Event::UserChanged, actor, id).detail(differences.join("; "));
-        AuditLog(tx).add(&entry, context).await?;
+        AuditLogRows(tx).add(&entry, context).await?;
     }
     Ok(after)
 }

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use crate::domain::UserResponse;
 use crate::error::UserError;
-use crate::store::Users;
+use crate::store::UserRows;
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = WhoAmI)]
@@ -27,7 +27,7 @@ pub async fn current_user(
     db: Data<Db>,
 ) -> Result<Json<CurrentUserResponse>, UserError> {
     let account = match user {
-        Some(user) => Users(&mut db.read().await?).find(user.id()).await?,
+        Some(user) => UserRows(&mut db.read().await?).find(user.id()).await?,
         None => None,
     };
     Ok(Json(CurrentUserResponse {

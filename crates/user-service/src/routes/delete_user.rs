@@ -13,34 +13,34 @@ use crate::domain::{Entry, Event};
 use crate::error::UserError;
 use crate::sessions::Sessions;
 use crate::sessions::revocation::RevokingTx;
-use crate::store::{AuditLog, Users};
+use crate::store::{AuditLogRows, UserRows};
 
-/// `DELETE /admin/users/{id}`: deletes a user with their name and email address, which can be registered again. The user's id
-/// remains in orders and in the audit log.
+/// `DELETE /admin/users/{id}`: deletes a user with the user's name and email address. The address can be registered again. The
+/// user's id remains in orders and in the audit log.
 #[utoipa::path(
     delete, path = "/admin/users/{id}", tag = "admin", params(("id" = String, Path)),
     responses(
-        (status = 204, description = "the user is deleted, and all their sessions have ended"),
+        (status = 204, description = "the user is deleted, and all sessions of the user have ended"),
         (status = 404, description = "`user_not_found`"),
         (status = 409, description = "`last_admin`: no admin would remain"),
     ),
 )]
-#[tracing::instrument(skip_all, fields(admin.id = %acting.id(), user.id = %id))]
+#[tracing::instrument(skip_all, fields(admin.id = %admin.id(), user.id = %id))]
 pub async fn delete_user(
-    IsAdmin(acting): IsAdmin,
+    IsAdmin(admin): IsAdmin,
     id: Id,
     db: Data<Db>,
     sessions: Data<Sessions>,
     context: RequestContext,
 ) -> Result<HttpResponse, UserError> {
-    let delete = async |tx: &mut RevokingTx<'_>| delete(tx, acting.id(), id.0, &context).await;
-    match sessions.transaction(&db, delete).await {
+    let work = async |tx: &mut RevokingTx<'_>| delete(tx, admin.id(), id.0, &context).await;
+    match sessions.transaction(&db, work).await {
         Ok(()) => {
             tracing::info!("the user was deleted");
             Ok(HttpResponse::NoContent().finish())
         }
         Err(error) => {
-            let entry = Entry::by(Event::UserDeleted, acting.id(), id.0);
+            let entry = Entry::by(Event::UserDeleted, admin.id(), id.0);
             Err(admin::record_refusal(&db, error, entry, &context).await)
         }
     }
@@ -53,15 +53,15 @@ async fn delete(
     context: &RequestContext,
 ) -> Result<(), UserError> {
     admin::lock_admins(tx, actor).await?;
-    let account = Users(tx).find(id).await?.ok_or(UserError::NotFound)?;
+    let account = UserRows(tx).find(id).await?.ok_or(UserError::UserNotFound)?;
     if !tx.end_all(id, context.time()).await? {
-        return Err(UserError::NotFound);
+        return Err(UserError::UserNotFound);
     }
-    Users(tx).delete(id).await?;
-    if account.is_admin() {
+    UserRows(tx).delete(id).await?;
+    if account.is_active_admin() {
         admin::require_remaining_admin(tx).await?;
     }
     let entry = Entry::by(Event::UserDeleted, actor, id);
-    AuditLog(tx).add(&entry, context).await?;
+    AuditLogRows(tx).add(&entry, context).await?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Ending one of the caller's sessions.
+//! Ending a session of the caller.
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
@@ -11,7 +11,7 @@ use crate::domain::{Entry, Event};
 use crate::error::UserError;
 use crate::sessions::Sessions;
 use crate::sessions::revocation::RevokingTx;
-use crate::store::{AuditLog, SessionRows};
+use crate::store::{AuditLogRows, SessionRows};
 
 /// `DELETE /auth/sessions/{id}`: ends one of the caller's sessions, for example on a lost phone.
 #[utoipa::path(
@@ -30,14 +30,14 @@ pub async fn end_session(
     context: RequestContext,
 ) -> Result<HttpResponse, UserError> {
     let end = async |tx: &mut RevokingTx<'_>| {
-        // Another user's session gives the same response as a missing one, so that ids can't be probed.
+        // The response for another user's session is the same as for a missing session, so that a caller can't probe ids.
         let is_own = SessionRows(tx).is_listed(user.id(), id.0, context.time()).await?;
         if !is_own {
             return Err(UserError::SessionNotFound);
         }
         tx.end(id.0, context.time()).await?;
         let entry = Entry::of(Event::SessionEnded, user.id()).detail(format!("session {id}"));
-        Ok(AuditLog(tx).add(&entry, &context).await?)
+        Ok(AuditLogRows(tx).add(&entry, &context).await?)
     };
     sessions.transaction(&db, end).await?;
     Ok(HttpResponse::NoContent().finish())

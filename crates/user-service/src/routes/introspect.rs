@@ -2,7 +2,7 @@
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
-use auth::{Clock, Verifier};
+use auth::Clock;
 use db::Db;
 use serde::Serialize;
 use serde_json::json;
@@ -13,9 +13,9 @@ use uuid::Uuid;
 use crate::domain::{RefreshToken, Session};
 use crate::oauth::{Client, OAuthError, TokenQuery, no_store};
 use crate::sessions::Sessions;
-use crate::tokens::CLIENT_ID;
+use crate::tokens::{CLIENT_ID, IssuedTokenVerifier};
 
-/// An introspection response (RFC 7662 §2.2). If `active`, it also has the claims of the token.
+/// An introspection response (RFC 7662 §2.2). If `active` is true, the response also contains the claims of the token.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only describes the members")]
 pub(crate) struct Introspection {
@@ -26,7 +26,7 @@ pub(crate) struct Introspection {
 #[derive(Serialize)]
 struct ActiveToken<C> {
     active: bool,
-    /// As in RFC 6749 §5.1, which defines none for a refresh token.
+    /// The type of an access token (RFC 6749 §5.1). A refresh token has no type.
     #[serde(skip_serializing_if = "Option::is_none")]
     token_type: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -44,7 +44,7 @@ struct RefreshClaims<'i> {
     sid: Uuid,
 }
 
-/// `POST /oauth/introspect`: whether a token is active, and its claims (RFC 7662). The response says nothing else about a token
+/// `POST /oauth/introspect`: whether a token is active, and its claims (RFC 7662). The response contains nothing else about a token
 /// that is not active.
 #[utoipa::path(
     post, path = "/oauth/introspect", tag = "oauth",
@@ -58,7 +58,7 @@ struct RefreshClaims<'i> {
 pub async fn introspect(
     client: Client,
     query: Result<Form<TokenQuery>, OAuthError>,
-    verifier: Data<Verifier>,
+    verifier: Data<IssuedTokenVerifier>,
     db: Data<Db>,
     sessions: Data<Sessions>,
     clock: Data<Clock>,
@@ -66,8 +66,8 @@ pub async fn introspect(
     let token = query?.0.token(&client)?;
     let now = clock.now();
 
-    if let Some(claims) = sessions.tokens.verify_claims(&verifier, &token) {
-        // Without the leeway of verifiers, so that no active token has an `exp` in the past.
+    if let Some(claims) = verifier.verify_claims(&token) {
+        // The expiry is checked again without the leeway of verifiers, so that no active token has an `exp` in the past.
         let is_current = claims.is_service() || sessions.active_user(&db, &claims).await?.is_some();
         if now.timestamp() < claims.exp && is_current {
             return Ok(active(Some("Bearer"), claims.email.clone(), claims));

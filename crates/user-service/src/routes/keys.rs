@@ -10,8 +10,8 @@ use utoipa::ToSchema;
 
 use crate::domain::{KeyState, SigningAlgorithm, SigningKey};
 use crate::error::UserError;
-use crate::routes::metadata::Published;
 use crate::store::SigningKeyRows;
+use crate::tokens::PublishedKeys;
 
 /// A signing key, without its private part.
 #[derive(Serialize, ToSchema)]
@@ -20,7 +20,7 @@ pub(crate) struct ListedKey {
     alg: SigningAlgorithm,
     state: KeyState,
     created_at: DateTime<Utc>,
-    /// Until when a retiring key is published; null for the others.
+    /// The time until which a retiring key is published. Null for other keys.
     #[schema(required = true)]
     not_after: Option<DateTime<Utc>>,
 }
@@ -36,10 +36,10 @@ pub(crate) struct ListedKey {
 pub async fn keys(
     _: IsAdmin,
     db: Data<Db>,
-    published: Data<Published>,
+    published: Data<PublishedKeys>,
 ) -> Result<Json<Page<ListedKey>>, UserError> {
-    if !published.has_keys() {
-        return Err(UserError::SharedSecret);
+    if published.is_empty() {
+        return Err(UserError::NoPublishedKeys);
     }
     let keys = SigningKeyRows(&mut db.read().await?).all().await?;
     Ok(Json(Page {

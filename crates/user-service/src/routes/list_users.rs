@@ -10,7 +10,7 @@ use utoipa::IntoParams;
 
 use crate::domain::{UserResponse, UsersRead};
 use crate::error::UserError;
-use crate::store::Users;
+use crate::store::UserRows;
 use crate::tokens::TokenIssuer;
 
 #[derive(Deserialize, Validate, IntoParams)]
@@ -45,7 +45,7 @@ pub async fn list_users(
         return Err(RequestError::InvalidQuery("there is no such role".to_owned()).into());
     }
     let mut conn = db.read().await?;
-    let found = Users(&mut conn)
+    let found = UserRows(&mut conn)
         .list(text, role, paging.cursor, paging.limit())
         .await?;
     let users = found.into_iter().map(UserResponse::from).collect();

@@ -12,7 +12,7 @@ use crate::domain::{Entry, Event};
 use crate::error::UserError;
 use crate::sessions::Sessions;
 use crate::sessions::revocation::RevokingTx;
-use crate::store::AuditLog;
+use crate::store::AuditLogRows;
 
 /// `POST /admin/users/{id}/logout`: ends every session of a user.
 #[utoipa::path(
@@ -23,9 +23,9 @@ use crate::store::AuditLog;
         (status = 404, description = "`user_not_found`"),
     ),
 )]
-#[tracing::instrument(skip_all, fields(admin.id = %acting.id(), user.id = %id))]
+#[tracing::instrument(skip_all, fields(admin.id = %admin.id(), user.id = %id))]
 pub async fn log_user_out(
-    IsAdmin(acting): IsAdmin,
+    IsAdmin(admin): IsAdmin,
     id: Id,
     _: OptionalBody<EmptyObject>,
     db: Data<Db>,
@@ -33,13 +33,18 @@ pub async fn log_user_out(
     context: RequestContext,
 ) -> Result<HttpResponse, UserError> {
     let end = async |tx: &mut RevokingTx<'_>| {
-        admin::require_admin(tx, acting.id()).await?;
+        admin::require_admin(tx, admin.id()).await?;
         if !tx.end_all(id.0, context.time()).await? {
-            return Err(UserError::NotFound);
+            return Err(UserError::UserNotFound);
         }
-        let entry = Entry::by(Event::UserLoggedOut, acting.id(), id.0);
-        Ok(AuditLog(tx).add(&entry, &context).await?)
+        let entry = Entry::by(Event::UserLoggedOut, admin.id(), id.0);
+        Ok(AuditLogRows(tx).add(&entry, &context).await?)
     };
-    sessions.transaction(&db, end).await?;
-    Ok(HttpResponse::NoContent().finish())
+    match sessions.transaction(&db, end).await {
+        Ok(()) => Ok(HttpResponse::NoContent().finish()),
+        Err(error) => {
+            let entry = Entry::by(Event::UserLoggedOut, admin.id(), id.0);
+            Err(admin::record_refusal(&db, error, entry, &context).await)
+        }
+    }
 }

@@ -15,7 +15,7 @@ use crate::error::UserError;
 use crate::passwords::{PasswordCheck, Passwords};
 use crate::sessions::revocation::RevokingTx;
 use crate::sessions::{Sessions, TokenPair};
-use crate::store::{AuditLog, Users};
+use crate::store::{AuditLogRows, UserRows};
 
 #[derive(Deserialize, Validate, ToSchema)]
 #[garde(allow_unvalidated)]
@@ -50,7 +50,7 @@ pub async fn login(
     sessions: Data<Sessions>,
     context: RequestContext,
 ) -> Result<HttpResponse, UserError> {
-    passwords.require_room()?;
+    passwords.require_capacity()?;
     let (account, check) = authenticate(&db, &passwords, &credentials, &context).await?;
 
     let new_hash = passwords
@@ -63,8 +63,9 @@ pub async fn login(
         Ok(pair)
     };
     let opened = sessions.transaction(&db, open).await;
+    // The user was disabled or changed the password after the password was checked.
     if let Err(UserError::InvalidCredentials) = opened {
-        let entry = Entry::failed(Event::Login, Some(account.id), "changed meanwhile");
+        let entry = Entry::failed_anonymously(Event::Login, Some(account.id), "changed meanwhile");
         check.record_failure(&db, entry, &context).await?;
     }
 
@@ -73,7 +74,8 @@ pub async fn login(
     Ok(pair.respond())
 }
 
-/// Checks the credentials, and records a failure. An invalid email address takes as long as an unknown one.
+/// Checks the credentials, and records a failure. The response takes the same time for an invalid email address as for an unknown
+/// address.
 async fn authenticate(
     db: &Db,
     passwords: &Passwords,
@@ -82,7 +84,7 @@ async fn authenticate(
 ) -> Result<(Account, PasswordCheck), UserError> {
     let email = EmailAddress::parse_existing(&credentials.email).ok();
     let account = match &email {
-        Some(email) => Users(&mut db.read().await?).find_by_email(email).await?,
+        Some(email) => UserRows(&mut db.read().await?).find_by_email(email).await?,
         None => None,
     };
     let check = passwords
@@ -103,12 +105,12 @@ async fn authenticate(
         None => "unknown address",
     };
     check
-        .record_failure(db, Entry::failed(Event::Login, subject, why), context)
+        .record_failure(db, Entry::failed_anonymously(Event::Login, subject, why), context)
         .await?;
     Err(UserError::InvalidCredentials)
 }
 
-/// Adds the login to the audit log, and stores the password's new hash if there is one.
+/// Adds the login to the audit log, and stores the new hash of the password if the hash was outdated.
 async fn record_success(
     tx: &mut RevokingTx<'_>,
     account: &Account,
@@ -117,11 +119,11 @@ async fn record_success(
 ) -> Result<(), sqlx::Error> {
     if let Some(hash) = new_hash {
         let expected = account.password_hash.as_deref();
-        Users(tx)
+        UserRows(tx)
             .set_password(account.id, expected, hash, context.time())
             .await?;
     }
-    AuditLog(tx)
+    AuditLogRows(tx)
         .add(&Entry::of(Event::Login, account.id), context)
         .await
 }

@@ -13,8 +13,8 @@ use crate::error::UserError;
 use crate::routes::refresh::PresentedToken;
 use crate::sessions::Sessions;
 
-/// `POST /auth/logout`: ends the session of the access token and, if the body has a refresh token, that token's session. A caller
-/// who presents neither is logged out already.
+/// `POST /auth/logout`: ends the session of the access token and, if the body has a refresh token, the session of the refresh
+/// token. A caller who presents neither token is already logged out, so this is not an error.
 #[utoipa::path(
     post, path = "/auth/logout", tag = "auth", request_body = Option<PresentedToken>,
     responses((status = 204, description = "the session has ended")),

@@ -11,7 +11,7 @@ use crate::domain::{Entry, Event};
 use crate::error::UserError;
 use crate::sessions::Sessions;
 use crate::sessions::revocation::RevokingTx;
-use crate::store::AuditLog;
+use crate::store::AuditLogRows;
 
 /// `POST /auth/logout-all`: ends every session of the caller, including the current one.
 #[utoipa::path(
@@ -31,10 +31,10 @@ pub async fn logout_all(
 ) -> Result<HttpResponse, UserError> {
     let end = async |tx: &mut RevokingTx<'_>| {
         if !tx.end_all(user.id(), context.time()).await? {
-            return Err(UserError::NotFound);
+            return Err(UserError::UserNotFound);
         }
         let entry = Entry::of(Event::LogoutAll, user.id());
-        Ok(AuditLog(tx).add(&entry, &context).await?)
+        Ok(AuditLogRows(tx).add(&entry, &context).await?)
     };
     sessions.transaction(&db, end).await?;
     Ok(HttpResponse::NoContent().finish())

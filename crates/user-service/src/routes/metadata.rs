@@ -1,4 +1,4 @@
-//! The public documents from which others learn how to verify tokens, and where services request them.
+//! The public documents for clients and verifiers: the keys that verify tokens, and the URLs of the endpoints for services.
 
 use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
 use actix_web::web::Data;
@@ -10,24 +10,21 @@ use utoipa::ToSchema;
 
 use crate::tokens::PublishedKeys;
 
-/// Verifiers fetch the key set again after the same time.
-const MAX_AGE: &str = "public, max-age=300";
+/// The maximum age is the same as the default interval of `RemoteKeys::refresh`, at which verifiers fetch the key set.
+const CACHE_CONTROL_VALUE: &str = "public, max-age=300";
 
-/// The documents that this service publishes.
+/// The document with the metadata of this service.
 #[derive(Clone, Debug)]
-pub(crate) struct Published {
-    keys: PublishedKeys,
-    metadata: Value,
-}
+pub(crate) struct Metadata(Value);
 
-impl Published {
-    pub(crate) fn new(issuer: &str, public_url: &str, own_url: &str, keys: PublishedKeys) -> Self {
+impl Metadata {
+    pub(crate) fn new(issuer: &str, public_url: &str, own_url: &str) -> Self {
         let by_secret = ["client_secret_basic"];
-        // `response_types_supported` is left out: it describes the authorization endpoint, and there is none.
-        let metadata = json!({
+        // No `response_types_supported`: that member describes the authorization endpoint, and this service has none.
+        Self(json!({
             "issuer": issuer,
             "jwks_uri": format!("{public_url}/.well-known/jwks.json"),
-            // Under this service's own URL: only services call these endpoints, and the public origin does not route to them.
+            // The endpoints have the service's internal URL: only services call them, and the public origin does not route to them.
             "token_endpoint": format!("{own_url}/oauth/token"),
             "token_endpoint_auth_methods_supported": by_secret,
             "introspection_endpoint": format!("{own_url}/oauth/introspect"),
@@ -35,17 +32,11 @@ impl Published {
             "revocation_endpoint": format!("{own_url}/oauth/revoke"),
             "revocation_endpoint_auth_methods_supported": by_secret,
             "grant_types_supported": ["client_credentials"],
-        });
-        Self { keys, metadata }
-    }
-
-    /// Whether there are keys, and not a shared secret.
-    pub(crate) fn has_keys(&self) -> bool {
-        !self.keys.is_empty()
+        }))
     }
 }
 
-/// A JWK Set (RFC 7517 §5). It is empty while a shared secret signs.
+/// A JWK Set (RFC 7517 §5). The set is empty if a shared secret signs.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only describes the members")]
 pub(crate) struct JwkSet {
@@ -68,7 +59,7 @@ pub(crate) struct ServerMetadata {
     grant_types_supported: Vec<String>,
 }
 
-/// `GET /.well-known/jwks.json`: the public keys (RFC 7517 §5). Empty if a shared secret signs.
+/// `GET /.well-known/jwks.json`: the public keys (RFC 7517 §5). The set is empty if a shared secret signs.
 #[utoipa::path(
     get, path = "/.well-known/jwks.json", tag = "metadata",
     responses(
@@ -79,10 +70,10 @@ pub(crate) struct ServerMetadata {
 pub async fn jwks(
     _: Anyone,
     request: HttpRequest,
-    published: Data<Published>,
+    keys: Data<PublishedKeys>,
     clock: Data<Clock>,
 ) -> HttpResponse {
-    respond(&request, &published.keys.jwks(clock.now()))
+    respond(&request, &keys.jwks(clock.now()))
 }
 
 /// `GET /.well-known/oauth-authorization-server`: the issuer, the URL of its keys, and the endpoints for services (RFC 8414).
@@ -93,18 +84,14 @@ pub async fn jwks(
         (status = 304, description = "the metadata have not changed since the version in `If-None-Match`"),
     ),
 )]
-pub async fn authorization_server(
-    _: Anyone,
-    request: HttpRequest,
-    published: Data<Published>,
-) -> HttpResponse {
-    respond(&request, &published.metadata)
+pub async fn authorization_server(_: Anyone, request: HttpRequest, metadata: Data<Metadata>) -> HttpResponse {
+    respond(&request, &metadata.0)
 }
 
 fn respond(request: &HttpRequest, document: &Value) -> HttpResponse {
     let mut response = etag::respond(request, etag::of_content(document), document);
     response
         .headers_mut()
-        .insert(CACHE_CONTROL, HeaderValue::from_static(MAX_AGE));
+        .insert(CACHE_CONTROL, HeaderValue::from_static(CACHE_CONTROL_VALUE));
     response
 }

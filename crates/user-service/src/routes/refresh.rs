@@ -23,15 +23,15 @@ pub struct PresentedToken {
 }
 
 impl PresentedToken {
-    /// The token, if it has the form of one.
+    /// The token, if the text has the form of a refresh token.
     pub(crate) fn parse(&self) -> Option<RefreshToken> {
         RefreshToken::parse(&self.refresh_token)
     }
 }
 
 /// `POST /auth/refresh`: exchanges a refresh token, which is valid once, for the next token pair. Within `REFRESH_GRACE` the same
-/// token returns the same pair again, for a client that missed the response. After that it ends the session, since two parties may
-/// have the token.
+/// token returns the same successor again, for a client that missed the response. After that, presenting the token again ends the
+/// session, because two parties may have the token.
 #[utoipa::path(
     post, path = "/auth/refresh", tag = "auth", request_body = PresentedToken,
     responses(
@@ -56,7 +56,7 @@ pub async fn refresh(
         Refreshed::Pair(pair) => Ok(pair.respond()),
         Refreshed::Replayed(session) => {
             let detail = format!("session {}", session.id);
-            let entry = |user| Entry::failed(Event::RefreshReplayed, Some(user), &detail);
+            let entry = |user| Entry::failed_anonymously(Event::RefreshReplayed, Some(user), &detail);
             sessions
                 .end_and_record(&db, &[session.id], &context, entry)
                 .await?;

@@ -13,7 +13,7 @@ use crate::context::RequestContext;
 use crate::domain::{Account, EmailAddress, Entry, Event, UserResponse, password};
 use crate::error::UserError;
 use crate::passwords::Passwords;
-use crate::store::{AuditLog, NewUser, Users};
+use crate::store::{AuditLogRows, NewUser, UserRows};
 
 #[derive(Deserialize, Validate, ToSchema)]
 #[garde(allow_unvalidated)]
@@ -30,7 +30,7 @@ pub struct Registration {
 }
 
 impl Registration {
-    /// The email address, if address and password are allowed.
+    /// The email address, if address and password are valid.
     fn checked_email(&self) -> Result<EmailAddress, RequestError> {
         let email = EmailAddress::parse(&self.email)
             .map_err(|invalid| RequestError::field("email", invalid.to_string()))?;
@@ -58,8 +58,9 @@ pub async fn register(
     context: RequestContext,
 ) -> Result<HttpResponse, UserError> {
     let email = registration.checked_email()?;
-    // Checked first, so that taken addresses cost no hash. The insert decides.
-    let existing = Users(&mut db.read().await?).find_by_email(&email).await?;
+    // A registration with a taken address is refused before the password is hashed, to save the cost. Of concurrent registrations
+    // with one address, the insert below accepts only the first.
+    let existing = UserRows(&mut db.read().await?).find_by_email(&email).await?;
     if existing.is_some() {
         return Err(UserError::EmailTaken);
     }
@@ -80,11 +81,14 @@ pub async fn register(
 
 async fn add(db: &Db, new: &NewUser<'_>, context: &RequestContext) -> Result<Account, UserError> {
     let mut tx = db.begin().await?;
-    if !Users(&mut tx).add(new).await? {
+    if !UserRows(&mut tx).add(new).await? {
         return Err(UserError::EmailTaken);
     }
-    let account = Users(&mut tx).find(new.id).await?.ok_or(UserError::NotFound)?;
-    AuditLog(&mut tx)
+    let account = UserRows(&mut tx)
+        .find(new.id)
+        .await?
+        .ok_or(UserError::UserNotFound)?;
+    AuditLogRows(&mut tx)
         .add(&Entry::of(Event::Registered, new.id), context)
         .await?;
     tx.commit().await?;

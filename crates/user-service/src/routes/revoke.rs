@@ -2,7 +2,6 @@
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
-use auth::Verifier;
 use db::Db;
 use service_kit::Form;
 
@@ -10,6 +9,7 @@ use crate::context::RequestContext;
 use crate::domain::{Entry, Event, RefreshToken};
 use crate::oauth::{Client, OAuthError, TokenQuery, no_store};
 use crate::sessions::Sessions;
+use crate::tokens::IssuedTokenVerifier;
 
 /// `POST /oauth/revoke`: ends the session of a user's access token or refresh token (RFC 7009). A token that is expired, revoked or
 /// unknown needs no revocation, and gives the same response.
@@ -17,7 +17,7 @@ use crate::sessions::Sessions;
     post, path = "/oauth/revoke", tag = "oauth",
     request_body(content = TokenQuery, content_type = "application/x-www-form-urlencoded"),
     responses(
-        (status = 200, description = "the token is not valid, or no longer"),
+        (status = 200, description = "the token is invalid now, whether or not it was valid before"),
         (status = 400, description = "`unsupported_token_type`: it is a service token"),
         (status = 503, description = "`temporarily_unavailable`"),
     ),
@@ -26,14 +26,14 @@ use crate::sessions::Sessions;
 pub async fn revoke(
     client: Client,
     query: Result<Form<TokenQuery>, OAuthError>,
-    verifier: Data<Verifier>,
+    verifier: Data<IssuedTokenVerifier>,
     db: Data<Db>,
     sessions: Data<Sessions>,
     context: RequestContext,
 ) -> Result<HttpResponse, OAuthError> {
     let token = query?.0.token(&client)?;
 
-    let session = if let Some(claims) = sessions.tokens.verify_claims(&verifier, &token) {
+    let session = if let Some(claims) = verifier.verify_claims(&token) {
         if claims.is_service() {
             return Err(OAuthError::UnsupportedTokenType);
         }

@@ -17,7 +17,7 @@ pub struct TokenRequest {
     /// The service that the token is for.
     #[schema(value_type = String, example = "inventory-service")]
     audience: Option<String>,
-    /// Service tokens have no scopes: a request for one is refused.
+    /// Service tokens have no scopes: a request with a scope is refused.
     scope: Option<String>,
     #[schema(ignore)]
     client_id: Option<String>,
@@ -48,7 +48,7 @@ impl TokenRequest {
     }
 }
 
-/// A service token (RFC 6749 §5.1). `scope` is left out: service tokens have none, and none can be requested.
+/// A service token (RFC 6749 §5.1). There is no `scope`: service tokens have no scopes, and a request for a scope is refused.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ServiceToken {
     access_token: String,
@@ -58,8 +58,8 @@ pub(crate) struct ServiceToken {
     expires_in: i64,
 }
 
-/// `POST /oauth/token`: issues a token with which a service calls one other service (RFC 6749 §4.4). `services.toml` says which
-/// services it may call.
+/// `POST /oauth/token`: issues a token with which a service calls one other service (RFC 6749 §4.4). `services.toml` lists which
+/// services each service may call.
 #[utoipa::path(
     post, path = "/oauth/token", tag = "oauth",
     request_body(content = TokenRequest, content_type = "application/x-www-form-urlencoded"),

@@ -7,9 +7,9 @@ use service_kit::Id;
 
 use crate::domain::{UserResponse, UsersRead};
 use crate::error::UserError;
-use crate::store::Users;
+use crate::store::UserRows;
 
-/// `GET /admin/users/{id}`: a user's current data.
+/// `GET /admin/users/{id}`: shows a user's current data.
 #[utoipa::path(
     get, path = "/admin/users/{id}", tag = "admin", params(("id" = String, Path)),
     responses((status = 200, body = UserResponse), (status = 404, description = "`user_not_found`")),
@@ -19,9 +19,9 @@ pub async fn show_user(
     id: Id,
     db: Data<Db>,
 ) -> Result<Json<UserResponse>, UserError> {
-    let account = Users(&mut db.read().await?)
+    let account = UserRows(&mut db.read().await?)
         .find(id.0)
         .await?
-        .ok_or(UserError::NotFound)?;
+        .ok_or(UserError::UserNotFound)?;
     Ok(Json(account.into()))
 }

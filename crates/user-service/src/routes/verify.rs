@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
 use actix_web::web::Data;
-use auth::{Anyone, Claims, Clock, Verifier};
+use auth::{Anyone, Claims, Clock};
 use db::Db;
 use garde::Validate;
 use serde::{Deserialize, Serialize};
@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use crate::domain::UserResponse;
 use crate::error::UserError;
 use crate::sessions::Sessions;
+use crate::tokens::IssuedTokenVerifier;
 
 #[derive(Deserialize, Validate, ToSchema)]
 #[garde(allow_unvalidated)]
@@ -21,11 +22,11 @@ pub struct TokenToVerify {
     token: String,
 }
 
-/// The result. It says nothing else about an invalid token.
+/// The result of a verification. For an invalid token, `valid` is the only member.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Verdict {
     valid: bool,
-    /// The token's user, with their current data.
+    /// The current data of the token's user.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     user: Option<UserResponse>,
@@ -43,15 +44,14 @@ pub(crate) struct Verdict {
 pub async fn verify(
     _: Anyone,
     Body(TokenToVerify { token }): Body<TokenToVerify>,
-    verifier: Data<Verifier>,
+    verifier: Data<IssuedTokenVerifier>,
     db: Data<Db>,
     sessions: Data<Sessions>,
     clock: Data<Clock>,
 ) -> Result<HttpResponse, UserError> {
-    // Without the leeway of verifiers, so that no valid token has an `exp` in the past.
-    let claims = sessions
-        .tokens
-        .verify_claims(&verifier, &token)
+    // The expiry is checked again without the leeway of verifiers, so that no valid token has an `exp` in the past.
+    let claims = verifier
+        .verify_claims(&token)
         .filter(|claims| clock.now().timestamp() < claims.exp);
     let user = match &claims {
         Some(claims) => sessions.active_user(&db, claims).await?,
@@ -63,7 +63,7 @@ pub async fn verify(
         user: user.map(UserResponse::from),
         claims: claims.filter(|_| valid),
     };
-    // The response holds personal data, and may be wrong a moment later.
+    // The response contains personal data, and may be outdated a moment later.
     Ok(HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store")))
         .json(verdict))

@@ -17,36 +17,46 @@ use crate::store::{Rotation, SessionRows};
 pub(crate) enum Refreshed {
     /// The next token pair.
     Pair(TokenPair),
-    /// The token was replaced earlier, and its successor may be in other hands: the session has to end.
+    /// The token was replaced earlier. Two parties may have tokens of this session, so the session has to end.
     Replayed(Session),
 }
 
 impl Sessions {
-    /// Exchanges a refresh token for the next token pair. Of concurrent requests with the same token, one rotates it; the others
-    /// get the same successor if they arrived within the grace period.
+    /// Exchanges a refresh token for the next token pair. Of concurrent requests with the same token, one request rotates the
+    /// token. The other requests get the same successor if they arrived within the grace period.
     pub(crate) async fn refresh(
         &self,
         token: &RefreshToken,
         context: &RequestContext,
     ) -> Result<Refreshed, UserError> {
-        // The grace period is measured from the arrival of the request, however long it waits in the queue.
-        let arrived_at = context.time();
-        let RotationOutcome { session, rotated_at } =
-            self.rotations.rotate(self.rotation(token, context)?).await?;
+        // The end of the grace period is compared with this time, so that waiting in the queue does not count.
+        let received_at = context.time();
+        let RotationOutcome {
+            session,
+            attempted_at,
+        } = self.rotations.rotate(self.rotation(token, context)?).await?;
         let Some(SessionWithUser { session, user }) =
-            session.filter(|found| found.session.is_live(rotated_at))
+            session.filter(|found| found.session.is_live(attempted_at))
         else {
             return Err(UserError::InvalidRefreshToken);
         };
 
+        // After a rotation by this request or by a concurrent request, the presented token is the previous token, replaced just
+        // now.
         match &session.rotation_nonce {
-            Some(nonce) if session.was_just_replaced(token, arrived_at, self.lifetimes.grace) => {
+            Some(nonce) if session.is_previous_within(token, received_at, self.lifetimes.grace) => {
                 if user.disabled {
                     return Err(UserError::InvalidRefreshToken);
                 }
-                let successor = self.successors.of(token, nonce);
-                self.token_pair(user, session.id, &successor, session.token_expires_at, arrived_at)
-                    .map(Refreshed::Pair)
+                let successor = self.successor_key.derive(token, nonce);
+                self.token_pair(
+                    user,
+                    session.id,
+                    &successor,
+                    session.token_expires_at,
+                    received_at,
+                )
+                .map(Refreshed::Pair)
             }
             _ => Ok(Refreshed::Replayed(session)),
         }
@@ -57,14 +67,14 @@ impl Sessions {
         Ok(Rotation {
             family_hash: token.family_hash(),
             token_hash: token.hash(),
-            successor_hash: self.successors.of(token, &nonce).hash(),
+            successor_hash: self.successor_key.derive(token, &nonce).hash(),
             nonce,
             ip: context.ip().unwrap_or_default(),
             user_agent: context.user_agent.clone().unwrap_or_default(),
         })
     }
 
-    /// The session that a refresh with this token would continue now.
+    /// The session that a refresh with this token would continue at `now`.
     pub(crate) async fn find_refreshable(
         &self,
         conn: &mut Conn,
@@ -73,7 +83,7 @@ impl Sessions {
     ) -> Result<Option<Session>, sqlx::Error> {
         let session = SessionRows(conn).find_by_token(token).await?.filter(|session| {
             session.is_live(now)
-                && (session.is_newest(token) || session.was_just_replaced(token, now, self.lifetimes.grace))
+                && (session.is_newest(token) || session.is_previous_within(token, now, self.lifetimes.grace))
         });
         let Some(session) = session else { return Ok(None) };
 
@@ -81,8 +91,8 @@ impl Sessions {
         Ok(user.map(|_| session))
     }
 
-    /// The session that a client may end with this token: the newest token or the previous one, since the client may have missed
-    /// the last response.
+    /// The session that a client may end with this token. The token must be the session's newest or its previous token: the client
+    /// may have missed the last response, so there is no grace period here.
     pub(crate) async fn find_endable(
         &self,
         conn: &mut Conn,
@@ -90,12 +100,13 @@ impl Sessions {
         now: DateTime<Utc>,
     ) -> Result<Option<Uuid>, sqlx::Error> {
         let session = SessionRows(conn).find_by_token(token).await?.filter(|session| {
-            session.is_newest(token) || session.was_just_replaced(token, now, self.lifetimes.session)
+            session.is_newest(token) || session.is_previous_within(token, now, self.lifetimes.session)
         });
         Ok(session.map(|session| session.id))
     }
 
-    /// The user of a validly signed access token, unless the database says that it is revoked. `None` for a service token too.
+    /// The user of a verified access token, unless the database says that the token is revoked. Returns `None` also for a service
+    /// token.
     pub(crate) async fn active_user(&self, db: &Db, claims: &Claims) -> Result<Option<Account>, sqlx::Error> {
         let (Some(session), Some(epoch), false) = (claims.sid, claims.epoch, claims.is_service()) else {
             return Ok(None);

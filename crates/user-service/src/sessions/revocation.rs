@@ -1,7 +1,7 @@
 //! Ending sessions and revoking tokens.
 //!
-//! [`Sessions::transaction`] stores the revocations in the transaction that caused them, and applies them to this process after the
-//! commit. Other replicas learn of them by polling; so does this one, if it never learned whether its commit succeeded.
+//! [`Sessions::transaction`] stores revocations in the transaction that causes them, and applies them to this process after the
+//! commit. Other replicas learn of revocations by polling. So does this replica, if a commit succeeded but its response was lost.
 
 use std::error::Error;
 use std::ops::{Deref, DerefMut};
@@ -14,13 +14,13 @@ use uuid::Uuid;
 
 use super::Sessions;
 use crate::context::RequestContext;
-use crate::domain::{EndedSession, Entry, LEEWAY, Lifetimes};
-use crate::store::{AuditLog, RevocationRows, SessionRows, Users};
+use crate::domain::{EndedSession, Entry, Lifetimes, MAX_LEEWAY};
+use crate::store::{AuditLogRows, RevocationRows, SessionRows, UserRows};
 
 /// How often to read the revocations of other replicas.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// A transaction that collects revocations. Only [`Sessions::transaction`] creates one, so no revocation is left unstored.
+/// A transaction that collects revocations. Only [`Sessions::transaction`] creates it, and stores all collected revocations.
 #[derive(Debug)]
 pub(crate) struct RevokingTx<'t> {
     tx: &'t mut Tx,
@@ -43,7 +43,7 @@ impl DerefMut for RevokingTx<'_> {
 }
 
 impl RevokingTx<'_> {
-    /// Ends a session. `None` if it has ended already or never existed.
+    /// Ends a session. Returns `None` if the session has ended already or never existed.
     pub(crate) async fn end(
         &mut self,
         session: Uuid,
@@ -66,19 +66,19 @@ impl RevokingTx<'_> {
         Ok(())
     }
 
-    /// Keeps the user's `count` most recently used sessions and ends the others.
-    pub(crate) async fn end_all_but_newest(
+    /// Ends the user's least recently used sessions, except the last `keep`.
+    pub(crate) async fn end_least_recently_used(
         &mut self,
         user: Uuid,
-        count: i64,
+        keep: i64,
         now: DateTime<Utc>,
     ) -> Result<(), sqlx::Error> {
-        let ended = SessionRows(self).end_all_but_newest(user, count, now).await?;
+        let ended = SessionRows(self).end_least_recently_used(user, keep, now).await?;
         self.revoke_sessions(&ended, now);
         Ok(())
     }
 
-    /// Ends all sessions of a user and revokes all their tokens. Returns whether the user exists.
+    /// Ends all sessions of a user and revokes all tokens of the user. Returns whether the user exists.
     pub(crate) async fn end_all(&mut self, user: Uuid, now: DateTime<Utc>) -> Result<bool, sqlx::Error> {
         let exists = self.revoke_access_tokens(user, now).await?;
         if exists {
@@ -94,15 +94,15 @@ impl RevokingTx<'_> {
         user: Uuid,
         now: DateTime<Utc>,
     ) -> Result<bool, sqlx::Error> {
-        // Every transaction locks a user before their sessions, so that no two wait for each other.
-        let Some(epoch) = Users(self).raise_epoch(user, now).await? else {
+        // Every transaction locks a user before the user's sessions, so that no two transactions wait for each other.
+        let Some(epoch) = UserRows(self).raise_epoch(user, now).await? else {
             return Ok(false);
         };
 
-        // A concurrent refresh may issue a token of the old epoch. It expires no later than one that is issued now.
+        // A concurrent refresh may issue a token of the old epoch. That token expires no later than a token that is issued now.
         let concurrent = self.lifetimes.access_expires_at(now);
         let last = SessionRows(self).last_access_expiry(user).await?;
-        let expires_at = last.map_or(concurrent, |last| last.max(concurrent)) + LEEWAY;
+        let expires_at = last.map_or(concurrent, |last| last.max(concurrent)) + MAX_LEEWAY;
         self.revocations.push(Revocation::User {
             id: user,
             epoch,
@@ -111,10 +111,10 @@ impl RevokingTx<'_> {
         Ok(true)
     }
 
-    /// Revokes the access tokens of ended sessions, unless they have expired.
+    /// Revokes the unexpired access tokens of ended sessions.
     fn revoke_sessions(&mut self, ended: &[EndedSession], now: DateTime<Utc>) {
         for session in ended {
-            let expires_at = session.access_expires_at + LEEWAY;
+            let expires_at = session.access_expires_at + MAX_LEEWAY;
             if expires_at > now {
                 self.revocations.push(Revocation::Session {
                     id: session.id,
@@ -144,7 +144,7 @@ impl Sessions {
             };
             let value = work(&mut tx).await?;
 
-            // Last, since it locks the counter of revocations for all replicas until the commit.
+            // The last statement, because it locks the counter of revocations for all replicas until the commit.
             RevocationRows(tx.tx).add(&tx.revocations).await?;
             Ok::<_, E>((value, tx.revocations))
         };
@@ -153,7 +153,7 @@ impl Sessions {
         Ok(value)
     }
 
-    /// Ends these sessions, and adds an audit entry with the user of each.
+    /// Ends these sessions, and adds an audit entry for each session. `entry` makes the entry from the id of the session's user.
     pub(crate) async fn end_and_record(
         &self,
         db: &Db,
@@ -167,7 +167,7 @@ impl Sessions {
                 all_ended.extend(tx.end(*session, context.time()).await?);
             }
             for session in &all_ended {
-                AuditLog(tx).add(&entry(session.user_id), context).await?;
+                AuditLogRows(tx).add(&entry(session.user_id), context).await?;
             }
             Ok::<_, sqlx::Error>(all_ended)
         };
@@ -178,22 +178,40 @@ impl Sessions {
     }
 }
 
-/// Applies the stored revocations after the sequence number `from`, and returns the last number.
+/// Applies the stored revocations after the sequence number `from`, and returns the number to continue from.
+///
+/// A counter below `from` means that the database was restored from a backup, or failed over to a standby that lagged behind.
+/// Numbers are then assigned a second time, so all stored revocations are read again. To apply a revocation twice changes nothing.
 pub(crate) async fn catch_up(revocations: &Revocations, db: &Db, from: i64) -> Result<i64, sqlx::Error> {
-    let rows = RevocationRows(&mut db.read().await?).after(from).await?;
-    let last = rows.last().map_or(from, |(seq, _)| *seq);
+    let mut conn = db.read().await?;
+    let counter = RevocationRows(&mut conn).last_seq().await?;
+    let from = if counter < from {
+        tracing::warn!(
+            counter,
+            from,
+            "the database is older than before: all revocations are read again"
+        );
+        0
+    } else {
+        from
+    };
+    let rows = RevocationRows(&mut conn).after(from).await?;
+    let last = rows.last().map_or(counter, |(seq, _)| *seq);
     apply(revocations, rows.into_iter().map(|(_, revocation)| revocation));
     Ok(last)
 }
 
-/// The background task that applies the revocations of all replicas. It reads all stored ones first, so that it misses none when it
-/// is restarted after a failure.
+/// The background task that applies the revocations of all replicas. At its start, and after a failed poll, it reads all stored
+/// revocations: during an outage, the counter may fall behind and catch up again unnoticed.
 pub(crate) async fn poll_revocations(revocations: Revocations, db: Db) {
     let mut last = 0;
     loop {
         match catch_up(&revocations, &db, last).await {
             Ok(newest) => last = newest,
-            Err(error) => tracing::warn!(%error, "the revocations of other replicas can't be read"),
+            Err(error) => {
+                tracing::warn!(%error, "the revocations of other replicas can't be read");
+                last = 0;
+            }
         }
         tokio::time::sleep(POLL_INTERVAL).await;
     }
@@ -202,5 +220,60 @@ pub(crate) async fn poll_revocations(revocations: Revocations, db: Db) {
 fn apply(set: &Revocations, revocations: impl IntoIterator<Item = Revocation>) {
     for revocation in revocations {
         set.apply(revocation);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use auth::testing::Issuer;
+    use db::on;
+    use test_kit::TestDatabase;
+
+    use super::*;
+    use crate::domain::NAME;
+    use crate::store::MIGRATIONS;
+
+    async fn add(db: &Db, revocations: &[Revocation]) {
+        let mut tx = db.begin().await.unwrap();
+        RevocationRows(&mut tx).add(revocations).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    #[actix_web::test]
+    async fn a_revocation_with_a_number_assigned_twice_is_not_missed() {
+        let database = TestDatabase::new().await;
+        let db = Db::open(&database.url(), &MIGRATIONS).await.unwrap();
+        let issuer = Issuer::new(NAME);
+        let set = issuer.revocations();
+        let user = issuer.as_user().principal();
+        let expires_at = issuer.clock().unix() + 900;
+        let other = |id| Revocation::Session {
+            id: Uuid::from_u128(id),
+            expires_at,
+        };
+        add(&db, &[other(1), other(2), other(3)]).await;
+        let last = catch_up(set, &db, 0).await.unwrap();
+        assert_eq!(last, 3);
+        assert_eq!(catch_up(set, &db, last).await.unwrap(), 3);
+
+        // The state of a backup that was made after the first revocation.
+        let mut conn = db.write().await.unwrap();
+        for sql in [
+            "delete from revocations where seq > 1",
+            "update revocation_counter set seq = 1",
+        ] {
+            on!(conn, conn => sqlx::query(sql).execute(conn).await.map(drop)).unwrap();
+        }
+        drop(conn);
+        let revocation = Revocation::User {
+            id: user.id(),
+            epoch: user.epoch() + 1,
+            expires_at,
+        };
+        add(&db, &[revocation]).await;
+
+        assert!(!set.revokes(&user));
+        assert_eq!(catch_up(set, &db, last).await.unwrap(), 2);
+        assert!(set.revokes(&user));
     }
 }

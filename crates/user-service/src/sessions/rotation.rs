@@ -33,8 +33,8 @@ pub(crate) struct RotationOutcome {
     /// The session and its user, whether or not the rotation took effect: the caller has to check that the session is live and
     /// that the user is not disabled. `None` if no session has this token.
     pub session: Option<SessionWithUser>,
-    /// The time of the rotation, which is later than the arrival of a request that waited.
-    pub rotated_at: DateTime<Utc>,
+    /// The time of the attempt, which is later than the arrival of the request if the request waited in the queue.
+    pub attempted_at: DateTime<Utc>,
 }
 
 impl RotationQueue {
@@ -44,8 +44,8 @@ impl RotationQueue {
         let worker = RotationWorker { db, lifetimes, clock };
         actix_web::rt::spawn(async move {
             let mut batch = Vec::new();
-            while let 1.. = received.recv_many(&mut batch, MAX_BATCH).await {
-                // A separate task, so that a panic fails one batch and not the worker.
+            while received.recv_many(&mut batch, MAX_BATCH).await > 0 {
+                // Each batch runs in a separate task, so that a panic fails only the batch, and the worker continues.
                 let worker = worker.clone();
                 let batch = std::mem::take(&mut batch);
                 drop(actix_web::rt::spawn(async move { worker.process(batch).await }).await);
@@ -83,7 +83,7 @@ impl RotationWorker {
         if batch.is_empty() {
             return;
         }
-        // All replicas lock rows in the same order, so that no two wait for each other.
+        // All replicas lock rows in the same order, so that no two transactions wait for each other.
         batch.sort_by_key(|request| request.rotation.family_hash);
 
         let (rotations, answers): (Vec<_>, Vec<_>) = batch
@@ -99,14 +99,14 @@ impl RotationWorker {
             }
             result => {
                 for (rotation, answer) in rotations.iter().zip(answers) {
-                    // A caller that has gone can repeat its token, and gets the same successor.
+                    // A caller that disconnected can present its token again, and gets the same successor.
                     drop(answer.send(outcome_of(rotation, &result)));
                 }
             }
         }
     }
 
-    /// Rotates, and returns the sessions afterwards and the time.
+    /// Attempts the rotations. Returns the sessions after the attempt, and the time of the attempt.
     async fn rotate(
         &self,
         rotations: &[Rotation],
@@ -126,22 +126,22 @@ impl RotationWorker {
     }
 }
 
-/// One rotation's share of its batch's result.
+/// The outcome of one rotation, from the result of its batch.
 fn outcome_of(
     rotation: &Rotation,
     result: &Result<(Vec<SessionWithUser>, DateTime<Utc>), sqlx::Error>,
 ) -> Result<RotationOutcome, sqlx::Error> {
-    let (sessions, rotated_at) = result.as_ref().map_err(share_error)?;
+    let (sessions, attempted_at) = result.as_ref().map_err(share_error)?;
     let session = sessions
         .iter()
         .find(|found| found.session.is_of_family(&rotation.family_hash));
     Ok(RotationOutcome {
         session: session.cloned(),
-        rotated_at: *rotated_at,
+        attempted_at: *attempted_at,
     })
 }
 
-/// A copy of an error for each caller of a batch. It keeps whether the database is unavailable.
+/// A copy of an error for each caller of a batch. The copy is an unavailable database if the original is.
 fn share_error(error: &sqlx::Error) -> sqlx::Error {
     let text = error.to_string();
     if db::is_unavailable(error) {
@@ -159,7 +159,7 @@ mod tests {
 
     use super::*;
     use crate::domain::{EmailAddress, RefreshToken};
-    use crate::store::{MIGRATIONS, NewSession, NewUser, SessionRows, Users};
+    use crate::store::{MIGRATIONS, NewSession, NewUser, SessionRows, UserRows};
 
     const LIFETIMES: Lifetimes = Lifetimes {
         access: TimeDelta::minutes(15),
@@ -168,7 +168,7 @@ mod tests {
         grace: TimeDelta::seconds(10),
     };
 
-    /// A database in which Ada has `count` sessions, a worker on it, and the refresh tokens.
+    /// A database in which Ada has `count` sessions, a worker on this database, and the sessions' refresh tokens.
     async fn sessions(count: u128) -> (TestDatabase, RotationWorker, Vec<RefreshToken>) {
         let database = TestDatabase::new().await;
         let db = Db::open(&database.url(), &MIGRATIONS).await.unwrap();
@@ -184,7 +184,7 @@ mod tests {
             now,
         };
         let mut tx = db.begin().await.unwrap();
-        assert!(Users(&mut tx).add(&new).await.unwrap());
+        assert!(UserRows(&mut tx).add(&new).await.unwrap());
         let mut tokens = Vec::new();
         for id in 0..count {
             let token = RefreshToken::generate().unwrap();
@@ -263,7 +263,14 @@ mod tests {
                 .iter()
                 .any(|nonce| Some(nonce.as_slice()) == one.as_deref())
         );
-        for (mark, RotationOutcome { session, rotated_at }) in (1..).zip(outcomes) {
+        for (
+            mark,
+            RotationOutcome {
+                session,
+                attempted_at,
+            },
+        ) in (1..).zip(outcomes)
+        {
             let SessionWithUser { session, user } = session.unwrap();
             assert_eq!(
                 (session.id, user.id),
@@ -272,8 +279,8 @@ mod tests {
             assert_eq!(session.rotation_nonce, Some(vec![mark; 32]));
             assert_eq!(session.token_expires_at, now + LIFETIMES.refresh);
             assert!(
-                rotated_at == now
-                    && session.was_just_replaced(&tokens[usize::from(mark) - 1], now, TimeDelta::zero())
+                attempted_at == now
+                    && session.is_previous_within(&tokens[usize::from(mark) - 1], now, TimeDelta::zero())
             );
         }
         let last = SessionRows(&mut worker.db.read().await.unwrap())
@@ -298,13 +305,13 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_row_the_database_rejects_fails_only_its_own_caller() {
+    async fn a_row_that_the_database_rejects_fails_only_its_own_caller() {
         let (database, worker, tokens) = sessions(3).await;
         let (mut batch, mut answers) = (Vec::new(), Vec::new());
         for (mark, token) in (1..).zip(&tokens) {
             let (mut request, answered) = request(token, mark);
             if mark == 2 {
-                // PostgreSQL rejects a NUL in text, SQLite accepts it. The request context removes it in production.
+                // PostgreSQL rejects a NUL in text; SQLite accepts a NUL. In production, the request context removes NULs.
                 request.rotation.user_agent = "\0".to_owned();
             }
             batch.push(request);
@@ -322,7 +329,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_failure_reaches_every_caller_and_the_worker_goes_on() {
+    async fn a_failure_reaches_every_caller_and_the_worker_continues() {
         let (_database, RotationWorker { db, clock, .. }, tokens) = sessions(1).await;
         let rotations = RotationQueue::start(db.clone(), LIFETIMES, clock);
         let rotate = async |mark| rotations.rotate(request(&tokens[0], mark).0.rotation).await;

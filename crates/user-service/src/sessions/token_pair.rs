@@ -18,8 +18,8 @@ pub(crate) struct TokenPair {
     pub refresh_token: String,
     /// Seconds until the refresh token expires if it is not used.
     pub refresh_expires_in: i64,
-    /// The scopes of the access token, separated by spaces. Absent if there are none: the grammar of a scope requires at least one
-    /// (RFC 6749 §3.3).
+    /// The scopes of the access token, separated by spaces. Absent if the token has no scopes: an empty text would be no valid
+    /// scope (RFC 6749 §3.3).
     #[serde(skip_serializing_if = "String::is_empty")]
     #[schema(required = false)]
     pub scope: String,

@@ -1,36 +1,36 @@
-//! The table `audit_log`. Rows are only added: triggers in the database refuse to change or delete them.
+//! The table `audit_log`. Rows are only added: triggers in the database refuse to change or delete rows.
 
 use db::{Conn, on};
 use service_kit::{Cursor, Limit, id};
 use uuid::Uuid;
 
-use crate::context::RequestContext;
-use crate::domain::{AuditRecord, Entry, Event};
+use crate::domain::{AuditRecord, Entry, Event, Origin};
 
-pub(crate) struct AuditLog<'c>(pub &'c mut Conn);
+pub(crate) struct AuditLogRows<'c>(pub &'c mut Conn);
 
-impl AuditLog<'_> {
-    pub(crate) async fn add(&mut self, entry: &Entry, context: &RequestContext) -> Result<(), sqlx::Error> {
+impl AuditLogRows<'_> {
+    pub(crate) async fn add(&mut self, entry: &Entry, origin: impl Into<Origin>) -> Result<(), sqlx::Error> {
         const SQL: &str = "
             insert into audit_log (id, at, event, outcome, actor_id, subject_id, ip, user_agent, request_id, detail)
             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+        let origin = origin.into();
         on!(self.0, conn => sqlx::query(SQL)
-            .bind(id::new(context.time()))
-            .bind(context.time())
+            .bind(id::new(origin.at))
+            .bind(origin.at)
             .bind(entry.event)
             .bind(entry.outcome)
             .bind(entry.actor)
             .bind(entry.subject)
-            .bind(context.ip().as_deref())
-            .bind(context.user_agent.as_deref())
-            .bind(context.request_id.as_deref())
+            .bind(origin.ip.as_deref())
+            .bind(origin.user_agent.as_deref())
+            .bind(origin.request_id.as_deref())
             .bind(entry.detail.as_deref())
             .execute(conn)
             .await
             .map(drop))
     }
 
-    /// Lists records, newest first: all, or those with this user as actor or subject, or those of this event.
+    /// Lists records, newest first, optionally only records of this event or with this user as actor or subject.
     pub(crate) async fn list(
         &mut self,
         user_id: Option<Uuid>,
@@ -38,7 +38,8 @@ impl AuditLog<'_> {
         cursor: Cursor,
         limit: Limit,
     ) -> Result<Vec<AuditRecord>, sqlx::Error> {
-        // One statement per filter, so that each uses an index.
+        // One statement per filter, so that each uses an index. Conditions that are always true, such as `$2 is null`, use the
+        // parameters that a statement does not need, so that all statements have the same parameters.
         const ALL: &str = "
             select id, at, event, outcome, actor_id, subject_id, ip, user_agent, request_id, detail
             from audit_log

@@ -1,26 +1,30 @@
-//! The columns of the table `users` by which email addresses are compared and searched.
+//! The columns of the table `users` by which email addresses are compared and searched: `email_key` (old, unique), `comparison_key`
+//! (new, may be shared by old accounts) and `email_folded` (for searches).
 
 use db::{Conn, on};
 use uuid::Uuid;
 
-pub(crate) struct EmailKeys<'c>(pub &'c mut Conn);
+pub(crate) struct EmailKeyRows<'c>(pub &'c mut Conn);
 
 /// An account without a comparison key.
 #[derive(sqlx::FromRow)]
 pub(crate) struct UnkeyedAccount {
     pub id: Uuid,
     pub email: String,
+    /// The old key.
     pub email_key: String,
 }
 
-/// The comparison key that an account gets, and its address as searches compare it.
+/// The new keys of an account.
 pub(crate) struct NewKey {
     pub id: Uuid,
+    /// See [`EmailAddress::key`](crate::domain::EmailAddress::key).
     pub comparison_key: String,
+    /// The case-folded address, in which searches look.
     pub email_folded: String,
 }
 
-impl EmailKeys<'_> {
+impl EmailKeyRows<'_> {
     /// At most `limit` accounts without a comparison key.
     pub(crate) async fn missing(&mut self, limit: i64) -> Result<Vec<UnkeyedAccount>, sqlx::Error> {
         const SQL: &str = "
@@ -28,7 +32,7 @@ impl EmailKeys<'_> {
         on!(self.0, conn => sqlx::query_as(SQL).bind(limit).fetch_all(conn).await)
     }
 
-    /// Fills in keys. Does nothing to an account that has one already.
+    /// Fills in missing keys. An account that already has a key keeps it.
     pub(crate) async fn fill(&mut self, keys: &[NewKey]) -> Result<(), sqlx::Error> {
         if keys.is_empty() {
             return Ok(());
@@ -48,8 +52,8 @@ impl EmailKeys<'_> {
             .map(drop))
     }
 
-    /// Replaces the old `email_key` of at most `limit` accounts by their comparison key, and returns how many it replaced.
-    /// An account keeps its old key while another account has the same comparison key, or has that key as its old one.
+    /// Replaces the old `email_key` of at most `limit` accounts by their comparison key, and returns the number of replaced keys.
+    /// An account keeps its old key while another account has the same comparison key, or has this comparison key as its old key.
     pub(crate) async fn replace_old(&mut self, limit: i64) -> Result<u64, sqlx::Error> {
         const SQL: &str = "
             update users set email_key = comparison_key
@@ -64,7 +68,8 @@ impl EmailKeys<'_> {
         on!(self.0, conn => sqlx::query(SQL).bind(limit).execute(conn).await.map(|done| done.rows_affected()))
     }
 
-    /// The ids of accounts whose comparison key is shared, each with that key, ordered by key: at most `limit` ids.
+    /// At most `limit` comparison keys and ids of accounts, ordered by key: the accounts whose comparison key also belongs to an
+    /// account that has kept its old key. A key may occur with a single account.
     pub(crate) async fn shared(&mut self, limit: i64) -> Result<Vec<(String, Uuid)>, sqlx::Error> {
         const SQL: &str = "
             select comparison_key, id from users

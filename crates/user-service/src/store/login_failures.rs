@@ -1,14 +1,15 @@
-//! The table `login_failures`: when the counted failures of an account from a network expire. Times are in microseconds since 1970.
+//! The table `login_failures`: when the counted failures of an account from a network expire (the column `fades_at`). Times are in
+//! microseconds since 1970.
 
 use db::{Conn, on};
 
 use crate::domain::{Allowance, Network};
 
-pub(crate) struct LoginFailures<'c>(pub &'c mut Conn);
+pub(crate) struct LoginFailureRows<'c>(pub &'c mut Conn);
 
-impl LoginFailures<'_> {
-    /// Counts a failure and returns when all will have expired; `None` if the allowance is used up. A single statement decides, so
-    /// concurrent attempts can't exceed the allowance.
+impl LoginFailureRows<'_> {
+    /// Counts a failure and returns when all failures will have expired. Returns `None` if the allowance is used up. A single
+    /// statement reads and counts, so concurrent attempts can't exceed the allowance.
     pub(crate) async fn count(
         &mut self,
         account: &[u8; 32],
@@ -26,29 +27,29 @@ impl LoginFailures<'_> {
             .bind(account.as_slice())
             .bind(network.as_str())
             .bind(now)
-            .bind(allowance.share())
+            .bind(allowance.failure_cost())
             .bind(Allowance::limit(now))
             .fetch_optional(conn)
             .await)
     }
 
     /// When all counted failures will have expired; 0 if there are none.
-    pub(crate) async fn fades_at(
+    pub(crate) async fn expire_at(
         &mut self,
         account: &[u8; 32],
         network: &Network,
     ) -> Result<i64, sqlx::Error> {
         const SQL: &str = "select fades_at from login_failures where account = $1 and network = $2";
-        let fades_at = on!(self.0, conn => sqlx::query_scalar(SQL)
+        let expire_at = on!(self.0, conn => sqlx::query_scalar(SQL)
             .bind(account.as_slice())
             .bind(network.as_str())
             .fetch_optional(conn)
             .await)?;
-        Ok(fades_at.unwrap_or_default())
+        Ok(expire_at.unwrap_or_default())
     }
 
     /// Removes one counted failure.
-    pub(crate) async fn uncount(
+    pub(crate) async fn refund(
         &mut self,
         account: &[u8; 32],
         network: &Network,
@@ -59,7 +60,7 @@ impl LoginFailures<'_> {
         on!(self.0, conn => sqlx::query(SQL)
             .bind(account.as_slice())
             .bind(network.as_str())
-            .bind(allowance.share())
+            .bind(allowance.failure_cost())
             .execute(conn)
             .await
             .map(drop))

@@ -6,9 +6,9 @@ use uuid::Uuid;
 
 use crate::domain::Network;
 
-pub(crate) struct LoginNetworks<'c>(pub &'c mut Conn);
+pub(crate) struct LoginNetworkRows<'c>(pub &'c mut Conn);
 
-impl LoginNetworks<'_> {
+impl LoginNetworkRows<'_> {
     /// Whether the user has logged in from this network.
     pub(crate) async fn is_known(
         &mut self,
@@ -16,7 +16,7 @@ impl LoginNetworks<'_> {
         network: &Network,
     ) -> Result<bool, sqlx::Error> {
         const SQL: &str = "select count(*) from login_networks where user_id = $1 and network = $2";
-        // An unknown user is looked up too, so that the response takes as long.
+        // An unknown user is looked up, too, so that the response takes the same time as for a known user.
         on!(self.0, conn => sqlx::query_scalar::<_, i64>(SQL)
             .bind(user_id.unwrap_or_default())
             .bind(network.as_str())
@@ -44,7 +44,7 @@ impl LoginNetworks<'_> {
             .map(drop))
     }
 
-    /// Deletes networks without a login since then.
+    /// Deletes networks without a login since this time.
     pub(crate) async fn delete_unused(&mut self, since: DateTime<Utc>) -> Result<(), sqlx::Error> {
         const SQL: &str = "delete from login_networks where last_used_at < $1";
         on!(self.0, conn => sqlx::query(SQL).bind(since).execute(conn).await.map(drop))

@@ -1,4 +1,4 @@
-//! The table `revocations`: revocations whose tokens have not all expired yet.
+//! The table `revocations`: the revocations of tokens that have not all expired yet.
 
 use auth::Revocation;
 use chrono::{DateTime, Utc};
@@ -8,8 +8,8 @@ use uuid::Uuid;
 pub(crate) struct RevocationRows<'c>(pub &'c mut Conn);
 
 impl RevocationRows<'_> {
-    /// Adds revocations, each with the next sequence number. This locks the counter until the transaction ends, so rows become
-    /// visible in the order of their numbers, and a replica that polls by number misses none.
+    /// Adds revocations, each with the next sequence number. This locks the counter until the transaction ends. So rows become
+    /// visible in the order of their numbers, and a replica that polls by number misses no revocation.
     pub(crate) async fn add(&mut self, revocations: &[Revocation]) -> Result<(), sqlx::Error> {
         const NEXT: &str = "update revocation_counter set seq = seq + $1 returning seq";
         const ADD: &str =
@@ -35,6 +35,12 @@ impl RevocationRows<'_> {
             }
             Ok(())
         })
+    }
+
+    /// The last sequence number that was assigned. Every row up to this number is visible or has expired.
+    pub(crate) async fn last_seq(&mut self) -> Result<i64, sqlx::Error> {
+        const SQL: &str = "select seq from revocation_counter";
+        on!(self.0, conn => sqlx::query_scalar(SQL).fetch_one(conn).await)
     }
 
     /// The revocations after this sequence number, each with its number, in order.

@@ -1,4 +1,4 @@
-//! The rotation of refresh tokens in the table `sessions`: many rows in one statement.
+//! The rotation of refresh tokens in the table `sessions`: one statement rotates a batch of tokens.
 
 use chrono::{DateTime, Utc};
 use db::{Conn, on};
@@ -22,7 +22,7 @@ pub(crate) struct Rotation {
     pub user_agent: String,
 }
 
-/// The time of a rotation, and the expiry times that follow from it.
+/// The time of a rotation, and the expiry times that result from this time.
 #[derive(Debug)]
 pub(crate) struct RotationTimes {
     pub now: DateTime<Utc>,
@@ -31,8 +31,8 @@ pub(crate) struct RotationTimes {
 }
 
 impl RotationRows<'_> {
-    /// Replaces each token that is the newest of a live session by its successor. Of several rotations of the same token, only one
-    /// takes effect.
+    /// Replaces each token by its successor, if the token is the newest token of a live session. Of several rotations of the same
+    /// token, only one takes effect.
     pub(crate) async fn rotate(
         &mut self,
         rotations: &[Rotation],
@@ -69,8 +69,9 @@ impl RotationRows<'_> {
         })
     }
 
-    /// The sessions of these tokens and their users, including ended sessions and disabled users. One statement reads all that an
-    /// access token depends on, so that a concurrent revocation is either seen here or revokes the token that is issued next.
+    /// The sessions of these tokens and their users, including ended sessions and disabled users. One statement reads all data that
+    /// an access token depends on. So a concurrent revocation is either visible here, or revokes the token that is issued from this
+    /// data.
     pub(crate) async fn find_with_user(
         &mut self,
         rotations: &[Rotation],
@@ -93,8 +94,8 @@ impl RotationRows<'_> {
     }
 }
 
-/// The rotations, with some repeated so that their number is a power of two. The engine prepares a statement for each length, and
-/// this keeps the lengths few. A repeated rotation changes nothing.
+/// The rotations, with some repeated so that their number is a power of two. The database prepares a separate statement for each
+/// number of rows, and this limits the number of statements. A repeated rotation changes nothing.
 fn padded(rotations: &[Rotation]) -> impl Iterator<Item = &Rotation> {
     rotations.iter().cycle().take(rotations.len().next_power_of_two())
 }

@@ -2,10 +2,10 @@
 
 use db::{Conn, on};
 
-pub(crate) struct Secrets<'c>(pub &'c mut Conn);
+pub(crate) struct SecretRows<'c>(pub &'c mut Conn);
 
-impl Secrets<'_> {
-    /// Stores a secret, unless one of this name exists, and returns the stored one.
+impl SecretRows<'_> {
+    /// Stores a secret, unless a secret with this name exists, and returns the stored secret.
     pub(crate) async fn get_or_add(&mut self, name: &str, sealed: &[u8]) -> Result<Vec<u8>, sqlx::Error> {
         const ADD: &str =
             "insert into server_secrets (name, sealed) values ($1, $2) on conflict (name) do nothing";

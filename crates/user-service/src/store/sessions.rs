@@ -1,4 +1,4 @@
-//! The table `sessions`: one row per login, with the hashes of its newest refresh token and of the previous one.
+//! The table `sessions`: one row per login, with the hashes of the newest and of the previous refresh token.
 
 use chrono::{DateTime, Utc};
 use db::{Conn, on};
@@ -19,7 +19,7 @@ pub(crate) struct NewSession<'n> {
     pub now: DateTime<Utc>,
     pub token_expires_at: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
-    /// When its last access token expires.
+    /// When the session's last access token expires.
     pub access_expires_at: DateTime<Utc>,
     /// The address of the client that logged in.
     pub ip: &'n str,
@@ -50,7 +50,7 @@ impl SessionRows<'_> {
     }
 
     /// Deletes the user's sessions that have ended or expired, and whose last access token expired before `access_ended_before`.
-    /// Until then a revocation needs their expiry.
+    /// Other rows are kept because [`last_access_expiry`](Self::last_access_expiry) reads them.
     pub(crate) async fn delete_expired(
         &mut self,
         user_id: Uuid,
@@ -86,8 +86,8 @@ impl SessionRows<'_> {
     }
 
     /// The user of a session, if the session has not ended and the user is not disabled. One statement reads session, user, roles
-    /// and epoch. So a concurrent revocation either commits before, and is seen here, or commits after, and then revokes the token
-    /// that is issued from this answer.
+    /// and epoch. So a concurrent revocation either commits before this statement and is visible here, or commits after it and
+    /// revokes the token that is issued from this data.
     pub(crate) async fn active_user(&mut self, id: Uuid) -> Result<Option<Account>, sqlx::Error> {
         const SQL: &str = concat!(
             "select ",
@@ -121,7 +121,7 @@ impl SessionRows<'_> {
             .await)
     }
 
-    /// Whether [`list`](Self::list) has this session.
+    /// Whether [`list`](Self::list) contains this session.
     pub(crate) async fn is_listed(
         &mut self,
         user_id: Uuid,
@@ -141,7 +141,7 @@ impl SessionRows<'_> {
             .map(|count| count > 0))
     }
 
-    /// When the last access token issued to the user so far expires.
+    /// The latest expiry of the access tokens that were issued to the user so far.
     pub(crate) async fn last_access_expiry(
         &mut self,
         user_id: Uuid,
@@ -151,7 +151,7 @@ impl SessionRows<'_> {
         on!(self.0, conn => sqlx::query_scalar(SQL).bind(user_id).fetch_optional(conn).await)
     }
 
-    /// Ends a session, unless it has ended.
+    /// Ends a session. Returns `None` if the session has ended already or does not exist.
     pub(crate) async fn end(
         &mut self,
         id: Uuid,
@@ -163,11 +163,11 @@ impl SessionRows<'_> {
         on!(self.0, conn => sqlx::query_as(SQL).bind(id).bind(now).fetch_optional(conn).await)
     }
 
-    /// Keeps the user's `count` most recently used sessions and ends the others.
-    pub(crate) async fn end_all_but_newest(
+    /// Ends the user's least recently used sessions, except the last `keep`.
+    pub(crate) async fn end_least_recently_used(
         &mut self,
         user_id: Uuid,
-        count: i64,
+        keep: i64,
         now: DateTime<Utc>,
     ) -> Result<Vec<EndedSession>, sqlx::Error> {
         const SQL: &str = "
@@ -177,7 +177,7 @@ impl SessionRows<'_> {
                   select id from sessions where user_id = $1 and ended_at is null
                   order by last_used_at desc, id desc limit $2)
             returning id, user_id, access_expires_at";
-        on!(self.0, conn => sqlx::query_as(SQL).bind(user_id).bind(count).bind(now).fetch_all(conn).await)
+        on!(self.0, conn => sqlx::query_as(SQL).bind(user_id).bind(keep).bind(now).fetch_all(conn).await)
     }
 
     /// Ends all sessions of the user, except `kept`.
@@ -204,10 +204,10 @@ mod tests {
 
     use super::*;
     use crate::domain::EmailAddress;
-    use crate::store::{MIGRATIONS, NewUser, Users};
+    use crate::store::{MIGRATIONS, NewUser, UserRows};
 
     #[actix_web::test]
-    async fn cleanup_deletes_only_sessions_whose_last_access_token_has_expired() {
+    async fn delete_expired_deletes_only_sessions_whose_last_access_token_has_expired() {
         let database = TestDatabase::new().await;
         let db = Db::open(&database.url(), &MIGRATIONS).await.unwrap();
         let now = Clock::system().now();
@@ -223,7 +223,7 @@ mod tests {
             now,
         };
         let mut tx = db.begin().await.unwrap();
-        assert!(Users(&mut tx).add(&new).await.unwrap());
+        assert!(UserRows(&mut tx).add(&new).await.unwrap());
 
         // Live; refresh token expired; session expired; expired with a recent access token; just ended; ended long ago.
         let ages = [
@@ -308,12 +308,12 @@ mod tests {
             now,
         };
         let mut tx = db.begin().await.unwrap();
-        assert!(Users(&mut tx).add(&new).await.unwrap());
+        assert!(UserRows(&mut tx).add(&new).await.unwrap());
         tx.commit().await.unwrap();
 
         let mut login = db.begin().await.unwrap();
         assert!(
-            Users(&mut login)
+            UserRows(&mut login)
                 .lock_if_unchanged(id, Some("old"))
                 .await
                 .unwrap()
@@ -321,7 +321,7 @@ mod tests {
         );
         let mut take_over = Box::pin(async {
             let mut tx = db.begin().await?;
-            Users(&mut tx).take_over(id, "new", "user admin", now).await?;
+            UserRows(&mut tx).make_admin(id, "new", "user admin", now).await?;
             SessionRows(&mut tx).end_all(id, None, now).await?;
             tx.commit().await
         });
@@ -346,7 +346,7 @@ mod tests {
         let session = SessionRows(&mut tx).find_by_token(&token).await.unwrap().unwrap();
         assert!(!session.is_live(now));
         assert!(
-            Users(&mut tx)
+            UserRows(&mut tx)
                 .lock_if_unchanged(id, Some("old"))
                 .await
                 .unwrap()

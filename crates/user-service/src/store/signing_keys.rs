@@ -16,7 +16,7 @@ impl SigningKeyRows<'_> {
         on!(self.0, conn => sqlx::query_as(SQL).fetch_all(conn).await)
     }
 
-    /// Adds a key, unless another key has its state.
+    /// Adds an active or next key, unless another key has this state.
     pub(crate) async fn add_unless_state_taken(&mut self, key: &SigningKey) -> Result<(), sqlx::Error> {
         const SQL: &str = "
             insert into signing_keys (kid, algorithm, state, public_key, sealed_private, created_at, activated_at, not_after)
@@ -36,7 +36,8 @@ impl SigningKeyRows<'_> {
             .map(drop))
     }
 
-    /// Retires the active key if it has another algorithm, and deletes such a next key, which has not signed anything.
+    /// Retires the active key and deletes the next key, if they have another algorithm than `algorithm`. The next key can be
+    /// deleted because it has not signed anything.
     pub(crate) async fn retire_other_algorithms(
         &mut self,
         algorithm: SigningAlgorithm,
@@ -146,7 +147,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn one_key_has_each_state_and_a_retired_one_is_deleted_at_its_end() {
+    async fn at_most_one_key_is_active_and_one_is_next_and_a_retired_key_is_deleted_at_its_end() {
         use KeyState::{Active, Next, Retiring};
         use SigningAlgorithm::{EdDsa, Es256};
 

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::domain::{Account, EmailAddress};
 
-/// The columns of an [`Account`], for every statement that returns one.
+/// The columns of an [`Account`], for every statement that returns accounts.
 macro_rules! user_columns {
     () => {
         "users.id, users.email, users.email_verified, users.name, users.password_hash, users.roles, users.epoch, \
@@ -16,7 +16,7 @@ macro_rules! user_columns {
 }
 pub(super) use user_columns;
 
-pub(crate) struct Users<'c>(pub &'c mut Conn);
+pub(crate) struct UserRows<'c>(pub &'c mut Conn);
 
 /// A user to add.
 #[derive(Debug)]
@@ -37,14 +37,14 @@ pub(crate) struct UserChange<'n> {
     pub disabled: Option<bool>,
 }
 
-impl Users<'_> {
+impl UserRows<'_> {
     pub(crate) async fn find(&mut self, id: Uuid) -> Result<Option<Account>, sqlx::Error> {
         const SQL: &str = concat!("select ", user_columns!(), " from users where id = $1");
         on!(self.0, conn => sqlx::query_as(SQL).bind(id).fetch_optional(conn).await)
     }
 
-    /// Returns the account with this address. If several accounts share its comparison key, only the account with this old
-    /// key is returned.
+    /// The account with this address. If several accounts share the comparison key of the address, only the account with the old
+    /// key of the address is returned.
     pub(crate) async fn find_by_email(
         &mut self,
         email: &EmailAddress,
@@ -64,7 +64,7 @@ impl Users<'_> {
             .await)
     }
 
-    /// Returns the user if they are not disabled and this is still their password hash. The update locks the row until the
+    /// Returns the user if the user is not disabled and still has this password hash. The update locks the row until the
     /// transaction ends, so that a concurrent change of the user takes effect entirely before or entirely after this transaction.
     pub(crate) async fn lock_if_unchanged(
         &mut self,
@@ -81,14 +81,14 @@ impl Users<'_> {
     }
 
     /// Whether there is an admin who is not disabled.
-    pub(crate) async fn has_admin(&mut self) -> Result<bool, sqlx::Error> {
+    pub(crate) async fn has_active_admin(&mut self) -> Result<bool, sqlx::Error> {
         const SQL: &str = "
             select id from users where ' ' || roles || ' ' like '% admin %' and not disabled limit 1";
         on!(self.0, conn => sqlx::query_scalar::<_, Uuid>(SQL).fetch_optional(conn).await.map(|id| id.is_some()))
     }
 
-    /// Adds a user and returns true, or returns false if the email address is taken. The comparison key is not unique, because
-    /// old accounts may share one. Of two concurrent calls with one key, the unique `email_key` refuses the second.
+    /// Adds a user and returns true, or returns false if the email address is taken. The comparison key is not unique, because old
+    /// accounts may share a key. Of two concurrent calls with the same key, the second is refused because `email_key` is unique.
     pub(crate) async fn add(&mut self, new: &NewUser<'_>) -> Result<bool, sqlx::Error> {
         const SQL: &str = "
             insert into users (id, email, email_key, comparison_key, email_folded, name, name_folded, password_hash,
@@ -111,10 +111,10 @@ impl Users<'_> {
             .rows_affected() == 1))
     }
 
-    /// Lists users whose email address or name contains a text, optionally only those with a role, newest first.
+    /// Lists users whose email address or name contains `search`, optionally only users with a role, newest first.
     pub(crate) async fn list(
         &mut self,
-        contained: &str,
+        search: &str,
         role: Option<&str>,
         cursor: Cursor,
         limit: Limit,
@@ -131,14 +131,14 @@ impl Users<'_> {
         let roles = role.map_or_else(|| "%".to_owned(), |role| format!("% {} %", text::literal(role)));
         on!(self.0, conn => sqlx::query_as(SQL)
             .bind(cursor.below())
-            .bind(text::containing(contained))
+            .bind(text::containing(search))
             .bind(roles)
             .bind(limit.rows())
             .fetch_all(conn)
             .await)
     }
 
-    /// Changes a user, and returns them as they are afterwards.
+    /// Changes a user, and returns the changed user.
     pub(crate) async fn change(
         &mut self,
         id: Uuid,
@@ -164,7 +164,7 @@ impl Users<'_> {
             .await)
     }
 
-    /// Replaces the password hash, unless it is no longer the expected one; returns whether it was replaced.
+    /// Replaces the password hash if it still is `expected`. Returns whether the hash was replaced.
     pub(crate) async fn set_password(
         &mut self,
         id: Uuid,
@@ -184,7 +184,8 @@ impl Users<'_> {
             .rows_affected() == 1))
     }
 
-    /// Raises the user's epoch, which revokes the tokens of earlier ones, and returns it.
+    /// Raises the user's epoch, which revokes the tokens of earlier epochs. Returns the new epoch, or `None` if there is no such
+    /// user.
     pub(crate) async fn raise_epoch(
         &mut self,
         id: Uuid,
@@ -199,8 +200,8 @@ impl Users<'_> {
         on!(self.0, conn => sqlx::query(SQL).bind(id).execute(conn).await.map(drop))
     }
 
-    /// Sets password and roles of an existing user, and enables them.
-    pub(crate) async fn take_over(
+    /// Makes an existing user the first admin: sets the password and the roles, and enables the user.
+    pub(crate) async fn make_admin(
         &mut self,
         id: Uuid,
         password_hash: &str,

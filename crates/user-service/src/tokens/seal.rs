@@ -1,12 +1,12 @@
-//! Encryption of stored secrets: AES-256-GCM with the key encryption key. A sealed secret opens only for the purpose it was sealed
-//! for.
+//! Encryption of stored secrets: AES-256-GCM with the key encryption key. A sealed secret opens only for the purpose for which it
+//! was sealed.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 /// The key that encrypts stored secrets: 32 bytes (`KEY_ENCRYPTION_KEY`).
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct KeyEncryptionKey([u8; 32]);
 
 impl KeyEncryptionKey {
@@ -14,6 +14,11 @@ impl KeyEncryptionKey {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         STANDARD.decode(text.trim()).ok()?.try_into().ok().map(Self)
+    }
+
+    /// A key for a configuration that is refused because the configured key is missing or malformed.
+    pub(crate) fn placeholder() -> Self {
+        Self([0; 32])
     }
 
     fn aead(&self) -> Result<RandomizedNonceKey, SealError> {
@@ -30,15 +35,15 @@ impl std::fmt::Debug for KeyEncryptionKey {
 /// Why a secret could not be sealed or opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SealError {
-    #[error("KEY_ENCRYPTION_KEY is not the key that encrypted the secrets in this database")]
-    WrongKey,
+    #[error("a stored secret can't be decrypted: KEY_ENCRYPTION_KEY is wrong, or the data is damaged")]
+    NotDecrypted,
     #[error("the cipher failed")]
     Cipher,
 }
 
-/// The key that seals, and the one that sealed earlier, if it was changed.
+/// The current key, and the previous key while stored secrets are encrypted again.
 #[derive(Debug)]
-pub(crate) struct Seals {
+pub(crate) struct SealingKeys {
     pub current: KeyEncryptionKey,
     pub previous: Option<KeyEncryptionKey>,
 }
@@ -46,11 +51,11 @@ pub(crate) struct Seals {
 /// An opened secret.
 pub(crate) struct Opened {
     pub secret: Vec<u8>,
-    /// The secret sealed with the current key, if it was sealed with the previous one.
+    /// The secret, sealed with the current key. `None` if the secret was already sealed with the current key.
     pub resealed: Option<Vec<u8>>,
 }
 
-impl Seals {
+impl SealingKeys {
     /// Encrypts a secret for this purpose. The result is nonce, ciphertext and tag.
     pub(crate) fn seal(&self, purpose: &str, secret: &[u8]) -> Result<Vec<u8>, SealError> {
         let mut sealed = secret.to_vec();
@@ -70,7 +75,7 @@ impl Seals {
                 resealed: None,
             });
         }
-        let previous = self.previous.as_ref().ok_or(SealError::WrongKey)?;
+        let previous = self.previous.as_ref().ok_or(SealError::NotDecrypted)?;
         let secret = open(previous, purpose, sealed)?;
         let resealed = Some(self.seal(purpose, &secret)?);
         Ok(Opened { secret, resealed })
@@ -78,13 +83,15 @@ impl Seals {
 }
 
 fn open(key: &KeyEncryptionKey, purpose: &str, sealed: &[u8]) -> Result<Vec<u8>, SealError> {
-    let (nonce, sealed) = sealed.split_at_checked(NONCE_LEN).ok_or(SealError::WrongKey)?;
-    let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| SealError::WrongKey)?;
+    let (nonce, sealed) = sealed
+        .split_at_checked(NONCE_LEN)
+        .ok_or(SealError::NotDecrypted)?;
+    let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| SealError::NotDecrypted)?;
     let mut opened = sealed.to_vec();
     let secret = key
         .aead()?
         .open_in_place(nonce, Aad::from(purpose), &mut opened)
-        .map_err(|_| SealError::WrongKey)?;
+        .map_err(|_| SealError::NotDecrypted)?;
     Ok(secret.to_vec())
 }
 
@@ -96,8 +103,8 @@ mod tests {
         KeyEncryptionKey::parse(&STANDARD.encode([byte; 32])).unwrap()
     }
 
-    fn seals(current: u8, previous: Option<u8>) -> Seals {
-        Seals {
+    fn sealing_keys(current: u8, previous: Option<u8>) -> SealingKeys {
+        SealingKeys {
             current: key(current),
             previous: previous.map(key),
         }
@@ -105,34 +112,40 @@ mod tests {
 
     #[test]
     fn a_sealed_secret_opens_only_with_its_key_and_purpose() {
-        let sealed = seals(1, None).seal("a", b"secret").unwrap();
+        let sealed = sealing_keys(1, None).seal("a", b"secret").unwrap();
         assert!(!sealed.windows(6).any(|window| window == b"secret"));
-        let opened = seals(1, None).open("a", &sealed).unwrap();
+        let opened = sealing_keys(1, None).open("a", &sealed).unwrap();
         assert_eq!(
             (opened.secret.as_slice(), opened.resealed),
             (b"secret".as_slice(), None)
         );
-        assert_eq!(seals(1, None).open("b", &sealed).err(), Some(SealError::WrongKey));
-        assert_eq!(seals(2, None).open("a", &sealed).err(), Some(SealError::WrongKey));
         assert_eq!(
-            seals(2, Some(3)).open("a", &sealed).err(),
-            Some(SealError::WrongKey)
+            sealing_keys(1, None).open("b", &sealed).err(),
+            Some(SealError::NotDecrypted)
+        );
+        assert_eq!(
+            sealing_keys(2, None).open("a", &sealed).err(),
+            Some(SealError::NotDecrypted)
+        );
+        assert_eq!(
+            sealing_keys(2, Some(3)).open("a", &sealed).err(),
+            Some(SealError::NotDecrypted)
         );
         for cut in [0, 5, sealed.len() - 1] {
             assert_eq!(
-                seals(1, None).open("a", &sealed[..cut]).err(),
-                Some(SealError::WrongKey)
+                sealing_keys(1, None).open("a", &sealed[..cut]).err(),
+                Some(SealError::NotDecrypted)
             );
         }
     }
 
     #[test]
     fn a_secret_sealed_with_the_previous_key_is_resealed() {
-        let sealed = seals(1, None).seal("a", b"secret").unwrap();
-        let opened = seals(2, Some(1)).open("a", &sealed).unwrap();
+        let sealed = sealing_keys(1, None).seal("a", b"secret").unwrap();
+        let opened = sealing_keys(2, Some(1)).open("a", &sealed).unwrap();
         assert_eq!(opened.secret, b"secret");
         assert_eq!(
-            seals(2, None)
+            sealing_keys(2, None)
                 .open("a", &opened.resealed.unwrap())
                 .unwrap()
                 .secret,

@@ -8,7 +8,6 @@ use jsonwebtoken::{EncodingKey, Header};
 use serde_json::{Value, json};
 
 use crate::domain::{SigningAlgorithm, sha256};
-use crate::random::NoRandomness;
 
 /// The media type of a token (RFC 9068 §2.1).
 const TOKEN_TYPE: &str = "at+jwt";
@@ -25,7 +24,7 @@ impl Signer {
     pub(super) fn with_private_key(algorithm: SigningAlgorithm, kid: &str, pkcs8: &[u8]) -> Self {
         let key = match algorithm {
             SigningAlgorithm::EdDsa => EncodingKey::from_ed_der(pkcs8),
-            // Signs with r || s in 64 bytes, as a JWS needs it, and not in DER (RFC 7518 §3.4).
+            // The signature is r || s in 64 bytes, which a JWS requires (RFC 7518 §3.4), and not DER.
             SigningAlgorithm::Es256 => EncodingKey::from_ec_der(pkcs8),
         };
         Self::new(jws_algorithm(algorithm), Some(kid.to_owned()), key)
@@ -58,6 +57,11 @@ impl std::fmt::Debug for Signer {
     }
 }
 
+/// A key pair could not be generated or encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a signing key can't be generated")]
+pub(crate) struct KeyGenerationFailed;
+
 /// A new key pair.
 pub(super) struct NewKeyPair {
     /// An Ed25519 public key, or an uncompressed P-256 point.
@@ -67,17 +71,17 @@ pub(super) struct NewKeyPair {
 }
 
 impl NewKeyPair {
-    pub(super) fn generate(algorithm: SigningAlgorithm) -> Result<Self, NoRandomness> {
+    pub(super) fn generate(algorithm: SigningAlgorithm) -> Result<Self, KeyGenerationFailed> {
         let (public_key, pkcs8) = match algorithm {
             SigningAlgorithm::EdDsa => {
-                let pair = Ed25519KeyPair::generate().map_err(|_| NoRandomness)?;
-                let pkcs8 = pair.to_pkcs8().map_err(|_| NoRandomness)?;
+                let pair = Ed25519KeyPair::generate().map_err(|_| KeyGenerationFailed)?;
+                let pkcs8 = pair.to_pkcs8().map_err(|_| KeyGenerationFailed)?;
                 (pair.public_key().as_ref().to_vec(), pkcs8.as_ref().to_vec())
             }
             SigningAlgorithm::Es256 => {
-                let pair =
-                    EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(|_| NoRandomness)?;
-                let pkcs8 = pair.to_pkcs8v1().map_err(|_| NoRandomness)?;
+                let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)
+                    .map_err(|_| KeyGenerationFailed)?;
+                let pkcs8 = pair.to_pkcs8v1().map_err(|_| KeyGenerationFailed)?;
                 (pair.public_key().as_ref().to_vec(), pkcs8.as_ref().to_vec())
             }
         };

@@ -5,6 +5,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use test_kit::{Client, TestResponse, TestService, hostile};
 
+use crate::database::execute;
 use crate::{ADMIN, PASSWORD, logged_in_ada, logged_in_admin, login, refresh, register, service, with_token};
 
 fn path_of(user: &Value) -> String {
@@ -343,6 +344,48 @@ async fn one_admin_remains_when_two_demote_each_other() {
         recorded.filter(|record| record["detail"] == "no longer an admin" && record["outcome"] == "failure");
     println!("{too_late} admins were demoted while waiting");
     assert_eq!(recorded.count(), too_late);
+}
+
+#[actix_web::test]
+async fn a_former_admin_whose_token_is_still_valid_is_refused_and_the_refusal_is_recorded() {
+    let service = service().await;
+    let root = logged_in_admin(&service).await;
+    let user = register(&service, "second@example.com").await;
+    root.patch(&path_of(&user), json!({"roles": ["admin"]}))
+        .await
+        .assert_status(200);
+    let pair = login(&service, "second@example.com", PASSWORD)
+        .await
+        .assert_status(200)
+        .json();
+    let second = with_token(&service, &pair);
+    // Unlike a change by an admin, this does not revoke the token.
+    execute(
+        &service,
+        "update users set roles = 'user' where email = 'second@example.com'",
+    )
+    .await;
+
+    let me = root.get("/users/me").await.json();
+    let logout = format!("{}/logout", path_of(&me));
+    second
+        .post(&logout, json!({}))
+        .await
+        .assert_problem(403, "forbidden");
+    second
+        .delete(&path_of(&me))
+        .await
+        .assert_problem(403, "forbidden");
+    for event in ["user_logged_out", "user_deleted"] {
+        let log = root.get(&format!("/admin/audit-log?event={event}")).await.json();
+        let [record] = log["items"].as_array().unwrap().as_slice() else {
+            panic!("{log}")
+        };
+        assert_eq!(
+            (&record["outcome"], &record["detail"], &record["subject_id"]),
+            (&json!("failure"), &json!("no longer an admin"), &me["id"])
+        );
+    }
 }
 
 #[actix_web::test]

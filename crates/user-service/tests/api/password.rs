@@ -4,7 +4,10 @@ use serde_json::json;
 use test_kit::{Client, TestResponse, TestService};
 
 use crate::database::{execute, text};
-use crate::{PASSWORD, logged_in_ada, login, refresh, restart, seconds, service, service_with, with_token};
+use crate::{
+    PASSWORD, logged_in_ada, logged_in_admin, login, refresh, restart, seconds, service, service_with,
+    with_token,
+};
 
 const HASH: &str = "select password_hash from users where email = 'ada@example.com'";
 const NEW: &str = "a new password, ünd lönger";
@@ -94,6 +97,19 @@ async fn one_of_two_concurrent_changes_of_password_succeeds() {
     for refused in responses.iter().filter(|response| response.status != 204) {
         refused.assert_invalid("current_password");
     }
+
+    let log = logged_in_admin(&service)
+        .await
+        .get("/admin/audit-log?event=password_changed")
+        .await
+        .json();
+    let records = log["items"].as_array().unwrap();
+    let mut outcomes: Vec<_> = records
+        .iter()
+        .map(|record| record["outcome"].as_str().unwrap())
+        .collect();
+    outcomes.sort_unstable();
+    assert_eq!(outcomes, ["failure", "success"], "{log}");
 }
 
 #[actix_web::test]

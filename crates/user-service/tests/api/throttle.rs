@@ -28,7 +28,7 @@ fn assert_throttled(response: &TestResponse, retry_after: &str) {
 }
 
 #[actix_web::test]
-async fn ten_failures_are_free_and_the_eleventh_attempt_is_refused() {
+async fn ten_failures_are_allowed_and_the_eleventh_attempt_is_refused() {
     let service = throttled_service("10").await;
     for email in ["ada@example.com", "unknown@example.com"] {
         for _ in 0..10 {
@@ -159,7 +159,7 @@ async fn a_refused_attempt_is_not_counted() {
             "450",
         );
     }
-    // It is not counted for all networks together either: there, eighteen more are free.
+    // Nor is it counted for all networks together, which allow eighteen further failures.
     for network in 0..18 {
         login_from(
             &service,
@@ -239,7 +239,7 @@ async fn malformed_addresses_share_one_count_that_affects_no_account() {
 }
 
 #[actix_web::test]
-async fn a_large_number_of_free_failures_turns_the_throttle_off() {
+async fn a_large_number_of_allowed_failures_turns_the_throttle_off() {
     let service = service_with(&[("LOGIN_FREE_FAILURES", "4000000000")]).await;
     logged_in_ada(&service).await;
     for _ in 0..100 {

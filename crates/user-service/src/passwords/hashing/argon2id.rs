@@ -1,4 +1,4 @@
-//! argon2id (RFC 9106) in reused memory, which takes a third less time than new memory for each hash.
+//! argon2id (RFC 9106) in reused memory. A hash takes a third less time than with newly allocated memory.
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
@@ -9,8 +9,8 @@ use crate::random::{self, NoRandomness};
 const SALT_BYTES: usize = 16;
 const HASH_BYTES: usize = 32;
 
-/// The bounds of [`is_affordable`], for error texts.
-pub(super) const BOUNDS: &str = "within 8 KiB to 1 GiB of memory, 16 passes and 16 lanes";
+/// The bounds of [`is_affordable`], for error texts about the memory.
+pub(super) const BOUNDS: &str = "8 KiB to 1 GiB, with at most 16 passes and 16 lanes";
 
 /// Whether a hash of this cost may be computed. A manipulated database must not make this service run out of memory.
 pub(super) fn is_affordable(cost: &Params) -> bool {
@@ -42,12 +42,15 @@ pub(super) enum Outcome {
 /// Why a password was not hashed or compared.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HashingError {
-    /// Every slot and every place in the queue is taken, or the wait was too long.
+    /// Every slot is taken and the queue is full, or the job waited too long.
     #[error("every hashing slot is taken")]
     Busy,
-    /// The stored hash is not one that this service makes or accepts.
+    /// The stored hash is malformed, uses another algorithm or costs too much.
     #[error("a stored password hash is invalid: {0}")]
-    Invalid(&'static str),
+    InvalidStoredHash(&'static str),
+    /// A hash could not be computed or encoded.
+    #[error("a password can't be hashed: {0}")]
+    Internal(&'static str),
     /// There are no random bytes for a salt.
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
@@ -88,11 +91,11 @@ impl Memory {
             self.0.resize(blocks, Block::default());
         }
         let cost = Params::new(cost.m_cost(), cost.t_cost(), cost.p_cost(), Some(HASH_BYTES))
-            .map_err(|_| HashingError::Invalid("parameters out of range"))?;
+            .map_err(|_| HashingError::Internal("the parameters are out of range"))?;
         let mut hash = [0; HASH_BYTES];
         Argon2::new(Algorithm::Argon2id, Version::V0x13, cost)
             .hash_password_into_with_memory(password.as_bytes(), salt, &mut hash, &mut self.0)
-            .map_err(|_| HashingError::Invalid("refused by argon2"))?;
+            .map_err(|_| HashingError::Internal("argon2 refused the parameters or the salt"))?;
         Ok(hash)
     }
 }
@@ -104,16 +107,17 @@ struct Stored {
     hash: Output,
 }
 
-/// Reads a stored hash, and refuses one that this service would not make or that costs too much.
+/// Reads a stored hash. Refuses a hash that this service would not make or that costs too much.
 fn read(hash: &str) -> Result<Stored, HashingError> {
-    let stored = PasswordHash::new(hash).map_err(|_| HashingError::Invalid("not in PHC format"))?;
-    let cost = Params::try_from(&stored).map_err(|_| HashingError::Invalid("no argon2 parameters"))?;
+    let stored = PasswordHash::new(hash).map_err(|_| HashingError::InvalidStoredHash("not in PHC format"))?;
+    let cost =
+        Params::try_from(&stored).map_err(|_| HashingError::InvalidStoredHash("no argon2 parameters"))?;
     let is_ours = stored.algorithm.as_str() == "argon2id" && stored.version == Some(Version::V0x13.into());
     let (Some(salt), Some(hash), true) = (stored.salt, stored.hash, is_ours) else {
-        return Err(HashingError::Invalid("not argon2id, version 19"));
+        return Err(HashingError::InvalidStoredHash("not argon2id, version 19"));
     };
     if !is_affordable(&cost) {
-        return Err(HashingError::Invalid("the cost is too high"));
+        return Err(HashingError::InvalidStoredHash("the cost is too high"));
     }
     Ok(Stored { cost, salt, hash })
 }
@@ -124,7 +128,7 @@ pub(super) fn cost_of(hash: &str) -> Result<Params, HashingError> {
 }
 
 /// Whether two costs are equal.
-pub(super) fn is_same(cost: &Params, other: &Params) -> bool {
+pub(super) fn is_same_cost(cost: &Params, other: &Params) -> bool {
     let parts = |cost: &Params| (cost.m_cost(), cost.t_cost(), cost.p_cost());
     parts(cost) == parts(other)
 }
@@ -139,9 +143,9 @@ pub(super) fn decoy(cost: &Params) -> Result<String, HashingError> {
 }
 
 fn encode(cost: &Params, salt: &[u8], hash: &[u8]) -> Result<String, HashingError> {
-    let invalid = |_| HashingError::Invalid("can't be encoded");
-    let params =
-        ParamsString::try_from(cost).map_err(|_| HashingError::Invalid("parameters can't be encoded"))?;
+    let invalid = |_| HashingError::Internal("the hash can't be encoded");
+    let params = ParamsString::try_from(cost)
+        .map_err(|_| HashingError::Internal("the parameters can't be encoded"))?;
     let encoded = PasswordHash {
         algorithm: argon2::ARGON2ID_IDENT,
         version: Some(Version::V0x13.into()),
@@ -161,8 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_of_another_implementation_is_accepted() {
-        // argon2id of `password` with the salt `somesalt`, m=64, t=1, computed without the reused memory.
+    fn a_hash_made_without_reused_memory_matches() {
         let mut memory = Memory::default();
         let cost = Params::new(64, 1, 1, None).unwrap();
         let mut expected = [0; 32];
@@ -189,7 +192,10 @@ mod tests {
             good.replace("v=19", "v=16"),
             good.rsplit_once('$').unwrap().0.to_owned(),
         ] {
-            assert!(matches!(compare(&bad), Err(HashingError::Invalid(_))), "{bad}");
+            assert!(
+                matches!(compare(&bad), Err(HashingError::InvalidStoredHash(_))),
+                "{bad}"
+            );
         }
     }
 

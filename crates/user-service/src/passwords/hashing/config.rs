@@ -15,7 +15,7 @@ const MAX_QUEUE: usize = 65_536;
 pub struct HashingConfig {
     /// How many passwords are hashed at once (`HASH_SLOTS`): 1 to 1024. Defaults to half the cores.
     pub slots: NonZeroUsize,
-    /// How many may wait for a slot (`HASH_QUEUE`): up to 65536. Defaults to 64.
+    /// How many passwords may wait for a slot (`HASH_QUEUE`): up to 65536. Defaults to 64.
     pub queue: usize,
     /// The cost of one hash (`ARGON2_MEMORY_KIB`, `ARGON2_PASSES`, `ARGON2_LANES`). Defaults to 19 MiB, 2 passes and 1 lane.
     pub cost: Params,
@@ -56,7 +56,7 @@ impl HashingConfig {
         if cost.is_none() {
             env.problem(
                 "ARGON2_MEMORY_KIB",
-                format!("with ARGON2_PASSES and ARGON2_LANES must be {BOUNDS}"),
+                format!("must be {BOUNDS} (ARGON2_PASSES, ARGON2_LANES)"),
             );
         }
         Self {

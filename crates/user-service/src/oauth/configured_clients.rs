@@ -1,4 +1,4 @@
-//! The configured client secrets, of which only hashes are kept.
+//! The configured client secrets. Only their hashes are kept.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,10 @@ use crate::domain::{NAME, SecretHash};
 
 /// The hashes of the configured client secrets (`<NAME>_SECRET`), by service name.
 #[derive(Clone, Debug, Default)]
-pub struct ClientSecrets(BTreeMap<String, SecretHash>);
+pub struct ClientSecretHashes(BTreeMap<String, SecretHash>);
 
-impl ClientSecrets {
-    /// Reads the secret of each registered service but this one, and reports problems to `env`. A service may have none.
+impl ClientSecretHashes {
+    /// Reads the secret of each registered service except this one, and reports problems to `env`. A service may have no secret.
     pub(crate) fn read(env: &mut Env) -> Self {
         let mut secrets = BTreeMap::new();
         for service in Register::built_in().iter().filter(|service| service.name != NAME) {

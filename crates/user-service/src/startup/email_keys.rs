@@ -1,23 +1,25 @@
-//! Keeps the stored form of email addresses up to date: computes, at start, what SQL can't. See
+//! Fills in missing comparison keys of email addresses at start, because SQL can't compute them. See
 //! `docs/decisions/0011-email-comparison.md`.
+//!
+//! The column `email_key` holds the old key, which is unique. `comparison_key` holds the new key, which old accounts may share.
 
 use db::{Db, Tx};
 use service_kit::text;
 use uuid::Uuid;
 
 use crate::domain::EmailAddress;
-use crate::store::{EmailKeys, NewKey, UnkeyedAccount};
+use crate::store::{EmailKeyRows, NewKey, UnkeyedAccount};
 
 /// Accounts per transaction.
 const BATCH: i64 = 1_000;
-/// The most accounts with a shared address that one start reports.
+/// The maximum number of accounts with a shared address that are reported at a start.
 const MAX_REPORTED: i64 = 200;
 
-/// Gives each account without a comparison key its key, and logs the ids of accounts that share one. Such accounts stay as
-/// they are. Each step can be repeated, so replicas may start together and a start may be interrupted.
+/// Gives each account without a comparison key its key, and logs the ids of accounts that share a key. Accounts that share a key
+/// are not changed. Each step can be repeated, so replicas may start together and a start may be interrupted.
 pub(crate) async fn bring_up_to_date(db: &Db) -> Result<(), sqlx::Error> {
     while db.transaction(async |tx: &mut Tx| fill_batch(tx).await).await? > 0 {}
-    let replace = async |tx: &mut Tx| EmailKeys(tx).replace_old(BATCH).await;
+    let replace = async |tx: &mut Tx| EmailKeyRows(tx).replace_old(BATCH).await;
     while db.transaction(replace).await? > 0 {}
 
     for ids in shared(db).await? {
@@ -31,9 +33,9 @@ pub(crate) async fn bring_up_to_date(db: &Db) -> Result<(), sqlx::Error> {
 }
 
 async fn fill_batch(tx: &mut Tx) -> Result<usize, sqlx::Error> {
-    let unkeyed = EmailKeys(tx).missing(BATCH).await?;
+    let unkeyed = EmailKeyRows(tx).missing(BATCH).await?;
     let keys: Vec<_> = unkeyed.iter().map(new_key).collect();
-    EmailKeys(tx).fill(&keys).await?;
+    EmailKeyRows(tx).fill(&keys).await?;
     Ok(keys.len())
 }
 
@@ -41,16 +43,16 @@ fn new_key(account: &UnkeyedAccount) -> NewKey {
     let email = EmailAddress::parse_existing(&account.email);
     NewKey {
         id: account.id,
-        // An address that was not written by this service keeps the key that it came with.
+        // A malformed address, which this service would not store, keeps its old key. Perhaps an import wrote the address.
         comparison_key: email.map_or_else(|_| account.email_key.clone(), |email| email.key().to_owned()),
         email_folded: text::fold(&account.email),
     }
 }
 
-/// The groups of accounts that share a comparison key. An account that is alone with its key is left out: it keeps its old
-/// key only because another account still has the new one.
+/// The groups of accounts that share a comparison key. A group of a single account is left out: the account still has its old key
+/// only because another account has, as its old key, the comparison key of this account.
 async fn shared(db: &Db) -> Result<Vec<Vec<Uuid>>, sqlx::Error> {
-    let rows = EmailKeys(&mut db.read().await?).shared(MAX_REPORTED).await?;
+    let rows = EmailKeyRows(&mut db.read().await?).shared(MAX_REPORTED).await?;
     Ok(rows
         .chunk_by(|one, other| one.0 == other.0)
         .filter(|group| group.len() > 1)

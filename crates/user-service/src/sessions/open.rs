@@ -5,16 +5,16 @@ use service_kit::id;
 use super::revocation::RevokingTx;
 use super::{Sessions, TokenPair};
 use crate::context::RequestContext;
-use crate::domain::{Account, LEEWAY, RefreshToken};
+use crate::domain::{Account, MAX_LEEWAY, RefreshToken};
 use crate::error::UserError;
-use crate::store::{NewSession, SessionRows, Users};
+use crate::store::{NewSession, SessionRows, UserRows};
 
-/// How many sessions a user may have at a time. The bound also limits the work of ending them all.
+/// How many sessions a user may have at a time. The limit also bounds the cost of ending all sessions of a user.
 const MAX_SESSIONS: i64 = 100;
 
 impl Sessions {
     /// Opens a session for a user whose password was just checked. Fails with `InvalidCredentials` if the user was disabled or
-    /// changed the password since the check. If the user has too many sessions, the least recently used ones are ended.
+    /// changed the password after the check. If the user has too many sessions, the least recently used sessions are ended.
     pub(crate) async fn open(
         &self,
         tx: &mut RevokingTx<'_>,
@@ -22,13 +22,15 @@ impl Sessions {
         context: &RequestContext,
     ) -> Result<TokenPair, UserError> {
         let now = context.time();
-        let user = Users(tx)
+        let user = UserRows(tx)
             .lock_if_unchanged(checked.id, checked.password_hash.as_deref())
             .await?
             .ok_or(UserError::InvalidCredentials)?;
 
-        SessionRows(tx).delete_expired(user.id, now, now - LEEWAY).await?;
-        tx.end_all_but_newest(user.id, MAX_SESSIONS - 1, now).await?;
+        SessionRows(tx)
+            .delete_expired(user.id, now, now - MAX_LEEWAY)
+            .await?;
+        tx.end_least_recently_used(user.id, MAX_SESSIONS - 1, now).await?;
 
         let token = RefreshToken::generate()?;
         let expires_at = now + self.lifetimes.session;

@@ -1,0 +1,33 @@
+//! Verifying tokens that this service issued.
+
+use std::sync::LazyLock;
+
+use auth::{Claims, Verifier};
+use service_kit::Register;
+
+/// The services of `services.toml`.
+static REGISTER: LazyLock<Register> = LazyLock::new(Register::built_in);
+
+/// Verifies tokens that this service issued, including tokens for other services. In contrast, the verifier of requests accepts
+/// only tokens for this service.
+#[derive(Clone, Debug)]
+pub(crate) struct IssuedTokenVerifier {
+    pub verifier: Verifier,
+    /// The audience of users' tokens.
+    pub audience: String,
+}
+
+impl IssuedTokenVerifier {
+    /// The claims of a token, if this service signed the token and the token has not expired. A user's token must be for the
+    /// platform, a service's token for a registered service. Revocation is not checked.
+    pub(crate) fn verify_claims(&self, token: &str) -> Option<Claims> {
+        let claims = self.verifier.verify_claims(token).ok()?;
+        let has_known_audience = if claims.is_service() {
+            let is_registered = |audience: &String| REGISTER.find(audience).is_some();
+            claims.aud.iter().any(is_registered)
+        } else {
+            claims.is_for(&self.audience)
+        };
+        has_known_audience.then_some(claims)
+    }
+}
