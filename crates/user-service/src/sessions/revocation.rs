@@ -245,7 +245,7 @@ mod tests {
         let db = Db::open(&database.url(), &MIGRATIONS).await.unwrap();
         let issuer = Issuer::new(NAME);
         let set = issuer.revocations();
-        let user = issuer.as_user().principal();
+        let user = issuer.as_user().user();
         let expires_at = issuer.clock().unix() + 900;
         let other = |id| Revocation::Session {
             id: Uuid::from_u128(id),
