@@ -1,28 +1,30 @@
 # The images of the services, selected by SERVICE, and of `setup` in docker-compose.yml. Requires BuildKit.
 
-ARG RUST_IMAGE=docker.io/library/rust:1-slim-bookworm
-# Its glibc must not be older than that of RUST_IMAGE.
-ARG DEBIAN_IMAGE=docker.io/library/debian:bookworm-slim
-ARG POSTGRES_IMAGE=docker.io/library/postgres:17
+# Defaults stand where they are used: docker-compose 1.29 sets each argument that is not given to nothing.
+ARG RUST_IMAGE
+ARG DEBIAN_IMAGE
+ARG POSTGRES_IMAGE
 
 
-FROM ${RUST_IMAGE} AS build
+FROM ${RUST_IMAGE:-docker.io/library/rust:1-slim-bookworm} AS build
 WORKDIR /src
 COPY . .
-ARG BUILD_PROFILE=release
+ARG BUILD_PROFILE
 ENV CARGO_INCREMENTAL=0
 # One program for all services: under the name of a service, `stack` is that service (docs/decisions/0012).
 # The cached target directory may be from another checkout with newer files. `touch` makes cargo rebuild our crates.
 RUN --mount=type=cache,id=countersign-registry,target=/usr/local/cargo/registry \
     --mount=type=cache,id=countersign-target,target=/src/target,sharing=locked \
-    find crates -name '*.rs' -exec touch {} + \
- && cargo build --locked --profile "$BUILD_PROFILE" -p stack \
- && built=target/$(echo "$BUILD_PROFILE" | sed 's/^dev$/debug/') \
+    profile=${BUILD_PROFILE:-release} \
+ && find crates -name '*.rs' -exec touch {} + \
+ && cargo build --locked --profile "$profile" -p stack \
+ && built=target/$(echo "$profile" | sed 's/^dev$/debug/') \
  && mkdir /out \
  && strip --strip-debug -o /out/stack "$built/stack"
 
 
-FROM ${DEBIAN_IMAGE} AS service
+# Its glibc must not be older than that of RUST_IMAGE.
+FROM ${DEBIAN_IMAGE:-docker.io/library/debian:bookworm-slim} AS service
 # A new volume takes its owner from the directory where it is mounted.
 RUN install -d -o 10001 -g 10001 -m 0700 /secrets
 # TLS clients require root certificates, and the slim image has none.
@@ -36,7 +38,7 @@ USER 10001:10001
 CMD exec "$SERVICE"
 
 
-FROM ${POSTGRES_IMAGE} AS setup
+FROM ${POSTGRES_IMAGE:-docker.io/library/postgres:17} AS setup
 COPY services.toml /
 RUN for service in $(sed -n 's/^name = "\(.*\)"$/\1/p' /services.toml); do \
         install -d -o 10001 -g 10001 -m 0700 "/secrets/$service" || exit 1; \
