@@ -6,7 +6,7 @@ use auth::{Clock, Revocations};
 
 use crate::shutdown::Shutdown;
 
-/// The runtime that [`launch`](crate::launch) passes to a service. Tests construct their own.
+/// The runtime that [`launch`](crate::launch()) passes to a service. Tests construct their own.
 #[derive(Debug)]
 pub struct Runtime {
     /// The socket on which the service accepts connections.
