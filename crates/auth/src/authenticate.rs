@@ -23,7 +23,7 @@ pub(crate) async fn check(policy: Policy, request: &HttpRequest) -> Result<Optio
     policy.decide(outcome).inspect_err(|error| log(request, error))
 }
 
-/// The same as [`check`], without waiting: `None` if the request is not authenticated yet.
+/// Like [`check`], but without waiting and without logging a refusal. `None` if the request is not authenticated yet.
 pub(crate) fn check_authenticated(
     policy: Policy,
     request: &HttpRequest,

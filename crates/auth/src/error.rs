@@ -53,7 +53,7 @@ pub enum TokenFault {
     /// Longer than [`MAX_TOKEN_BYTES`](crate::MAX_TOKEN_BYTES).
     #[error("too long")]
     TooLong,
-    /// The `Authorization` header has the scheme `Bearer`, but not exactly one token.
+    /// The `Authorization` header is not UTF-8, or has the scheme `Bearer` without a token.
     #[error("malformed Authorization header")]
     Header,
     /// Not three parts of canonical base64url, not JSON objects, or JSON with a duplicate member or a member of the wrong type.

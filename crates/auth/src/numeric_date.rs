@@ -12,7 +12,7 @@ pub(crate) fn rounded_down<'de, D: Deserializer<'de>>(value: D) -> Result<i64, D
 }
 
 /// Reads `nbf`, which may be absent but not `null`: an issuer that writes `null` may have meant to set a limit, so `null` must not
-/// count as none.
+/// be treated as absent.
 pub(crate) fn rounded_up<'de, D: Deserializer<'de>>(value: D) -> Result<Option<i64>, D::Error> {
     value.deserialize_any(NumericDate { round: f64::ceil }).map(Some)
 }

@@ -21,9 +21,9 @@ pub enum Policy {
     AnyRole(&'static [&'static str]),
     /// Users whose token has this scope.
     Scope(&'static str),
-    /// Any service whose token has this service as its audience.
+    /// Any service, if the audience of its token is the service that receives the request.
     AnyService,
-    /// The service of this name, if its token has this service as its audience.
+    /// The service of this name, if the audience of its token is the service that receives the request.
     Service(&'static str),
     /// Callers that the application authenticates by its own extractor, for example by client secret or API key. The text names
     /// the security scheme in documentation. [`decide`](Self::decide) refuses all tokens.

@@ -43,7 +43,7 @@ impl Revocation {
 
 /// The revocation set. Clones share it.
 ///
-/// The set drops an entry only after the entry has expired. A full set accepts no new entries and is then
+/// The set drops an entry only after the entry has expired. If a new entry does not fit, the set is
 /// [incomplete](Self::is_complete): verifiers refuse all users' tokens.
 #[derive(Clone, Debug)]
 pub struct Revocations {
@@ -67,7 +67,8 @@ struct Set {
     /// The size at which expired entries are removed next: twice the size after the last removal. So removal costs constant time
     /// per entry on average.
     sweep_at: usize,
-    /// The latest expiry of all entries that did not fit. Until then the set is incomplete.
+    /// Until when the set is incomplete: the latest expiry of the entries that did not fit, or `i64::MAX` after a list that was too
+    /// long.
     incomplete_until: Option<i64>,
 }
 

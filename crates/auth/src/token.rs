@@ -71,8 +71,8 @@ impl Header {
     }
 }
 
-/// Decodes a JSON object from canonical base64url, which has no padding, white space or unused bits. So each token can be written
-/// in one way only.
+/// Decodes a JSON object from canonical base64url, which has no padding and no white space, and whose unused bits are zero. So each
+/// token can be written in one way only.
 ///
 /// The text must be UTF-8 (RFC 7515 §5.2) and begin with a brace. Serde alone would accept an array in place of the object, and
 /// would not check that members which it ignores are UTF-8.

@@ -79,8 +79,8 @@ impl Problem for UserError {
 
     fn retry_after(&self) -> Option<u32> {
         match self {
-            // The default for 503 is right for `Busy`: a slot is free again after a fraction of a second.
             Self::Throttled { retry_after } => Some(*retry_after),
+            // The default for 503 is right for `Busy`: a slot is free again after a fraction of a second.
             _ => None,
         }
     }

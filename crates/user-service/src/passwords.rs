@@ -108,7 +108,7 @@ impl Passwords {
         Throttle::remember_network(conn, user, context).await
     }
 
-    /// A new hash of a correct password, if the stored hash was made at another cost and a slot is free.
+    /// A new hash of a correct password, if the stored hash was made at another cost and the hashing queue is not full.
     pub(crate) async fn rehash_if_outdated(&self, user: &Account, password: &str) -> Option<String> {
         let hash = user.password_hash.as_deref()?;
         if !self.hashing.is_outdated(hash) {

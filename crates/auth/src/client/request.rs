@@ -20,7 +20,7 @@ const MAX_RESPONSE_BYTES: usize = 4 * 1024 * 1024;
 const MAX_ATTEMPTS: u32 = 3;
 /// The delay before a retry.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
-/// An attempt is not made if less than its usual timeout divided by this number is left. The neighbour would have no chance to
+/// No attempt is made if the remaining time is less than a tenth of the usual timeout. The neighbour would have no chance to
 /// respond, and the failure would still count towards opening the circuit.
 const MIN_ATTEMPT_DIVISOR: u32 = 10;
 

@@ -15,7 +15,7 @@ use super::request::ServiceRequest;
 ///   caused the call ([`TraceContext`](super::TraceContext)). The token is fetched on first use and renewed before it expires.
 /// - A failed attempt is retried at most twice, and only if a retry is safe: the request was never sent, or it is idempotent
 ///   (RFC 9110 §9.2.2). Retries are limited to a tenth of the successful calls.
-/// - Ten consecutive failures open the circuit: for five seconds all calls fail at once.
+/// - Ten consecutive failures open the circuit: for five seconds all calls fail immediately.
 /// - [`send`](ServiceRequest::send) always returns within the timeout.
 ///
 /// ```no_run
@@ -56,7 +56,7 @@ impl ServiceClient {
         self.request(Method::DELETE, path)
     }
 
-    /// How much longer the circuit stays open, if it is open. Until then every call fails at once.
+    /// How much longer the circuit stays open, if it is open. Until then every call fails immediately.
     #[must_use]
     pub fn circuit_open_for(&self) -> Option<Duration> {
         self.state.circuit.remaining_open_time(Instant::now())

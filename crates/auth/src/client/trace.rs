@@ -38,7 +38,7 @@ impl TraceContext {
         CURRENT.scope(self, work).await
     }
 
-    /// Runs `work` in the current context, also if `work` is spawned as another task.
+    /// Captures the current context and returns a future that runs `work` in it, even if that future is spawned as another task.
     pub fn inherit<F: Future>(work: F) -> impl Future<Output = F::Output> {
         let context = Self::current();
         async move {

@@ -1,6 +1,6 @@
-//! The login throttle. Per account, the throttle allows N failures from each network, and 10 × N failures from all networks
-//! together from which the user has never logged in. So an attacker can't guess a password, and can't lock the user out of a
-//! network from which the user logs in.
+//! The login throttle. Per account, the throttle allows N failures from each network, and 10 × N failures from all unknown networks
+//! together. A network is unknown if the user has never logged in from it. So an attacker can't guess a password, and can't stop
+//! the user from logging in from a known network.
 //!
 //! Failures are counted in the database, before anything is hashed: the count holds for all replicas and survives restarts. An
 //! account that does not exist is counted like any other.

@@ -91,8 +91,8 @@ impl Sessions {
         Ok(user.map(|_| session))
     }
 
-    /// The session that a client may end with this token. The token must be the session's newest or its previous token: the client
-    /// may have missed the last response, so there is no grace period here.
+    /// The session that a client may end with this token: the session's newest token, or its previous token. The previous one is
+    /// accepted even after the grace period, because the client may have missed the last response.
     pub(crate) async fn find_endable(
         &self,
         conn: &mut Conn,

@@ -66,7 +66,7 @@ impl RevokingTx<'_> {
         Ok(())
     }
 
-    /// Ends the user's least recently used sessions, except the last `keep`.
+    /// Ends all sessions of the user except the `keep` most recently used ones.
     pub(crate) async fn end_least_recently_used(
         &mut self,
         user: Uuid,

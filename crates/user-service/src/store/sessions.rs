@@ -98,7 +98,7 @@ impl SessionRows<'_> {
         on!(self.0, conn => sqlx::query_as(SQL).bind(id).fetch_optional(conn).await)
     }
 
-    /// The user's sessions that are live or have an unexpired access token, newest first.
+    /// The user's sessions that have not ended and that are live or may have an unexpired access token, newest first.
     pub(crate) async fn list(
         &mut self,
         user_id: Uuid,
@@ -163,7 +163,7 @@ impl SessionRows<'_> {
         on!(self.0, conn => sqlx::query_as(SQL).bind(id).bind(now).fetch_optional(conn).await)
     }
 
-    /// Ends the user's least recently used sessions, except the last `keep`.
+    /// Ends all sessions of the user except the `keep` most recently used ones.
     pub(crate) async fn end_least_recently_used(
         &mut self,
         user_id: Uuid,
