@@ -89,8 +89,8 @@ function folderNames(items) {
 
 /** The registered services: the names of their URL variables and their default ports. */
 async function registered() {
-  const register = await readFile(here('../services.toml'), 'utf8');
-  const rows = register.matchAll(/^name = "(.*)"\nport_offset = (\d+)$/gm);
+  const registry = await readFile(here('../services.toml'), 'utf8');
+  const rows = registry.matchAll(/^name = "(.*)"\nport_offset = (\d+)$/gm);
   return [...rows].map(([, name, offset]) => ({ name: name.replaceAll('-', '_'), port: 8080 + Number(offset) }));
 }
 

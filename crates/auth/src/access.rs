@@ -47,11 +47,12 @@ pub struct AnyRole<R>(User, PhantomData<R>);
 /// Admits users whose token has this scope.
 pub struct HasScope<S>(User, PhantomData<S>);
 
-/// Admits any service whose token has this service as its audience. [`FromService`] admits only one named service.
+/// Admits any other service, if its token is addressed to the service that verifies it (`aud`). [`FromService`] admits only one
+/// named service.
 #[derive(Clone)]
 pub struct IsService(pub Service);
 
-/// Admits one named service, if its token has this service as its audience. Other services get 403.
+/// Admits one named service, if its token is addressed to the service that verifies it (`aud`). Other services get 403.
 ///
 /// ```
 /// use auth::FromService;

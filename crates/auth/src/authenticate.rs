@@ -41,7 +41,7 @@ async fn authenticate(request: &HttpRequest) -> Result<Principal, AuthError> {
     }
     let outcome = match bearer_token(request) {
         Ok(token) => match request.app_data::<Data<Verifier>>() {
-            Some(verifier) => verifier.verify(token).await,
+            Some(verifier) => verifier.verify_bytes(token).await,
             None => Err(AuthError::NoVerifier),
         },
         Err(error) => Err(error),
@@ -51,25 +51,23 @@ async fn authenticate(request: &HttpRequest) -> Result<Principal, AuthError> {
 }
 
 /// The token of `Authorization: Bearer` (RFC 6750 §2.1). Tokens in a body or query are not accepted.
-fn bearer_token(request: &HttpRequest) -> Result<&str, AuthError> {
+fn bearer_token(request: &HttpRequest) -> Result<&[u8], AuthError> {
     let mut headers = request.headers().get_all(AUTHORIZATION);
     let header = headers.next().ok_or(AuthError::NoToken)?;
     if headers.next().is_some() {
         return Err(AuthError::AmbiguousCredentials);
     }
 
-    let value =
-        std::str::from_utf8(header.as_bytes()).map_err(|_| AuthError::InvalidToken(TokenFault::Header))?;
-    let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
-    if !scheme.eq_ignore_ascii_case("bearer") {
+    let mut parts = header.as_bytes().splitn(2, |byte| *byte == b' ');
+    let scheme = parts.next().unwrap_or_default();
+    if !scheme.eq_ignore_ascii_case(b"bearer") {
         return Err(AuthError::NoToken);
     }
-    // Characters are not checked here: the verifier compares a cached token as text, and decoding refuses invalid characters in
-    // all others.
-    if token.is_empty() {
-        Err(AuthError::InvalidToken(TokenFault::Header))
-    } else {
-        Ok(token)
+    // The bytes are not checked here: the verifier compares them with cached tokens, and decoding refuses all others that are not
+    // base64url.
+    match parts.next() {
+        Some(token) if !token.is_empty() => Ok(token),
+        _ => Err(AuthError::InvalidToken(TokenFault::Header)),
     }
 }
 

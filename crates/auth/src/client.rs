@@ -1,4 +1,5 @@
-//! Calls to other services, with a service token, retries and a circuit breaker. [`ServiceClient`] is the entry point.
+//! Calls to other services, here called neighbours, with a service token, retries and a circuit breaker. [`ServiceClient`] is the
+//! entry point.
 
 mod circuit;
 mod client_builder;

@@ -1,12 +1,16 @@
 //! The clock. No other module reads the system time, so that tests can control the time.
 
-use chrono::{DateTime, SubsecRound, Utc};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use chrono::{DateTime, Utc};
 
 /// The system clock or, in tests, a clock that moves only when the test moves it.
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
-    #[cfg(feature = "testing")]
-    fixed_micros: Option<std::sync::Arc<std::sync::atomic::AtomicI64>>,
+    /// Only a test's clock has a value here.
+    fixed_micros: Option<Arc<AtomicI64>>,
 }
 
 impl Clock {
@@ -20,24 +24,29 @@ impl Clock {
     /// equals the time that was stored.
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
-        #[cfg(feature = "testing")]
-        if let Some(micros) = &self.fixed_micros {
-            let micros = micros.load(std::sync::atomic::Ordering::Relaxed);
-            return DateTime::from_timestamp_micros(micros).unwrap_or_default();
-        }
-        system_time().trunc_subsecs(6)
+        DateTime::from_timestamp_micros(self.micros()).unwrap_or_default()
     }
 
     /// The current time in whole seconds since 1970 (`NumericDate`, RFC 7519 §2).
     #[must_use]
     pub fn unix(&self) -> i64 {
-        self.now().timestamp()
+        self.micros().div_euclid(1_000_000)
+    }
+
+    /// Microseconds since 1970.
+    fn micros(&self) -> i64 {
+        match &self.fixed_micros {
+            Some(micros) => micros.load(Ordering::Relaxed),
+            None => system_micros(),
+        }
     }
 }
 
+/// The system time in microseconds since 1970. A time before 1970 counts as 1970.
 #[expect(clippy::disallowed_methods, reason = "this module owns the clock")]
-fn system_time() -> DateTime<Utc> {
-    Utc::now()
+fn system_micros() -> i64 {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_1970.as_micros()).unwrap_or(i64::MAX)
 }
 
 #[cfg(feature = "testing")]
@@ -46,9 +55,8 @@ impl Clock {
     /// same time.
     #[must_use]
     pub fn fixed() -> Self {
-        let now = system_time().timestamp_micros();
         Self {
-            fixed_micros: Some(std::sync::Arc::new(now.into())),
+            fixed_micros: Some(Arc::new(system_micros().into())),
         }
     }
 
@@ -60,6 +68,6 @@ impl Clock {
     pub fn advance(&self, by: chrono::TimeDelta) {
         let micros = by.num_microseconds().expect("a step of fewer than 292,000 years");
         let clock = self.fixed_micros.as_ref().expect("a clock made by Clock::fixed");
-        clock.fetch_add(micros, std::sync::atomic::Ordering::Relaxed);
+        clock.fetch_add(micros, Ordering::Relaxed);
     }
 }

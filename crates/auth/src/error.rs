@@ -23,7 +23,7 @@ pub enum AuthError {
     /// 401 `token_expired`: the token's `exp` has passed.
     #[error("The access token has expired.")]
     Expired,
-    /// 401 `token_revoked`: the token's session ended, or the user's epoch was raised since.
+    /// 401 `token_revoked`: the token's session has ended, or the user's epoch was raised after the token was issued.
     #[error("The access token was revoked.")]
     Revoked,
     /// 403 `forbidden`: the caller is known, but the policy does not admit this caller.
@@ -38,7 +38,7 @@ pub enum AuthError {
     /// 503 `keys_unavailable`: no key set has been loaded yet, so no token can be verified.
     #[error("Access tokens can't be verified yet.")]
     KeysUnavailable,
-    /// 503 `revocation_unknown`: the revocation set is incomplete, so any user's token may be revoked.
+    /// 503 `revocation_unknown`: the revocation set is incomplete, so the verifier can't rule out that the token is revoked.
     #[error("It is not known whether the access token was revoked.")]
     RevocationUnknown,
     /// 500 `internal`: the application has no `Data<Verifier>`. A programming error.
@@ -53,8 +53,8 @@ pub enum TokenFault {
     /// Longer than [`MAX_TOKEN_BYTES`](crate::MAX_TOKEN_BYTES).
     #[error("too long")]
     TooLong,
-    /// The `Authorization` header is not UTF-8, or has the scheme `Bearer` without a token.
-    #[error("malformed Authorization header")]
+    /// The `Authorization` header has the scheme `Bearer`, but no token.
+    #[error("no token after Bearer")]
     Header,
     /// Not three parts of canonical base64url, not JSON objects, or JSON with a duplicate member or a member of the wrong type.
     #[error("malformed")]

@@ -10,7 +10,7 @@
 //! | [`VerifyToken`] | any user with a valid token |
 //! | [`IsAdmin`] | users with the role `admin` |
 //! | [`HasRole`], [`AnyRole`], [`HasScope`] | users with a role, with one of several roles, with a scope |
-//! | [`IsService`], [`FromService`] | any service, or one named service, whose token has this service as its audience |
+//! | [`IsService`], [`FromService`] | any other service, or one named service, with a token for the service that it calls |
 //!
 //! A request without a valid token gets 401. A known caller who is not admitted gets 403. Both responses have a challenge
 //! (RFC 6750 §3) and problem details (RFC 9457).

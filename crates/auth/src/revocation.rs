@@ -1,4 +1,4 @@
-//! The revocation set. A verifier checks the set on every call for a user's token, also if the token is cached.
+//! The revocation set. A verifier looks up each user's token in it, also if the token is cached. Service tokens can't be revoked.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -122,7 +122,7 @@ impl Revocations {
         *self.write() = set;
     }
 
-    /// Refuses a user's token if the token is revoked, or if the set is incomplete and the token may be revoked.
+    /// Refuses a revoked token. Refuses any token while the set is incomplete, because the set may lack the token's revocation.
     pub(crate) fn check(&self, user: &User, now: i64) -> Result<(), AuthError> {
         let set = self.read();
         if set.revokes(user) {

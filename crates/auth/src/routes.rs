@@ -1,13 +1,14 @@
 //! A service's route list. Each route takes its policy from its handler's first argument. Authentication runs before the body
 //! is read and before any other extractor, so the body of an unauthenticated request is never parsed.
 
+use actix_web::dev::{ServiceRequest, ServiceResponse, fn_service};
 use actix_web::http::header::{ALLOW, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{FromRequest, Handler, Resource, Responder, Route, guard};
+use actix_web::{Error, FromRequest, Handler, HttpResponse, Resource, Responder, Route, guard};
 
 use crate::access::Access;
-use crate::authorize::require;
+use crate::authenticate::{check, forbid_storing};
 use crate::policy::Policy;
 use crate::problem::ProblemDetails;
 
@@ -125,11 +126,13 @@ impl Routes {
         Args: FromRequest + Guarded + 'static,
     {
         let policy = Args::POLICY;
-        let route = web::route().to(handler);
         let route = match policy {
             // Only the application's extractor can enforce a custom policy.
-            Policy::Anyone | Policy::Custom(_) => route,
-            _ => route.wrap(require(policy)),
+            Policy::Anyone | Policy::Custom(_) => web::route().to(handler),
+            // Not `wrap(require(policy))`: it would cost two allocations more for each request.
+            _ => web::route().service(fn_service(move |request| {
+                answer(policy, handler.clone(), request)
+            })),
         };
         self.listed.push((ListedRoute { method, path, policy }, route));
         self
@@ -169,6 +172,33 @@ impl std::fmt::Debug for Routes {
     }
 }
 
+/// Applies the policy, then does what [`Route::to`] does: extracts the arguments and calls the handler.
+async fn answer<F, Args>(
+    policy: Policy,
+    handler: F,
+    request: ServiceRequest,
+) -> Result<ServiceResponse, Error>
+where
+    F: Handler<Args>,
+    F::Output: Responder + 'static,
+    Args: FromRequest,
+{
+    if let Err(error) = check(policy, request.request()).await {
+        return Ok(request.error_response(error));
+    }
+    let (request, mut payload) = request.into_parts();
+    let mut response = match Args::from_request(&request, &mut payload).await {
+        Ok(arguments) => handler
+            .call(arguments)
+            .await
+            .respond_to(&request)
+            .map_into_boxed_body(),
+        Err(error) => HttpResponse::from_error(error),
+    };
+    forbid_storing(&mut response);
+    Ok(ServiceResponse::new(request, response))
+}
+
 fn resource(path: &str, routes: Vec<(Method, Route)>) -> Resource {
     let mut allowed: Vec<&str> = routes.iter().map(|(method, _)| method.as_str()).collect();
     if allowed.contains(&"GET") {
@@ -191,9 +221,10 @@ fn resource(path: &str, routes: Vec<(Method, Route)>) -> Resource {
         }
     }));
     routes.into_iter().fold(resource, |resource, (method, route)| {
-        resource.route(match method {
-            Method::GET => route.guard(guard::Any(guard::Get()).or(guard::Head())),
-            method => route.method(method),
-        })
+        // Not `Route::method`: it lists the methods of each request for a response 405, which is made above.
+        resource.route(route.guard(guard::fn_guard(move |request| {
+            let requested = &request.head().method;
+            *requested == method || (method == Method::GET && *requested == Method::HEAD)
+        })))
     })
 }

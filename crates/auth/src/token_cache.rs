@@ -18,7 +18,7 @@ const HASHED_BYTES: usize = 32;
 
 #[derive(Debug)]
 pub(crate) struct TokenCache {
-    entries: Cache<TokenText, CachedToken, WeightInBytes>,
+    entries: Cache<TokenBytes, CachedToken, WeightInBytes>,
 }
 
 #[derive(Clone, Debug)]
@@ -37,17 +37,17 @@ impl TokenCache {
     }
 
     /// The principal of this token, if the token was verified with this generation of the key set.
-    pub fn get(&self, token: &str, generation: u64) -> Option<Principal> {
-        let cached = self.entries.get(&TokenStr(token))?;
+    pub fn get(&self, token: &[u8], generation: u64) -> Option<Principal> {
+        let cached = self.entries.get(&TokenRef(token))?;
         (cached.generation == generation).then_some(cached.principal)
     }
 
-    pub fn insert(&self, token: &str, principal: Principal, generation: u64) {
+    pub fn insert(&self, token: &[u8], principal: Principal, generation: u64) {
         let cached = CachedToken {
             principal,
             generation,
         };
-        self.entries.insert(TokenText(token.into()), cached);
+        self.entries.insert(TokenBytes(token.into()), cached);
     }
 
     #[cfg(test)]
@@ -56,50 +56,49 @@ impl TokenCache {
     }
 }
 
-/// The text of a cached token. Whole texts are compared, but only the last bytes are hashed. These bytes are part of the
+/// A cached token. Whole tokens are compared, but only their last bytes are hashed. These bytes are part of the
 /// signature, which a client without the key can't choose, so a client can't cause hash collisions.
 #[derive(Clone, Debug)]
-struct TokenText(Box<str>);
+struct TokenBytes(Box<[u8]>);
 
-/// The borrowed text of a token that is looked up.
-struct TokenStr<'t>(&'t str);
+/// A token that is looked up.
+struct TokenRef<'t>(&'t [u8]);
 
-fn hash_end(text: &str, state: &mut impl Hasher) {
-    let bytes = text.as_bytes();
+fn hash_end(bytes: &[u8], state: &mut impl Hasher) {
     state.write(bytes.last_chunk::<HASHED_BYTES>().map_or(bytes, |end| end));
 }
 
-impl Hash for TokenText {
+impl Hash for TokenBytes {
     fn hash<H: Hasher>(&self, state: &mut H) {
         hash_end(&self.0, state);
     }
 }
 
-impl Hash for TokenStr<'_> {
+impl Hash for TokenRef<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         hash_end(self.0, state);
     }
 }
 
-impl PartialEq for TokenText {
+impl PartialEq for TokenBytes {
     fn eq(&self, other: &Self) -> bool {
         self.0 == other.0
     }
 }
 
-impl Eq for TokenText {}
+impl Eq for TokenBytes {}
 
-impl Equivalent<TokenText> for TokenStr<'_> {
-    fn equivalent(&self, text: &TokenText) -> bool {
-        *self.0 == *text.0
+impl Equivalent<TokenBytes> for TokenRef<'_> {
+    fn equivalent(&self, cached: &TokenBytes) -> bool {
+        *self.0 == *cached.0
     }
 }
 
 #[derive(Clone, Debug)]
 struct WeightInBytes;
 
-impl Weighter<TokenText, CachedToken> for WeightInBytes {
-    fn weight(&self, TokenText(token): &TokenText, _: &CachedToken) -> u64 {
+impl Weighter<TokenBytes, CachedToken> for WeightInBytes {
+    fn weight(&self, TokenBytes(token): &TokenBytes, _: &CachedToken) -> u64 {
         // Twice the text's length: the entry holds the text and the claims, which were decoded from the text and are not longer.
         (token.len() * 2 + ENTRY_BYTES) as u64
     }
@@ -116,27 +115,28 @@ mod tests {
 
     #[test]
     fn tokens_are_hashed_by_their_end_and_compared_as_a_whole() {
-        for (wanted, text, is_equal) in [
+        let token = |text: &str| TokenBytes(text.as_bytes().into());
+        for (wanted, cached, is_equal) in [
             ("short", "short", true),
             ("short", "shorter", false),
             ("", "", true),
         ] {
-            let text = TokenText(text.into());
-            assert_eq!(TokenStr(wanted).equivalent(&text), is_equal, "{wanted}, {text:?}");
+            let outcome = TokenRef(wanted.as_bytes()).equivalent(&token(cached));
+            assert_eq!(outcome, is_equal, "{wanted}, {cached}");
         }
 
         let hash = |text: &str| {
             let mut hasher = std::hash::DefaultHasher::new();
-            TokenStr(text).hash(&mut hasher);
+            TokenRef(text.as_bytes()).hash(&mut hasher);
             hasher.finish()
         };
         let end = "e".repeat(HASHED_BYTES);
         assert_eq!(hash(&format!("one{end}")), hash(&format!("other{end}")));
         assert_ne!(hash(&format!("{end}1")), hash(&format!("{end}2")));
 
-        let [one, other] = ["one", "other"].map(|begin| TokenText(format!("{begin}{end}").into()));
-        assert!(!TokenStr(&one.0).equivalent(&other));
-        // The cache also compares texts when a text is inserted.
+        let [one, other] = ["one", "other"].map(|begin| token(&format!("{begin}{end}")));
+        assert!(!TokenRef(&one.0).equivalent(&other));
+        // The cache also compares tokens when one is inserted.
         assert!(one == one.clone() && one != other);
     }
 
@@ -146,12 +146,12 @@ mod tests {
         let cache = TokenCache::new(1_000_000);
         let ada = principal(&issuer.as_user());
 
-        cache.insert("a token", ada.clone(), 7);
+        cache.insert(b"a token", ada.clone(), 7);
 
-        assert_eq!(cache.get("a token", 7), Some(ada));
-        assert_eq!(cache.get("a token", 6), None);
-        assert_eq!(cache.get("a token", 8), None);
-        assert_eq!(cache.get("another token", 7), None);
+        assert_eq!(cache.get(b"a token", 7), Some(ada));
+        assert_eq!(cache.get(b"a token", 6), None);
+        assert_eq!(cache.get(b"a token", 8), None);
+        assert_eq!(cache.get(b"another token", 7), None);
     }
 
     #[test]
@@ -164,13 +164,13 @@ mod tests {
         for _ in 0..300 {
             let ada = issuer.as_user();
             let token = ada.token();
-            cache.insert(&token, principal(&ada), 1);
+            cache.insert(token.as_bytes(), principal(&ada), 1);
             inserted += token.len() as u64;
 
             let held: u64 = cache
                 .entries
                 .iter()
-                .map(|(text, _)| 2 * text.0.len() as u64)
+                .map(|(token, _)| 2 * token.0.len() as u64)
                 .sum();
             assert!(held <= MAX_BYTES, "{held}");
         }

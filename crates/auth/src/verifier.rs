@@ -53,8 +53,13 @@ impl Verifier {
     /// - [`KeysUnavailable`](AuthError::KeysUnavailable) or [`RevocationUnknown`](AuthError::RevocationUnknown) if this verifier
     ///   can't decide.
     pub async fn verify(&self, token: &str) -> Result<Principal, AuthError> {
+        self.verify_bytes(token.as_bytes()).await
+    }
+
+    /// The same as [`verify`](Self::verify), for bytes that need not be UTF-8. Only a token that is not cached is checked for UTF-8.
+    pub(crate) async fn verify_bytes(&self, token: &[u8]) -> Result<Principal, AuthError> {
         let generation = self.state.keys.generation();
-        let outcome = self.verify_with_current_keys(token);
+        let outcome = self.verify_bytes_with_current_keys(token);
 
         let lacks_key = matches!(
             outcome,
@@ -68,7 +73,7 @@ impl Verifier {
         if self.state.keys.generation() == generation {
             outcome
         } else {
-            self.verify_with_current_keys(token)
+            self.verify_bytes_with_current_keys(token)
         }
     }
 
@@ -77,6 +82,10 @@ impl Verifier {
     /// # Errors
     /// The same as for [`verify`](Self::verify).
     pub fn verify_with_current_keys(&self, token: &str) -> Result<Principal, AuthError> {
+        self.verify_bytes_with_current_keys(token.as_bytes())
+    }
+
+    fn verify_bytes_with_current_keys(&self, token: &[u8]) -> Result<Principal, AuthError> {
         let state = &*self.state;
         let now = state.clock.unix();
         let principal = match state.cache.get(token, state.keys.generation()) {
@@ -103,7 +112,7 @@ impl Verifier {
     pub fn verify_claims(&self, token: &str) -> Result<Claims, AuthError> {
         let state = &*self.state;
         let now = state.clock.unix();
-        let (claims, _) = self.signed_claims(token)?;
+        let (claims, _) = self.signed_claims(token.as_bytes())?;
 
         state.check_issuer_and_nbf(&claims, now)?;
         claims.clone().into_principal().map_err(AuthError::InvalidToken)?;
@@ -112,7 +121,7 @@ impl Verifier {
     }
 
     /// Verifies a token except for revocation. Caches the token if it is valid.
-    fn verify_uncached(&self, token: &str, now: i64) -> Result<Principal, AuthError> {
+    fn verify_uncached(&self, token: &[u8], now: i64) -> Result<Principal, AuthError> {
         let state = &*self.state;
         let (claims, generation) = self.signed_claims(token)?;
 
@@ -133,10 +142,11 @@ impl Verifier {
     }
 
     /// Verifies form and signature. Returns the claims and the generation of the key set that verified them.
-    fn signed_claims(&self, token: &str) -> Result<(Claims, u64), AuthError> {
+    fn signed_claims(&self, token: &[u8]) -> Result<(Claims, u64), AuthError> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(AuthError::InvalidToken(TokenFault::TooLong));
         }
+        let token = std::str::from_utf8(token).map_err(|_| AuthError::InvalidToken(TokenFault::Malformed))?;
         let parts = Parts::parse(token).map_err(AuthError::InvalidToken)?;
         parts.header.check().map_err(AuthError::InvalidToken)?;
 

@@ -48,7 +48,7 @@ struct Arguments {
 enum Command {
     /// Verifying a token, cached or first seen, compared with the signature check alone.
     Verify(verify::Verify),
-    /// The processor time per request of a protected route, compared with a public one.
+    /// The processor time per request of a protected route, an open route, and actix-web alone.
     Route(route::Route),
     /// Serves the routes that `route` measures.
     #[command(hide = true)]

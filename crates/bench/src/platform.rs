@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use db::DatabaseUrl;
 use rustix::process::{Pid, Signal, kill_process};
-use service_kit::Register;
+use service_kit::Registry;
 use sqlx::ConnectOptions as _;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
@@ -62,7 +62,7 @@ impl Platform {
         command.env("LOGIN_FREE_FAILURES", "1000000");
         command.envs(variables.iter().copied());
         let mut databases = Vec::new();
-        for service in Register::built_in().iter() {
+        for service in Registry::built_in().iter() {
             let database = match server {
                 None => DatabaseUrl::Sqlite(data.join(format!("{}.db", service.name))),
                 Some(server) => {
@@ -118,8 +118,8 @@ impl Platform {
     }
 
     pub(crate) fn port(&self, service: &str) -> Result<u16, Failure> {
-        let register = Register::built_in();
-        let service = register.find(service).ok_or("unknown service")?;
+        let registry = Registry::built_in();
+        let service = registry.find(service).ok_or("unknown service")?;
         Ok(service.port(self.port_base))
     }
 
@@ -159,12 +159,12 @@ impl Drop for Platform {
 
 /// A port base below the system's ephemeral ports.
 fn free_port_base() -> Result<u16, Failure> {
-    let register = Register::built_in();
+    let registry = Registry::built_in();
     for _ in 0..100 {
         let [high, low, ..] = *Uuid::new_v4().as_bytes();
         let base = 20_000 + u16::from_be_bytes([high, low]) % 800 * 10;
         let is_free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
-        if register.iter().all(|service| is_free(service.port(base))) {
+        if registry.iter().all(|service| is_free(service.port(base))) {
             return Ok(base);
         }
     }

@@ -1,4 +1,4 @@
-//! Measures the processor time per request of a protected route, compared with a public one.
+//! Measures the processor time per request of a protected route, compared with an open route and with actix-web alone.
 
 use std::cell::Cell;
 use std::fs;
@@ -15,8 +15,8 @@ use crate::cores::PinnedToCore;
 use crate::load::Tally;
 use crate::options::Options;
 use crate::report::Finding;
-use crate::route_server::Algorithm::{EdDsa, Hs256};
-use crate::route_server::{Algorithm, OPEN, PROTECTED};
+use crate::route_server::Variant::{ActixWeb, EdDsa, Hs256};
+use crate::route_server::{OPEN, PROTECTED, Variant};
 use crate::wire::{Wire, get};
 use crate::{Failure, cores, cpu, say};
 
@@ -35,55 +35,73 @@ pub(crate) struct Route {
 pub(crate) async fn measure(options: &Options) -> Result<Vec<Finding>, Failure> {
     let directory = tempfile::tempdir()?;
     let [server_core, load_core] = cores::pair()?;
-    let mut services = Vec::new();
-    for algorithm in [EdDsa, Hs256] {
-        services.push(Service::start(algorithm, directory.path(), server_core).await?);
-    }
+    let start = async |variant| Service::start(variant, directory.path(), server_core).await;
+    let plain = start(ActixWeb).await?;
+    let services = [start(EdDsa).await?, start(Hs256).await?];
+
     let _here = PinnedToCore::new(load_core)?;
+    let plain = plain.load(&OPEN).await?;
     let mut findings = Vec::new();
     for service in &services {
-        let algorithm = service.algorithm.name();
+        let name = service.variant.name();
         say(&format!(
-            "route: {algorithm}, server on core {server_core}, load on core {load_core}"
+            "route: {name}, server on core {server_core}, load on core {load_core}"
         ));
-        let [open, protected] = [service.load(OPEN).await?, service.load(PROTECTED).await?];
-        let (mut open_us, mut protected_us, mut busy) = (Vec::new(), Vec::new(), Vec::new());
-        for round in 0..options.rounds {
-            let mut measured = [(&open, &mut open_us), (&protected, &mut protected_us)];
-            if round % 2 == 1 {
-                measured.reverse();
-            }
-            for (load, each_us) in measured {
-                let cost = load.measure(service.pid, options.each()).await?;
-                each_us.push(cost.each_us);
-                busy.push(cost.busy);
-            }
-        }
-        findings.extend([
-            Finding::new(
-                format!("route: CPU of a request, open ({algorithm})"),
-                "µs",
-                &open_us,
-            ),
-            Finding::new(
-                format!("route: CPU of a request, protected ({algorithm})"),
-                "µs",
-                &protected_us,
-            ),
-            Finding::ratio(
-                format!("route: CPU protected ÷ open ({algorithm})"),
-                &protected_us,
-                &open_us,
-            )
-            .at_most(1.05),
-            Finding::new(
-                format!("route: how busy the service's core was ({algorithm})"),
-                "%",
-                &busy,
-            ),
-        ]);
+        let loads = [
+            &plain,
+            &service.load(&OPEN).await?,
+            &service.load(&[PROTECTED]).await?,
+        ];
+        let (costs, busy) = measure_in_turn(options, loads).await?;
+        findings.extend(compare(name, &costs));
+        let what = format!("route: how busy the measured process's core was ({name})");
+        findings.push(Finding::new(what, "%", &busy));
     }
     Ok(findings)
+}
+
+/// The processor time per request under each load in each round, in microseconds, and how busy the core was in all measurements.
+async fn measure_in_turn<const N: usize>(
+    options: &Options,
+    loads: [&Load; N],
+) -> Result<([Vec<f64>; N], Vec<f64>), Failure> {
+    let mut costs = [const { Vec::new() }; N];
+    let mut busy = Vec::new();
+    for round in 0..options.rounds {
+        let mut measured: Vec<_> = loads.iter().zip(&mut costs).collect();
+        if round % 2 == 1 {
+            measured.reverse();
+        }
+        for (load, costs) in measured {
+            let cost = load.measure(options.each()).await?;
+            costs.push(cost.each_us);
+            busy.push(cost.busy);
+        }
+    }
+    Ok((costs, busy))
+}
+
+fn compare(name: &str, [plain, open, protected]: &[Vec<f64>; 3]) -> [Finding; 5] {
+    let cost = |what, of_rounds: &[f64]| {
+        Finding::new(
+            format!("route: CPU of a request, {what} ({name})"),
+            "µs",
+            of_rounds,
+        )
+    };
+    let added: Vec<_> = open.iter().zip(plain).map(|(open, plain)| open - plain).collect();
+    [
+        cost("actix-web alone", plain),
+        cost("open", open),
+        cost("protected", protected),
+        Finding::new(
+            format!("route: CPU open - actix-web alone ({name})"),
+            "µs",
+            &added,
+        )
+        .at_most(2.0),
+        Finding::ratio(format!("route: CPU protected ÷ open ({name})"), protected, open).at_most(1.05),
+    ]
 }
 
 /// Serves until cancelled.
@@ -92,13 +110,14 @@ pub(crate) async fn serve(directory: &Path) -> Result<(), Failure> {
     let directory = fs::canonicalize(directory)?;
     let [core, _] = cores::pair()?;
     let mut services = Vec::new();
-    for algorithm in [EdDsa, Hs256] {
-        let service = Service::start(algorithm, &directory, core).await?;
+    for variant in [EdDsa, Hs256] {
+        let service = Service::start(variant, &directory, core).await?;
         let Service {
             port, pid, tokens, ..
         } = &service;
-        let (name, tokens) = (algorithm.name(), tokens.display());
-        println!("ours {name} open,http://127.0.0.1:{port}{OPEN},-,{pid}");
+        let (name, tokens) = (variant.name(), tokens.display());
+        let [open, _] = OPEN;
+        println!("ours {name} open,http://127.0.0.1:{port}{open},-,{pid}");
         println!("ours {name},http://127.0.0.1:{port}{PROTECTED},{tokens},{pid}");
         services.push(service);
     }
@@ -107,7 +126,7 @@ pub(crate) async fn serve(directory: &Path) -> Result<(), Failure> {
 
 /// A service in its own process. Dropping this stops it.
 struct Service {
-    algorithm: Algorithm,
+    variant: Variant,
     tokens: PathBuf,
     port: u16,
     pid: u32,
@@ -115,15 +134,15 @@ struct Service {
 }
 
 impl Service {
-    async fn start(algorithm: Algorithm, directory: &Path, core: usize) -> Result<Self, Failure> {
-        let tokens = directory.join(format!("{}.tokens", algorithm.name()));
+    async fn start(variant: Variant, directory: &Path, core: usize) -> Result<Self, Failure> {
+        let tokens = directory.join(format!("{}.tokens", variant.name()));
         let mut command = Command::new(std::env::current_exe()?);
         command.args([
             "route-server",
             "--core",
             &core.to_string(),
-            "--algorithm",
-            algorithm.name(),
+            "--variant",
+            variant.name(),
         ]);
         command.arg("--tokens").arg(&tokens);
         let mut process = command
@@ -145,7 +164,7 @@ impl Service {
             .ok_or("the service did not start")?
             .parse()?;
         Ok(Self {
-            algorithm,
+            variant,
             tokens,
             port,
             pid,
@@ -153,10 +172,15 @@ impl Service {
         })
     }
 
-    /// The load for a route. All tokens have been sent once.
-    async fn load(&self, path: &str) -> Result<Load, Failure> {
+    /// The load for paths, which are requested in turn. All tokens have been sent once.
+    async fn load(&self, paths: &[&str]) -> Result<Load, Failure> {
         let tokens = fs::read_to_string(&self.tokens)?;
-        let requests: Vec<_> = tokens.lines().map(|token| get(path, token)).collect();
+        let requests: Vec<_> = paths
+            .iter()
+            .cycle()
+            .zip(tokens.lines())
+            .map(|(path, token)| get(path, token))
+            .collect();
         let mut wires = Vec::new();
         for _ in 0..CONNECTIONS {
             wires.push(Mutex::new(Wire::open(self.port).await?));
@@ -167,6 +191,7 @@ impl Service {
             }
         }
         Ok(Load {
+            pid: self.pid,
             wires,
             requests,
             next: Cell::new(0),
@@ -174,8 +199,9 @@ impl Service {
     }
 }
 
-/// Connections that request one path, with all tokens in turn.
+/// Connections that request paths, with all tokens in turn.
 struct Load {
+    pid: u32,
     wires: Vec<Mutex<Wire>>,
     requests: Vec<String>,
     next: Cell<usize>,
@@ -190,14 +216,14 @@ struct Cost {
 }
 
 impl Load {
-    async fn measure(&self, pid: u32, duration: Duration) -> Result<Cost, Failure> {
-        let (mut tally, before) = (Tally::default(), cpu::used_by(pid)?);
+    async fn measure(&self, duration: Duration) -> Result<Cost, Failure> {
+        let (mut tally, before) = (Tally::default(), cpu::used_by(self.pid)?);
         tally
             .add(&self.wires, duration, async |wire| {
                 Ok(wire.lock().await.send(self.next()).await?.status)
             })
             .await?;
-        let used = cpu::used_by(pid)?.saturating_sub(before).as_secs_f64();
+        let used = cpu::used_by(self.pid)?.saturating_sub(before).as_secs_f64();
         tally.expect_only(200)?;
         let each_us = used * 1e6 / f64::from(tally.count());
         Ok(Cost {

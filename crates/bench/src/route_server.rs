@@ -1,28 +1,32 @@
-//! A service with two routes that differ only in their policies. It runs in its own process, as services do.
+//! A service with routes that differ only in their policies, and one with plain actix-web. Each runs in its own process, as services
+//! do.
 
 use std::fs;
 use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 
-use actix_web::{HttpResponse, Responder};
+use actix_web::web::{self, Json};
+use actix_web::{App, HttpServer, Responder};
 use auth::{Anyone, Routes, VerifyToken};
 use bench::tokens::{Signer, revocations};
 use clap::{Args, ValueEnum};
+use serde::Serialize;
 use service_kit::{Env, Server, Shutdown, Telemetry};
 use utoipa::openapi::OpenApi;
 
 use crate::Failure;
 use crate::cores::PinnedToCore;
 
-// Paths of equal length, so that requests have equal length.
-pub(crate) const OPEN: &str = "/open";
+// The paths have equal length, so that the requests have equal length.
+/// The protected route is listed between the open routes, because each route that is listed before another makes the other slower.
+pub(crate) const OPEN: [&str; 2] = ["/item", "/open"];
 pub(crate) const PROTECTED: &str = "/mine";
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     #[arg(long)]
-    pub algorithm: Algorithm,
+    pub variant: Variant,
     /// The file for the tokens, one per line
     #[arg(long)]
     pub tokens: PathBuf,
@@ -30,19 +34,25 @@ pub(crate) struct Options {
     pub core: usize,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Algorithm {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Variant {
+    /// A service that verifies EdDSA tokens.
     #[value(name = "EdDSA")]
     EdDsa,
+    /// A service that verifies HS256 tokens.
     #[value(name = "HS256")]
     Hs256,
+    /// actix-web with the same handlers and nothing else. It ignores the tokens.
+    #[value(name = "actix-web")]
+    ActixWeb,
 }
 
-impl Algorithm {
+impl Variant {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::EdDsa => "EdDSA",
             Self::Hs256 => "HS256",
+            Self::ActixWeb => "actix-web",
         }
     }
 }
@@ -51,9 +61,9 @@ impl Algorithm {
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     // Pin before any thread starts, so that there is one worker and all threads stay on the core.
     let _here = PinnedToCore::new(options.core)?;
-    let signer = match options.algorithm {
-        Algorithm::EdDsa => Signer::eddsa()?,
-        Algorithm::Hs256 => Signer::hs256()?,
+    let signer = match options.variant {
+        Variant::EdDsa | Variant::ActixWeb => Signer::eddsa()?,
+        Variant::Hs256 => Signer::hs256()?,
     };
     fs::write(&options.tokens, signer.tokens()?.join("\n"))?;
     Telemetry::read(&mut Env::from_vars("bench", [("RUST_LOG", "warn")])).start();
@@ -62,17 +72,59 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         let mut output = std::io::stdout();
         writeln!(output, "{}", listener.local_addr()?.port())?;
         output.flush()?;
+        let shutdown = Shutdown::on_signal()?.or_on_closed_input();
+        if options.variant == Variant::ActixWeb {
+            return serve_plain(listener, shutdown).await;
+        }
         Server::new("bench", routes, OpenApi::default())
             .verifier(signer.verifier(&revocations()))
-            .run(listener, Shutdown::on_signal()?.or_on_closed_input())
+            .run(listener, shutdown)
             .await?;
         Ok(())
     })
 }
 
-fn routes() -> Routes {
-    Routes::new().get(OPEN, open).get(PROTECTED, protected)
+async fn serve_plain(listener: TcpListener, shutdown: Shutdown) -> Result<(), Failure> {
+    let app = || {
+        OPEN.iter()
+            .fold(App::new(), |app, path| app.route(path, web::get().to(lamp_alone)))
+    };
+    let server = HttpServer::new(app)
+        .workers(1)
+        .listen(listener)?
+        .disable_signals()
+        .run();
+    tokio::select! {
+        ended = server => Ok(ended?),
+        () = shutdown.requested() => Ok(()),
+    }
 }
+
+async fn lamp_alone() -> impl Responder {
+    lamp()
+}
+
+fn routes() -> Routes {
+    Routes::new()
+        .get(OPEN[0], open)
+        .get(PROTECTED, protected)
+        .get(OPEN[1], open)
+}
+
+#[derive(Serialize)]
+struct Product {
+    id: u32,
+    name: &'static str,
+    price_cents: u32,
+    currency: &'static str,
+}
+
+const LAMP: Product = Product {
+    id: 42,
+    name: "Lamp",
+    price_cents: 1999,
+    currency: "EUR",
+};
 
 async fn open(_: Anyone) -> impl Responder {
     lamp()
@@ -82,6 +134,6 @@ async fn protected(_: VerifyToken) -> impl Responder {
     lamp()
 }
 
-fn lamp() -> HttpResponse {
-    HttpResponse::Ok().json(serde_json::json!({"name": "Lamp", "price_cents": 1999, "currency": "EUR"}))
+fn lamp() -> Json<Product> {
+    Json(LAMP)
 }

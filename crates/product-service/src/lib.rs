@@ -19,7 +19,7 @@ pub use self::config::Config;
 pub use self::docs::openapi;
 pub use self::routes::routes;
 
-/// The service's name: of its program, its tokens' audience and its entry in the register.
+/// The service's name: of its program, its tokens' audience and its entry in the registry.
 pub const NAME: &str = "product-service";
 
 /// Reads the configuration from the environment and runs the service until it is asked to stop.

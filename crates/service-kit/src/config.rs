@@ -3,7 +3,7 @@
 mod env;
 mod errors;
 mod neighbours;
-mod register;
+mod registry;
 mod roles;
 mod settings;
 mod vars;
@@ -11,7 +11,7 @@ mod vars;
 pub use self::env::Env;
 pub use self::errors::{ConfigErrors, ConfigNotes, ConfigProblem};
 pub use self::neighbours::{Neighbour, Neighbours};
-pub(crate) use self::register::reachable_ip;
-pub use self::register::{Register, RegisteredService};
+pub(crate) use self::registry::reachable_ip;
+pub use self::registry::{RegisteredService, Registry};
 pub use self::roles::{Role, Roles};
 pub use self::settings::{AuthSettings, KeySource, Settings};

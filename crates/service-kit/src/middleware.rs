@@ -19,7 +19,7 @@ use actix_web::{Error, HttpMessage as _, HttpResponse};
 use auth::{ProblemDetails, TraceContext, problem_json};
 use futures_util::future::LocalBoxFuture;
 
-use crate::request_id::{NewIds, RequestId, X_REQUEST_ID};
+use crate::request_id::{RequestId, X_REQUEST_ID};
 use crate::request_log::{SpanFields, status_of};
 use crate::request_metrics::{RequestMetrics, known_method};
 use crate::unread_body::UnreadBody;
@@ -49,7 +49,6 @@ where
             service,
             settings: *self,
             metrics: RequestMetrics::default(),
-            new_ids: NewIds::default(),
         }))))
     }
 }
@@ -62,7 +61,6 @@ struct Worker<S> {
     service: S,
     settings: Middleware,
     metrics: RequestMetrics,
-    new_ids: NewIds,
 }
 
 impl<S, B> Service<ServiceRequest> for Wrapped<S>
@@ -93,7 +91,7 @@ impl<S> Worker<S> {
         let started = Instant::now();
         let method = known_method(request.method());
         let route = self.metrics.route(&request);
-        let id = RequestId::of(request.headers(), &self.new_ids);
+        let id = RequestId::of(request.headers());
         let trace_parent = request.headers().get(TRACEPARENT);
         let trace = TraceContext::new(id.as_str(), trace_parent.and_then(|value| value.to_str().ok()));
         let ends_connection = request.head().connection_type() == ConnectionType::Upgrade;

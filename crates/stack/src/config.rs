@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret as _, SecretString};
-use service_kit::{ConfigErrors, Env, Register, RegisteredService, Settings, Telemetry};
+use service_kit::{ConfigErrors, Env, RegisteredService, Registry, Settings, Telemetry};
 use url::Url;
 
 use crate::generated::{Generated, GeneratedError};
@@ -73,8 +73,8 @@ impl Config {
         let telemetry = Telemetry::read(&mut env);
         let server = server(&mut env);
         let port_base = env.parse("PORT_BASE", 8080, "a port");
-        let register = Register::built_in();
-        let services = register
+        let registry = Registry::built_in();
+        let services = registry
             .iter()
             .map(|service| service_config(&mut env, service, settings.listen.ip(), port_base))
             .collect();

@@ -23,7 +23,7 @@ const READY_POLL_INTERVAL: Duration = Duration::from_millis(10);
 /// Runs a service in this process.
 pub(crate) type Launch = fn(StandardInput) -> ExitCode;
 
-/// The services that this program can run, by name. A test compares them with the register.
+/// The services that this program can run, by name. A test compares them with the registry.
 const SERVICES: [(&str, Launch); 4] = [
     (user_service::NAME, user_service::launch),
     (product_service::NAME, product_service::launch),
@@ -208,12 +208,12 @@ fn relative(path: &Path) -> String {
 mod tests {
     use std::collections::BTreeSet;
 
-    use service_kit::Register;
+    use service_kit::Registry;
 
     #[test]
     fn every_registered_service_can_be_run_and_no_other() {
-        let register = Register::built_in();
-        let registered: BTreeSet<_> = register.iter().map(|service| service.name.as_str()).collect();
+        let registry = Registry::built_in();
+        let registered: BTreeSet<_> = registry.iter().map(|service| service.name.as_str()).collect();
         assert_eq!(
             registered,
             super::SERVICES.iter().map(|(name, _)| *name).collect()

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
-use service_kit::Register;
+use service_kit::Registry;
 
 #[test]
 fn dependencies_run_one_way() {
@@ -125,8 +125,8 @@ fn env_example_lists_exactly_the_variables_that_are_read() {
         .iter()
         .flat_map(|file| variables_in(&code_of(file)))
         .collect();
-    // The names of URLs and client secrets are built from the register.
-    for caller in Register::built_in()
+    // The names of URLs and client secrets are built from the registry.
+    for caller in Registry::built_in()
         .iter()
         .filter(|service| !service.calls.is_empty())
     {
@@ -312,6 +312,7 @@ fn variables_in(code: &str) -> BTreeSet<String> {
         "env.text(\"",
         "secret(\"",
         "env.parse(\"",
+        "env.number(\"",
         "env.duration(\"",
         "env,\"",
         "=read(\"",

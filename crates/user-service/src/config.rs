@@ -84,7 +84,11 @@ impl Config {
             previous_key_encryption_key: key_encryption_key(env, "KEY_ENCRYPTION_KEY_PREVIOUS", previous_key),
             lifetimes: read_lifetimes(env),
             hashing: HashingConfig::read(env),
-            login_free_failures: env.parse("LOGIN_FREE_FAILURES", DEFAULT_FREE_FAILURES, "a number from 1"),
+            login_free_failures: env.parse(
+                "LOGIN_FREE_FAILURES",
+                DEFAULT_FREE_FAILURES,
+                "a number of at least 1",
+            ),
             trusted_proxies: settings.trusted_proxies,
             first_admin: FirstAdmin::read(env),
             clients: ClientSecretHashes::read(env),
@@ -240,7 +244,7 @@ mod tests {
             read(&vars).unwrap_err(),
             [
                 "HASH_SLOTS must be a number from 1 to 1024",
-                "HASH_QUEUE must be a number up to 65536"
+                "HASH_QUEUE must be a number from 0 to 65536"
             ]
         );
         assert!(
@@ -251,6 +255,39 @@ mod tests {
             ])
             .is_ok()
         );
+    }
+
+    #[test]
+    fn the_cost_of_a_hash_is_bounded() {
+        let read_cost = |memory, passes, lanes| {
+            let vars = [
+                ("KEY_ENCRYPTION_KEY", KEY),
+                ("ARGON2_MEMORY_KIB", memory),
+                ("ARGON2_PASSES", passes),
+                ("ARGON2_LANES", lanes),
+            ];
+            let cost = |config: Config| {
+                let cost = config.hashing.cost;
+                (cost.m_cost(), cost.t_cost(), cost.p_cost())
+            };
+            read(&vars).map(cost).map_err(|problems| problems.join("; "))
+        };
+        let memory = |min| format!("ARGON2_MEMORY_KIB must be a number from {min} to 1048576");
+
+        assert_eq!(read_cost("8", "1", "1"), Ok((8, 1, 1)));
+        assert_eq!(read_cost("1048576", "16", "16"), Ok((1_048_576, 16, 16)));
+        assert_eq!(read_cost("7", "1", "1"), Err(memory(8)));
+        assert_eq!(read_cost("31", "1", "4"), Err(memory(32)));
+        assert_eq!(read_cost("1048577", "1", "1"), Err(memory(8)));
+        for (passes, lanes, named) in [
+            ("0", "1", "PASSES"),
+            ("17", "1", "PASSES"),
+            ("1", "0", "LANES"),
+            ("1", "17", "LANES"),
+        ] {
+            let text = format!("ARGON2_{named} must be a number from 1 to 16");
+            assert_eq!(read_cost("19456", passes, lanes), Err(text));
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub(crate) enum UserError {
     SessionNotFound,
     #[error("Only an admin may do this.")]
     NotAdmin,
-    #[error("The last admin can't be deleted, disabled or lose the role.")]
+    #[error("The last admin can't be deleted or disabled, and can't lose the role.")]
     LastAdmin,
     #[error("No keys are published: tokens are signed with a shared secret.")]
     NoPublishedKeys,

@@ -15,4 +15,4 @@ mod request;
 pub(crate) use self::clients::{Client, Clients};
 pub use self::configured_clients::ClientSecretHashes;
 pub(crate) use self::error::{OAuthError, no_store};
-pub(crate) use self::request::{TokenQuery, check_client_parameters};
+pub(crate) use self::request::{TokenForm, check_client_parameters};

@@ -13,7 +13,7 @@ use crate::backoff::{Backoff, jitter};
 
 /// The delay before a failed fetch is retried.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
-/// The minimum time between two fetches if the neighbour has refused the first token.
+/// The minimum time between a fetch and the next fetch, if the neighbour refuses the token.
 const REFUSED_COOLDOWN: Duration = Duration::from_secs(1);
 /// A token is not used in the last seconds of its lifetime, since a request takes time to arrive.
 const EXPIRY_MARGIN: Duration = Duration::from_secs(2);

@@ -122,7 +122,7 @@ fn ecdsa(jwk: &Jwk, algorithm: Algorithm, coordinate_bytes: usize) -> Result<Key
 fn rsa(jwk: &Jwk) -> Result<Key, Unusable> {
     let algorithm = match jwk.alg.as_deref() {
         None => Algorithm::RS256,
-        // A key with an algorithm of another family would be accepted, but could never verify a token.
+        // Refused here, because such a key would be listed as usable, but could never verify a token.
         Some(alg) => (alg.parse().ok())
             .filter(|algorithm| AlgorithmFamily::Rsa.algorithms().contains(algorithm))
             .ok_or(Unusable::Algorithm)?,

@@ -65,7 +65,13 @@ pub(super) fn read(document: &[u8], algorithms: &[Algorithm]) -> Result<HashMap<
 }
 
 fn log_skipped(jwk: &Value, reason: &Unusable) {
-    tracing::warn!(kid = ?jwk.get("kid"), %reason, "skipped a key of the JWK Set");
+    let kid = jwk.get("kid");
+    if *reason == Unusable::OtherUse {
+        // Normal: some issuers publish keys for encryption in the same set.
+        tracing::debug!(?kid, %reason, "skipped a key of the JWK Set");
+    } else {
+        tracing::warn!(?kid, %reason, "skipped a key of the JWK Set");
+    }
 }
 
 #[cfg(test)]

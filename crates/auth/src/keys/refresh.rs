@@ -15,14 +15,13 @@ const FIRST_RETRY: Duration = Duration::from_millis(50);
 const BACKOFF_WITHOUT_KEYS: Backoff = Backoff::new(FIRST_RETRY, Duration::from_secs(2));
 const BACKOFF_WITH_KEYS: Backoff = Backoff::new(FIRST_RETRY, Duration::from_secs(30));
 
-/// Why the key set is fetched outside the timer.
+/// The reason to fetch the key set at once, without waiting for the timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefetchReason {
-    /// A token names an unknown key. Fetches only if the last fetch began longer ago than
+    /// A token names an unknown key. There is no fetch if the last one began within
     /// [`RemoteKeys::unknown_key_cooldown`].
     UnknownKey,
-    /// The publisher announced that its keys have changed. Not limited by the cooldown. A call may share a fetch that began
-    /// after the call.
+    /// The publisher announced that its keys have changed. The cooldown does not apply.
     Announced,
 }
 

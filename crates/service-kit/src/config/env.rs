@@ -2,6 +2,8 @@
 //! problems are reported together.
 
 use std::collections::HashMap;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -101,6 +103,20 @@ impl Env {
             self.problem(name, format!("must be {form}"));
             default
         })
+    }
+
+    /// A number in a range, or the default.
+    pub fn number<T>(&mut self, name: &str, default: T, range: RangeInclusive<T>) -> T
+    where
+        T: FromStr + PartialOrd + Copy + Display,
+    {
+        let expected = format!("a number from {} to {}", range.start(), range.end());
+        let number = self.parse(name, default, &expected);
+        if range.contains(&number) {
+            return number;
+        }
+        self.problem(name, format!("must be {expected}"));
+        default
     }
 
     /// As [`parse`](Self::parse), of a variable that contains a secret, such as a URL with a password.

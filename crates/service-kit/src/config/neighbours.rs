@@ -6,7 +6,7 @@ use auth::{ServiceClient, ServiceClientError, ServiceCredentials};
 use secrecy::SecretString;
 
 use super::env::{Env, variable_prefix};
-use super::register::Register;
+use super::registry::Registry;
 use super::settings::{Settings, url_of};
 
 /// The credentials of a service, and where its neighbours are by default.
@@ -47,13 +47,13 @@ impl Neighbours {
         }
     }
 
-    /// Reads the URL of a neighbour (`<NAME>_URL`), which must be one that the register lets this service call.
+    /// Reads the URL of a neighbour (`<NAME>_URL`), which must be one that the registry lets this service call.
     pub fn to(&self, env: &mut Env, name: &'static str) -> Neighbour {
-        let register = Register::built_in();
-        let may_call = register
+        let registry = Registry::built_in();
+        let may_call = registry
             .find(&self.service)
             .is_some_and(|service| service.may_call(name));
-        let url = if let Some(neighbour) = register.find(name).filter(|_| may_call) {
+        let url = if let Some(neighbour) = registry.find(name).filter(|_| may_call) {
             url_of(env, neighbour, self.bind, self.port_base)
         } else {
             env.problem(

@@ -8,7 +8,7 @@ use secrecy::ExposeSecret as _;
 use url::{Position, Url};
 
 use super::env::Env;
-use super::register::{DEFAULT_PORT_BASE, Register, RegisteredService};
+use super::registry::{DEFAULT_PORT_BASE, RegisteredService, Registry};
 use crate::client_address::TrustedProxies;
 use crate::runtime::Runtime;
 
@@ -81,16 +81,16 @@ impl AuthSettings {
 impl Settings {
     /// Reads the settings of the service of this name.
     pub fn read(env: &mut Env, service: &str) -> Self {
-        let register = Register::built_in();
+        let registry = Registry::built_in();
         let port_base = env.parse("PORT_BASE", DEFAULT_PORT_BASE, "a port");
-        let default_port = register
+        let default_port = registry
             .find(service)
             .map_or(port_base, |service| service.port(port_base));
         let bind = env.parse("BIND", IpAddr::V4(Ipv4Addr::LOCALHOST), "an IP address");
         let port = env.parse("PORT", default_port, "a port");
 
         let public_url = origin(env, "PUBLIC_URL", &format!("http://localhost:{port_base}"));
-        let user_service_url = register
+        let user_service_url = registry
             .find("user-service")
             .map(|service| url_of(env, service, bind, port_base))
             .unwrap_or_default();

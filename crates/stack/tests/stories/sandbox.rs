@@ -11,7 +11,7 @@ use std::sync::{LazyLock, Mutex};
 
 use db::DatabaseUrl;
 use futures_util::future::join_all;
-use service_kit::Register;
+use service_kit::Registry;
 use sqlx::ConnectOptions as _;
 use tempfile::TempDir;
 use test_kit::TestDatabase;
@@ -132,7 +132,7 @@ impl Sandbox {
 }
 
 pub fn port(port_base: u16, service: &str) -> u16 {
-    Register::built_in()
+    Registry::built_in()
         .find(service)
         .expect("a registered service")
         .port(port_base)

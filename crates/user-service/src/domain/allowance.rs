@@ -5,9 +5,9 @@ use std::num::NonZeroU32;
 /// Microseconds until all failures of a used-up allowance have expired.
 const WINDOW: i64 = 15 * 60 * 1_000_000;
 
-/// A number of failures that are allowed in 15 minutes. Each failure counts for an equal part of this time, and the parts follow
-/// one another. So only the time at which the last failure expires is stored (the generic cell rate algorithm, ITU-T I.371). Times
-/// are in microseconds since 1970.
+/// A number of failures that are allowed in 15 minutes. With an allowance of five, each failure takes three minutes to expire,
+/// and the failures expire one after the other. So only the time at which the last failure expires needs to be stored (the
+/// generic cell rate algorithm, ITU-T I.371). Times are in microseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Allowance {
     failure_cost: i64,
@@ -20,13 +20,13 @@ impl Allowance {
         }
     }
 
-    /// How long one failure counts, in microseconds.
+    /// How long one failure takes to expire, in microseconds.
     pub(crate) fn failure_cost(self) -> i64 {
         self.failure_cost
     }
 
-    /// The end of the window that begins at `now`. A failure is allowed at `now` only if all failures, including this one, expire
-    /// by then.
+    /// The end of the window that begins at `now`. A failure at `now` is allowed only if it, and all failures before it, have
+    /// expired by this time.
     pub(crate) fn limit(now: i64) -> i64 {
         now + WINDOW
     }

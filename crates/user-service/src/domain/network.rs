@@ -4,14 +4,14 @@ use std::borrow::Cow;
 use std::net::{IpAddr, Ipv6Addr};
 
 /// A client's network: an IPv4 address, or the /64 of an IPv6 address. Providers assign at least a /64 to each customer (RFC 6177
-/// §2), so a customer can't appear as a large number of networks.
+/// §2), so all addresses of one customer count as one network or a few.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Network(Cow<'static, str>);
 
 impl Network {
-    /// Stands for all networks together from which a user has never logged in.
+    /// The key of the one counter that a user's unknown networks share: all networks from which the user has never logged in.
     pub(crate) const ALL_UNKNOWN: Self = Self(Cow::Borrowed(""));
-    /// Stands for the clients whose address is unknown.
+    /// The network of all clients whose address is unknown.
     pub(crate) const NO_ADDRESS: Self = Self(Cow::Borrowed("none"));
 
     /// The network of an address.

@@ -10,7 +10,7 @@ use actix_web::{FromRequest, HttpRequest};
 use auth::{Access, Policy};
 use chrono::{DateTime, Utc};
 use db::{Db, Tx};
-use service_kit::{Register, RegisteredService};
+use service_kit::{RegisteredService, Registry};
 
 use super::basic;
 use super::configured_clients::ClientSecretHashes;
@@ -46,10 +46,10 @@ impl Clients {
             })
             .await?;
 
-        let register = Register::built_in();
-        warn_of_missing_secrets(&register, secrets);
+        let registry = Registry::built_in();
+        warn_of_missing_secrets(&registry, secrets);
         let client = |(name, hash): (String, Vec<u8>)| {
-            let service = Arc::new(register.find(&name)?.clone());
+            let service = Arc::new(registry.find(&name)?.clone());
             Some((name, (SecretHash::from_bytes(&hash)?, service)))
         };
         Ok(Self {
@@ -68,8 +68,8 @@ impl Clients {
     }
 }
 
-fn warn_of_missing_secrets(register: &Register, secrets: &ClientSecretHashes) {
-    for service in register.iter().filter(|service| service.name != NAME) {
+fn warn_of_missing_secrets(registry: &Registry, secrets: &ClientSecretHashes) {
+    for service in registry.iter().filter(|service| service.name != NAME) {
         if !secrets.contains(&service.name) {
             let variable = format!("{}_SECRET", service.variable_prefix());
             tracing::warn!(

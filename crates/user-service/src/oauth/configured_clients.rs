@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use auth::SharedSecret;
 use secrecy::ExposeSecret as _;
-use service_kit::{Env, Register};
+use service_kit::{Env, Registry};
 
 use crate::domain::{NAME, SecretHash};
 
@@ -16,7 +16,7 @@ impl ClientSecretHashes {
     /// Reads the secret of each registered service except this one, and reports problems to `env`. A service may have no secret.
     pub(crate) fn read(env: &mut Env) -> Self {
         let mut secrets = BTreeMap::new();
-        for service in Register::built_in().iter().filter(|service| service.name != NAME) {
+        for service in Registry::built_in().iter().filter(|service| service.name != NAME) {
             let variable = format!("{}_SECRET", service.variable_prefix());
             let Some(secret) = env.secret(&variable) else {
                 continue;

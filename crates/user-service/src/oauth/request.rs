@@ -8,7 +8,7 @@ use super::error::OAuthError;
 
 /// The body of an introspection (RFC 7662 §2.1) or a revocation (RFC 7009 §2.1).
 #[derive(Deserialize, ToSchema)]
-pub(crate) struct TokenQuery {
+pub(crate) struct TokenForm {
     #[schema(value_type = String)]
     token: Option<String>,
     /// `access_token` or `refresh_token`. Ignored: this service recognizes the type of a token.
@@ -20,7 +20,7 @@ pub(crate) struct TokenQuery {
     client_secret: Option<String>,
 }
 
-impl TokenQuery {
+impl TokenForm {
     /// The token, if the request is valid.
     pub(crate) fn token(self, client: &Client) -> Result<String, OAuthError> {
         check_client_parameters(client, self.client_id.as_deref(), self.client_secret.as_deref())?;

@@ -60,7 +60,7 @@ impl Throttle {
         }
     }
 
-    /// Refuses an attempt at this account if there were too many failures. This method only reads, so a refusal is cheap.
+    /// Refuses an attempt for this account if there were too many failures. This method only reads, so a refusal is cheap.
     pub(crate) async fn admit(
         &self,
         db: &Db,

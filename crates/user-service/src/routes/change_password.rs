@@ -37,8 +37,8 @@ pub struct ChangePassword {
         (status = 204, description = "the password was changed"),
         (status = 404, description = "`user_not_found`: the account was deleted"),
         (status = 422, description = "`current_password` is wrong, or `new_password` is not allowed"),
-        (status = 429, description = "`too_many_attempts` at this account; `Retry-After` says when to try again", headers(("retry-after" = u32))),
-        (status = 503, description = "`hashing_busy`: every hashing slot is taken", headers(("retry-after" = u32))),
+        (status = 429, description = "`too_many_attempts` for this account; `Retry-After` says when to try again", headers(("retry-after" = u32))),
+        (status = 503, description = "`hashing_busy`: too many passwords are being checked", headers(("retry-after" = u32))),
     ),
 )]
 #[tracing::instrument(skip_all, fields(user.id = %user.id()))]
@@ -68,7 +68,14 @@ pub async fn change_password(
         Ok::<_, UserError>(is_replaced)
     };
     if !sessions.transaction(&db, replace).await? {
-        return Err(refuse(&db, &check, &account, "changed meanwhile", &context).await);
+        return Err(refuse(
+            &db,
+            &check,
+            &account,
+            "the password was changed during the check",
+            &context,
+        )
+        .await);
     }
 
     tracing::info!("the password was changed");

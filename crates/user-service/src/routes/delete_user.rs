@@ -15,8 +15,8 @@ use crate::sessions::Sessions;
 use crate::sessions::revocation::RevokingTx;
 use crate::store::{AuditLogRows, UserRows};
 
-/// `DELETE /admin/users/{id}`: deletes a user with the user's name and email address. The address can be registered again. The
-/// user's id remains in orders and in the audit log.
+/// `DELETE /admin/users/{id}`: deletes a user, including the stored name and email address. The address can then be
+/// registered again. The user's id remains in orders and in the audit log.
 #[utoipa::path(
     delete, path = "/admin/users/{id}", tag = "admin", params(("id" = String, Path)),
     responses(

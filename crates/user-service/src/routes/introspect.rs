@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::domain::{RefreshToken, Session};
-use crate::oauth::{Client, OAuthError, TokenQuery, no_store};
+use crate::oauth::{Client, OAuthError, TokenForm, no_store};
 use crate::sessions::Sessions;
 use crate::tokens::{CLIENT_ID, IssuedTokenVerifier};
 
@@ -44,11 +44,11 @@ struct RefreshClaims<'i> {
     sid: Uuid,
 }
 
-/// `POST /oauth/introspect`: whether a token is active, and its claims (RFC 7662). The response contains nothing else about a token
-/// that is not active.
+/// `POST /oauth/introspect`: whether a token is active, and the claims of an active token (RFC 7662). The response for an inactive
+/// token does not say why the token is inactive (RFC 7662 §2.2).
 #[utoipa::path(
     post, path = "/oauth/introspect", tag = "oauth",
-    request_body(content = TokenQuery, content_type = "application/x-www-form-urlencoded"),
+    request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, description = "`{\"active\": true}` and the token's claims, or `{\"active\": false}`", body = Introspection),
         (status = 503, description = "`temporarily_unavailable`"),
@@ -57,13 +57,13 @@ struct RefreshClaims<'i> {
 #[tracing::instrument(skip_all)]
 pub async fn introspect(
     client: Client,
-    query: Result<Form<TokenQuery>, OAuthError>,
+    form: Result<Form<TokenForm>, OAuthError>,
     verifier: Data<IssuedTokenVerifier>,
     db: Data<Db>,
     sessions: Data<Sessions>,
     clock: Data<Clock>,
 ) -> Result<HttpResponse, OAuthError> {
-    let token = query?.0.token(&client)?;
+    let token = form?.0.token(&client)?;
     let now = clock.now();
 
     if let Some(claims) = verifier.verify_claims(&token) {

@@ -37,8 +37,8 @@ pub struct Credentials {
             description = "`invalid_credentials`: the email address is unknown, the password is wrong or the user is disabled",
             headers(("www-authenticate" = String, description = "`Password realm=\"countersign\"`: send other credentials in the body")),
         ),
-        (status = 429, description = "`too_many_attempts` at this account; `Retry-After` says when to try again", headers(("retry-after" = u32))),
-        (status = 503, description = "`hashing_busy`: every hashing slot is taken", headers(("retry-after" = u32))),
+        (status = 429, description = "`too_many_attempts` for this account; `Retry-After` says when to try again", headers(("retry-after" = u32))),
+        (status = 503, description = "`hashing_busy`: too many passwords are being checked", headers(("retry-after" = u32))),
     ),
 )]
 #[tracing::instrument(skip_all)]
@@ -65,7 +65,11 @@ pub async fn login(
     let opened = sessions.transaction(&db, open).await;
     // The user was disabled or changed the password after the password was checked.
     if let Err(UserError::InvalidCredentials) = opened {
-        let entry = Entry::failed_anonymously(Event::Login, Some(account.id), "changed meanwhile");
+        let entry = Entry::failed_anonymously(
+            Event::Login,
+            Some(account.id),
+            "the user was disabled or changed the password during the check",
+        );
         check.record_failure(&db, entry, &context).await?;
     }
 

@@ -7,7 +7,7 @@ use service_kit::Form;
 
 use crate::context::RequestContext;
 use crate::domain::{Entry, Event, RefreshToken};
-use crate::oauth::{Client, OAuthError, TokenQuery, no_store};
+use crate::oauth::{Client, OAuthError, TokenForm, no_store};
 use crate::sessions::Sessions;
 use crate::tokens::IssuedTokenVerifier;
 
@@ -15,7 +15,7 @@ use crate::tokens::IssuedTokenVerifier;
 /// unknown needs no revocation, and gives the same response.
 #[utoipa::path(
     post, path = "/oauth/revoke", tag = "oauth",
-    request_body(content = TokenQuery, content_type = "application/x-www-form-urlencoded"),
+    request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, description = "the token is invalid now, whether or not it was valid before"),
         (status = 400, description = "`unsupported_token_type`: it is a service token"),
@@ -25,13 +25,13 @@ use crate::tokens::IssuedTokenVerifier;
 #[tracing::instrument(skip_all)]
 pub async fn revoke(
     client: Client,
-    query: Result<Form<TokenQuery>, OAuthError>,
+    form: Result<Form<TokenForm>, OAuthError>,
     verifier: Data<IssuedTokenVerifier>,
     db: Data<Db>,
     sessions: Data<Sessions>,
     context: RequestContext,
 ) -> Result<HttpResponse, OAuthError> {
-    let token = query?.0.token(&client)?;
+    let token = form?.0.token(&client)?;
 
     let session = if let Some(claims) = verifier.verify_claims(&token) {
         if claims.is_service() {

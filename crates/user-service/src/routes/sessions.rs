@@ -22,7 +22,7 @@ pub(crate) struct SessionResponse {
     created_at: DateTime<Utc>,
     /// The time of the login or of the last refresh.
     last_used_at: DateTime<Utc>,
-    /// The client's IP address at that time.
+    /// The client's IP address at the login or at the last refresh.
     ip: String,
     user_agent: String,
     /// How the user authenticated.

@@ -189,7 +189,7 @@ pub(crate) async fn catch_up(revocations: &Revocations, db: &Db, from: i64) -> R
         tracing::warn!(
             counter,
             from,
-            "the database is older than before: all revocations are read again"
+            "the database has lost revocations that were already read, as after a restored backup: all are read again"
         );
         0
     } else {

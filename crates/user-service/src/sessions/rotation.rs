@@ -45,7 +45,7 @@ impl RotationQueue {
         actix_web::rt::spawn(async move {
             let mut batch = Vec::new();
             while received.recv_many(&mut batch, MAX_BATCH).await > 0 {
-                // Each batch runs in a separate task, so that a panic fails only the batch, and the worker continues.
+                // A panic in a separate task fails only this batch. The worker continues with the next batch.
                 let worker = worker.clone();
                 let batch = std::mem::take(&mut batch);
                 drop(actix_web::rt::spawn(async move { worker.process(batch).await }).await);
@@ -91,7 +91,7 @@ impl RotationWorker {
             .map(|request| (request.rotation, request.answer))
             .unzip();
         match self.rotate(&rotations).await {
-            // A row that the database rejects fails only its own caller.
+            // The database rejected the batch. Process the requests one by one, so that only the rejected one fails.
             Err(error) if rotations.len() > 1 && !db::is_unavailable(&error) => {
                 for (rotation, answer) in rotations.into_iter().zip(answers) {
                     Box::pin(self.process(vec![RotationRequest { rotation, answer }])).await;
@@ -141,7 +141,7 @@ fn outcome_of(
     })
 }
 
-/// A copy of an error for each caller of a batch. The copy is an unavailable database if the original is.
+/// A copy of a batch's error for one of its callers. `db::is_unavailable` is the same for the copy.
 fn share_error(error: &sqlx::Error) -> sqlx::Error {
     let text = error.to_string();
     if db::is_unavailable(error) {

@@ -49,8 +49,9 @@ fn new_key(account: &UnkeyedAccount) -> NewKey {
     }
 }
 
-/// The groups of accounts that share a comparison key. A group of a single account is left out: the account still has its old key
-/// only because another account has, as its old key, the comparison key of this account.
+/// The groups of accounts that share a comparison key. A group with a single account shares its address with no one and is left
+/// out. Such an account keeps its old key because the unique column `email_key` already holds its new key, as another account's
+/// old key.
 async fn shared(db: &Db) -> Result<Vec<Vec<Uuid>>, sqlx::Error> {
     let rows = EmailKeyRows(&mut db.read().await?).shared(MAX_REPORTED).await?;
     Ok(rows

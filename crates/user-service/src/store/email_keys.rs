@@ -52,8 +52,8 @@ impl EmailKeyRows<'_> {
             .map(drop))
     }
 
-    /// Replaces the old `email_key` of at most `limit` accounts by their comparison key, and returns the number of replaced keys.
-    /// An account keeps its old key while another account has the same comparison key, or has this comparison key as its old key.
+    /// Sets `email_key` to the comparison key for at most `limit` accounts, and returns the number of changed accounts. Skips an
+    /// account if another account has the same comparison key, or still has that key as its `email_key`.
     pub(crate) async fn replace_old(&mut self, limit: i64) -> Result<u64, sqlx::Error> {
         const SQL: &str = "
             update users set email_key = comparison_key
@@ -68,8 +68,8 @@ impl EmailKeyRows<'_> {
         on!(self.0, conn => sqlx::query(SQL).bind(limit).execute(conn).await.map(|done| done.rows_affected()))
     }
 
-    /// At most `limit` comparison keys and ids of accounts, ordered by key: the accounts whose comparison key also belongs to an
-    /// account that has kept its old key. A key may occur with a single account.
+    /// Comparison keys and ids of accounts, ordered by key, at most `limit`: for each account that kept its old key, the account
+    /// itself and all accounts with the same comparison key. There may be no such other account.
     pub(crate) async fn shared(&mut self, limit: i64) -> Result<Vec<(String, Uuid)>, sqlx::Error> {
         const SQL: &str = "
             select comparison_key, id from users

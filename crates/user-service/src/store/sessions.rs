@@ -49,13 +49,13 @@ impl SessionRows<'_> {
             .map(drop))
     }
 
-    /// Deletes the user's sessions that have ended or expired, and whose last access token expired before `access_ended_before`.
+    /// Deletes the user's sessions that have ended or expired, and whose last access token expired before `access_expired_before`.
     /// Other rows are kept because [`last_access_expiry`](Self::last_access_expiry) reads them.
     pub(crate) async fn delete_expired(
         &mut self,
         user_id: Uuid,
         now: DateTime<Utc>,
-        access_ended_before: DateTime<Utc>,
+        access_expired_before: DateTime<Utc>,
     ) -> Result<(), sqlx::Error> {
         const SQL: &str = "
             delete from sessions
@@ -64,7 +64,7 @@ impl SessionRows<'_> {
         on!(self.0, conn => sqlx::query(SQL)
             .bind(user_id)
             .bind(now)
-            .bind(access_ended_before)
+            .bind(access_expired_before)
             .execute(conn)
             .await
             .map(drop))

@@ -11,8 +11,8 @@ use super::signing::{KeyGenerationFailed, NewKeyPair, Signer, jwk, jws_algorithm
 use crate::domain::{KeyState, MAX_LEEWAY, SigningAlgorithm, SigningKey};
 use crate::store::SigningKeyRows;
 
-/// How long other replicas may still sign with a key after this replica retired the key. A replica signs with its key until it is
-/// restarted, so all replicas must be restarted within this time.
+/// How long a retired key stays published in addition to the lifetime of its tokens. Another replica signs with the key until
+/// that replica is restarted, so all replicas must be restarted within this time.
 const ROLLOUT: TimeDelta = TimeDelta::hours(1);
 /// The number of retiring keys from which another change of the algorithm is refused. Verifiers refuse a key set of more than 32
 /// keys, so without a limit an operator who changes the algorithm at each restart would make every token invalid.

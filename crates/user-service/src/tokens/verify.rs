@@ -3,10 +3,10 @@
 use std::sync::LazyLock;
 
 use auth::{Claims, Verifier};
-use service_kit::Register;
+use service_kit::Registry;
 
 /// The services of `services.toml`.
-static REGISTER: LazyLock<Register> = LazyLock::new(Register::built_in);
+static REGISTRY: LazyLock<Registry> = LazyLock::new(Registry::built_in);
 
 /// Verifies tokens that this service issued, including tokens for other services. In contrast, the verifier of requests accepts
 /// only tokens for this service.
@@ -23,7 +23,7 @@ impl IssuedTokenVerifier {
     pub(crate) fn verify_claims(&self, token: &str) -> Option<Claims> {
         let claims = self.verifier.verify_claims(token).ok()?;
         let has_known_audience = if claims.is_service() {
-            let is_registered = |audience: &String| REGISTER.find(audience).is_some();
+            let is_registered = |audience: &String| REGISTRY.find(audience).is_some();
             claims.aud.iter().any(is_registered)
         } else {
             claims.is_for(&self.audience)

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::{KEY, logged_in_ada, restart, service, service_with_shared_secret, with_token};
+use crate::{KEY, logged_in_ada, logged_in_admin, restart, service, service_with_shared_secret, with_token};
 
 /// Another key that obviously protects nothing: the bytes 31 to 0.
 const OTHER_KEY: &str = "Hx4dHBsaGRgXFhUUExIREA8ODQwLCgkIBwYFBAMCAQA=";
@@ -89,4 +89,43 @@ async fn no_key_is_published_with_a_shared_secret() {
         .assert(200, json!({"keys": []}));
     let (_, ada) = logged_in_ada(&service).await;
     ada.get("/users/me").await.assert_status(200);
+}
+
+#[actix_web::test]
+async fn an_admin_sees_the_public_keys_only() {
+    let service = service().await;
+    let (_, ada) = logged_in_ada(&service).await;
+    let keys = logged_in_admin(&service)
+        .await
+        .get("/admin/keys")
+        .await
+        .assert_status(200)
+        .json();
+    let published = service.anonymous().get("/.well-known/jwks.json").await.json();
+    let [first, second] = keys["items"].as_array().unwrap().as_slice() else {
+        panic!("{keys}")
+    };
+    let mut states = [first, second].map(|key| key["state"].as_str().unwrap());
+    states.sort_unstable();
+    assert_eq!(states, ["active", "next"]);
+    for key in [first, second] {
+        assert_eq!((&key["alg"], &key["not_after"]), (&json!("EdDSA"), &json!(null)));
+        assert_eq!(key.as_object().unwrap().len(), 5);
+        assert!(
+            published["keys"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(|other| other["kid"] == key["kid"]),
+            "{keys}"
+        );
+    }
+    ada.get("/admin/keys").await.assert_problem(403, "forbidden");
+
+    let service = service_with_shared_secret().await;
+    service
+        .admin()
+        .get("/admin/keys")
+        .await
+        .assert_problem(409, "shared_secret");
 }

@@ -12,6 +12,7 @@ mod email_upgrade;
 mod every_route;
 mod first_admin;
 mod keys;
+mod last_admin;
 mod login;
 mod logout;
 mod logout_all;

@@ -9,13 +9,10 @@ use crate::random::{self, NoRandomness};
 const SALT_BYTES: usize = 16;
 const HASH_BYTES: usize = 32;
 
-/// The bounds of [`is_affordable`], for error texts about the memory.
-pub(super) const BOUNDS: &str = "8 KiB to 1 GiB, with at most 16 passes and 16 lanes";
-
-/// Whether a hash of this cost may be computed. A manipulated database must not make this service run out of memory.
-pub(super) fn is_affordable(cost: &Params) -> bool {
-    cost.m_cost() <= 1024 * 1024 && cost.t_cost() <= 16 && cost.p_cost() <= 16
-}
+// The largest cost of a hash that is computed or compared.
+pub(super) const MAX_MEMORY_KIB: u32 = 1024 * 1024;
+pub(super) const MAX_PASSES: u32 = 16;
+pub(super) const MAX_LANES: u32 = 16;
 
 /// A job for a slot.
 pub(super) enum Work {
@@ -116,7 +113,8 @@ fn read(hash: &str) -> Result<Stored, HashingError> {
     let (Some(salt), Some(hash), true) = (stored.salt, stored.hash, is_ours) else {
         return Err(HashingError::InvalidStoredHash("not argon2id, version 19"));
     };
-    if !is_affordable(&cost) {
+    // A manipulated database must not make this service run out of memory.
+    if cost.m_cost() > MAX_MEMORY_KIB || cost.t_cost() > MAX_PASSES || cost.p_cost() > MAX_LANES {
         return Err(HashingError::InvalidStoredHash("the cost is too high"));
     }
     Ok(Stored { cost, salt, hash })

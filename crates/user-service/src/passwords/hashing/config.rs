@@ -5,9 +5,9 @@ use std::num::NonZeroUsize;
 use argon2::Params;
 use service_kit::Env;
 
-use super::argon2id::{BOUNDS, is_affordable};
+use super::argon2id::{MAX_LANES, MAX_MEMORY_KIB, MAX_PASSES};
 
-const MAX_SLOTS: usize = 1_024;
+const MAX_SLOTS: NonZeroUsize = NonZeroUsize::new(1_024).unwrap();
 const MAX_QUEUE: usize = 65_536;
 
 /// How passwords are hashed.
@@ -37,32 +37,19 @@ impl HashingConfig {
     pub(crate) fn read(env: &mut Env) -> Self {
         let default = Self::default();
 
-        let memory = env.parse("ARGON2_MEMORY_KIB", default.cost.m_cost(), "a number of KiB");
-        let passes = env.parse("ARGON2_PASSES", default.cost.t_cost(), "a number");
-        let lanes = env.parse("ARGON2_LANES", default.cost.p_cost(), "a number");
-
-        let slots = env.parse("HASH_SLOTS", default.slots, "a number from 1 to 1024");
-        if slots.get() > MAX_SLOTS {
-            env.problem("HASH_SLOTS", "must be a number from 1 to 1024");
-        }
-        let queue = env.parse("HASH_QUEUE", default.queue, "a number up to 65536");
-        if queue > MAX_QUEUE {
-            env.problem("HASH_QUEUE", "must be a number up to 65536");
-        }
-
-        let cost = Params::new(memory, passes, lanes, None)
-            .ok()
-            .filter(is_affordable);
-        if cost.is_none() {
-            env.problem(
-                "ARGON2_MEMORY_KIB",
-                format!("must be {BOUNDS} (ARGON2_PASSES, ARGON2_LANES)"),
-            );
-        }
         Self {
-            slots,
-            queue,
-            cost: cost.unwrap_or(default.cost),
+            slots: env.number("HASH_SLOTS", default.slots, NonZeroUsize::MIN..=MAX_SLOTS),
+            queue: env.number("HASH_QUEUE", default.queue, 0..=MAX_QUEUE),
+            cost: read_cost(env, &default.cost),
         }
     }
+}
+
+fn read_cost(env: &mut Env, default: &Params) -> Params {
+    let passes = env.number("ARGON2_PASSES", default.t_cost(), 1..=MAX_PASSES);
+    let lanes = env.number("ARGON2_LANES", default.p_cost(), 1..=MAX_LANES);
+    // RFC 9106 §3.1: each lane needs at least 8 KiB.
+    let memory = env.number("ARGON2_MEMORY_KIB", default.m_cost(), 8 * lanes..=MAX_MEMORY_KIB);
+    // Never fails: all three numbers are in their ranges.
+    Params::new(memory, passes, lanes, None).unwrap_or_else(|_| default.clone())
 }

@@ -12,12 +12,12 @@ pub(crate) const DEFAULT_PORT_BASE: u16 = 8080;
 /// The services of the platform.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Register {
+pub struct Registry {
     #[serde(rename = "service")]
     services: Vec<RegisteredService>,
 }
 
-/// One service of the register.
+/// One service of the registry.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RegisteredService {
@@ -56,18 +56,18 @@ impl RegisteredService {
     }
 }
 
-impl Register {
-    /// The register that this program was built with.
+impl Registry {
+    /// The registry that this program was built with.
     ///
     /// # Panics
-    /// When `services.toml` is not a register, which the tests of this crate rule out.
+    /// When `services.toml` is not a registry, which the tests of this crate rule out.
     #[must_use]
     #[expect(
         clippy::expect_used,
         reason = "a file of this repository, which a test parses"
     )]
     pub fn built_in() -> Self {
-        toml::from_str(include_str!("../../../../services.toml")).expect("services.toml is a register")
+        toml::from_str(include_str!("../../../../services.toml")).expect("services.toml is a registry")
     }
 
     /// The services, in the order of the file.
@@ -97,27 +97,27 @@ mod tests {
 
     #[test]
     fn each_service_of_the_built_in_register_has_a_port() {
-        let register = Register::built_in();
-        let ports: std::collections::HashSet<_> = register.iter().map(|service| service.port(8080)).collect();
-        assert_eq!(ports.len(), register.services.len());
+        let registry = Registry::built_in();
+        let ports: std::collections::HashSet<_> = registry.iter().map(|service| service.port(8080)).collect();
+        assert_eq!(ports.len(), registry.services.len());
         assert_eq!(
-            register.find("user-service").map(|service| service.port(8080)),
+            registry.find("user-service").map(|service| service.port(8080)),
             Some(8081)
         );
         assert_eq!(
-            register
+            registry
                 .find("product-service")
                 .map(RegisteredService::variable_prefix)
                 .as_deref(),
             Some("PRODUCT_SERVICE")
         );
-        assert!(register.find("no-such-service").is_none());
+        assert!(registry.find("no-such-service").is_none());
     }
 
     #[test]
     fn a_service_calls_other_registered_services_each_listed_once() {
-        let register = Register::built_in();
-        for service in register.iter() {
+        let registry = Registry::built_in();
+        for service in registry.iter() {
             let called: std::collections::HashSet<_> = service.calls.iter().collect();
             assert_eq!(
                 called.len(),
@@ -127,20 +127,20 @@ mod tests {
             );
             for called in called {
                 assert!(
-                    register.find(called).is_some(),
+                    registry.find(called).is_some(),
                     "{} calls {called}, which is not registered",
                     service.name
                 );
             }
             assert!(!service.may_call(&service.name), "{} calls itself", service.name);
         }
-        let orders = register.find("order-service").unwrap();
+        let orders = registry.find("order-service").unwrap();
         assert!(orders.may_call("inventory-service") && !orders.may_call("gateway"));
     }
     #[test]
     fn a_local_url_has_the_address_that_the_service_is_reachable_at() {
-        let register = Register::built_in();
-        let user_service = register.find("user-service").unwrap();
+        let registry = Registry::built_in();
+        let user_service = registry.find("user-service").unwrap();
         for (bind, url) in [
             ("127.0.0.1", "http://127.0.0.1:8081"),
             ("0.0.0.0", "http://127.0.0.1:8081"),
