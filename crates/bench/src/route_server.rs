@@ -36,7 +36,7 @@ pub(crate) struct Options {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Variant {
-    /// A service that verifies EdDSA tokens.
+    /// A service that verifies tokens signed with Ed25519.
     #[value(name = "EdDSA")]
     EdDsa,
     /// A service that verifies HS256 tokens.

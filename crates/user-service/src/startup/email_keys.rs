@@ -49,8 +49,8 @@ fn new_key(account: &UnkeyedAccount) -> NewKey {
     }
 }
 
-/// The groups of accounts that share a comparison key. A group with a single account shares its address with no one and is left
-/// out. Such an account keeps its old key because the unique column `email_key` already holds its new key, as another account's
+/// The groups of accounts that share a comparison key. A group with a single account is left out, because no other account has
+/// its address. Such an account keeps its old key because the unique column `email_key` already holds its new key, as another account's
 /// old key.
 async fn shared(db: &Db) -> Result<Vec<Vec<Uuid>>, sqlx::Error> {
     let rows = EmailKeyRows(&mut db.read().await?).shared(MAX_REPORTED).await?;
