@@ -53,9 +53,6 @@ pub enum TokenFault {
     /// Longer than [`MAX_TOKEN_BYTES`](crate::MAX_TOKEN_BYTES).
     #[error("too long")]
     TooLong,
-    /// The `Authorization` header has the scheme `Bearer`, but no token.
-    #[error("no token after Bearer")]
-    Header,
     /// Not three parts of canonical base64url, not JSON objects, or JSON with a duplicate member or a member of the wrong type.
     #[error("malformed")]
     Malformed,

@@ -130,12 +130,9 @@ fn is_listed(error: AuthError, header: &Members, claims: &Members, now: i64) -> 
             let is_id = Uuid::parse_str(&sub).is_ok_and(|id| id.to_string() == sub);
             !has("sid") || !has("epoch") || !is_id
         }
-        TokenFault::Header
-        | TokenFault::Algorithm
-        | TokenFault::Signature
-        | TokenFault::Issuer
-        | TokenFault::NotYetValid
-        | _ => false,
+        TokenFault::Algorithm | TokenFault::Signature | TokenFault::Issuer | TokenFault::NotYetValid | _ => {
+            false
+        }
     }
 }
 

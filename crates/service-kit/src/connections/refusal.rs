@@ -75,4 +75,23 @@ mod tests {
             assert_eq!(find(other.as_bytes()), None, "{other:?}");
         }
     }
+
+    #[test]
+    fn each_refusal_gets_its_code() {
+        for (status, code) in [
+            ("400 Bad Request", "bad_request"),
+            ("408 Request Timeout", "request_timeout"),
+            ("431 Request Header Fields Too Large", "headers_too_large"),
+        ] {
+            let refusal = with_body(format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n").as_bytes());
+            let text = String::from_utf8(refusal).unwrap();
+            let (head, body) = text.split_once("\r\n\r\n").unwrap();
+            assert!(head.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{head}");
+            assert!(
+                head.contains(&format!("\r\ncontent-length: {}\r\n", body.len())),
+                "{head}"
+            );
+            assert!(body.contains(&format!("\"code\":\"{code}\"")), "{body}");
+        }
+    }
 }
