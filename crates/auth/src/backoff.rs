@@ -45,7 +45,7 @@ impl Backoff {
 /// A random duration between half of `duration` and all of it.
 pub(crate) fn jitter(duration: Duration) -> Duration {
     let mut byte = [0];
-    // Without a random number, the delay is only not spread.
+    // Without a random number, the delay has no jitter, which is harmless.
     if rand::fill(&mut byte).is_err() {
         return duration;
     }

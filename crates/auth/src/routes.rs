@@ -221,7 +221,7 @@ fn resource(path: &str, routes: Vec<(Method, Route)>) -> Resource {
         }
     }));
     routes.into_iter().fold(resource, |resource, (method, route)| {
-        // Not `Route::method`: it lists the methods of each request for a response 405, which is made above.
+        // Not `Route::method`: actix-web would collect the supported methods on each request, for a 405 that is made above.
         resource.route(route.guard(guard::fn_guard(move |request| {
             let requested = &request.head().method;
             *requested == method || (method == Method::GET && *requested == Method::HEAD)

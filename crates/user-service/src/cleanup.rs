@@ -117,14 +117,14 @@ mod tests {
         );
         assert_eq!(
             LoginFailureRows(&mut conn)
-                .expire_at(&expired, &recent)
+                .all_expired_at(&expired, &recent)
                 .await
                 .unwrap(),
             0
         );
         assert_eq!(
             LoginFailureRows(&mut conn)
-                .expire_at(&counting, &recent)
+                .all_expired_at(&counting, &recent)
                 .await
                 .unwrap(),
             micros + 1

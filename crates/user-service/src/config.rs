@@ -37,7 +37,8 @@ pub struct Config {
     pub lifetimes: Lifetimes,
     /// How passwords are hashed.
     pub hashing: HashingConfig,
-    /// How many failed logins are allowed per account and network in 15 minutes (`LOGIN_FREE_FAILURES`). Defaults to 10.
+    /// How many failed logins are allowed at once per account and network (`LOGIN_FREE_FAILURES`). Defaults to 10. The failures
+    /// expire one by one, all of them within 15 minutes.
     pub login_free_failures: NonZeroU32,
     /// The proxies whose `X-Forwarded-For` is trusted (`TRUSTED_PROXIES`).
     pub trusted_proxies: TrustedProxies,

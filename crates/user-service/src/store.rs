@@ -20,7 +20,7 @@ use db::Migrations;
 pub(crate) use self::admin_guard::AdminLock;
 pub(crate) use self::audit_log::AuditLogRows;
 pub(crate) use self::clients::ClientRows;
-pub(crate) use self::email_keys::{EmailKeyRows, NewKey, UnkeyedAccount};
+pub(crate) use self::email_keys::{EmailKeyRows, EmailKeys, UnkeyedAccount};
 pub(crate) use self::login_failures::LoginFailureRows;
 pub(crate) use self::login_networks::LoginNetworkRows;
 pub(crate) use self::revocations::RevocationRows;

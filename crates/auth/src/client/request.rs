@@ -16,7 +16,8 @@ use crate::backoff::Backoff;
 use crate::bounded_body;
 
 const MAX_RESPONSE_BYTES: usize = 4 * 1024 * 1024;
-/// The maximum number of attempts of a call, including the first.
+/// The maximum number of attempts of a call, including the first. One more is made with a new token if the neighbour refuses the
+/// token.
 const MAX_ATTEMPTS: u32 = 3;
 /// The delay before a retry.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));

@@ -14,7 +14,8 @@ use super::request::ServiceRequest;
 /// - A request has a service token for the neighbour, this service's name, and the id and trace of the incoming request that
 ///   caused the call ([`TraceContext`](super::TraceContext)). The token is fetched on first use and renewed before it expires.
 /// - A failed attempt is retried at most twice, and only if a retry is safe: the request was never sent, or it is idempotent
-///   (RFC 9110 §9.2.2). Retries are limited to a tenth of the successful calls.
+///   (RFC 9110 §9.2.2). Retries are limited to a tenth of the successful calls. A call whose token is refused is also
+///   sent once more with a new token.
 /// - Ten consecutive failures open the circuit: for five seconds all calls fail immediately.
 /// - [`send`](ServiceRequest::send) always returns within the timeout.
 ///

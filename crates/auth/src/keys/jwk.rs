@@ -122,7 +122,7 @@ fn ecdsa(jwk: &Jwk, algorithm: Algorithm, coordinate_bytes: usize) -> Result<Key
 fn rsa(jwk: &Jwk) -> Result<Key, Unusable> {
     let algorithm = match jwk.alg.as_deref() {
         None => Algorithm::RS256,
-        // Refused here, because such a key would be listed as usable, but could never verify a token.
+        // Refused if `alg` is not an RSA algorithm: the key would count as usable, but could never verify a token.
         Some(alg) => (alg.parse().ok())
             .filter(|algorithm| AlgorithmFamily::Rsa.algorithms().contains(algorithm))
             .ok_or(Unusable::Algorithm)?,

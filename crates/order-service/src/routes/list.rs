@@ -20,6 +20,7 @@ pub struct ListQuery {
     status: Option<OrderStatus>,
     /// Only orders of this user. Without the scope `orders:read-all` callers may only name themselves.
     #[garde(skip)]
+    #[param(value_type = Option<Uuid>)]
     user_id: Option<Id>,
 }
 

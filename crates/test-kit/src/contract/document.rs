@@ -33,8 +33,8 @@ impl Document {
         &self.json["paths"][route.path][route.method.as_str().to_lowercase()]
     }
 
-    /// Requires a valid document of this service: by the schema of OpenAPI 3.1, with valid schemas in it and distinct
-    /// operation ids, and with the security that follows from the policies.
+    /// Requires a valid document of this service: by the schema of OpenAPI 3.1, with valid schemas in it, distinct operation ids
+    /// and no dangling reference, and with the security that follows from the policies.
     pub(super) fn check(&self, name: &str, routes: &Routes) {
         let version = self.json["openapi"].as_str().unwrap_or_default();
         assert!(version.starts_with("3.1."), "OpenAPI {version}");
@@ -48,6 +48,15 @@ impl Document {
             .flatten()
         {
             validator.compile(&format!("{DOCUMENT}#/components/schemas/{}", schema.0));
+        }
+
+        let mut references = Vec::new();
+        add_references(&self.json, &mut references);
+        for reference in references {
+            let target = reference
+                .strip_prefix('#')
+                .and_then(|pointer| self.json.pointer(pointer));
+            assert!(target.is_some(), "nothing is at {reference}");
         }
 
         let ids: Vec<_> = self
@@ -143,6 +152,18 @@ impl Document {
             let operations = item.as_object().into_iter().flatten();
             operations.map(move |(method, operation)| (format!("{method} {path}"), operation))
         })
+    }
+}
+
+/// Adds the target of each `$ref` in this part of a document.
+fn add_references<'d>(part: &'d Value, references: &mut Vec<&'d str>) {
+    match part {
+        Value::Object(members) => {
+            references.extend(members.get("$ref").and_then(Value::as_str));
+            members.values().for_each(|part| add_references(part, references));
+        }
+        Value::Array(parts) => parts.iter().for_each(|part| add_references(part, references)),
+        _ => {}
     }
 }
 

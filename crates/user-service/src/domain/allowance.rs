@@ -5,8 +5,8 @@ use std::num::NonZeroU32;
 /// Microseconds until all failures of a used-up allowance have expired.
 const WINDOW: i64 = 15 * 60 * 1_000_000;
 
-/// A number of failures that are allowed in 15 minutes. With an allowance of five, each failure takes three minutes to expire,
-/// and the failures expire one after the other. So only the time at which the last failure expires needs to be stored (the
+/// The maximum number of failures that have not expired. Failures expire one after the other: with an allowance of five, one every
+/// three minutes, and after 15 minutes all. So only the time at which the last failure expires needs to be stored (the
 /// generic cell rate algorithm, ITU-T I.371). Times are in microseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Allowance {

@@ -24,7 +24,7 @@ pub(crate) enum Event {
     LogoutAll,
     /// A user ended one of their sessions.
     SessionEnded,
-    /// A client presented a replaced refresh token outside the grace period. This ended the session.
+    /// A client presented a replaced refresh token after the grace period, or after its successor was used. This ended the session.
     RefreshReplayed,
     /// A user changed their password.
     PasswordChanged,

@@ -101,8 +101,8 @@ fn comparison_key(address: &str) -> Option<String> {
 }
 
 /// Two texts match canonically and caselessly (Unicode §3.13, D145) if their folded forms are equal. Form D comes first because
-/// folding turns the combining mark U+0345 into a letter. D145 ends with form D, too; form C treats the same texts as equal and is
-/// shorter.
+/// folding turns the combining mark U+0345 into a letter. D145 then applies form D a second time; this function applies form C
+/// instead, which treats the same texts as equal and is shorter.
 fn fold(text: &str) -> String {
     let decomposed: String = text.nfd().collect();
     CaseMapper::new().fold_string(&decomposed).nfc().collect()
@@ -112,7 +112,8 @@ fn old_key(address: &str) -> String {
     address.to_uppercase().to_lowercase().nfc().collect()
 }
 
-/// Whether a character is usually not displayed (Unicode's `Default_Ignorable_Code_Point`): an address that contains such a
+/// Whether a character is usually not displayed (Unicode's `Default_Ignorable_Code_Point`, and the annotation
+/// characters U+FFF9 to U+FFFB): an address that contains such a
 /// character looks like another address.
 fn is_invisible(c: char) -> bool {
     matches!(

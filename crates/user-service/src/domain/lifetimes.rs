@@ -14,7 +14,8 @@ pub struct Lifetimes {
     pub refresh: TimeDelta,
     /// The lifetime of a session, even if it is refreshed (`SESSION_TTL`). Defaults to 30 days.
     pub session: TimeDelta,
-    /// How long after its rotation a refresh token still returns the same successor (`REFRESH_GRACE`). Defaults to 10 seconds.
+    /// How long after its rotation a refresh token still returns the same successor, unless that was used (`REFRESH_GRACE`). Defaults
+    /// to 10 seconds.
     pub grace: TimeDelta,
 }
 

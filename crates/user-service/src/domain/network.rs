@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv6Addr};
 
-/// A client's network: an IPv4 address, or the /64 of an IPv6 address. Providers assign at least a /64 to each customer (RFC 6177
-/// §2), so all addresses of one customer count as one network or a few.
+/// A client's network: an IPv4 address, or the /64 of an IPv6 address. A customer of a provider has at least one /64, and with a
+/// /56 has 256 of them (RFC 6177 §2); [`ALL_UNKNOWN`](Self::ALL_UNKNOWN) bounds the failures from all of them together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Network(Cow<'static, str>);
 
 impl Network {
-    /// The key of the one counter that a user's unknown networks share: all networks from which the user has never logged in.
+    /// The key of the one counter that a user's unknown networks share: all networks from which the user has not logged in for 180
+    /// days.
     pub(crate) const ALL_UNKNOWN: Self = Self(Cow::Borrowed(""));
     /// The network of all clients whose address is unknown.
     pub(crate) const NO_ADDRESS: Self = Self(Cow::Borrowed("none"));

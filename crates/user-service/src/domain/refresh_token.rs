@@ -3,7 +3,7 @@
 //! A token is 32 bytes: a *family*, which all tokens of one session share, and a *secret*. The family finds the session even for a
 //! token that was replaced long ago, so a replay is detected without a record of every token. The next token's secret is an HMAC
 //! over the current token and a nonce that is stored with the rotation. So a client that presents the same token again within the
-//! grace period gets the same successor, although the database holds only hashes. The HMAC's key is stored sealed, so a copy of the
+//! grace period, before it used the successor, gets the same successor, although the database holds only hashes. The HMAC's key is stored sealed, so a copy of the
 //! database is not enough to derive a token.
 
 use aws_lc_rs::hmac;
@@ -16,7 +16,7 @@ use crate::random::{self, NoRandomness};
 const HALF: usize = 16;
 const BYTES: usize = 2 * HALF;
 
-/// A refresh token in the form in which a client presents it, decoded.
+/// A refresh token itself, not its hash: the 32 bytes that a client presents as base64url.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct RefreshToken([u8; BYTES]);
 

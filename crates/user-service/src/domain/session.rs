@@ -37,7 +37,7 @@ pub(crate) struct SessionWithUser {
 pub(crate) struct EndedSession {
     pub id: Uuid,
     pub user_id: Uuid,
-    /// When the session's last access token expires.
+    /// No access token of the session expires later than this.
     pub access_expires_at: DateTime<Utc>,
 }
 
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_is_live_until_it_ends_or_the_first_of_its_times_is_reached() {
+    fn a_session_is_live_until_it_ends_or_it_or_its_newest_token_expires() {
         let (session, ..) = session();
         let instant = TimeDelta::microseconds(1);
         let token_expires_at = session.token_expires_at;
@@ -139,8 +139,9 @@ mod tests {
 
     #[test]
     fn a_session_owns_only_its_own_token_family() {
-        let (session, previous, newest) = session();
+        let (session, _, newest) = session();
+        let of_another_session = RefreshToken::generate().unwrap();
         assert!(session.is_of_family(&newest.family_hash()));
-        assert!(!session.is_of_family(&previous.family_hash()));
+        assert!(!session.is_of_family(&of_another_session.family_hash()));
     }
 }

@@ -1,5 +1,5 @@
 //! The login throttle. Per account, the throttle allows N failures from each network, and 10 × N failures from all unknown networks
-//! together. A network is unknown if the user has never logged in from it. So an attacker can't guess a password, and can't stop
+//! together. A network is known if the user has logged in from it in the last 180 days. So an attacker can't guess a password, and can't stop
 //! the user from logging in from a known network.
 //!
 //! Failures are counted in the database, before anything is hashed: the count holds for all replicas and survives restarts. An
@@ -30,7 +30,7 @@ pub(crate) struct Throttle {
 pub(crate) struct LoginAttempt {
     account: [u8; 32],
     network: Network,
-    /// Whether the user has logged in from this network before.
+    /// Whether the user has logged in from this network in the last 180 days.
     is_known_network: bool,
 }
 
@@ -52,7 +52,7 @@ enum NotCounted {
 }
 
 impl Throttle {
-    /// Allows this many failures per account and network in 15 minutes (`LOGIN_FREE_FAILURES`).
+    /// Allows this many unexpired failures per account and network (`LOGIN_FREE_FAILURES`).
     pub(crate) fn new(allowed: NonZeroU32) -> Self {
         Self {
             per_network: Allowance::of(allowed),
@@ -154,7 +154,7 @@ impl Throttle {
         let mut longest = 0;
         for (network, allowance) in self.counters(attempt) {
             let failures_expire_at = LoginFailureRows(conn)
-                .expire_at(&attempt.account, &network)
+                .all_expired_at(&attempt.account, &network)
                 .await?;
             longest = allowance.wait(failures_expire_at, now).max(longest);
         }

@@ -17,6 +17,7 @@ use crate::store::AuditLogRows;
 #[into_params(parameter_in = Query)]
 pub struct AuditQuery {
     /// Only records with this user as actor or subject.
+    #[param(value_type = Option<Uuid>)]
     user_id: Option<Id>,
     /// Only records of this event.
     event: Option<Event>,

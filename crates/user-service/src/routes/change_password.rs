@@ -38,7 +38,7 @@ pub struct ChangePassword {
         (status = 404, description = "`user_not_found`: the account was deleted"),
         (status = 422, description = "`current_password` is wrong, or `new_password` is not allowed"),
         (status = 429, description = "`too_many_attempts` for this account; `Retry-After` says when to try again", headers(("retry-after" = u32))),
-        (status = 503, description = "`hashing_busy`: too many passwords are being checked", headers(("retry-after" = u32))),
+        (status = 503, description = "`hashing_busy`: too many passwords are being hashed", headers(("retry-after" = u32))),
     ),
 )]
 #[tracing::instrument(skip_all, fields(user.id = %user.id()))]

@@ -38,7 +38,7 @@ pub struct Credentials {
             headers(("www-authenticate" = String, description = "`Password realm=\"countersign\"`: send other credentials in the body")),
         ),
         (status = 429, description = "`too_many_attempts` for this account; `Retry-After` says when to try again", headers(("retry-after" = u32))),
-        (status = 503, description = "`hashing_busy`: too many passwords are being checked", headers(("retry-after" = u32))),
+        (status = 503, description = "`hashing_busy`: too many passwords are being hashed", headers(("retry-after" = u32))),
     ),
 )]
 #[tracing::instrument(skip_all)]

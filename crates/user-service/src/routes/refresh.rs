@@ -29,9 +29,9 @@ impl PresentedToken {
     }
 }
 
-/// `POST /auth/refresh`: exchanges a refresh token, which is valid once, for the next token pair. Within `REFRESH_GRACE` the same
-/// token returns the same successor again, for a client that missed the response. After that, presenting the token again ends the
-/// session, because two parties may have the token.
+/// `POST /auth/refresh`: exchanges a refresh token, which is valid once, for the next token pair. Within `REFRESH_GRACE`,
+/// and until the successor is used, the same token returns the same successor again, for a client that missed the response.
+/// Otherwise, presenting the token again ends the session, because two parties may have the token.
 #[utoipa::path(
     post, path = "/auth/refresh", tag = "auth", request_body = PresentedToken,
     responses(

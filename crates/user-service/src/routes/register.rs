@@ -46,7 +46,7 @@ impl Registration {
     responses(
         (status = 201, body = UserResponse),
         (status = 409, description = "`email_taken`: an account has this address, perhaps in another form (case, Unicode normalization, punycode)"),
-        (status = 503, description = "`hashing_busy`: every hashing slot is taken"),
+        (status = 503, description = "`hashing_busy`: too many passwords are being hashed"),
     ),
 )]
 #[tracing::instrument(skip_all)]

@@ -81,7 +81,7 @@ impl Sessions {
         token: &RefreshToken,
         now: DateTime<Utc>,
     ) -> Result<Option<Session>, sqlx::Error> {
-        let session = SessionRows(conn).find_by_token(token).await?.filter(|session| {
+        let session = SessionRows(conn).find_by_family(token).await?.filter(|session| {
             session.is_live(now)
                 && (session.is_newest(token) || session.is_previous_within(token, now, self.lifetimes.grace))
         });
@@ -99,7 +99,7 @@ impl Sessions {
         token: &RefreshToken,
         now: DateTime<Utc>,
     ) -> Result<Option<Uuid>, sqlx::Error> {
-        let session = SessionRows(conn).find_by_token(token).await?.filter(|session| {
+        let session = SessionRows(conn).find_by_family(token).await?.filter(|session| {
             session.is_newest(token) || session.is_previous_within(token, now, self.lifetimes.session)
         });
         Ok(session.map(|session| session.id))

@@ -99,7 +99,8 @@ impl RevokingTx<'_> {
             return Ok(false);
         };
 
-        // A concurrent refresh may issue a token of the old epoch. That token expires no later than a token that is issued now.
+        // A concurrent refresh may issue a token of the old epoch. That token may be issued a little after `now`, which was read before
+        // the lock was acquired; the grace period in `access_expires_at` covers this.
         let concurrent = self.lifetimes.access_expires_at(now);
         let last = SessionRows(self).last_access_expiry(user).await?;
         let expires_at = last.map_or(concurrent, |last| last.max(concurrent)) + MAX_LEEWAY;
@@ -202,7 +203,8 @@ pub(crate) async fn catch_up(revocations: &Revocations, db: &Db, from: i64) -> R
 }
 
 /// The background task that applies the revocations of all replicas. At its start, and after a failed poll, it reads all stored
-/// revocations: during an outage, the counter may fall behind and catch up again unnoticed.
+/// revocations: during an outage the database may be restored from a
+/// backup, and its counter may pass `last` again before the next successful poll.
 pub(crate) async fn poll_revocations(revocations: Revocations, db: Db) {
     let mut last = 0;
     loop {

@@ -1,5 +1,5 @@
-//! The rotation of refresh tokens, in batches: all requests that arrive while a batch is processed form the next batch, which costs
-//! one statement and one commit. A request that arrives alone is not delayed.
+//! The rotation of refresh tokens, in batches: requests that arrive while a batch is processed wait for the next batches. A batch
+//! costs one update, one query and one commit. A request that arrives alone is not delayed.
 
 use std::io;
 
@@ -13,7 +13,7 @@ use crate::store::{Rotation, RotationRows, RotationTimes};
 
 /// The largest batch.
 const MAX_BATCH: usize = 64;
-/// How many requests may wait for the next batch. Further requests wait for a place in the queue.
+/// How many requests may be in the queue. Further requests wait for a place in it.
 const QUEUE: usize = 1_024;
 
 /// Rotates refresh tokens. Clones share the queue.
@@ -31,7 +31,7 @@ struct RotationRequest {
 #[derive(Debug)]
 pub(crate) struct RotationOutcome {
     /// The session and its user, whether or not the rotation took effect: the caller has to check that the session is live and
-    /// that the user is not disabled. `None` if no session has this token.
+    /// that the user is not disabled. `None` if no session has the token's family.
     pub session: Option<SessionWithUser>,
     /// The time of the attempt, which is later than the arrival of the request if the request waited in the queue.
     pub attempted_at: DateTime<Utc>,
@@ -298,7 +298,7 @@ mod tests {
         worker.process(vec![disconnected, waiting]).await;
         assert_eq!(nonce(answer.await.unwrap().unwrap()), Some(vec![2; 32]));
         let session = SessionRows(&mut worker.db.read().await.unwrap())
-            .find_by_token(&tokens[0])
+            .find_by_family(&tokens[0])
             .await
             .unwrap();
         assert_eq!(session.unwrap().rotation_nonce, None);

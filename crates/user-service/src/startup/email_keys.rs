@@ -1,22 +1,23 @@
 //! Fills in missing comparison keys of email addresses at start, because SQL can't compute them. See
 //! `docs/decisions/0011-email-comparison.md`.
 //!
-//! The column `email_key` holds the old key, which is unique. `comparison_key` holds the new key, which old accounts may share.
+//! The column `email_key` is unique. In an account that is older than the comparison keys it holds the old key, until the comparison
+//! key replaces it here. Accounts that share a comparison key keep their old keys.
 
 use db::{Db, Tx};
 use service_kit::text;
 use uuid::Uuid;
 
 use crate::domain::EmailAddress;
-use crate::store::{EmailKeyRows, NewKey, UnkeyedAccount};
+use crate::store::{EmailKeyRows, EmailKeys, UnkeyedAccount};
 
 /// Accounts per transaction.
 const BATCH: i64 = 1_000;
 /// The maximum number of accounts with a shared address that are reported at a start.
 const MAX_REPORTED: i64 = 200;
 
-/// Gives each account without a comparison key its key, and logs the ids of accounts that share a key. Accounts that share a key
-/// are not changed. Each step can be repeated, so replicas may start together and a start may be interrupted.
+/// Gives each account without a comparison key its key, then replaces the old `email_key` by it. Accounts that share a comparison
+/// key keep their old `email_key`, and their ids are logged. Each step can be repeated, so replicas may start together and a start may be interrupted.
 pub(crate) async fn bring_up_to_date(db: &Db) -> Result<(), sqlx::Error> {
     while db.transaction(async |tx: &mut Tx| fill_batch(tx).await).await? > 0 {}
     let replace = async |tx: &mut Tx| EmailKeyRows(tx).replace_old(BATCH).await;
@@ -39,9 +40,9 @@ async fn fill_batch(tx: &mut Tx) -> Result<usize, sqlx::Error> {
     Ok(keys.len())
 }
 
-fn new_key(account: &UnkeyedAccount) -> NewKey {
+fn new_key(account: &UnkeyedAccount) -> EmailKeys {
     let email = EmailAddress::parse_existing(&account.email);
-    NewKey {
+    EmailKeys {
         id: account.id,
         // A malformed address, which this service would not store, keeps its old key. Perhaps an import wrote the address.
         comparison_key: email.map_or_else(|_| account.email_key.clone(), |email| email.key().to_owned()),
@@ -49,9 +50,8 @@ fn new_key(account: &UnkeyedAccount) -> NewKey {
     }
 }
 
-/// The groups of accounts that share a comparison key. A group with a single account is left out, because no other account has
-/// its address. Such an account keeps its old key because the unique column `email_key` already holds its new key, as another account's
-/// old key.
+/// The groups of accounts that share a comparison key. A group of one is left out: account A kept its old key because its
+/// comparison key is still the old key of an account B, but A and B have different addresses.
 async fn shared(db: &Db) -> Result<Vec<Vec<Uuid>>, sqlx::Error> {
     let rows = EmailKeyRows(&mut db.read().await?).shared(MAX_REPORTED).await?;
     Ok(rows

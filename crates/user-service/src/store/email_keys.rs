@@ -1,5 +1,5 @@
-//! The columns of the table `users` by which email addresses are compared and searched: `email_key` (old, unique), `comparison_key`
-//! (new, may be shared by old accounts) and `email_folded` (for searches).
+//! The columns of the table `users` by which email addresses are compared and searched: `email_key` (unique; the comparison
+//! key, or the old key of an old account), `comparison_key` (may be shared by old accounts) and `email_folded` (for searches).
 
 use db::{Conn, on};
 use uuid::Uuid;
@@ -16,7 +16,7 @@ pub(crate) struct UnkeyedAccount {
 }
 
 /// The new keys of an account.
-pub(crate) struct NewKey {
+pub(crate) struct EmailKeys {
     pub id: Uuid,
     /// See [`EmailAddress::key`](crate::domain::EmailAddress::key).
     pub comparison_key: String,
@@ -33,7 +33,7 @@ impl EmailKeyRows<'_> {
     }
 
     /// Fills in missing keys. An account that already has a key keeps it.
-    pub(crate) async fn fill(&mut self, keys: &[NewKey]) -> Result<(), sqlx::Error> {
+    pub(crate) async fn fill(&mut self, keys: &[EmailKeys]) -> Result<(), sqlx::Error> {
         if keys.is_empty() {
             return Ok(());
         }
@@ -69,7 +69,7 @@ impl EmailKeyRows<'_> {
     }
 
     /// Comparison keys and ids of accounts, ordered by key, at most `limit`: for each account that kept its old key, the account
-    /// itself and all accounts with the same comparison key. There may be no such other account.
+    /// itself and all other accounts with the same comparison key, if any.
     pub(crate) async fn shared(&mut self, limit: i64) -> Result<Vec<(String, Uuid)>, sqlx::Error> {
         const SQL: &str = "
             select comparison_key, id from users

@@ -19,7 +19,7 @@ pub(crate) struct NewSession<'n> {
     pub now: DateTime<Utc>,
     pub token_expires_at: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
-    /// When the session's last access token expires.
+    /// No access token of the session expires later than this.
     pub access_expires_at: DateTime<Utc>,
     /// The address of the client that logged in.
     pub ip: &'n str,
@@ -70,8 +70,8 @@ impl SessionRows<'_> {
             .map(drop))
     }
 
-    /// The session that a token belongs to, even if the token was replaced long ago.
-    pub(crate) async fn find_by_token(
+    /// The session of a token's family. The token's secret is not compared: the token may be replaced or forged.
+    pub(crate) async fn find_by_family(
         &mut self,
         token: &RefreshToken,
     ) -> Result<Option<Session>, sqlx::Error> {
@@ -141,7 +141,7 @@ impl SessionRows<'_> {
             .map(|count| count > 0))
     }
 
-    /// The latest expiry of the access tokens that were issued to the user so far.
+    /// No access token that was issued to the user so far expires later than this.
     pub(crate) async fn last_access_expiry(
         &mut self,
         user_id: Uuid,
@@ -225,8 +225,8 @@ mod tests {
         let mut tx = db.begin().await.unwrap();
         assert!(UserRows(&mut tx).add(&new).await.unwrap());
 
-        // Live; refresh token expired; session expired; expired with a recent access token; just ended; ended long ago.
-        let ages = [
+        // Minutes left of refresh token, session and access token, and whether the session was ended: live; refresh token expired; session expired; expired with a recent access token; just ended; ended long ago.
+        let cases = [
             (60, 60, 15, false),
             (0, 60, -20, false),
             (60, 0, -20, false),
@@ -235,7 +235,7 @@ mod tests {
             (60, 60, -20, true),
         ];
         let mut tokens = Vec::new();
-        for (index, (token_left, left, access_left, is_ended)) in (0..).zip(ages) {
+        for (index, (token_left, left, access_left, is_ended)) in (0..).zip(cases) {
             let (id, token) = (Uuid::from_u128(index), RefreshToken::generate().unwrap());
             let [token_expires_at, expires_at, access_expires_at] =
                 [token_left, left, access_left].map(|left| now + minutes(left));
@@ -275,7 +275,13 @@ mod tests {
 
         let mut kept = Vec::new();
         for token in &tokens {
-            kept.push(SessionRows(&mut tx).find_by_token(token).await.unwrap().is_some());
+            kept.push(
+                SessionRows(&mut tx)
+                    .find_by_family(token)
+                    .await
+                    .unwrap()
+                    .is_some(),
+            );
         }
         assert_eq!(kept, [true, false, false, true, true, false]);
         assert_eq!(
@@ -292,7 +298,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_takeover_waits_for_a_concurrent_login_and_ends_its_session() {
+    async fn making_a_user_admin_waits_for_a_concurrent_login_and_ends_its_session() {
         let database = TestDatabase::new().await;
         let db = Db::open(&database.url(), &MIGRATIONS).await.unwrap();
         let now = Clock::system().now();
@@ -319,14 +325,14 @@ mod tests {
                 .unwrap()
                 .is_some()
         );
-        let mut take_over = Box::pin(async {
+        let mut make_admin = Box::pin(async {
             let mut tx = db.begin().await?;
             UserRows(&mut tx).make_admin(id, "new", "user admin", now).await?;
             SessionRows(&mut tx).end_all(id, None, now).await?;
             tx.commit().await
         });
-        let waited = tokio::time::timeout(std::time::Duration::from_millis(500), &mut take_over).await;
-        assert!(waited.is_err(), "the takeover did not wait for the login");
+        let waited = tokio::time::timeout(std::time::Duration::from_millis(500), &mut make_admin).await;
+        assert!(waited.is_err(), "the change did not wait for the login");
         let new = NewSession {
             id,
             user_id: id,
@@ -340,10 +346,14 @@ mod tests {
         };
         SessionRows(&mut login).open(&new).await.unwrap();
         login.commit().await.unwrap();
-        take_over.await.unwrap();
+        make_admin.await.unwrap();
 
         let mut tx = db.begin().await.unwrap();
-        let session = SessionRows(&mut tx).find_by_token(&token).await.unwrap().unwrap();
+        let session = SessionRows(&mut tx)
+            .find_by_family(&token)
+            .await
+            .unwrap()
+            .unwrap();
         assert!(!session.is_live(now));
         assert!(
             UserRows(&mut tx)

@@ -119,7 +119,7 @@ pub(crate) async fn load_or_create(
         check_change(&rows.all().await?, algorithm)?;
         rows.retire_other_algorithms(algorithm, not_after).await?;
         for state in [KeyState::Active, KeyState::Next] {
-            // If another replica that starts at the same time has created this key, its key is used.
+            // Does nothing if there is a key in this state, from an earlier start or from a replica that starts at the same time.
             rows.add_unless_state_taken(&create(algorithm, state, sealing_keys, now)?)
                 .await?;
         }
@@ -233,7 +233,6 @@ mod tests {
         let new = load(Es256).await;
         let end = clock.now() + ROLLOUT + LIFETIME + MAX_LEEWAY;
 
-        // A leaked key can sign a token at any time.
         let verifier = Verifier::builder(
             "inventory-service",
             "https://issuer.example",
@@ -241,6 +240,7 @@ mod tests {
         )
         .clock(clock.clone())
         .build();
+        // Each call signs a new token, also with the retired key, as an attacker could who has the key.
         let is_accepted = |keys: &SigningKeys| {
             let issuer = TokenIssuer {
                 issuer: "https://issuer.example".to_owned(),

@@ -9,7 +9,7 @@ use service_kit::Registry;
 static REGISTRY: LazyLock<Registry> = LazyLock::new(Registry::built_in);
 
 /// Verifies tokens that this service issued, including tokens for other services. In contrast, the verifier of requests accepts
-/// only tokens for this service.
+/// a service token only if it is for this service.
 #[derive(Clone, Debug)]
 pub(crate) struct IssuedTokenVerifier {
     pub verifier: Verifier,

@@ -40,7 +40,7 @@ pub(super) enum Outcome {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HashingError {
     /// Every slot is taken and the queue is full, or the job waited too long.
-    #[error("every hashing slot is taken")]
+    #[error("the hashing queue is full, or a job waited too long")]
     Busy,
     /// The stored hash is malformed, uses another algorithm or costs too much.
     #[error("a stored password hash is invalid: {0}")]
@@ -109,9 +109,13 @@ fn read(hash: &str) -> Result<Stored, HashingError> {
     let stored = PasswordHash::new(hash).map_err(|_| HashingError::InvalidStoredHash("not in PHC format"))?;
     let cost =
         Params::try_from(&stored).map_err(|_| HashingError::InvalidStoredHash("no argon2 parameters"))?;
-    let is_ours = stored.algorithm.as_str() == "argon2id" && stored.version == Some(Version::V0x13.into());
-    let (Some(salt), Some(hash), true) = (stored.salt, stored.hash, is_ours) else {
-        return Err(HashingError::InvalidStoredHash("not argon2id, version 19"));
+    if stored.algorithm.as_str() != "argon2id" || stored.version != Some(Version::V0x13.into()) {
+        return Err(HashingError::InvalidStoredHash(
+            "not made by version 19 of argon2id",
+        ));
+    }
+    let (Some(salt), Some(hash)) = (stored.salt, stored.hash) else {
+        return Err(HashingError::InvalidStoredHash("the salt or the hash is missing"));
     };
     // A manipulated database must not make this service run out of memory.
     if cost.m_cost() > MAX_MEMORY_KIB || cost.t_cost() > MAX_PASSES || cost.p_cost() > MAX_LANES {
