@@ -18,7 +18,8 @@ use utoipa::openapi::OpenApi;
 use crate::Failure;
 use crate::cores::PinnedToCore;
 
-// The paths have equal length, so that the requests have equal length.
+/// The paths of both policies have equal length, so that the requests have equal length.
+///
 /// The protected route is listed between the open routes, because each route that is listed before another makes the other slower.
 pub(crate) const OPEN: [&str; 2] = ["/item", "/open"];
 pub(crate) const PROTECTED: &str = "/mine";

@@ -110,13 +110,17 @@ impl Env {
     where
         T: FromStr + PartialOrd + Copy + Display,
     {
-        let expected = format!("a number from {} to {}", range.start(), range.end());
-        let number = self.parse(name, default, &expected);
-        if range.contains(&number) {
-            return number;
+        let Some(text) = self.text(name) else {
+            return default;
+        };
+        match text.parse() {
+            Ok(number) if range.contains(&number) => number,
+            _ => {
+                let (least, most) = (range.start(), range.end());
+                self.problem(name, format!("must be a number from {least} to {most}"));
+                default
+            }
         }
-        self.problem(name, format!("must be {expected}"));
-        default
     }
 
     /// As [`parse`](Self::parse), of a variable that contains a secret, such as a URL with a password.

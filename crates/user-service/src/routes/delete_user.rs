@@ -18,7 +18,7 @@ use crate::store::{AuditLogRows, UserRows};
 /// `DELETE /admin/users/{id}`: deletes a user, including the stored name and email address. The address can then be
 /// registered again. The user's id remains in orders and in the audit log.
 #[utoipa::path(
-    delete, path = "/admin/users/{id}", tag = "admin", params(("id" = String, Path)),
+    delete, path = "/admin/users/{id}", tag = "admin", params(("id" = Uuid, Path)),
     responses(
         (status = 204, description = "the user is deleted, and all sessions of the user have ended"),
         (status = 404, description = "`user_not_found`"),

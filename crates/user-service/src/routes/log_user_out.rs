@@ -16,7 +16,7 @@ use crate::store::AuditLogRows;
 
 /// `POST /admin/users/{id}/logout`: ends every session of a user.
 #[utoipa::path(
-    post, path = "/admin/users/{id}/logout", tag = "admin", params(("id" = String, Path)),
+    post, path = "/admin/users/{id}/logout", tag = "admin", params(("id" = Uuid, Path)),
     request_body = Option<EmptyObject>,
     responses(
         (status = 204, description = "all sessions of the user have ended"),
