@@ -8,14 +8,14 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::future::{Either, LocalBoxFuture, Ready, ready};
 
-use crate::authenticate::{check, check_authenticated};
+use crate::authenticate::{check, check_known_outcome};
 use crate::error::AuthError;
 use crate::markers::{Admin, AnyOf, Role, Scope, ServiceName};
 use crate::policy::Policy;
 use crate::principal::{Principal, Service, User};
 
 /// An extractor that says who may call. [`Routes`](crate::Routes) applies the extractor's policy before it reads the body or
-/// runs other extractors.
+/// runs other extractors, except for [`Policy::Custom`].
 pub trait Access: FromRequest {
     /// The rule that says who may call.
     const POLICY: Policy;
@@ -30,7 +30,7 @@ pub struct Anyone;
 #[derive(Clone, Debug)]
 pub struct CurrentUser(pub Option<User>);
 
-/// Admits any user with a valid token.
+/// Admits any user with a valid token. A service's valid token is not enough: it gets 403.
 #[derive(Clone)]
 pub struct VerifyToken(pub User);
 
@@ -47,7 +47,7 @@ pub struct AnyRole<R>(User, PhantomData<R>);
 /// Admits users whose token has this scope.
 pub struct HasScope<S>(User, PhantomData<S>);
 
-/// Admits any other service, if its token is addressed to the service that verifies it (`aud`). [`FromService`] admits only one
+/// Admits any service, if its token is addressed to the service that verifies it (`aud`). [`FromService`] admits only one
 /// named service.
 #[derive(Clone)]
 pub struct IsService(pub Service);
@@ -115,7 +115,7 @@ macro_rules! access {
                 let finish = move |admitted: Result<Option<Principal>, AuthError>| {
                     admitted.and_then(|principal| make(principal).ok_or(AuthError::Forbidden { scope: None }))
                 };
-                if let Some(admitted) = check_authenticated(Self::POLICY, request) {
+                if let Some(admitted) = check_known_outcome(Self::POLICY, request) {
                     return Either::Left(ready(finish(admitted)));
                 }
                 let request = request.clone();

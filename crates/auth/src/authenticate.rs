@@ -23,8 +23,8 @@ pub(crate) async fn check(policy: Policy, request: &HttpRequest) -> Result<Optio
     policy.decide(outcome).inspect_err(|error| log(request, error))
 }
 
-/// Like [`check`], but without waiting and without logging a refusal. `None` if the request is not authenticated yet.
-pub(crate) fn check_authenticated(
+/// Like [`check`], but without waiting, for a request whose token was verified or refused before. `None` if it was neither.
+pub(crate) fn check_known_outcome(
     policy: Policy,
     request: &HttpRequest,
 ) -> Option<Result<Option<Principal>, AuthError>> {
@@ -32,7 +32,7 @@ pub(crate) fn check_authenticated(
         return Some(Ok(None));
     }
     let AuthOutcome(outcome) = request.extensions().get::<AuthOutcome>().cloned()?;
-    Some(policy.decide(outcome))
+    Some(policy.decide(outcome).inspect_err(|error| log(request, error)))
 }
 
 async fn authenticate(request: &HttpRequest) -> Result<Principal, AuthError> {

@@ -126,7 +126,7 @@ where
     }
 }
 
-/// The wrapped service behind [`Authorize`].
+/// The service that [`Authorize`] makes: it applies the policy, then calls the wrapped service.
 #[derive(Debug)]
 pub struct AuthorizeMiddleware<S> {
     policy: Policy,

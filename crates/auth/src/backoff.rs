@@ -33,7 +33,7 @@ impl Backoff {
     /// The delay after this many consecutive failures, with jitter. Zero failures count as one.
     #[must_use]
     pub fn delay(&self, failures: u32) -> Duration {
-        jitter(self.longest_delay(failures))
+        with_jitter(self.longest_delay(failures))
     }
 
     fn longest_delay(&self, failures: u32) -> Duration {
@@ -43,7 +43,7 @@ impl Backoff {
 }
 
 /// A random duration between half of `duration` and all of it.
-pub(crate) fn jitter(duration: Duration) -> Duration {
+pub(crate) fn with_jitter(duration: Duration) -> Duration {
     let mut byte = [0];
     // Without a random number, the delay has no jitter, which is harmless.
     if rand::fill(&mut byte).is_err() {

@@ -53,7 +53,8 @@ pub enum TokenFault {
     /// Longer than [`MAX_TOKEN_BYTES`](crate::MAX_TOKEN_BYTES).
     #[error("too long")]
     TooLong,
-    /// Not three parts of canonical base64url, not JSON objects, or JSON with a duplicate member or a member of the wrong type.
+    /// The token does not have three parts; its header or payload is not a JSON object in canonical base64url; or a member that
+    /// the verifier reads is duplicate, has the wrong type, or is missing although every token must have it.
     #[error("malformed")]
     Malformed,
     /// `typ` is not `at+jwt` (RFC 9068 §4).
@@ -80,7 +81,8 @@ pub enum TokenFault {
     /// `nbf` is in the future.
     #[error("not valid yet")]
     NotYetValid,
-    /// `jti` is empty, a claim that a user's token requires is missing or malformed, or a service's token has claims of a user.
+    /// `jti` is empty, a claim that only a user's token requires is missing or malformed, or a service's token has `roles` or
+    /// `sid`.
     #[error("missing, malformed or contradictory claims")]
     Claims,
 }

@@ -6,11 +6,11 @@
 //! | first argument | admits |
 //! | --- | --- |
 //! | [`Anyone`] | everyone, without checking a credential |
-//! | [`CurrentUser`] | everyone; holds an `Option<User>`, which is `None` if the token is missing or invalid |
+//! | [`CurrentUser`] | everyone, with few exceptions (see [`Policy::Optional`]); holds the user if the request has a user's valid token |
 //! | [`VerifyToken`] | any user with a valid token |
 //! | [`IsAdmin`] | users with the role `admin` |
 //! | [`HasRole`], [`AnyRole`], [`HasScope`] | users with a role, with one of several roles, with a scope |
-//! | [`IsService`], [`FromService`] | any other service, or one named service, with a token for the service that it calls |
+//! | [`IsService`], [`FromService`] | any service, or one named service, with a token for the service that it calls |
 //!
 //! A request without a valid token gets 401. A known caller who is not admitted gets 403. Both responses have a challenge
 //! (RFC 6750 §3) and problem details (RFC 9457).
@@ -63,7 +63,7 @@
 //! [`Routes`] does more:
 //!
 //! - A handler that doesn't say who may call it does not compile.
-//! - Authentication runs before the body is read and before other extractors.
+//! - Authentication runs before the body is read and before other extractors (except for [`Policy::Custom`]).
 //! - Documentation and tests can read each route's [`Policy`].
 //!
 //! ```
@@ -98,8 +98,8 @@
 //!
 //! # Where to start reading
 //!
-//! A request passes through these modules in this order: `authorize` (middleware) or `access` (extractors), `authenticate`
-//! (finds the token), `verifier` with `token`, `claims`, `keys` and `revocation`, and last `policy`.
+//! A request enters through `routes` (the route list), `authorize` (middleware) or `access` (extractors). Then it passes through
+//! `authenticate` (finds the token), `verifier` with `token`, `claims`, `keys` and `revocation`, and last `policy`.
 
 mod access;
 mod authenticate;

@@ -102,7 +102,7 @@ macro_rules! marker_types {
 }
 
 roles! {
-    /// May do everything.
+    /// Administrators. A route that requires another role or a scope does not admit them, unless they have it too.
     pub Admin = "admin";
     /// May read what is needed to help customers.
     pub Support = "support";

@@ -1,6 +1,6 @@
 //! Reads a `NumericDate` (RFC 7519 §2): a JSON number of seconds since 1970, which may have a fraction. Times are rounded to
-//! whole seconds in the direction that shortens the time in which a token is valid. Numbers outside 64 bits, strings and `null`
-//! are refused.
+//! whole seconds in the direction that shortens the time in which a token is valid. Numbers that don't fit into an `i64`, strings
+//! and `null` are refused.
 
 use std::fmt;
 
@@ -25,7 +25,7 @@ impl Visitor<'_> for NumericDate {
     type Value = i64;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a number of seconds that fits into 64 bits")
+        f.write_str("a number of seconds that fits into a signed 64-bit integer")
     }
 
     fn visit_i64<E: Error>(self, seconds: i64) -> Result<i64, E> {
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_outside_64_bits_are_refused() {
+    fn numbers_that_do_not_fit_into_an_i64_are_refused() {
         for (number, seconds) in [
             ("9223372036854775807", i64::MAX),
             ("-9223372036854775808", i64::MIN),

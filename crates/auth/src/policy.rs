@@ -26,7 +26,8 @@ pub enum Policy {
     /// The service of this name, if the audience of its token is the service that receives the request.
     Service(&'static str),
     /// Callers that the application authenticates by its own extractor, for example by client secret or API key. The text names
-    /// the security scheme in documentation. [`decide`](Self::decide) refuses all tokens.
+    /// the security scheme in documentation. [`decide`](Self::decide) refuses all tokens. The extractor runs beside the handler's
+    /// other extractors, not before them.
     Custom(&'static str),
 }
 

@@ -17,7 +17,7 @@ pub enum Revocation {
     Session {
         /// The session's id (`sid`).
         id: Uuid,
-        /// When no verifier can accept the session's last token any longer, in Unix seconds: the token's `exp` plus
+        /// The time from which no verifier accepts the session's last token, in Unix seconds: the token's `exp` plus
         /// [`MAX_LEEWAY`](crate::MAX_LEEWAY). The set drops the entry then.
         expires_at: i64,
     },
@@ -27,7 +27,7 @@ pub enum Revocation {
         id: Uuid,
         /// The first epoch whose tokens are valid.
         epoch: i64,
-        /// When no verifier can accept the last token of an earlier epoch any longer, in Unix seconds, calculated as for a
+        /// The time from which no verifier accepts the last token of an earlier epoch, in Unix seconds, calculated as for a
         /// session.
         expires_at: i64,
     },
@@ -43,8 +43,8 @@ impl Revocation {
 
 /// The revocation set. Clones share it.
 ///
-/// The set drops an entry only after the entry has expired. If a new entry does not fit, the set is
-/// [incomplete](Self::is_complete): verifiers refuse all users' tokens.
+/// The set drops an entry only after the entry has expired, or when [`replace_all`](Self::replace_all) brings a list without it.
+/// If an entry does not fit, the set is [incomplete](Self::is_complete): verifiers refuse all users' tokens.
 #[derive(Clone, Debug)]
 pub struct Revocations {
     shared: Arc<SharedSet>,
@@ -65,10 +65,11 @@ struct Set {
     /// User id → the lowest valid epoch, and when the entry expires.
     users: HashMap<Uuid, (i64, i64), RandomState>,
     /// The size at which expired entries are removed next: twice the size after the last removal. So removal costs constant time
-    /// per entry on average.
+    /// per entry on average. A full set may also remove its expired entries once per second.
     sweep_at: usize,
-    /// Until when the set is incomplete: the latest expiry of the entries that did not fit, or `i64::MAX` after a list that was too
-    /// long.
+    /// When expired entries were last removed, in Unix seconds.
+    swept_at: i64,
+    /// Until when the set is incomplete: the latest expiry of the entries that did not fit.
     incomplete_until: Option<i64>,
 }
 
@@ -76,7 +77,7 @@ impl Revocations {
     /// The default maximum number of entries, about 64 MB.
     pub const DEFAULT_CAPACITY: usize = 1_000_000;
 
-    /// An empty set with at most `capacity` entries.
+    /// An empty set. At most `capacity` entries fit.
     #[must_use]
     pub fn new(clock: Clock, capacity: usize) -> Self {
         Self {
@@ -91,33 +92,32 @@ impl Revocations {
     /// Adds a revocation, with immediate effect for all verifiers that share the set. Revocations may be applied in any order and
     /// more than once.
     pub fn apply(&self, revocation: Revocation) {
-        let now = self.shared.clock.unix();
+        let (now, capacity) = (self.shared.clock.unix(), self.shared.capacity);
         let mut set = self.write();
 
-        if set.len() >= set.sweep_at.min(self.shared.capacity) {
+        let is_full = set.len() >= capacity;
+        // Expiries are whole seconds, so a second removal within one second would find nothing.
+        if set.len() >= set.sweep_at || (is_full && set.swept_at != now) {
             set.remove_expired(now);
-            set.sweep_at = set.len().saturating_mul(2).max(1_024);
         }
-        if set.len() >= self.shared.capacity && !set.contains(revocation) {
-            tracing::error!(
-                capacity = self.shared.capacity,
-                "the revocation set is full: users' tokens are refused"
-            );
-            set.incomplete_until = set.incomplete_until.max(Some(revocation.expires_at()));
-            return;
+        let was_complete = set.is_complete(now);
+        set.insert_if_it_fits(revocation, capacity);
+        if was_complete && !set.is_complete(now) {
+            log_incomplete(capacity);
         }
-        set.insert(revocation);
     }
 
     /// Replaces the set with a complete list, for example after some revocations were not received.
     pub fn replace_all(&self, revocations: impl IntoIterator<Item = Revocation>) {
+        let (now, capacity) = (self.shared.clock.unix(), self.shared.capacity);
         let mut set = Set::default();
         for revocation in revocations {
-            set.insert(revocation);
+            if revocation.expires_at() > now {
+                set.insert_if_it_fits(revocation, capacity);
+            }
         }
-        set.remove_expired(self.shared.clock.unix());
-        if set.len() > self.shared.capacity {
-            set.incomplete_until = Some(i64::MAX);
+        if !set.is_complete(now) {
+            log_incomplete(capacity);
         }
         *self.write() = set;
     }
@@ -169,6 +169,10 @@ impl Revocations {
     }
 }
 
+fn log_incomplete(capacity: usize) {
+    tracing::error!(capacity, "the revocation set is full: users' tokens are refused");
+}
+
 impl Set {
     fn len(&self) -> usize {
         self.sessions.len() + self.users.len()
@@ -193,6 +197,15 @@ impl Set {
         }
     }
 
+    /// Adds an entry. An entry that does not fit makes the set incomplete until the entry expires.
+    fn insert_if_it_fits(&mut self, revocation: Revocation, capacity: usize) {
+        if self.len() < capacity || self.contains(revocation) {
+            self.insert(revocation);
+        } else {
+            self.incomplete_until = self.incomplete_until.max(Some(revocation.expires_at()));
+        }
+    }
+
     fn insert(&mut self, revocation: Revocation) {
         match revocation {
             Revocation::Session { id, expires_at } => {
@@ -213,6 +226,8 @@ impl Set {
     fn remove_expired(&mut self, now: i64) {
         self.sessions.retain(|_, expires_at| *expires_at > now);
         self.users.retain(|_, (_, expires_at)| *expires_at > now);
+        self.sweep_at = self.len().saturating_mul(2).max(1_024);
+        self.swept_at = now;
     }
 }
 
@@ -341,6 +356,20 @@ mod tests {
         assert!(!set.is_complete());
 
         set.replace_all([session(&clock, 900), session(&clock, -1)]);
+        assert!(set.is_complete());
+    }
+
+    #[test]
+    fn a_list_that_does_not_fit_is_cut_off_at_the_capacity() {
+        let (set, clock) = set(2);
+        let listed: Vec<_> = [900, 900, 60, 30].map(|seconds| session(&clock, seconds)).into();
+
+        set.replace_all(listed);
+
+        assert_eq!(set.len(), 2);
+        clock.advance(TimeDelta::seconds(59));
+        assert!(!set.is_complete(), "an entry that did not fit is still live");
+        clock.advance(TimeDelta::seconds(1));
         assert!(set.is_complete());
     }
 

@@ -126,7 +126,7 @@ impl Issuer {
     /// A verifier with this issuer's key, clock and revocation set.
     #[must_use]
     pub fn verifier(&self) -> Verifier {
-        self.verifier_with(Keys::fixed(self.key_set()))
+        self.verifier_with(Keys::new(self.key_set()))
     }
 
     /// A verifier with this issuer's clock and revocation set, but other keys.
@@ -139,19 +139,19 @@ impl Issuer {
             .build()
     }
 
-    /// A new user with the role `user`.
+    /// A token of a new user with the role `user`. Each call makes another user.
     #[must_use]
     pub fn as_user(&self) -> TestToken {
         self.as_roles(&["user"])
     }
 
-    /// A new user with the roles `user` and `admin`.
+    /// A token of a new user with the roles `user` and `admin`. Each call makes another user.
     #[must_use]
     pub fn as_admin(&self) -> TestToken {
         self.as_roles(&["user", "admin"])
     }
 
-    /// A new user with these roles.
+    /// A token of a new user with these roles. Each call makes another user.
     #[must_use]
     pub fn as_roles(&self, roles: &[&str]) -> TestToken {
         let id = Uuid::new_v4();
@@ -165,7 +165,7 @@ impl Issuer {
         })
     }
 
-    /// The service of this name, with a token for the service under test.
+    /// A token of the service of this name, for the service under test.
     #[must_use]
     pub fn as_service(&self, name: &str) -> TestToken {
         self.token_with(self.claims(name, name, &self.service))

@@ -1,5 +1,5 @@
-//! Reads a JWT access token (RFC 7519, RFC 9068): splits its text into header, claims and signature. Following RFC 8725, the
-//! token never decides which key or algorithm verifies it.
+//! Reads a JWT access token (RFC 7519, RFC 9068): splits its text into header, claims and signature. A token names
+//! a key of the trusted key set, but can't supply a key and can't choose the algorithm (RFC 8725 §3.1).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -20,7 +20,7 @@ pub(crate) struct Parts<'t> {
 }
 
 /// The header parameters that a verifier uses. Parameters that contain or refer to a key (`jku`, `jwk`, `x5u` …) are ignored
-/// deliberately: the client could choose the key.
+/// deliberately. Otherwise a client could sign with its own key and make the verifier use it.
 #[derive(Deserialize)]
 pub(crate) struct Header {
     alg: String,

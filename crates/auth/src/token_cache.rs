@@ -8,8 +8,8 @@ use quick_cache::{Equivalent, Weighter};
 
 use crate::principal::Principal;
 
-/// The memory of an entry in addition to the token's text and claims, in bytes: the principal's fixed part, the entry, and a share of
-/// the table.
+/// The memory of an entry in addition to the token's text and claims, in bytes: the principal's fixed part, the entry, and a
+/// share of the table.
 const ENTRY_BYTES: usize = 512;
 /// The weight of a usual token, for the initial size of the table.
 const USUAL_WEIGHT: u64 = 1_500;

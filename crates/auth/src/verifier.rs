@@ -56,7 +56,8 @@ impl Verifier {
         self.verify_bytes(token.as_bytes()).await
     }
 
-    /// The same as [`verify`](Self::verify), for bytes that need not be UTF-8. Only a token that is not cached is checked for UTF-8.
+    /// The same as [`verify`](Self::verify), for bytes that need not be UTF-8. Only a token that is not cached is checked for
+    /// UTF-8.
     pub(crate) async fn verify_bytes(&self, token: &[u8]) -> Result<Principal, AuthError> {
         let generation = self.state.keys.generation();
         let outcome = self.verify_bytes_with_current_keys(token);

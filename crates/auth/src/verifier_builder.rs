@@ -113,7 +113,7 @@ mod tests {
     use crate::testing::{Issuer, TestToken};
 
     fn builder(issuer: &Issuer) -> VerifierBuilder {
-        Verifier::builder("a", issuer.issuer(), Keys::fixed(issuer.key_set()))
+        Verifier::builder("a", issuer.issuer(), Keys::new(issuer.key_set()))
             .clock(issuer.clock().clone())
             .revocations(issuer.revocations().clone())
     }

@@ -1,5 +1,5 @@
-//! A service with routes that differ only in their policies, and one with plain actix-web. Each runs in its own process, as services
-//! do.
+//! A service with routes that differ only in their policies, and one with plain actix-web. Each runs in its own process, as
+//! services do.
 
 use std::fs;
 use std::io::Write as _;

@@ -29,8 +29,8 @@ pub(crate) async fn seed(
     Ok(())
 }
 
-/// A chunk of past orders: a table `past` of their numbers `n`, and SQL expressions of `n` for an engine. The first order is in 2020,
-/// and each one is ten seconds after the previous one.
+/// A chunk of past orders: a table `past` of their numbers `n`, and SQL expressions of `n` for an engine. The first order is in
+/// 2020, and each one is ten seconds after the previous one.
 struct Past {
     numbers: String,
     id: String,

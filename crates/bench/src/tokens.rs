@@ -1,5 +1,5 @@
-//! Tokens like those of user-service, and a verifier like that of every service, with keys of this program. The feature `testing` of
-//! `auth` could sign too, but it would change the measured crate.
+//! Tokens like those of user-service, and a verifier like that of every service, with keys of this program. The feature `testing`
+//! of `auth` could sign too, but it would change the measured crate.
 
 use std::rc::Rc;
 
@@ -87,7 +87,7 @@ impl Signer {
     /// A verifier with an empty cache.
     #[must_use]
     pub fn verifier(&self, revocations: &Revocations) -> Verifier {
-        Verifier::builder("product-service", ISSUER, Keys::fixed(self.keys.clone()))
+        Verifier::builder("product-service", ISSUER, Keys::new(self.keys.clone()))
             .audience(AUDIENCE)
             .revocations(revocations.clone())
             .build()

@@ -1,5 +1,5 @@
-//! The compared ways to verify a token: the signature check alone by aws-lc-rs, and the verifier of a service, with a cached token and
-//! with one that is first seen.
+//! The compared ways to verify a token: the signature check alone by aws-lc-rs, and the verifier of a service, with a cached
+//! token and with one that is first seen.
 
 use std::time::{Duration, Instant};
 

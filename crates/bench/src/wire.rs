@@ -1,4 +1,5 @@
-//! A minimal HTTP/1.1 client for services on this machine. A full client would cost several times the measured work and be the limit.
+//! A minimal HTTP/1.1 client for services on this machine. A full client would cost several times the measured work and be the
+//! limit.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;

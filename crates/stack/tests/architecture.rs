@@ -1,5 +1,5 @@
-//! Checks the repository as a whole, beyond what the compiler checks: the direction of dependencies, the crates that can sign, and the
-//! consistency of facts that are written in two places.
+//! Checks the repository as a whole, beyond what the compiler checks: the direction of dependencies, the crates that can sign,
+//! and the consistency of facts that are written in two places.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -141,7 +141,8 @@ impl Call<'_> {
     /// Waits before a retry. Returns `false` at once if the remaining time or the retry budget does not allow a retry.
     async fn wait(&self, attempts: u32) -> bool {
         let delay = BACKOFF.delay(attempts);
-        if delay >= self.remaining() || !self.state.retry_budget.spend() {
+        let is_enough_time_left = delay + self.shortest_attempt() < self.remaining();
+        if !is_enough_time_left || !self.state.retry_budget.spend() {
             return false;
         }
         tokio::time::sleep(delay).await;
@@ -150,6 +151,16 @@ impl Call<'_> {
 
     fn remaining(&self) -> Duration {
         self.state.timeout.saturating_sub(self.began.elapsed())
+    }
+
+    /// How long an attempt may take, if enough time is left.
+    fn usual_timeout(&self) -> Duration {
+        self.state.attempt_timeout.min(self.state.timeout)
+    }
+
+    /// An attempt is not made if less time is left.
+    fn shortest_attempt(&self) -> Duration {
+        self.usual_timeout() / MIN_ATTEMPT_DIVISOR
     }
 
     async fn token(&self) -> Result<Option<ServiceToken>, CallError> {
@@ -168,9 +179,8 @@ impl Call<'_> {
     }
 
     async fn attempt(&self, token: Option<&ServiceToken>) -> Result<ServiceResponse, CallError> {
-        let usual_timeout = self.state.attempt_timeout.min(self.state.timeout);
-        let attempt_timeout = usual_timeout.min(self.remaining());
-        if attempt_timeout < usual_timeout / MIN_ATTEMPT_DIVISOR {
+        let attempt_timeout = self.usual_timeout().min(self.remaining());
+        if attempt_timeout < self.shortest_attempt() {
             return Err(CallError::Timeout);
         }
         self.state

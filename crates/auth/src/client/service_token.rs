@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::token_endpoint::{IssuedToken, ServiceCredentials, TokenEndpoint, TokenError};
-use crate::backoff::{Backoff, jitter};
+use crate::backoff::{Backoff, with_jitter};
 
 /// The delay before a failed fetch is retried.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
@@ -36,7 +36,8 @@ struct State {
 }
 
 impl State {
-    /// The token if it meets the condition, else the error of the last fetch.
+    /// The token if it meets the condition, else the error of the last fetch. The callers first wait until there is one of the two;
+    /// `InvalidResponse` is only a placeholder.
     fn token_if(&self, condition: impl Fn(&ServiceToken) -> bool) -> Result<ServiceToken, TokenError> {
         let token = self.token.as_ref().filter(|token| condition(token)).cloned();
         token.ok_or_else(|| self.error.clone().unwrap_or(TokenError::InvalidResponse))
@@ -193,7 +194,8 @@ fn usable_for(lifetime: Duration) -> Duration {
 
 /// How long to wait before a token with this lifetime is renewed: 60 to 70 % of the lifetime.
 fn renew_after(lifetime: Duration) -> Duration {
-    lifetime / 2 + jitter(lifetime / 5)
+    // Half of the lifetime, plus 10 to 20 %.
+    lifetime / 2 + with_jitter(lifetime / 5)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::remote::RemoteKeys;
 
 /// Holds the current [`KeySet`]. The set can be replaced while verifiers use it. Clones share the set.
 ///
-/// [`fixed`](Self::fixed) starts with a key set; [`remote`](Self::remote) fetches the key set from a URL.
+/// [`new`](Self::new) starts with a key set; [`remote`](Self::remote) fetches the key set from a URL.
 #[derive(Clone, Debug, Default)]
 pub struct Keys {
     pub(super) shared: Arc<SharedKeys>,
@@ -18,16 +18,15 @@ pub struct Keys {
 #[derive(Debug, Default)]
 pub(super) struct SharedKeys {
     current: RwLock<Arc<KeySet>>,
-    /// The number of times that the key set has changed.
+    /// How often the current key set was replaced by a different one.
     generation: AtomicU64,
-    /// Where the key set is fetched from. `None` if the key set is fixed.
+    /// Where the key set is fetched from. `None` if it is not fetched.
     pub remote: Option<RemoteKeys>,
 }
 
 /// A key set and its generation, read together.
 pub(crate) struct CurrentKeys {
     pub set: Arc<KeySet>,
-    /// The number of times that the key set had changed.
     pub generation: u64,
 }
 
@@ -42,9 +41,9 @@ impl SharedKeys {
 }
 
 impl Keys {
-    /// A key set that changes only by [`replace`](Self::replace).
+    /// Starts with this key set. Nothing is fetched: only [`replace`](Self::replace) puts another set in its place.
     #[must_use]
-    pub fn fixed(set: KeySet) -> Self {
+    pub fn new(set: KeySet) -> Self {
         let keys = Self::default();
         keys.replace(set);
         keys
@@ -76,7 +75,7 @@ impl Keys {
         self.current().set.ids().map(str::to_owned).collect()
     }
 
-    /// The number of times that the key set has changed.
+    /// How often the current key set was replaced by a different one.
     pub(crate) fn generation(&self) -> u64 {
         self.shared.generation.load(Ordering::Acquire)
     }
@@ -107,7 +106,7 @@ mod tests {
     #[test]
     fn only_a_different_key_set_starts_a_new_generation() {
         let (issuer, other) = (Issuer::new("a"), Issuer::new("a"));
-        let keys = Keys::fixed(set_of(&issuer, "1"));
+        let keys = Keys::new(set_of(&issuer, "1"));
         let generation = || keys.current().generation;
 
         let first = generation();

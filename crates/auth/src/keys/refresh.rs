@@ -37,8 +37,8 @@ impl Keys {
         keys
     }
 
-    /// Fetches the key set again, and returns when the fetch has ended. Returns at once if the key set is fixed, or if `reason`
-    /// requires no fetch now.
+    /// Fetches the key set again, and returns when the fetch has ended. Returns at once if the key set is not fetched from a URL,
+    /// or if `reason` requires no fetch now.
     pub async fn refetch(&self, reason: RefetchReason) {
         if self.shared.remote.is_none() {
             return;

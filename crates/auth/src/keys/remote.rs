@@ -96,7 +96,7 @@ impl RemoteKeys {
     }
 }
 
-/// Why a key set can't be fetched from a URL.
+/// Why [`RemoteKeys::at`] fails.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RemoteKeysError {
@@ -108,6 +108,7 @@ pub enum RemoteKeysError {
     Client(#[source] reqwest::Error),
 }
 
+/// Why one fetch of the key set failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FetchError {
     #[error("{0}")]

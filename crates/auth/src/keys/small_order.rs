@@ -1,5 +1,5 @@
-//! Ed25519 public keys of small order. For such a key, anyone can make valid signatures without a private key. RFC 8032 §5.1.7
-//! leaves the check to the application.
+//! Ed25519 public keys of small order. For such a key, anyone can make valid signatures without a private key. The
+//! verification of RFC 8032 §5.1.7 does not refuse such keys.
 //!
 //! The curve has eight points of small order, with five different `y` coordinates: 0, 1, −1, and the two `y` of the points of
 //! order eight. A `y` can be encoded with either sign of x, and 0 and 1 can also be encoded with p added.

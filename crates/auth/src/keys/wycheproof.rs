@@ -26,11 +26,12 @@ struct Expected {
     weak_key: usize,
 }
 
-/// The number of vectors for each of Wycheproof's results and whether the signature was accepted (`true`) or refused (`false`),
-/// and the number of vectors whose key [`KeySet::from_jwks`] refused as weak.
+/// Counts the vectors.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Tally {
+    /// By the result that Wycheproof states, and by whether the signature was accepted.
     counts: BTreeMap<(&'static str, bool), usize>,
+    /// Vectors whose key [`KeySet::from_jwks`] refused.
     weak_key: usize,
 }
 

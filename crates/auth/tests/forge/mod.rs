@@ -25,7 +25,7 @@ impl Forge {
         let jwks = json!({"keys": [jwk(pair.public_key().as_ref())]}).to_string();
         let keys = KeySet::from_jwks(jwks.as_bytes(), &[Algorithm::EdDSA]).unwrap();
         Self {
-            verifier: issuer.verifier_with(Keys::fixed(keys)),
+            verifier: issuer.verifier_with(Keys::new(keys)),
             issuer,
             pair,
         }

@@ -126,7 +126,7 @@ async fn a_verifier_without_keys_or_revocations_refuses_everyone_with_503() {
             "Access tokens can't be verified yet.",
         ),
         (
-            builder(Keys::fixed(issuer.key_set())).revocations(full).build(),
+            builder(Keys::new(issuer.key_set())).revocations(full).build(),
             "revocation_unknown",
             "It is not known whether the access token was revoked.",
         ),

@@ -45,7 +45,10 @@ async fn a_refusal_is_logged_with_its_reason_and_without_the_token() {
     let _second = tracing::Dispatch::new(tracing_subscriber::fmt().with_writer(io::sink).finish());
 
     let issuer = Issuer::new(SERVICE);
-    let app = app!(issuer, listed);
+    let app = app!(issuer, |config: &mut ServiceConfig| {
+        listed(config);
+        middleware::scopes(config);
+    });
     let token = issuer.as_user().wrong_audience().token();
     for (request, logged) in [
         (get_as("/user", &issuer.as_user().token()), None),
@@ -57,6 +60,11 @@ async fn a_refusal_is_logged_with_its_reason_and_without_the_token() {
         (
             get_as("/admin", &issuer.as_user().token()),
             Some(r#"refused code="forbidden" route="/admin""#),
+        ),
+        // Admitted by the middleware, refused by the extractor.
+        (
+            get("/optional/name"),
+            Some(r#"refused code="no_token" route="/optional/name""#),
         ),
     ] {
         call!(app, request);

@@ -14,7 +14,7 @@ async fn caller(caller: FromService<OrderService>) -> String {
 }
 
 /// Scopes behind each middleware: in each, `/plain` names no extractor and `/name` takes the user.
-fn scopes(config: &mut ServiceConfig) {
+pub(super) fn scopes(config: &mut ServiceConfig) {
     let mut scope = |path: &'static str, middleware: Authorize| {
         config.service(
             web::scope(path)

@@ -68,7 +68,7 @@ fn a_cached_token_is_refused_after_its_epoch_is_revoked() {
 fn a_cached_token_is_refused_after_its_key_leaves_the_key_set() {
     let issuer = Issuer::new(SERVICE);
     let rotated = issuer.rotated();
-    let keys = Keys::fixed(issuer.key_set());
+    let keys = Keys::new(issuer.key_set());
     let verifier = issuer.verifier_with(keys.clone());
     let token = issuer.as_user().token();
     assert!(verifier.verify_with_current_keys(&token).is_ok());
@@ -93,7 +93,7 @@ fn a_replaced_key_set_wins_over_concurrent_caching() {
     let issuer = Issuer::new(SERVICE);
     let (old, new) = (issuer.key_set(), issuer.rotated().key_set());
     for _ in 0..200 {
-        let keys = Keys::fixed(old.clone());
+        let keys = Keys::new(old.clone());
         let verifier = issuer.verifier_with(keys.clone());
         let tokens: Vec<String> = (0..4).map(|_| issuer.as_user().token()).collect();
         let start = Barrier::new(3);
@@ -134,7 +134,7 @@ fn a_verifier_without_keys_reports_keys_unavailable() {
 fn with_incomplete_revocations_users_are_refused_and_services_are_not() {
     let issuer = Issuer::new(SERVICE);
     let revocations = Revocations::new(issuer.clock().clone(), 1);
-    let verifier = Verifier::builder(SERVICE, issuer.issuer(), Keys::fixed(issuer.key_set()))
+    let verifier = Verifier::builder(SERVICE, issuer.issuer(), Keys::new(issuer.key_set()))
         .clock(issuer.clock().clone())
         .revocations(revocations.clone())
         .build();

@@ -61,8 +61,8 @@ impl AuthSettings {
     pub fn verifier(&self, service: &str, runtime: &Runtime) -> Result<Verifier, RemoteKeysError> {
         let keys = match &self.keys {
             KeySource::Jwks(url) => Keys::remote(RemoteKeys::at(url)?),
-            KeySource::Secret(secret) => Keys::fixed(secret.clone().into()),
-            KeySource::Fixed(keys) => Keys::fixed(keys.clone()),
+            KeySource::Secret(secret) => Keys::new(secret.clone().into()),
+            KeySource::Fixed(keys) => Keys::new(keys.clone()),
         };
         Ok(self.verifier_with(service, runtime, keys))
     }

@@ -87,8 +87,8 @@ impl Audit {
         lines
     }
 
-    /// Checks that the stock journal adds up to the stock, that reserved stock belongs to reservations, and that the journal of each
-    /// order matches the state of its reservation.
+    /// Checks that the stock journal adds up to the stock, that reserved stock belongs to reservations, and that the journal of
+    /// each order matches the state of its reservation.
     pub async fn assert_stock_is_accounted_for(&mut self) {
         const VIOLATIONS: [(&str, &str); 4] = [
             (

@@ -1,5 +1,5 @@
-//! Kills processes of the platform at random under load, then audits the data: nothing acknowledged is lost, nothing is done twice, and
-//! no work is left.
+//! Kills processes of the platform at random under load, then audits the data: nothing acknowledged is lost, nothing is done
+//! twice, and no work is left.
 //!
 //! The test runs few cycles; `scripts/test --all` and `scripts/chaos` run more.
 

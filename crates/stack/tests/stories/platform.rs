@@ -156,7 +156,8 @@ impl Platform {
         .await;
     }
 
-    /// Whether all processes have ended. Child processes inherit standard output and error, and a pipe ends when its last writer does.
+    /// Whether all processes have ended. Child processes inherit standard output and error, and a pipe ends when its last writer
+    /// does.
     fn has_no_processes(&self) -> bool {
         self.output.has_ended() && self.log.has_ended()
     }

@@ -89,7 +89,7 @@ impl SigningKeys {
         Self {
             signer: Signer::with_shared_secret(secret),
             published: PublishedKeys::default(),
-            verification: Keys::fixed(secret.clone().into()),
+            verification: Keys::new(secret.clone().into()),
         }
     }
 
@@ -130,7 +130,7 @@ pub(crate) async fn load_or_create(
     let (keys, signer) = db.transaction(load).await?;
 
     let published = PublishedKeys::of(&keys);
-    let verification = Keys::fixed(published.key_set(now)?);
+    let verification = Keys::new(published.key_set(now)?);
     Ok(SigningKeys {
         signer,
         published,

@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use crate::{ADMIN, PASSWORD, login, refresh, register, restart, service, service_with, with_token};
+use crate::{
+    ADMIN, PASSWORD, logged_in, login, refresh, register, restart, service, service_with, with_token,
+};
 
 #[actix_web::test]
 async fn the_first_start_creates_an_admin() {
@@ -38,7 +40,7 @@ async fn no_second_admin_is_created_at_start() {
 async fn a_user_with_the_admins_address_loses_the_account_to_the_admin() {
     let service = service_with(&[("ADMIN_EMAIL", ""), ("ADMIN_PASSWORD", "")]).await;
     register(&service, ADMIN.0).await;
-    let squatter = login(&service, ADMIN.0, PASSWORD).await.assert_status(200).json();
+    let squatter = logged_in(&service, ADMIN.0).await;
 
     let service = restart(service, &[]).await;
     login(&service, ADMIN.0, PASSWORD)

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::admin_users::path_of;
 use crate::database::execute;
-use crate::{PASSWORD, logged_in_ada, logged_in_admin, login, register, service, with_token};
+use crate::{logged_in, logged_in_ada, logged_in_admin, register, service, with_token};
 
 #[actix_web::test]
 async fn the_last_admin_cannot_be_demoted_disabled_or_deleted() {
@@ -55,7 +55,7 @@ async fn one_admin_remains_when_two_demote_each_other() {
         root.patch(&path_of(&user), json!({"roles": ["admin"]}))
             .await
             .assert_status(200);
-        let pair = login(&service, &email, PASSWORD).await.assert_status(200).json();
+        let pair = logged_in(&service, &email).await;
         let second = with_token(&service, &pair);
 
         let demotion = json!({"roles": ["user"]});
@@ -108,10 +108,7 @@ async fn a_former_admin_whose_token_is_still_valid_is_refused_and_the_refusal_is
     root.patch(&path_of(&user), json!({"roles": ["admin"]}))
         .await
         .assert_status(200);
-    let pair = login(&service, "second@example.com", PASSWORD)
-        .await
-        .assert_status(200)
-        .json();
+    let pair = logged_in(&service, "second@example.com").await;
     let second = with_token(&service, &pair);
     // Unlike a change by an admin, this does not revoke the token.
     execute(

@@ -32,7 +32,7 @@ async fn another_service_verifies_a_token_with_the_published_keys() {
         .assert_status(200)
         .json();
     let keys = KeySet::from_jwks(jwks.to_string().as_bytes(), &[auth::Algorithm::EdDSA]).unwrap();
-    let verifier = Verifier::builder("product-service", "http://localhost:8080", Keys::fixed(keys))
+    let verifier = Verifier::builder("product-service", "http://localhost:8080", Keys::new(keys))
         .clock(service.issuer().clock().clone())
         .build();
     let token = pair["access_token"].as_str().unwrap();

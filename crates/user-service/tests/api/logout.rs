@@ -4,7 +4,9 @@ use actix_web::http::Method;
 use serde_json::{Value, json};
 use test_kit::{Client, TestResponse};
 
-use crate::{logged_in_ada, login, refresh, restart, seconds, service, service_with, with_token};
+use crate::{
+    logged_in, logged_in_ada, refresh, refreshed, restart, seconds, service, service_with, with_token,
+};
 
 async fn logout(client: &Client) -> TestResponse {
     client
@@ -16,7 +18,7 @@ async fn logout(client: &Client) -> TestResponse {
 async fn a_logout_ends_the_session_of_the_access_token() {
     let service = service().await;
     let (pair, ada) = logged_in_ada(&service).await;
-    let other = login(&service, "ada@example.com", crate::PASSWORD).await.json();
+    let other = logged_in(&service, "ada@example.com").await;
     logout(&ada).await.assert_status(204);
     let refused = ada.get("/users/me").await;
     refused.assert_problem(401, "token_revoked");
@@ -42,10 +44,7 @@ async fn a_logout_ends_the_session_of_the_access_token() {
 async fn a_logout_ends_the_session_of_a_refresh_token() {
     let service = service().await;
     let (first, ada) = logged_in_ada(&service).await;
-    let second = refresh(&service, &first["refresh_token"])
-        .await
-        .assert_status(200)
-        .json();
+    let second = refreshed(&service, &first).await;
     let body = |pair: &Value| json!({"refresh_token": pair["refresh_token"]});
     // The previous refresh token works too: the client may have lost the response with the newest.
     service

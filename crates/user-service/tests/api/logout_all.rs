@@ -6,17 +6,15 @@ use actix_web::http::Method;
 use serde_json::json;
 
 use crate::database::number;
-use crate::{
-    PASSWORD, logged_in_ada, login, refresh, register, replica, restart, seconds, service, with_token,
-};
+use crate::{logged_in, logged_in_ada, refresh, register, replica, restart, seconds, service, with_token};
 
 #[actix_web::test]
 async fn logout_all_ends_every_session_of_one_user() {
     let service = service().await;
     let (phone, ada) = logged_in_ada(&service).await;
-    let laptop = login(&service, "ada@example.com", PASSWORD).await.json();
+    let laptop = logged_in(&service, "ada@example.com").await;
     register(&service, "bob@example.com").await;
-    let bob = login(&service, "bob@example.com", PASSWORD).await.json();
+    let bob = logged_in(&service, "bob@example.com").await;
 
     ada.send(&Method::POST, "/auth/logout-all", |request| request)
         .await
@@ -37,10 +35,7 @@ async fn logout_all_ends_every_session_of_one_user() {
     refresh(&service, &bob["refresh_token"]).await.assert_status(200);
 
     // A later login is not affected.
-    let next = login(&service, "ada@example.com", PASSWORD)
-        .await
-        .assert_status(200)
-        .json();
+    let next = logged_in(&service, "ada@example.com").await;
     with_token(&service, &next)
         .get("/users/me")
         .await
@@ -77,7 +72,7 @@ async fn logout_all_survives_a_restart_until_the_last_token_expires() {
 async fn a_revocation_outlives_the_tokens_that_it_revokes() {
     let service = service().await;
     let (_, phone) = logged_in_ada(&service).await;
-    let laptop = login(&service, "ada@example.com", PASSWORD).await.json();
+    let laptop = logged_in(&service, "ada@example.com").await;
     with_token(&service, &laptop)
         .post("/auth/logout", json!({"refresh_token": ""}))
         .await
@@ -121,10 +116,7 @@ async fn logout_all_reaches_other_replicas() {
         .await
         .assert_problem(401, "token_revoked");
 
-    let next = login(&other, "ada@example.com", PASSWORD)
-        .await
-        .assert_status(200)
-        .json();
+    let next = logged_in(&other, "ada@example.com").await;
     with_token(&service, &next)
         .get("/users/me")
         .await

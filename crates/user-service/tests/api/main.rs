@@ -132,6 +132,11 @@ async fn logged_in_admin(service: &TestService) -> Client {
     with_token(service, &pair)
 }
 
+/// Logs in with the password [`PASSWORD`], and returns the token pair.
+async fn logged_in(service: &TestService, email: &str) -> Value {
+    login(service, email, PASSWORD).await.assert_status(200).json()
+}
+
 async fn refresh(service: &TestService, token: &Value) -> TestResponse {
     service
         .anonymous()
@@ -139,13 +144,18 @@ async fn refresh(service: &TestService, token: &Value) -> TestResponse {
         .await
 }
 
+/// Refreshes with the refresh token of this token pair, and returns the next pair.
+async fn refreshed(service: &TestService, pair: &Value) -> Value {
+    refresh(service, &pair["refresh_token"])
+        .await
+        .assert_status(200)
+        .json()
+}
+
 /// Registers Ada and logs her in. Returns her token pair and a client with its access token.
 async fn logged_in_ada(service: &TestService) -> (Value, Client) {
     register(service, "ada@example.com").await;
-    let pair = login(service, "ada@example.com", PASSWORD)
-        .await
-        .assert_status(200)
-        .json();
+    let pair = logged_in(service, "ada@example.com").await;
     let client = with_token(service, &pair);
     (pair, client)
 }

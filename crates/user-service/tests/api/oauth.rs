@@ -62,7 +62,7 @@ impl OAuthFixture {
             .clone();
         let keys =
             KeySet::from_jwks(jwks.as_bytes(), &[auth::Algorithm::EdDSA, auth::Algorithm::ES256]).unwrap();
-        let verifier = Verifier::builder(name, "http://localhost:8080", Keys::fixed(keys));
+        let verifier = Verifier::builder(name, "http://localhost:8080", Keys::new(keys));
         verifier.clock(self.users.issuer().clock().clone()).build()
     }
 }

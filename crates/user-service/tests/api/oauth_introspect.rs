@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::database::execute;
 use crate::oauth::{CLIENT, OAuthFixture, introspect, revoke};
-use crate::{logged_in_ada, random_secret, refresh, restart, seconds};
+use crate::{logged_in_ada, random_secret, refresh, refreshed, restart, seconds};
 
 fn text(value: &Value) -> &str {
     value.as_str().unwrap()
@@ -71,10 +71,7 @@ async fn a_refresh_token_is_active_until_its_grace_period_ends() {
         .assert(200, live(now + 604_800));
 
     fixture.users.issuer().clock().advance(seconds(60));
-    let second = refresh(&fixture.users, &first["refresh_token"])
-        .await
-        .assert_status(200)
-        .json();
+    let second = refreshed(&fixture.users, &first).await;
     let new = text(&second["refresh_token"]);
     introspect(&fixture.inventory, new)
         .await
@@ -137,10 +134,7 @@ async fn both_tokens_are_inactive_after_a_logout() {
 async fn a_replay_deactivates_all_tokens_of_the_session() {
     let fixture = OAuthFixture::new().await;
     let (first, _) = logged_in_ada(&fixture.users).await;
-    let second = refresh(&fixture.users, &first["refresh_token"])
-        .await
-        .assert_status(200)
-        .json();
+    let second = refreshed(&fixture.users, &first).await;
     for pair in [&first, &second] {
         introspect(&fixture.inventory, text(&pair["access_token"]))
             .await

@@ -4,7 +4,7 @@ use serde_json::json;
 use test_kit::TestResponse;
 
 use crate::oauth::{OAuthFixture, introspect, revoke};
-use crate::{logged_in_ada, login, refresh, seconds};
+use crate::{logged_in, logged_in_ada, refresh, refreshed, seconds};
 
 #[track_caller]
 fn assert_revoked(response: &TestResponse) {
@@ -20,10 +20,7 @@ async fn revoking_either_token_of_a_session_ends_that_session_only() {
     for revoked in ["access_token", "refresh_token"] {
         let fixture = OAuthFixture::new().await;
         let (pair, ada) = logged_in_ada(&fixture.users).await;
-        let other = login(&fixture.users, "ada@example.com", crate::PASSWORD)
-            .await
-            .assert_status(200)
-            .json();
+        let other = logged_in(&fixture.users, "ada@example.com").await;
         let token = pair[revoked].as_str().unwrap();
         for _ in 0..2 {
             assert_revoked(&revoke(&fixture.orders, token).await);
@@ -47,14 +44,8 @@ async fn revoking_either_token_of_a_session_ends_that_session_only() {
 async fn the_previous_refresh_token_ends_the_session_and_older_ones_do_not() {
     let fixture = OAuthFixture::new().await;
     let (first, _) = logged_in_ada(&fixture.users).await;
-    let second = refresh(&fixture.users, &first["refresh_token"])
-        .await
-        .assert_status(200)
-        .json();
-    let third = refresh(&fixture.users, &second["refresh_token"])
-        .await
-        .assert_status(200)
-        .json();
+    let second = refreshed(&fixture.users, &first).await;
+    let third = refreshed(&fixture.users, &second).await;
     fixture.users.issuer().clock().advance(seconds(60));
     let newest = third["refresh_token"].as_str().unwrap();
     assert_revoked(&revoke(&fixture.orders, first["refresh_token"].as_str().unwrap()).await);

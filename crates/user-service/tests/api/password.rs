@@ -5,8 +5,8 @@ use test_kit::{Client, TestResponse, TestService};
 
 use crate::database::{execute, text};
 use crate::{
-    PASSWORD, logged_in_ada, logged_in_admin, login, refresh, restart, seconds, service, service_with,
-    with_token,
+    PASSWORD, logged_in, logged_in_ada, logged_in_admin, login, refresh, restart, seconds, service,
+    service_with, with_token,
 };
 
 const HASH: &str = "select password_hash from users where email = 'ada@example.com'";
@@ -25,7 +25,7 @@ async fn change(client: &Client, current: &str, new: &str) -> TestResponse {
 async fn a_changed_password_ends_every_other_session() {
     let service = service().await;
     let (phone, ada) = logged_in_ada(&service).await;
-    let laptop = login(&service, "ada@example.com", PASSWORD).await.json();
+    let laptop = logged_in(&service, "ada@example.com").await;
     change(&ada, PASSWORD, NEW).await.assert_status(204);
 
     ada.get("/users/me").await.assert_status(200);

@@ -8,7 +8,7 @@ use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
 use test_kit::{Client, TestResponse, TestService};
 
-use crate::{PASSWORD, logged_in_ada, logged_in_admin, login, refresh, service_with, with_token};
+use crate::{PASSWORD, logged_in, logged_in_ada, logged_in_admin, login, refresh, service_with, with_token};
 
 const ROUNDS: usize = 12;
 
@@ -73,10 +73,7 @@ async fn race<F: Future<Output = TestResponse>>(end: impl Fn(Client, Client, Str
     let path = format!("/admin/users/{}", pair["user"]["id"].as_str().unwrap());
     let mut total = 0;
     for round in 0..ROUNDS {
-        let pair = login(&service, "ada@example.com", PASSWORD)
-            .await
-            .assert_status(200)
-            .json();
+        let pair = logged_in(&service, "ada@example.com").await;
         let issued = IssuedCount::new(1);
         let (pairs, ended) = join(refresh_until_refused(&service, &pair, &issued), async {
             wait_until_issued(&issued, round).await;
@@ -153,10 +150,7 @@ async fn a_refresh_that_races_a_demotion_leaves_no_token_with_the_old_rights() {
         root.patch(&path, json!({"roles": ["support"]}))
             .await
             .assert_status(200);
-        let first = login(&service, "ada@example.com", PASSWORD)
-            .await
-            .assert_status(200)
-            .json();
+        let first = logged_in(&service, "ada@example.com").await;
         let issued = IssuedCount::new(1);
         let refreshes = async {
             let mut pairs = vec![first.clone()];

@@ -4,7 +4,9 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
-use crate::{logged_in_ada, login, refresh, restart, seconds, service, service_with, with_token};
+use crate::{
+    logged_in, logged_in_ada, refresh, refreshed, restart, seconds, service, service_with, with_token,
+};
 
 #[actix_web::test]
 async fn a_refresh_returns_the_next_token_pair_of_the_same_session() {
@@ -62,15 +64,9 @@ async fn a_hundred_concurrent_refreshes_with_one_token_return_one_successor() {
 async fn a_repeated_refresh_within_the_grace_period_returns_the_same_successor() {
     let service = service().await;
     let (pair, _) = logged_in_ada(&service).await;
-    let first = refresh(&service, &pair["refresh_token"])
-        .await
-        .assert_status(200)
-        .json();
+    let first = refreshed(&service, &pair).await;
     service.issuer().clock().advance(seconds(10));
-    let again = refresh(&service, &pair["refresh_token"])
-        .await
-        .assert_status(200)
-        .json();
+    let again = refreshed(&service, &pair).await;
     assert_eq!(again["refresh_token"], first["refresh_token"]);
 }
 
@@ -78,10 +74,7 @@ async fn a_repeated_refresh_within_the_grace_period_returns_the_same_successor()
 async fn a_replay_after_the_grace_period_ends_the_session() {
     let service = service().await;
     let (pair, ada) = logged_in_ada(&service).await;
-    let successor = refresh(&service, &pair["refresh_token"])
-        .await
-        .assert_status(200)
-        .json();
+    let successor = refreshed(&service, &pair).await;
     service
         .issuer()
         .clock()
@@ -104,14 +97,8 @@ async fn a_replay_after_the_grace_period_ends_the_session() {
 async fn a_replay_after_the_successor_was_used_ends_the_session_within_the_grace_period() {
     let service = service().await;
     let (first, _) = logged_in_ada(&service).await;
-    let second = refresh(&service, &first["refresh_token"])
-        .await
-        .assert_status(200)
-        .json();
-    let third = refresh(&service, &second["refresh_token"])
-        .await
-        .assert_status(200)
-        .json();
+    let second = refreshed(&service, &first).await;
+    let third = refreshed(&service, &second).await;
     refresh(&service, &first["refresh_token"])
         .await
         .assert_problem(401, "invalid_refresh_token");
@@ -127,10 +114,7 @@ async fn a_replay_of_a_much_older_token_ends_the_session() {
     let mut newest = first.clone();
     for _ in 0..5 {
         service.issuer().clock().advance(seconds(3_600));
-        newest = refresh(&service, &newest["refresh_token"])
-            .await
-            .assert_status(200)
-            .json();
+        newest = refreshed(&service, &newest).await;
     }
     refresh(&service, &first["refresh_token"])
         .await
@@ -144,10 +128,7 @@ async fn a_replay_of_a_much_older_token_ends_the_session() {
 async fn a_replay_ends_only_its_own_session() {
     let service = service().await;
     let (phone, _) = logged_in_ada(&service).await;
-    let laptop = login(&service, "ada@example.com", crate::PASSWORD)
-        .await
-        .assert_status(200)
-        .json();
+    let laptop = logged_in(&service, "ada@example.com").await;
     refresh(&service, &phone["refresh_token"])
         .await
         .assert_status(200);
@@ -183,7 +164,7 @@ async fn a_refresh_token_expires_7_days_after_its_last_use_and_30_days_after_log
         .await
         .assert_problem(401, "invalid_refresh_token");
 
-    let other = login(&service, "ada@example.com", crate::PASSWORD).await.json();
+    let other = logged_in(&service, "ada@example.com").await;
     service.issuer().clock().advance(days(7));
     refresh(&service, &other["refresh_token"])
         .await
@@ -220,15 +201,9 @@ async fn an_unknown_refresh_token_is_refused_and_ends_nothing() {
 async fn a_session_and_its_grace_period_survive_a_restart() {
     let service = service().await;
     let (pair, _) = logged_in_ada(&service).await;
-    let first = refresh(&service, &pair["refresh_token"])
-        .await
-        .assert_status(200)
-        .json();
+    let first = refreshed(&service, &pair).await;
     let service = restart(service, &[]).await;
-    let again = refresh(&service, &pair["refresh_token"])
-        .await
-        .assert_status(200)
-        .json();
+    let again = refreshed(&service, &pair).await;
     assert_eq!(again["refresh_token"], first["refresh_token"]);
     with_token(&service, &first)
         .get("/users/me")
@@ -260,10 +235,7 @@ async fn a_refresh_returns_a_changed_name() {
     ada.patch("/users/me", json!({"name": "Countess"}))
         .await
         .assert_status(200);
-    let next: Value = refresh(&service, &pair["refresh_token"])
-        .await
-        .assert_status(200)
-        .json();
+    let next: Value = refreshed(&service, &pair).await;
     assert_eq!(next["user"]["name"], "Countess");
 }
 

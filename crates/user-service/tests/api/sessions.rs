@@ -1,9 +1,12 @@
 //! A user's sessions.
 
 use serde_json::{Value, json};
-use test_kit::{TestService, hostile};
+use test_kit::TestService;
 
-use crate::{PASSWORD, logged_in_ada, login, refresh, register, seconds, service, service_with, with_token};
+use crate::{
+    PASSWORD, logged_in, logged_in_ada, login, refresh, refreshed, register, seconds, service, service_with,
+    with_token,
+};
 
 async fn login_from(service: &TestService, address: &str, user_agent: &str) -> Value {
     let client = service
@@ -100,7 +103,7 @@ async fn sessions_are_paged_and_ended_ones_are_left_out() {
         .post("/auth/logout", json!({"refresh_token": ""}))
         .await
         .assert_status(204);
-    let pair = login(&service, "ada@example.com", PASSWORD).await.json();
+    let pair = logged_in(&service, "ada@example.com").await;
     let again = with_token(&service, &pair);
     let page = again
         .get("/auth/sessions?limit=3")
@@ -117,14 +120,13 @@ async fn sessions_are_paged_and_ended_ones_are_left_out() {
         (rest["items"].as_array().unwrap().len(), &rest["next_cursor"]),
         (1, &json!(null))
     );
-    hostile::paging(&again, "/auth/sessions").await;
     ada.get("/auth/sessions")
         .await
         .assert_problem(401, "token_revoked");
 
     // A session that is unused for 7 days expires.
     service.issuer().clock().advance(chrono::TimeDelta::days(7));
-    let pair = login(&service, "ada@example.com", PASSWORD).await.json();
+    let pair = logged_in(&service, "ada@example.com").await;
     let sessions = with_token(&service, &pair).get("/auth/sessions").await.json();
     assert_eq!(sessions["items"].as_array().unwrap().len(), 1);
 }
@@ -133,12 +135,9 @@ async fn sessions_are_paged_and_ended_ones_are_left_out() {
 async fn only_its_user_can_end_a_session() {
     let service = service().await;
     let (phone, _) = logged_in_ada(&service).await;
-    let laptop = login(&service, "ada@example.com", PASSWORD).await.json();
+    let laptop = logged_in(&service, "ada@example.com").await;
     register(&service, "bob@example.com").await;
-    let bob = with_token(
-        &service,
-        &login(&service, "bob@example.com", PASSWORD).await.json(),
-    );
+    let bob = with_token(&service, &logged_in(&service, "bob@example.com").await);
     let ada = with_token(&service, &laptop);
     let sessions = ada.get("/auth/sessions").await.json();
     let path = format!("/auth/sessions/{}", sessions["items"][1]["id"].as_str().unwrap());
@@ -168,28 +167,19 @@ async fn the_101st_login_ends_the_least_recently_used_session() {
     let service = service().await;
     let (first, _) = logged_in_ada(&service).await;
     service.issuer().clock().advance(seconds(1));
-    let second = login(&service, "ada@example.com", PASSWORD)
-        .await
-        .assert_status(200)
-        .json();
+    let second = logged_in(&service, "ada@example.com").await;
     for _ in 2..100 {
         login(&service, "ada@example.com", PASSWORD)
             .await
             .assert_status(200);
     }
     service.issuer().clock().advance(seconds(1));
-    let first = refresh(&service, &first["refresh_token"])
-        .await
-        .assert_status(200)
-        .json();
+    let first = refreshed(&service, &first).await;
     with_token(&service, &second)
         .get("/users/me")
         .await
         .assert_status(200);
-    let latest = login(&service, "ada@example.com", PASSWORD)
-        .await
-        .assert_status(200)
-        .json();
+    let latest = logged_in(&service, "ada@example.com").await;
 
     with_token(&service, &second)
         .get("/users/me")

@@ -7,8 +7,7 @@ use serde_json::{Value, json};
 use test_kit::TestService;
 
 use crate::{
-    PASSWORD, logged_in_ada, logged_in_admin, login, refresh, restart, seconds, service, service_with,
-    with_token,
+    logged_in, logged_in_ada, logged_in_admin, refreshed, restart, seconds, service, service_with, with_token,
 };
 
 const ES256: [(&str, &str); 1] = [("SIGNING_ALG", "ES256")];
@@ -85,7 +84,7 @@ async fn es256_signs_tokens_that_any_verifier_of_the_published_keys_accepts() {
     }
     let jwks = json!({"keys": keys}).to_string();
     let keys = KeySet::from_jwks(jwks.as_bytes(), &[auth::Algorithm::ES256]).unwrap();
-    let verifier = Verifier::builder("product-service", "http://localhost:8080", Keys::fixed(keys))
+    let verifier = Verifier::builder("product-service", "http://localhost:8080", Keys::new(keys))
         .clock(service.issuer().clock().clone())
         .build();
     let verified = verifier.verify_with_current_keys(token);
@@ -109,15 +108,9 @@ async fn after_a_change_of_the_algorithm_old_tokens_are_valid_until_they_expire(
             .get("/users/me")
             .await
             .assert_status(200);
-        let newer = login(&service, "ada@example.com", PASSWORD)
-            .await
-            .assert_status(200)
-            .json();
+        let newer = logged_in(&service, "ada@example.com").await;
         assert_eq!(header(&newer)["alg"], new);
-        let refreshed = refresh(&service, &pair["refresh_token"])
-            .await
-            .assert_status(200)
-            .json();
+        let refreshed = refreshed(&service, &pair).await;
         assert_eq!(header(&refreshed)["alg"], new);
 
         let mut expected = [

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 use test_kit::TestService;
 
 use crate::{
-    logged_in_ada, logged_in_admin, random_secret, refresh, seconds, service, service_with_shared_secret_and,
+    logged_in_ada, logged_in_admin, random_secret, refreshed, seconds, service,
+    service_with_shared_secret_and,
 };
 
 async fn verify(service: &TestService, token: &Value) -> Value {
@@ -57,9 +58,7 @@ async fn verification_of_an_invalid_token_reveals_nothing_else() {
     ] {
         assert_eq!(verify(&service, &token).await, not_valid);
     }
-    let other = crate::login(&service, "ada@example.com", crate::PASSWORD)
-        .await
-        .json();
+    let other = crate::logged_in(&service, "ada@example.com").await;
     service.issuer().clock().advance(seconds(899));
     assert_eq!(verify(&service, &other["access_token"]).await["valid"], true);
     service.issuer().clock().advance(seconds(1));
@@ -69,10 +68,7 @@ async fn verification_of_an_invalid_token_reveals_nothing_else() {
         "no leeway applies here"
     );
 
-    let next = refresh(&service, &pair["refresh_token"])
-        .await
-        .assert_status(200)
-        .json();
+    let next = refreshed(&service, &pair).await;
     ada.at(service.anonymous())
         .post("/auth/logout", json!({"refresh_token": next["refresh_token"]}))
         .await
