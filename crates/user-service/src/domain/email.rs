@@ -260,6 +260,25 @@ mod tests {
     }
 
     #[test]
+    fn an_old_account_has_no_malformed_address() {
+        for text in [
+            "",
+            "a",
+            "@b",
+            "a@",
+            "a@.b",
+            "a@b.",
+            "a@b..c",
+            "a@-b",
+            "a@b-",
+            "a b@c",
+            "a@b\u{202e}",
+        ] {
+            assert_eq!(EmailAddress::parse_existing(text), Err(InvalidEmail), "{text:?}");
+        }
+    }
+
+    #[test]
     fn malformed_addresses_are_refused() {
         let long_local = format!("{}@example.com", "a".repeat(65));
         let long = format!("a@{}.com", "b.".repeat(124) + "b");

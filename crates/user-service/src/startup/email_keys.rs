@@ -126,6 +126,29 @@ mod tests {
     }
 
     #[actix_web::test]
+    async fn an_account_that_shares_only_a_key_and_no_address_is_not_reported() {
+        let database = TestDatabase::new().await;
+        let db = Db::open(&database.url(), &MIGRATIONS).await.unwrap();
+        let mut tx = db.begin().await.unwrap();
+        // The first two share an address, so the first keeps its old key, which is the comparison key of the third.
+        for (id, email, old_key) in [
+            (1, "a@ß.example", "a@ss.example"),
+            (2, "a@xn--zca.example", "a@xn--zca.example"),
+            (3, "a@ｓs.example", "a@ｓs.example"),
+        ] {
+            add_old_account(&mut tx, id, email, old_key).await;
+        }
+        tx.commit().await.unwrap();
+
+        bring_up_to_date(&db).await.unwrap();
+        assert_eq!(
+            shared(&db).await.unwrap(),
+            [[Uuid::from_u128(1), Uuid::from_u128(2)]]
+        );
+        assert_eq!(keys(&db).await[2].0, "a@ｓs.example");
+    }
+
+    #[actix_web::test]
     async fn accounts_that_share_an_address_are_reported_by_id_and_keep_their_old_keys() {
         let database = TestDatabase::new().await;
         let db = Db::open(&database.url(), &MIGRATIONS).await.unwrap();
