@@ -81,8 +81,8 @@ pub enum TokenFault {
     /// `nbf` is in the future.
     #[error("not valid yet")]
     NotYetValid,
-    /// `jti` is empty, a claim that only a user's token requires is missing or malformed, or a service's token has `roles` or
-    /// `sid`.
+    /// One of these: `jti` is empty; a user's token lacks a claim that every user's token needs, or that claim is malformed; a
+    /// service's token has `roles` or `sid`.
     #[error("missing, malformed or contradictory claims")]
     Claims,
 }

@@ -148,6 +148,6 @@ pub use self::policy::Policy;
 pub use self::principal::{Principal, Service, User};
 pub use self::problem::{FieldError, ProblemDetails, problem_json};
 pub use self::revocation::{Revocation, Revocations};
-pub use self::routes::{Guarded, ListedRoute, Routes};
+pub use self::routes::{AccessFirst, ListedRoute, Routes};
 pub use self::verifier::{MAX_TOKEN_BYTES, Verifier};
 pub use self::verifier_builder::{MAX_LEEWAY, VerifierBuilder};

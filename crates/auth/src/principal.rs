@@ -57,8 +57,8 @@ impl User {
         self.0.session
     }
 
-    /// The user's epoch when the token was issued (`epoch`). The issuer raises a user's epoch when the user's roles change or all
-    /// of the user's sessions end. Tokens of an earlier epoch are then revoked.
+    /// The user's epoch when the token was issued (`epoch`). The issuer raises a user's epoch when the user's roles change, or
+    /// when all of the user's sessions are ended at once. Tokens of an earlier epoch are then revoked.
     #[must_use]
     pub fn epoch(&self) -> i64 {
         self.0.epoch

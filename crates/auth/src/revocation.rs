@@ -18,10 +18,10 @@ pub enum Revocation {
         /// The session's id (`sid`).
         id: Uuid,
         /// The time from which no verifier accepts the session's last token, in Unix seconds: the token's `exp` plus
-        /// [`MAX_LEEWAY`](crate::MAX_LEEWAY). The set drops the entry then.
+        /// [`MAX_LEEWAY`](crate::MAX_LEEWAY). The set may drop the entry then.
         expires_at: i64,
     },
-    /// A user's roles changed, or all of the user's sessions ended: tokens of an earlier epoch are revoked.
+    /// A user's roles changed, or all of the user's sessions were ended at once: tokens of an earlier epoch are revoked.
     User {
         /// The user's id (`sub`).
         id: Uuid,
@@ -64,11 +64,11 @@ struct Set {
     sessions: HashMap<Uuid, i64, RandomState>,
     /// User id → the lowest valid epoch, and when the entry expires.
     users: HashMap<Uuid, (i64, i64), RandomState>,
-    /// The size at which expired entries are removed next: twice the size after the last removal. So removal costs constant time
-    /// per entry on average. A full set may also remove its expired entries once per second.
-    sweep_at: usize,
+    /// The number of entries at which the expired ones are removed next: twice the number that the last removal left. So removal
+    /// costs constant time per entry on average. A full set also removes its expired entries, at most once per second.
+    next_sweep_len: usize,
     /// When expired entries were last removed, in Unix seconds.
-    swept_at: i64,
+    last_sweep: i64,
     /// Until when the set is incomplete: the latest expiry of the entries that did not fit.
     incomplete_until: Option<i64>,
 }
@@ -93,11 +93,14 @@ impl Revocations {
     /// more than once.
     pub fn apply(&self, revocation: Revocation) {
         let (now, capacity) = (self.shared.clock.unix(), self.shared.capacity);
+        if revocation.expires_at() <= now {
+            return;
+        }
         let mut set = self.write();
 
         let is_full = set.len() >= capacity;
-        // Expiries are whole seconds, so a second removal within one second would find nothing.
-        if set.len() >= set.sweep_at || (is_full && set.swept_at != now) {
+        // Expiries are whole seconds: when expired entries were removed at this time, there are no others yet.
+        if set.len() >= set.next_sweep_len || (is_full && set.last_sweep != now) {
             set.remove_expired(now);
         }
         let was_complete = set.is_complete(now);
@@ -226,8 +229,8 @@ impl Set {
     fn remove_expired(&mut self, now: i64) {
         self.sessions.retain(|_, expires_at| *expires_at > now);
         self.users.retain(|_, (_, expires_at)| *expires_at > now);
-        self.sweep_at = self.len().saturating_mul(2).max(1_024);
-        self.swept_at = now;
+        self.next_sweep_len = self.len().saturating_mul(2).max(1_024);
+        self.last_sweep = now;
     }
 }
 
@@ -314,6 +317,17 @@ mod tests {
     }
 
     #[test]
+    fn an_expired_entry_takes_no_room() {
+        let (set, clock) = set(1);
+        set.apply(session(&clock, 0));
+        assert!(set.is_empty());
+
+        set.apply(session(&clock, 900));
+        set.apply(session(&clock, 0));
+        assert!(set.is_complete());
+    }
+
+    #[test]
     fn a_full_set_becomes_incomplete_instead_of_dropping_entries() {
         let (set, clock) = set(2);
         let user = Issuer::new("a").as_user().user();
@@ -384,12 +398,15 @@ mod tests {
             });
         }
 
+        for _ in 0..1_000 {
+            set.apply(session(&clock, 1));
+        }
         clock.advance(TimeDelta::seconds(50));
-        for _ in 0..1_400 {
-            set.apply(session(&clock, -1));
+        for _ in 0..50 {
+            set.apply(session(&clock, 1));
         }
 
         assert!(set.read().sessions.contains_key(&id));
-        assert!(set.len() < 1_100, "expired entries are removed: {}", set.len());
+        assert!(set.len() < 100, "expired entries are removed: {}", set.len());
     }
 }

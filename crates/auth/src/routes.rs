@@ -19,27 +19,27 @@ use crate::problem::ProblemDetails;
     note = "its first argument must be `Anyone`, `CurrentUser`, `VerifyToken`, `IsAdmin`, `HasRole`, `AnyRole`, `HasScope`, \
             `IsService` or `FromService`"
 )]
-pub trait Guarded {
+pub trait AccessFirst {
     /// The policy of the first argument.
     const POLICY: Policy;
 }
 
-macro_rules! guarded {
+macro_rules! access_first {
     ($($rest:ident)*) => {
-        impl<First: Access, $($rest),*> Guarded for (First, $($rest,)*) {
+        impl<First: Access, $($rest),*> AccessFirst for (First, $($rest,)*) {
             const POLICY: Policy = First::POLICY;
         }
     };
 }
-guarded!();
-guarded!(A);
-guarded!(A B);
-guarded!(A B C);
-guarded!(A B C D);
-guarded!(A B C D E);
-guarded!(A B C D E F);
-guarded!(A B C D E F G);
-guarded!(A B C D E F G H);
+access_first!();
+access_first!(A);
+access_first!(A B);
+access_first!(A B C);
+access_first!(A B C D);
+access_first!(A B C D E);
+access_first!(A B C D E F);
+access_first!(A B C D E F G);
+access_first!(A B C D E F G H);
 
 /// The route list of a service, with each route's policy.
 ///
@@ -93,7 +93,7 @@ macro_rules! methods {
         where
             F: Handler<Args>,
             F::Output: Responder + 'static,
-            Args: FromRequest + Guarded + 'static,
+            Args: FromRequest + AccessFirst + 'static,
         {
             self.add(Method::$method, path, handler)
         }
@@ -124,7 +124,7 @@ impl Routes {
     where
         F: Handler<Args>,
         F::Output: Responder + 'static,
-        Args: FromRequest + Guarded + 'static,
+        Args: FromRequest + AccessFirst + 'static,
     {
         let policy = Args::POLICY;
         let route = match policy {
@@ -222,7 +222,8 @@ fn resource(path: &str, routes: Vec<(Method, Route)>) -> Resource {
         }
     }));
     routes.into_iter().fold(resource, |resource, (method, route)| {
-        // Not `Route::method`: actix-web would collect the supported methods on each request, for a 405 that is made above.
+        // Not `Route::method`: on each request, actix-web would collect the methods for its own 405 response, which the default
+        // service above replaces.
         resource.route(route.guard(guard::fn_guard(move |request| {
             let requested = &request.head().method;
             *requested == method || (method == Method::GET && *requested == Method::HEAD)

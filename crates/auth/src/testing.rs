@@ -40,7 +40,10 @@ const LIFETIME: i64 = 900;
 
 /// Signs tokens for the tests of one service.
 #[derive(Clone, Debug)]
-#[expect(clippy::struct_field_names, reason = "the claim `iss` is the issuer")]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the field `issuer` is named after the claim `iss`"
+)]
 pub struct Issuer {
     service: String,
     issuer: String,

@@ -8,9 +8,11 @@ use quick_cache::{Equivalent, Weighter};
 
 use crate::principal::Principal;
 
-/// The memory of an entry in addition to the token's text and claims, in bytes: the principal's fixed part, the entry, and a
-/// share of the table.
+/// The memory of an entry in addition to the token's text and claims, in bytes: the principal's fixed part, the cache's own
+/// data about the entry, and a share of the table.
 const ENTRY_BYTES: usize = 512;
+/// The memory of a role in addition to its text, in bytes: the `String` and what the allocator adds.
+const ROLE_BYTES: usize = 48;
 /// The weight of a usual token, for the initial size of the table.
 const USUAL_WEIGHT: u64 = 1_500;
 /// How many bytes at a token's end are hashed.
@@ -24,7 +26,7 @@ pub(crate) struct TokenCache {
 #[derive(Clone, Debug)]
 struct CachedToken {
     principal: Principal,
-    /// The generation of the key set that verified the signature. A later key set may not contain the key.
+    /// The generation of the key set that verified the signature. A later key set might no longer contain the key.
     generation: u64,
 }
 
@@ -98,9 +100,13 @@ impl Equivalent<TokenBytes> for TokenRef<'_> {
 struct WeightInBytes;
 
 impl Weighter<TokenBytes, CachedToken> for WeightInBytes {
-    fn weight(&self, TokenBytes(token): &TokenBytes, _: &CachedToken) -> u64 {
-        // Twice the text's length: the entry holds the text and the claims, which were decoded from the text and are not longer.
-        (token.len() * 2 + ENTRY_BYTES) as u64
+    fn weight(&self, TokenBytes(token): &TokenBytes, cached: &CachedToken) -> u64 {
+        let roles = match &cached.principal {
+            Principal::User(user) => user.roles().len(),
+            Principal::Service(_) => 0,
+        };
+        // Twice the text's length: the entry holds the text and the claims, whose texts are not longer.
+        (token.len() * 2 + roles * ROLE_BYTES + ENTRY_BYTES) as u64
     }
 }
 
@@ -152,6 +158,21 @@ mod tests {
         assert_eq!(cache.get(b"a token", 6), None);
         assert_eq!(cache.get(b"a token", 8), None);
         assert_eq!(cache.get(b"another token", 7), None);
+    }
+
+    #[test]
+    fn an_entry_weighs_at_least_the_memory_of_its_claims() {
+        let roles = vec!["a"; 1_000];
+        let token = Issuer::new("a").as_roles(&roles);
+        let cached = CachedToken {
+            principal: principal(&token),
+            generation: 1,
+        };
+
+        let weight = WeightInBytes.weight(&TokenBytes(token.token().as_bytes().into()), &cached);
+
+        let role_bytes = roles.len() * (size_of::<String>() + 1);
+        assert!(weight > (token.token().len() + role_bytes) as u64, "{weight}");
     }
 
     #[test]

@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_revoked_token_is_refused_until_it_expires_at_any_leeway() {
+    fn at_any_leeway_a_revoked_token_is_refused_until_it_expires() {
         for leeway in [DEFAULT_LEEWAY, MAX_LEEWAY, TimeDelta::hours(1)] {
             let issuer = Issuer::new("a");
             let verifier = builder(&issuer).leeway(leeway).build();

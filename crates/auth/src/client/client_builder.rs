@@ -33,8 +33,10 @@ pub struct ServiceClientBuilder {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServiceClientError {
-    /// The neighbour's origin is not an `http` or `https` URL.
-    #[error("the address {0:?} of the service to call is not an http or https URL")]
+    /// The neighbour's origin is not an `http` or `https` URL, or has a query or fragment.
+    #[error(
+        "the address {0:?} of the service to call is not an http or https URL without query and fragment"
+    )]
     Origin(String),
     /// The URL of the token endpoint is not an `http` or `https` URL.
     #[error("the URL {0:?} of the token endpoint is not an http or https URL")]
@@ -81,7 +83,7 @@ impl ServiceClientBuilder {
     /// # Errors
     /// If a URL or this service's name is invalid, or the TLS library can't start.
     pub fn build(self) -> Result<ServiceClient, ServiceClientError> {
-        if !is_http_url(&self.origin) {
+        if !is_http_url(&self.origin) || self.origin.contains(['?', '#']) {
             return Err(ServiceClientError::Origin(self.origin));
         }
         if !is_http_url(&self.credentials.token_url) {

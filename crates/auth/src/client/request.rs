@@ -158,7 +158,7 @@ impl Call<'_> {
         self.state.attempt_timeout.min(self.state.timeout)
     }
 
-    /// An attempt is not made if less time is left.
+    /// The least time that must be left for an attempt to be made.
     fn shortest_attempt(&self) -> Duration {
         self.usual_timeout() / MIN_ATTEMPT_DIVISOR
     }

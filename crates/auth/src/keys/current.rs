@@ -11,12 +11,12 @@ use super::remote::RemoteKeys;
 /// [`new`](Self::new) starts with a key set; [`remote`](Self::remote) fetches the key set from a URL.
 #[derive(Clone, Debug, Default)]
 pub struct Keys {
-    pub(super) shared: Arc<SharedKeys>,
+    pub(super) shared: Arc<KeysState>,
 }
 
 /// The data that all clones of [`Keys`] share.
 #[derive(Debug, Default)]
-pub(super) struct SharedKeys {
+pub(super) struct KeysState {
     current: RwLock<Arc<KeySet>>,
     /// How often the current key set was replaced by a different one.
     generation: AtomicU64,
@@ -30,7 +30,7 @@ pub(crate) struct CurrentKeys {
     pub generation: u64,
 }
 
-impl SharedKeys {
+impl KeysState {
     /// An empty key set, until the first fetch succeeds.
     pub fn fetched_from(remote: RemoteKeys) -> Self {
         Self {

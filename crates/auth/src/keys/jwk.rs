@@ -1,5 +1,6 @@
 //! Reads one JSON Web Key (RFC 7517 §4). Refuses a key that a verifier must not use.
 
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ParsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey};
@@ -112,6 +113,12 @@ fn ecdsa(jwk: &Jwk, algorithm: Algorithm, coordinate_bytes: usize) -> Result<Key
         return Err(Unusable::Malformed);
     }
     let point = [&[4], x.as_slice(), &y].concat();
+    let signature_algorithm = match algorithm {
+        Algorithm::ES384 => &ECDSA_P384_SHA384_FIXED,
+        _ => &ECDSA_P256_SHA256_FIXED,
+    };
+    // Parsing checks that the point is on the curve. Otherwise the key would count as usable, although it can't verify any token.
+    ParsedPublicKey::new(signature_algorithm, &point).map_err(|_| Unusable::Malformed)?;
     Ok(Key {
         algorithm,
         decoding: DecodingKey::from_ec_der(&point),
@@ -122,7 +129,7 @@ fn ecdsa(jwk: &Jwk, algorithm: Algorithm, coordinate_bytes: usize) -> Result<Key
 fn rsa(jwk: &Jwk) -> Result<Key, Unusable> {
     let algorithm = match jwk.alg.as_deref() {
         None => Algorithm::RS256,
-        // Refused if `alg` is not an RSA algorithm: the key would count as usable, but could never verify a token.
+        // Refuse another algorithm's name. Otherwise the key would count as usable, although it can't verify any token.
         Some(alg) => (alg.parse().ok())
             .filter(|algorithm| AlgorithmFamily::Rsa.algorithms().contains(algorithm))
             .ok_or(Unusable::Algorithm)?,
@@ -186,8 +193,18 @@ mod tests {
         with("x", json!(URL_SAFE_NO_PAD.encode(x)))
     }
 
-    fn p256_key(x_bytes: usize, y_bytes: usize) -> Value {
-        let [x, y] = [x_bytes, y_bytes].map(|bytes| URL_SAFE_NO_PAD.encode(vec![7; bytes]));
+    /// The generator of P-256 (FIPS 186-4 §D.1.2.3).
+    const P256_X: [u8; 32] = [
+        0x6b, 0x17, 0xd1, 0xf2, 0xe1, 0x2c, 0x42, 0x47, 0xf8, 0xbc, 0xe6, 0xe5, 0x63, 0xa4, 0x40, 0xf2, 0x77,
+        0x03, 0x7d, 0x81, 0x2d, 0xeb, 0x33, 0xa0, 0xf4, 0xa1, 0x39, 0x45, 0xd8, 0x98, 0xc2, 0x96,
+    ];
+    const P256_Y: [u8; 32] = [
+        0x4f, 0xe3, 0x42, 0xe2, 0xfe, 0x1a, 0x7f, 0x9b, 0x8e, 0xe7, 0xeb, 0x4a, 0x7c, 0x0f, 0x9e, 0x16, 0x2b,
+        0xce, 0x33, 0x57, 0x6b, 0x31, 0x5e, 0xce, 0xcb, 0xb6, 0x40, 0x68, 0x37, 0xbf, 0x51, 0xf5,
+    ];
+
+    fn p256_key(x: &[u8], y: &[u8]) -> Value {
+        let [x, y] = [x, y].map(|bytes| URL_SAFE_NO_PAD.encode(bytes));
         json!({"kty": "EC", "crv": "P-256", "kid": "k", "x": x, "y": y})
     }
 
@@ -269,10 +286,30 @@ mod tests {
             Some(Unusable::Malformed)
         );
 
-        assert_eq!(reason(&p256_key(32, 32)), None);
-        for (x, y) in [(31, 32), (32, 31), (33, 32), (32, 33), (48, 48)] {
-            assert_eq!(reason(&p256_key(x, y)), Some(Unusable::Malformed), "{x}, {y}");
+        let padded = |coordinate: [u8; 32]| [&[0], coordinate.as_slice()].concat();
+        assert_eq!(reason(&p256_key(&P256_X, &P256_Y)), None);
+        for (x, y) in [
+            (&P256_X[1..], &P256_Y[..]),
+            (&P256_X, &P256_Y[1..]),
+            (&padded(P256_X), &P256_Y),
+            (&P256_X, &padded(P256_Y)),
+        ] {
+            assert_eq!(reason(&p256_key(x, y)), Some(Unusable::Malformed), "{x:?}, {y:?}");
         }
+    }
+
+    #[test]
+    fn a_point_that_is_not_on_its_curve_is_malformed() {
+        let on_no_curve = p256_key(&P256_Y, &P256_X);
+        assert_eq!(reason(&on_no_curve), Some(Unusable::Malformed));
+
+        let mut on_another_curve = p256_key(&padded_to_48(P256_X), &padded_to_48(P256_Y));
+        on_another_curve["crv"] = json!("P-384");
+        assert_eq!(reason(&on_another_curve), Some(Unusable::Malformed));
+    }
+
+    fn padded_to_48(coordinate: [u8; 32]) -> Vec<u8> {
+        [&[0; 16], coordinate.as_slice()].concat()
     }
 
     #[test]

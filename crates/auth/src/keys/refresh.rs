@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::current::{Keys, SharedKeys};
+use super::current::{Keys, KeysState};
 use super::remote::RemoteKeys;
 use crate::backoff::Backoff;
 
@@ -31,7 +31,7 @@ impl Keys {
     #[must_use]
     pub fn remote(remote: RemoteKeys) -> Self {
         let keys = Self {
-            shared: Arc::new(SharedKeys::fetched_from(remote)),
+            shared: Arc::new(KeysState::fetched_from(remote)),
         };
         spawn_refresh(&keys);
         keys
