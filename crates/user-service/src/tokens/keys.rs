@@ -265,6 +265,37 @@ mod tests {
         assert!(!is_accepted(&old) && is_accepted(&new));
     }
 
+    #[actix_web::test]
+    async fn a_private_key_opens_only_in_its_own_row() {
+        let database = TestDatabase::new().await;
+        let db = Db::open(&database.url(), &MIGRATIONS).await.unwrap();
+        let now = Clock::fixed().now();
+        let load = async || load_or_create(&db, EdDsa, LIFETIME, &sealing_keys(), now).await;
+        load().await.unwrap();
+        let mut tx = db.begin().await.unwrap();
+        let keys = SigningKeyRows(&mut tx).all().await.unwrap();
+        for (key, activated_at) in [(KeyState::Active, Some(now)), (KeyState::Next, None)]
+            .map(|(state, at)| (keys.iter().find(|key| key.state == state).unwrap(), at))
+        {
+            assert_eq!(key.activated_at, activated_at);
+            // Stored keys depend on this text: no later version may change it.
+            let purpose = format!("signing key {}", key.kid);
+            sealing_keys().open(&purpose, &key.sealed_private).unwrap();
+        }
+
+        // As an attacker could who can write to the database.
+        SigningKeyRows(&mut tx)
+            .reseal(&keys[0].kid, &keys[1].sealed_private)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        let refused = load().await.unwrap_err();
+        assert!(
+            matches!(refused, KeyError::Seal(SealError::NotDecrypted)),
+            "{refused}"
+        );
+    }
+
     #[test]
     fn a_shared_secret_does_not_expire() {
         let secret = SharedSecret::new("AbCdEfGhIjKlMnOpQrStUvWxYz0123456789".into()).unwrap();
