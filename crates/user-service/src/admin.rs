@@ -68,8 +68,8 @@ pub(crate) async fn record_refusal(
     }
 }
 
-/// Creates the first admin, unless there is an admin. If the email address is registered already, that user becomes admin, gets the
-/// configured password and is logged out everywhere, since anyone could have registered the address.
+/// Creates the first admin, unless an enabled user is admin. If the email address is registered already, that user becomes admin,
+/// gets the configured password and is logged out everywhere, since anyone could have registered the address.
 pub(crate) async fn ensure_first_admin(
     db: &Db,
     passwords: &Passwords,
@@ -81,7 +81,7 @@ pub(crate) async fn ensure_first_admin(
         return Ok(());
     }
     let Some(FirstAdmin { email, password }) = admin else {
-        tracing::warn!("there is no admin: set ADMIN_EMAIL and ADMIN_PASSWORD to create one");
+        tracing::warn!("no enabled user is admin: set ADMIN_EMAIL and ADMIN_PASSWORD to create an admin");
         return Ok(());
     };
 
@@ -129,7 +129,7 @@ async fn create_first_admin(
         AuditLogRows(tx).add(&entry, context).await?;
     } else {
         tracing::error!(
-            "no admin was created: several accounts share ADMIN_EMAIL; use the spelling of one of them"
+            "no admin was created: old accounts share or block ADMIN_EMAIL; use the exact spelling of one of them, or another address"
         );
         return Ok(());
     }

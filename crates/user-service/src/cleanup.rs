@@ -49,25 +49,16 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::domain::{Allowance, EmailAddress, Network};
-    use crate::store::{MIGRATIONS, NewUser, UserRows};
+    use crate::domain::{Allowance, Network};
+    use crate::store::{MIGRATIONS, fixtures};
 
     #[actix_web::test]
     async fn cleanup_deletes_only_expired_rows() {
         let database = TestDatabase::new().await;
         let db = Db::open(&database.url(), &MIGRATIONS).await.unwrap();
         let clock = Clock::fixed();
-        let (now, id) = (clock.now(), Uuid::from_u128(1));
+        let now = clock.now();
         let second = TimeDelta::seconds(1);
-        let email = EmailAddress::parse("ada@example.com").unwrap();
-        let ada = NewUser {
-            id,
-            email: &email,
-            name: "Ada",
-            password_hash: "",
-            roles: "user",
-            now,
-        };
         let [recent, old] = ["192.0.2.1", "192.0.2.2"].map(|ip| Network::of(ip.parse().unwrap()));
         let session = |id, after: TimeDelta| Revocation::Session {
             id: Uuid::from_u128(id),
@@ -79,7 +70,7 @@ mod tests {
         let window = TimeDelta::minutes(15).num_microseconds().unwrap();
 
         let mut tx = db.begin().await.unwrap();
-        assert!(UserRows(&mut tx).add(&ada).await.unwrap());
+        let id = fixtures::add_ada(&mut tx, "", now).await;
         LoginNetworkRows(&mut tx)
             .remember(id, &recent, now - NETWORK_LIFETIME)
             .await
@@ -89,11 +80,11 @@ mod tests {
             .await
             .unwrap();
         for (account, at) in [(&expired, micros - window - 1), (&counting, micros - window + 1)] {
-            let counted = LoginFailureRows(&mut tx)
-                .count(account, &recent, allowance, at)
+            let expires_at = LoginFailureRows(&mut tx)
+                .record(account, &recent, allowance, at)
                 .await
                 .unwrap();
-            assert_eq!(counted, Some(at + window));
+            assert_eq!(expires_at, Some(at + window));
         }
         RevocationRows(&mut tx)
             .add(&[session(1, TimeDelta::zero()), unexpired])

@@ -42,13 +42,13 @@ pub struct Config {
     pub login_free_failures: NonZeroU32,
     /// The proxies whose `X-Forwarded-For` is trusted (`TRUSTED_PROXIES`).
     pub trusted_proxies: TrustedProxies,
-    /// The user who becomes admin if there is no admin.
+    /// The user who becomes admin if no enabled user is admin.
     pub first_admin: Option<FirstAdmin>,
     /// The hashes of the secrets of the services that may request tokens.
     pub clients: ClientSecretHashes,
 }
 
-/// The user who becomes admin if there is no admin.
+/// The user who becomes admin if no enabled user is admin.
 #[derive(Debug)]
 pub struct FirstAdmin {
     /// `ADMIN_EMAIL`.

@@ -26,7 +26,7 @@ use crate::tokens::TokenIssuer;
 /// Opens, refreshes and ends sessions. Clones share the queue of rotations and the revocation set.
 #[derive(Clone, Debug)]
 pub(crate) struct Sessions {
-    pub tokens: TokenIssuer,
+    pub token_issuer: TokenIssuer,
     pub lifetimes: Lifetimes,
     pub successor_key: SuccessorKey,
     pub rotations: RotationQueue,
@@ -45,12 +45,12 @@ impl Sessions {
         now: DateTime<Utc>,
     ) -> Result<TokenPair, UserError> {
         Ok(TokenPair {
-            access_token: self.tokens.access_token(&user, session, now)?,
+            access_token: self.token_issuer.access_token(&user, session, now)?,
             token_type: "Bearer",
-            expires_in: self.tokens.lifetime.num_seconds(),
+            expires_in: self.token_issuer.lifetime.num_seconds(),
             refresh_token: token.encode(),
             refresh_expires_in: (token_expires_at - now).num_seconds(),
-            scope: self.tokens.scope_of(&user),
+            scope: self.token_issuer.scope_of(&user),
             user: user.into(),
         })
     }

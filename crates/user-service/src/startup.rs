@@ -41,9 +41,9 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
     let verifier = config
         .auth
         .verifier_with(NAME, &runtime, keys.verification.clone());
-    let tokens = token_issuer(&config, keys.signer.clone());
+    let token_issuer = token_issuer(&config, keys.signer.clone());
     let sessions = Sessions {
-        tokens: tokens.clone(),
+        token_issuer: token_issuer.clone(),
         lifetimes: config.lifetimes,
         successor_key: successor_key(&db, &sealing_keys).await?,
         rotations: RotationQueue::start(db.clone(), config.lifetimes, clock.clone()),
@@ -65,7 +65,7 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
             verifier,
             audience: config.auth.audience,
         })
-        .data(tokens)
+        .data(token_issuer)
         .data(sessions)
         .data(metadata)
         .data(keys.published.clone());

@@ -6,6 +6,8 @@ mod admin_guard;
 mod audit_log;
 mod clients;
 mod email_keys;
+#[cfg(test)]
+pub(crate) mod fixtures;
 mod login_failures;
 mod login_networks;
 mod revocations;
@@ -20,7 +22,7 @@ use db::Migrations;
 pub(crate) use self::admin_guard::AdminLock;
 pub(crate) use self::audit_log::AuditLogRows;
 pub(crate) use self::clients::ClientRows;
-pub(crate) use self::email_keys::{EmailKeyRows, EmailKeys, UnkeyedAccount};
+pub(crate) use self::email_keys::{AccountWithoutComparisonKey, ComputedColumns, EmailKeyRows};
 pub(crate) use self::login_failures::LoginFailureRows;
 pub(crate) use self::login_networks::LoginNetworkRows;
 pub(crate) use self::revocations::RevocationRows;

@@ -36,8 +36,8 @@ struct State {
 }
 
 impl State {
-    /// The token if it meets the condition, else the error of the last fetch. `InvalidResponse` is a placeholder for the time before
-    /// the first fetch has ended, and no call returns it.
+    /// The token if it meets the condition, else the error of the last fetch. `InvalidResponse` is a placeholder for the time
+    /// before the first fetch has ended, and no call returns it.
     fn token_if(&self, condition: impl Fn(&ServiceToken) -> bool) -> Result<ServiceToken, TokenError> {
         let token = self.token.as_ref().filter(|token| condition(token)).cloned();
         token.ok_or_else(|| self.error.clone().unwrap_or(TokenError::InvalidResponse))

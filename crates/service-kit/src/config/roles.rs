@@ -43,11 +43,11 @@ impl Roles {
         self.roles.iter().any(|role| role.name == name)
     }
 
-    /// The roles that a user has who is granted these: without duplicates, in ascending order, and always with `user`.
+    /// These roles as a user has them: without duplicates, in ascending order, and always with `user`.
     ///
     /// # Errors
     /// The first unknown role.
-    pub fn held<'r>(&self, named: &'r [String]) -> Result<Vec<&str>, &'r str> {
+    pub fn normalize<'r>(&self, named: &'r [String]) -> Result<Vec<&str>, &'r str> {
         if let Some(unknown) = named.iter().find(|name| !self.have(name)) {
             return Err(unknown);
         }
@@ -97,21 +97,21 @@ mod tests {
     }
 
     #[test]
-    fn held_roles_are_ordered_without_duplicates_and_include_user() {
-        let held = |named: &[&str]| {
+    fn normalized_roles_are_ordered_without_duplicates_and_include_user() {
+        let normalize = |named: &[&str]| {
             let named: Vec<_> = named.iter().map(|name| (*name).to_owned()).collect();
             Roles::built_in()
-                .held(&named)
+                .normalize(&named)
                 .map(|roles| roles.join(" "))
                 .map_err(str::to_owned)
         };
-        assert_eq!(held(&[]).as_deref(), Ok("user"));
+        assert_eq!(normalize(&[]).as_deref(), Ok("user"));
         assert_eq!(
-            held(&["admin", "support", "admin", "user"]).as_deref(),
+            normalize(&["admin", "support", "admin", "user"]).as_deref(),
             Ok("user support admin")
         );
-        assert_eq!(held(&["support", "root", "x"]), Err("root".to_owned()));
-        assert_eq!(held(&["Admin"]), Err("Admin".to_owned()));
+        assert_eq!(normalize(&["support", "root", "x"]), Err("root".to_owned()));
+        assert_eq!(normalize(&["Admin"]), Err("Admin".to_owned()));
     }
 
     #[test]

@@ -25,9 +25,8 @@ impl Allowance {
         self.failure_cost
     }
 
-    /// The end of the window that begins at `now`. A failure at `now` is allowed only if it, and all failures before it, have
-    /// expired by this time.
-    pub(crate) fn limit(now: i64) -> i64 {
+    /// The latest time at which the last failure may expire. A failure at `now` is refused if it would expire later.
+    pub(crate) fn latest_expiry(now: i64) -> i64 {
         now + WINDOW
     }
 
@@ -38,7 +37,7 @@ impl Allowance {
 
     /// Microseconds from `now` until the next failure is allowed, if the earlier failures expire at `failures_expire_at`.
     pub(crate) fn wait(self, failures_expire_at: i64, now: i64) -> i64 {
-        (failures_expire_at.max(now) + self.failure_cost - Self::limit(now)).max(0)
+        (failures_expire_at.max(now) + self.failure_cost - Self::latest_expiry(now)).max(0)
     }
 }
 

@@ -16,7 +16,8 @@ pub(crate) enum Event {
     FirstAdmin,
     /// A user logged in.
     Login,
-    /// A failed login used up the allowance of the account: further attempts are refused for a while.
+    /// A failed login used up the account's allowance for its network, or for all unknown networks: further attempts from there are
+    /// refused for a while.
     LoginThrottled,
     /// A user ended their current session.
     Logout,

@@ -87,8 +87,8 @@ fn normalize(text: &str) -> Result<String, InvalidEmail> {
 /// The key of an address, or `None` if its domain has no IDNA form.
 fn comparison_key(address: &str) -> Option<String> {
     let (local, domain) = address.rsplit_once('@')?;
-    // RFC 5321 §4.1.2 allows letters, digits and hyphens in a domain. Names with hyphens in the third and fourth position exist,
-    // although UTS 46 permits refusing them.
+    // `STD3` allows only letters, digits and hyphens (RFC 5321 §4.1.2). `CheckFirstLast` allows hyphens in the third and fourth
+    // position, because there are such domains (`r3---sn.example`).
     let domain = Uts46::new()
         .to_ascii(
             domain.as_bytes(),
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn an_old_account_has_no_malformed_address() {
+    fn a_malformed_address_is_refused_for_old_accounts_too() {
         for text in [
             "",
             "a",

@@ -14,15 +14,15 @@ pub struct Lifetimes {
     pub refresh: TimeDelta,
     /// The lifetime of a session, even if it is refreshed (`SESSION_TTL`). Defaults to 30 days.
     pub session: TimeDelta,
-    /// How long after its rotation a refresh token still returns the same successor, unless that was used (`REFRESH_GRACE`). Defaults
-    /// to 10 seconds.
+    /// How long after its rotation a refresh token still returns the same successor, unless that was used (`REFRESH_GRACE`).
+    /// Defaults to 10 seconds.
     pub grace: TimeDelta,
 }
 
 impl Lifetimes {
-    /// The latest expiry of any access token that a login or refresh at `now` can lead to. The last such token is issued when the
+    /// No access token that results from a login or refresh at `now` expires later than this. The last one is issued when the
     /// client presents the same refresh token again at the end of the grace period.
-    pub(crate) fn access_expires_at(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+    pub(crate) fn latest_access_expiry(&self, now: DateTime<Utc>) -> DateTime<Utc> {
         now + self.access + self.grace
     }
 }

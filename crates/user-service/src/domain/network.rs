@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::net::{IpAddr, Ipv6Addr};
 
 /// A client's network: an IPv4 address, or the /64 of an IPv6 address. A customer of a provider has at least one /64, and with a
-/// /56 has 256 of them (RFC 6177 §2); [`ALL_UNKNOWN`](Self::ALL_UNKNOWN) bounds the failures from all of them together.
+/// /56 has 256 of them (RFC 6177 §2). So the failures from all unknown networks are also counted together, under the key
+/// [`ALL_UNKNOWN`](Self::ALL_UNKNOWN).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Network(Cow<'static, str>);
 

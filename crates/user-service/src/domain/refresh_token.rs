@@ -1,10 +1,10 @@
 //! Refresh tokens: their form, and how a successor is derived.
 //!
-//! A token is 32 bytes: a *family*, which all tokens of one session share, and a *secret*. The family finds the session even for a
-//! token that was replaced long ago, so a replay is detected without a record of every token. The next token's secret is an HMAC
-//! over the current token and a nonce that is stored with the rotation. So a client that presents the same token again within the
-//! grace period, before it used the successor, gets the same successor, although the database holds only hashes. The HMAC's key is stored sealed, so a copy of the
-//! database is not enough to derive a token.
+//! A token is 32 bytes: a *family*, which all tokens of one session share, and a *secret*. The family finds the session even for
+//! a token that was replaced long ago, so a replay is detected without a record of every token. The next token's secret is an
+//! HMAC over the current token and a nonce that is stored with the rotation. So a client that presents the same token again
+//! within the grace period, before it used the successor, gets the same successor, although the database holds only hashes. The
+//! HMAC's key is stored sealed, so a copy of the database is not enough to derive a token.
 
 use aws_lc_rs::hmac;
 use base64::Engine as _;

@@ -6,8 +6,8 @@ use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use service_kit::{Problem as _, RequestError};
 
-/// Why a request of a client is refused. `Display` becomes the `error_description`, in which RFC 6749 §5.2 allows only ASCII,
-/// without quotation marks and backslashes.
+/// Why a request of a client is refused. `Display` becomes the `error_description`, except for status 500. RFC 6749 §5.2 allows
+/// only ASCII in it, without quotation marks and backslashes.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OAuthError {
     #[error(

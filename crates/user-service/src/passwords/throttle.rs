@@ -1,6 +1,6 @@
-//! The login throttle. Per account, the throttle allows N failures from each network, and 10 × N failures from all unknown networks
-//! together. A network is known if the user has logged in from it in the last 180 days. So an attacker can't guess a password, and can't stop
-//! the user from logging in from a known network.
+//! The login throttle. Per account, the throttle allows N failures from each network, and 10 × N failures from all unknown
+//! networks together. A network is known if the user has logged in from it in the last 180 days. So an attacker can't guess a
+//! password, and can't stop the user from logging in from a known network.
 //!
 //! Failures are counted in the database, before anything is hashed: the count holds for all replicas and survives restarts. An
 //! account that does not exist is counted like any other.
@@ -113,7 +113,7 @@ impl Throttle {
         let mut used_up_allowance = false;
         for (network, allowance) in self.counters(attempt) {
             let failures_expire_at = LoginFailureRows(conn)
-                .count(&attempt.account, &network, allowance, now)
+                .record(&attempt.account, &network, allowance, now)
                 .await?
                 .ok_or(NotCounted::UsedUp)?;
             used_up_allowance |= allowance.is_used_up(failures_expire_at, now);

@@ -56,7 +56,7 @@ pub async fn change_user(
     sessions: Data<Sessions>,
     context: RequestContext,
 ) -> Result<Json<UserResponse>, UserError> {
-    let roles = new_roles(&sessions.tokens.roles, &change)?;
+    let roles = new_roles(&sessions.token_issuer.roles, &change)?;
     let change = UserChange {
         name: change.name.as_deref(),
         roles: roles.as_deref(),
@@ -81,7 +81,7 @@ fn new_roles(roles: &Roles, change: &UpdateUser) -> Result<Option<String>, Reque
     let Some(named) = &change.roles else {
         return Ok(None);
     };
-    Ok(Some(roles.held(named).map_err(unknown_role)?.join(" ")))
+    Ok(Some(roles.normalize(named).map_err(unknown_role)?.join(" ")))
 }
 
 async fn apply(

@@ -97,7 +97,7 @@ fn active(
 impl<'i> RefreshClaims<'i> {
     fn of(sessions: &'i Sessions, session: &Session) -> Self {
         Self {
-            iss: &sessions.tokens.issuer,
+            iss: &sessions.token_issuer.issuer,
             sub: session.user_id,
             exp: session.token_expires_at.timestamp(),
             client_id: CLIENT_ID,

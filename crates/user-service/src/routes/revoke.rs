@@ -11,8 +11,8 @@ use crate::oauth::{Client, OAuthError, TokenForm, no_store};
 use crate::sessions::Sessions;
 use crate::tokens::IssuedTokenVerifier;
 
-/// `POST /oauth/revoke`: ends the session of a user's access token or refresh token (RFC 7009). A token that is expired, revoked or
-/// unknown needs no revocation, and gives the same response.
+/// `POST /oauth/revoke`: ends the session of a user's access token or refresh token (RFC 7009). A token that is
+/// expired or unknown, or whose session has ended, gives the same response.
 #[utoipa::path(
     post, path = "/oauth/revoke", tag = "oauth",
     request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),

@@ -42,7 +42,7 @@ impl Sessions {
             now,
             token_expires_at,
             expires_at,
-            access_expires_at: self.lifetimes.access_expires_at(now),
+            access_expires_at: self.lifetimes.latest_access_expiry(now),
             ip: &context.ip().unwrap_or_default(),
             user_agent: context.user_agent.as_deref().unwrap_or_default(),
         };

@@ -17,7 +17,7 @@ use crate::store::{Rotation, SessionRows};
 pub(crate) enum Refreshed {
     /// The next token pair.
     Pair(TokenPair),
-    /// The token was replaced earlier. Two parties may have tokens of this session, so the session has to end.
+    /// The token was replaced earlier, or is forged. Two parties may have tokens of this session, so the session has to end.
     Replayed(Session),
 }
 

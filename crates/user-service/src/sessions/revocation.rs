@@ -8,7 +8,7 @@ use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use auth::{Revocation, Revocations};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use db::{Conn, Db, Tx};
 use uuid::Uuid;
 
@@ -19,6 +19,10 @@ use crate::store::{AuditLogRows, RevocationRows, SessionRows, UserRows};
 
 /// How often to read the revocations of other replicas.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
+
+/// How long after a transaction began a concurrent refresh may still issue a token of the old epoch. Waiting for a lock takes less:
+/// statements time out after 5 seconds.
+const CONCURRENT_REFRESH: TimeDelta = TimeDelta::minutes(1);
 
 /// A transaction that collects revocations. Only [`Sessions::transaction`] creates it, and stores all collected revocations.
 #[derive(Debug)]
@@ -99,9 +103,8 @@ impl RevokingTx<'_> {
             return Ok(false);
         };
 
-        // A concurrent refresh may issue a token of the old epoch. That token may be issued a little after `now`, which was read before
-        // the lock was acquired; the grace period in `access_expires_at` covers this.
-        let concurrent = self.lifetimes.access_expires_at(now);
+        // A concurrent refresh may issue a token of the old epoch.
+        let concurrent = self.lifetimes.latest_access_expiry(now) + CONCURRENT_REFRESH;
         let last = SessionRows(self).last_access_expiry(user).await?;
         let expires_at = last.map_or(concurrent, |last| last.max(concurrent)) + MAX_LEEWAY;
         self.revocations.push(Revocation::User {
@@ -154,7 +157,8 @@ impl Sessions {
         Ok(value)
     }
 
-    /// Ends these sessions, and adds an audit entry for each session. `entry` makes the entry from the id of the session's user.
+    /// Ends these sessions, and adds an audit entry for each session that had not ended before. `entry` makes the entry from the
+    /// id of the session's user.
     pub(crate) async fn end_and_record(
         &self,
         db: &Db,

@@ -117,7 +117,7 @@ impl RotationWorker {
             let times = RotationTimes {
                 now,
                 token_expires_at: now + self.lifetimes.refresh,
-                access_expires_at: self.lifetimes.access_expires_at(now),
+                access_expires_at: self.lifetimes.latest_access_expiry(now),
             };
             RotationRows(&mut conn).rotate(rotations, &times).await?;
             Ok((RotationRows(&mut conn).find_with_user(rotations).await?, now))
@@ -158,8 +158,8 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::domain::{EmailAddress, RefreshToken};
-    use crate::store::{MIGRATIONS, NewSession, NewUser, SessionRows, UserRows};
+    use crate::domain::RefreshToken;
+    use crate::store::{MIGRATIONS, NewSession, SessionRows, fixtures};
 
     const LIFETIMES: Lifetimes = Lifetimes {
         access: TimeDelta::minutes(15),
@@ -173,45 +173,28 @@ mod tests {
         let database = TestDatabase::new().await;
         let db = Db::open(&database.url(), &MIGRATIONS).await.unwrap();
         let clock = Clock::fixed();
-        let (now, user_id) = (clock.now(), Uuid::from_u128(1));
-        let email = EmailAddress::parse("ada@example.com").unwrap();
-        let new = NewUser {
-            id: user_id,
-            email: &email,
-            name: "Ada",
-            password_hash: "",
-            roles: "user",
-            now,
-        };
+        let now = clock.now();
         let mut tx = db.begin().await.unwrap();
-        assert!(UserRows(&mut tx).add(&new).await.unwrap());
+        let user_id = fixtures::add_ada(&mut tx, "", now).await;
         let mut tokens = Vec::new();
         for id in 0..count {
             let token = RefreshToken::generate().unwrap();
-            let new = NewSession {
-                id: Uuid::from_u128(id),
-                user_id,
-                token: &token,
-                now,
-                token_expires_at: now + TimeDelta::hours(1),
+            let session = NewSession {
                 expires_at: now + LIFETIMES.session,
                 access_expires_at: now,
-                ip: "",
-                user_agent: "",
+                ..fixtures::new_session(Uuid::from_u128(id), user_id, &token, now)
             };
-            SessionRows(&mut tx).open(&new).await.unwrap();
+            SessionRows(&mut tx).open(&session).await.unwrap();
             tokens.push(token);
         }
         tx.commit().await.unwrap();
-        (
-            database,
-            RotationWorker {
-                db,
-                lifetimes: LIFETIMES,
-                clock,
-            },
-            tokens,
-        )
+
+        let worker = RotationWorker {
+            db,
+            lifetimes: LIFETIMES,
+            clock,
+        };
+        (database, worker, tokens)
     }
 
     /// A request, and the receiver of its outcome; `mark` identifies the successor.

@@ -1,15 +1,15 @@
 //! Fills in missing comparison keys of email addresses at start, because SQL can't compute them. See
 //! `docs/decisions/0011-email-comparison.md`.
 //!
-//! The column `email_key` is unique. In an account that is older than the comparison keys it holds the old key, until the comparison
-//! key replaces it here. Accounts that share a comparison key keep their old keys.
+//! The column `email_key` is unique. Accounts that are older than the comparison keys have their old keys in it, which this module
+//! replaces by their comparison keys. Accounts that share a comparison key keep their old keys.
 
 use db::{Db, Tx};
 use service_kit::text;
 use uuid::Uuid;
 
 use crate::domain::EmailAddress;
-use crate::store::{EmailKeyRows, EmailKeys, UnkeyedAccount};
+use crate::store::{AccountWithoutComparisonKey, ComputedColumns, EmailKeyRows};
 
 /// Accounts per transaction.
 const BATCH: i64 = 1_000;
@@ -17,7 +17,8 @@ const BATCH: i64 = 1_000;
 const MAX_REPORTED: i64 = 200;
 
 /// Gives each account without a comparison key its key, then replaces the old `email_key` by it. Accounts that share a comparison
-/// key keep their old `email_key`, and their ids are logged. Each step can be repeated, so replicas may start together and a start may be interrupted.
+/// key keep their old `email_key`, and their ids are logged. Each step can be repeated, so replicas may start together and a
+/// start may be interrupted.
 pub(crate) async fn bring_up_to_date(db: &Db) -> Result<(), sqlx::Error> {
     while db.transaction(async |tx: &mut Tx| fill_batch(tx).await).await? > 0 {}
     let replace = async |tx: &mut Tx| EmailKeyRows(tx).replace_old(BATCH).await;
@@ -34,15 +35,15 @@ pub(crate) async fn bring_up_to_date(db: &Db) -> Result<(), sqlx::Error> {
 }
 
 async fn fill_batch(tx: &mut Tx) -> Result<usize, sqlx::Error> {
-    let unkeyed = EmailKeyRows(tx).missing(BATCH).await?;
-    let keys: Vec<_> = unkeyed.iter().map(new_key).collect();
-    EmailKeyRows(tx).fill(&keys).await?;
-    Ok(keys.len())
+    let accounts = EmailKeyRows(tx).missing(BATCH).await?;
+    let computed: Vec<_> = accounts.iter().map(compute).collect();
+    EmailKeyRows(tx).fill(&computed).await?;
+    Ok(computed.len())
 }
 
-fn new_key(account: &UnkeyedAccount) -> EmailKeys {
+fn compute(account: &AccountWithoutComparisonKey) -> ComputedColumns {
     let email = EmailAddress::parse_existing(&account.email);
-    EmailKeys {
+    ComputedColumns {
         id: account.id,
         // A malformed address, which this service would not store, keeps its old key. Perhaps an import wrote the address.
         comparison_key: email.map_or_else(|_| account.email_key.clone(), |email| email.key().to_owned()),
@@ -50,13 +51,11 @@ fn new_key(account: &UnkeyedAccount) -> EmailKeys {
     }
 }
 
-/// The groups of accounts that share a comparison key. A group of one is left out: account A kept its old key because its
-/// comparison key is still the old key of an account B, but A and B have different addresses.
+/// The groups of accounts that share a comparison key.
 async fn shared(db: &Db) -> Result<Vec<Vec<Uuid>>, sqlx::Error> {
     let rows = EmailKeyRows(&mut db.read().await?).shared(MAX_REPORTED).await?;
     Ok(rows
         .chunk_by(|one, other| one.0 == other.0)
-        .filter(|group| group.len() > 1)
         .map(|group| group.iter().map(|(_, id)| *id).collect())
         .collect())
 }

@@ -8,15 +8,15 @@ pub(crate) struct EmailKeyRows<'c>(pub &'c mut Conn);
 
 /// An account without a comparison key.
 #[derive(sqlx::FromRow)]
-pub(crate) struct UnkeyedAccount {
+pub(crate) struct AccountWithoutComparisonKey {
     pub id: Uuid,
     pub email: String,
     /// The old key.
     pub email_key: String,
 }
 
-/// The new keys of an account.
-pub(crate) struct EmailKeys {
+/// The columns of an account that SQL can't compute.
+pub(crate) struct ComputedColumns {
     pub id: Uuid,
     /// See [`EmailAddress::key`](crate::domain::EmailAddress::key).
     pub comparison_key: String,
@@ -26,20 +26,23 @@ pub(crate) struct EmailKeys {
 
 impl EmailKeyRows<'_> {
     /// At most `limit` accounts without a comparison key.
-    pub(crate) async fn missing(&mut self, limit: i64) -> Result<Vec<UnkeyedAccount>, sqlx::Error> {
+    pub(crate) async fn missing(
+        &mut self,
+        limit: i64,
+    ) -> Result<Vec<AccountWithoutComparisonKey>, sqlx::Error> {
         const SQL: &str = "
             select id, email, email_key from users where comparison_key is null order by id limit $1";
         on!(self.0, conn => sqlx::query_as(SQL).bind(limit).fetch_all(conn).await)
     }
 
-    /// Fills in missing keys. An account that already has a key keeps it.
-    pub(crate) async fn fill(&mut self, keys: &[EmailKeys]) -> Result<(), sqlx::Error> {
-        if keys.is_empty() {
+    /// Fills in the columns. An account that already has a comparison key stays as it is.
+    pub(crate) async fn fill(&mut self, computed: &[ComputedColumns]) -> Result<(), sqlx::Error> {
+        if computed.is_empty() {
             return Ok(());
         }
         on!(self.0, conn => sqlx::QueryBuilder::new("with filled (id, comparison_key, email_folded) as (")
-            .push_values(keys, |mut row, key| {
-                row.push_bind(key.id).push_bind(&key.comparison_key).push_bind(&key.email_folded);
+            .push_values(computed, |mut row, account| {
+                row.push_bind(account.id).push_bind(&account.comparison_key).push_bind(&account.email_folded);
             })
             .push(
                 ") update users
@@ -68,12 +71,15 @@ impl EmailKeyRows<'_> {
         on!(self.0, conn => sqlx::query(SQL).bind(limit).execute(conn).await.map(|done| done.rows_affected()))
     }
 
-    /// Comparison keys and ids of accounts, ordered by key, at most `limit`: for each account that kept its old key, the account
-    /// itself and all other accounts with the same comparison key, if any.
+    /// Comparison keys and ids of the accounts that share a comparison key, ordered by key, at most `limit`. At least one of the
+    /// accounts that share a key has kept its old key.
     pub(crate) async fn shared(&mut self, limit: i64) -> Result<Vec<(String, Uuid)>, sqlx::Error> {
         const SQL: &str = "
             select comparison_key, id from users
             where comparison_key in (select comparison_key from users where email_key <> comparison_key)
+              and exists (
+                  select 1 from users as other
+                  where other.comparison_key = users.comparison_key and other.id <> users.id)
             order by comparison_key, id limit $1";
         on!(self.0, conn => sqlx::query_as(SQL).bind(limit).fetch_all(conn).await)
     }

@@ -8,9 +8,9 @@ use crate::domain::{Allowance, Network};
 pub(crate) struct LoginFailureRows<'c>(pub &'c mut Conn);
 
 impl LoginFailureRows<'_> {
-    /// Counts a failure and returns when all failures will have expired. Returns `None` if the allowance is used up. A single
-    /// statement reads and counts, so concurrent attempts can't exceed the allowance.
-    pub(crate) async fn count(
+    /// Records a failure and returns when all failures will have expired. Returns `None` if the allowance is used up. A single
+    /// statement reads and writes, so concurrent attempts can't exceed the allowance.
+    pub(crate) async fn record(
         &mut self,
         account: &[u8; 32],
         network: &Network,
@@ -28,7 +28,7 @@ impl LoginFailureRows<'_> {
             .bind(network.as_str())
             .bind(now)
             .bind(allowance.failure_cost())
-            .bind(Allowance::limit(now))
+            .bind(Allowance::latest_expiry(now))
             .fetch_optional(conn)
             .await)
     }

@@ -1,4 +1,4 @@
-//! The table `revocations`: the revocations of tokens that have not all expired yet.
+//! The table `revocations`. It keeps a revocation until all tokens that it revokes have expired.
 
 use auth::Revocation;
 use chrono::{DateTime, Utc};

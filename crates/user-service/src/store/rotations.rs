@@ -69,9 +69,9 @@ impl RotationRows<'_> {
         })
     }
 
-    /// The sessions of these tokens' families and their users, including ended sessions and disabled users. One statement reads all data that
-    /// an access token depends on. So a concurrent revocation is either visible here, or revokes the token that is issued from this
-    /// data.
+    /// The sessions of these tokens' families and their users, including ended sessions and disabled users. One statement reads
+    /// all data that an access token depends on. So a concurrent revocation is either visible here, or revokes the token that is
+    /// issued from this data.
     pub(crate) async fn find_with_user(
         &mut self,
         rotations: &[Rotation],

@@ -203,8 +203,7 @@ mod tests {
     use test_kit::TestDatabase;
 
     use super::*;
-    use crate::domain::EmailAddress;
-    use crate::store::{MIGRATIONS, NewUser, UserRows};
+    use crate::store::{MIGRATIONS, UserRows, fixtures};
 
     #[actix_web::test]
     async fn delete_expired_deletes_only_sessions_whose_last_access_token_has_expired() {
@@ -212,45 +211,30 @@ mod tests {
         let db = Db::open(&database.url(), &MIGRATIONS).await.unwrap();
         let now = Clock::system().now();
         let minutes = TimeDelta::minutes;
-        let user_id = Uuid::from_u128(1);
-        let email = EmailAddress::parse("ada@example.com").unwrap();
-        let new = NewUser {
-            id: user_id,
-            email: &email,
-            name: "Ada",
-            password_hash: "",
-            roles: "user",
-            now,
-        };
         let mut tx = db.begin().await.unwrap();
-        assert!(UserRows(&mut tx).add(&new).await.unwrap());
+        let user_id = fixtures::add_ada(&mut tx, "", now).await;
 
-        // Minutes left of refresh token, session and access token, and whether the session was ended: live; refresh token expired; session expired; expired with a recent access token; just ended; ended long ago.
+        // Minutes until the refresh token, the session and the access token expire, and whether the session was ended.
         let cases = [
-            (60, 60, 15, false),
-            (0, 60, -20, false),
-            (60, 0, -20, false),
-            (60, 0, -5, false),
-            (60, 60, -5, true),
-            (60, 60, -20, true),
+            (60, 60, 15, false), // live
+            (0, 60, -20, false), // the refresh token has expired
+            (60, 0, -20, false), // the session has expired
+            (60, 0, -5, false),  // the session has expired, its access token only recently
+            (60, 60, -5, true),  // just ended
+            (60, 60, -20, true), // ended long ago
         ];
         let mut tokens = Vec::new();
         for (index, (token_left, left, access_left, is_ended)) in (0..).zip(cases) {
             let (id, token) = (Uuid::from_u128(index), RefreshToken::generate().unwrap());
             let [token_expires_at, expires_at, access_expires_at] =
                 [token_left, left, access_left].map(|left| now + minutes(left));
-            let new = NewSession {
-                id,
-                user_id,
-                token: &token,
-                now,
+            let session = NewSession {
                 token_expires_at,
                 expires_at,
                 access_expires_at,
-                ip: "",
-                user_agent: "",
+                ..fixtures::new_session(id, user_id, &token, now)
             };
-            SessionRows(&mut tx).open(&new).await.unwrap();
+            SessionRows(&mut tx).open(&session).await.unwrap();
             if is_ended {
                 let ended = SessionRows(&mut tx).end(id, now).await.unwrap().unwrap();
                 assert_eq!(
@@ -302,19 +286,9 @@ mod tests {
         let database = TestDatabase::new().await;
         let db = Db::open(&database.url(), &MIGRATIONS).await.unwrap();
         let now = Clock::system().now();
-        let later = now + TimeDelta::minutes(15);
-        let (id, token) = (Uuid::from_u128(1), RefreshToken::generate().unwrap());
-        let email = EmailAddress::parse("ada@example.com").unwrap();
-        let new = NewUser {
-            id,
-            email: &email,
-            name: "Ada",
-            password_hash: "old",
-            roles: "user",
-            now,
-        };
+        let token = RefreshToken::generate().unwrap();
         let mut tx = db.begin().await.unwrap();
-        assert!(UserRows(&mut tx).add(&new).await.unwrap());
+        let id = fixtures::add_ada(&mut tx, "old", now).await;
         tx.commit().await.unwrap();
 
         let mut login = db.begin().await.unwrap();
@@ -333,18 +307,8 @@ mod tests {
         });
         let waited = tokio::time::timeout(std::time::Duration::from_millis(500), &mut make_admin).await;
         assert!(waited.is_err(), "the change did not wait for the login");
-        let new = NewSession {
-            id,
-            user_id: id,
-            token: &token,
-            now,
-            token_expires_at: later,
-            expires_at: later,
-            access_expires_at: later,
-            ip: "",
-            user_agent: "",
-        };
-        SessionRows(&mut login).open(&new).await.unwrap();
+        let session = fixtures::new_session(id, id, &token, now);
+        SessionRows(&mut login).open(&session).await.unwrap();
         login.commit().await.unwrap();
         make_admin.await.unwrap();
 

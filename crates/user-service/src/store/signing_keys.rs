@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn at_most_one_key_is_active_and_one_is_next_and_a_retired_key_is_deleted_at_its_end() {
+    async fn at_most_one_key_is_active_and_one_is_next_and_a_retiring_key_is_deleted_at_its_end() {
         use KeyState::{Active, Next, Retiring};
         use SigningAlgorithm::{EdDsa, Es256};
 
@@ -176,15 +176,15 @@ mod tests {
             .retire_other_algorithms(Es256, end)
             .await
             .unwrap();
-        let retired = [("EdDSA Active".to_owned(), Retiring, Some(end))];
-        assert_eq!(listed(&mut tx).await, retired);
+        let retiring = [("EdDSA Active".to_owned(), Retiring, Some(end))];
+        assert_eq!(listed(&mut tx).await, retiring);
 
         let instant = TimeDelta::microseconds(1);
         SigningKeyRows(&mut tx)
             .delete_expired(end - instant)
             .await
             .unwrap();
-        assert_eq!(listed(&mut tx).await, retired);
+        assert_eq!(listed(&mut tx).await, retiring);
         SigningKeyRows(&mut tx).delete_expired(end).await.unwrap();
         assert_eq!(listed(&mut tx).await, []);
     }

@@ -64,8 +64,9 @@ impl UserRows<'_> {
             .await)
     }
 
-    /// Returns the user if the user is not disabled and still has this password hash. The update locks the row until the
-    /// transaction ends, so that a concurrent change of the user takes effect entirely before or entirely after this transaction.
+    /// Returns the user if the user is not disabled and still has this password hash. A user without a hash is never returned.
+    /// The update locks the row until the transaction ends, so that a concurrent change of the user takes effect entirely before
+    /// or entirely after this transaction.
     pub(crate) async fn lock_if_unchanged(
         &mut self,
         id: Uuid,
@@ -164,7 +165,8 @@ impl UserRows<'_> {
             .await)
     }
 
-    /// Replaces the password hash if it still is `expected`. Returns whether the hash was replaced.
+    /// Replaces the password hash if it still is `expected`. Returns whether the hash was replaced. `None` replaces nothing: a user
+    /// without a hash can't get one this way.
     pub(crate) async fn set_password(
         &mut self,
         id: Uuid,

@@ -11,10 +11,10 @@ use super::signing::{KeyGenerationFailed, NewKeyPair, Signer, jwk, jws_algorithm
 use crate::domain::{KeyState, MAX_LEEWAY, SigningAlgorithm, SigningKey};
 use crate::store::SigningKeyRows;
 
-/// How long a retired key stays published in addition to the lifetime of its tokens. Another replica signs with the key until
+/// How long a retiring key stays published in addition to the lifetime of its tokens. Another replica signs with the key until
 /// that replica is restarted, so all replicas must be restarted within this time.
 const ROLLOUT: TimeDelta = TimeDelta::hours(1);
-/// The number of retiring keys from which another change of the algorithm is refused. Verifiers refuse a key set of more than 32
+/// When there are this many retiring keys, a further change of the algorithm is refused. Verifiers refuse a key set of more than 32
 /// keys, so without a limit an operator who changes the algorithm at each restart would make every token invalid.
 const MAX_RETIRING: usize = 8;
 
@@ -30,7 +30,7 @@ pub(crate) enum KeyError {
     #[error("there is no active signing key")]
     NoActiveKey,
     #[error(
-        "SIGNING_ALG was changed too often: {MAX_RETIRING} former keys are still published; keep {active}, or wait until {until}"
+        "SIGNING_ALG was changed too often: {MAX_RETIRING} retiring keys are still published; keep {active}, or wait until {until}"
     )]
     TooManyRetiring {
         active: SigningAlgorithm,
@@ -103,8 +103,8 @@ impl SigningKeys {
     }
 }
 
-/// Loads the keys from the database and creates missing keys. If the active key has another algorithm than `algorithm`, that key is
-/// retired and a new key becomes active.
+/// Loads the keys from the database and creates missing keys. If the active key has another algorithm than `algorithm`, that key
+/// retires and a new key becomes active.
 pub(crate) async fn load_or_create(
     db: &Db,
     algorithm: SigningAlgorithm,
@@ -138,7 +138,7 @@ pub(crate) async fn load_or_create(
     })
 }
 
-/// Refuses a change of the algorithm while too many former keys are still published.
+/// Refuses a change of the algorithm while too many retiring keys are published.
 fn check_change(keys: &[SigningKey], algorithm: SigningAlgorithm) -> Result<(), KeyError> {
     let active = keys.iter().find(|key| key.state == KeyState::Active);
     let retiring: Vec<_> = keys
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_retired_key_verifies_until_its_end_and_no_longer() {
+    async fn a_retiring_key_verifies_until_its_end_and_no_longer() {
         let database = TestDatabase::new().await;
         let db = Db::open(&database.url(), &MIGRATIONS).await.unwrap();
         let clock = Clock::fixed();
@@ -240,7 +240,7 @@ mod tests {
         )
         .clock(clock.clone())
         .build();
-        // Each call signs a new token, also with the retired key, as an attacker could who has the key.
+        // Each call signs a new token, also with the retiring key, as an attacker could who has the key.
         let is_accepted = |keys: &SigningKeys| {
             let issuer = TokenIssuer {
                 issuer: "https://issuer.example".to_owned(),
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_change_of_the_algorithm_is_refused_while_eight_former_keys_are_published() {
+    async fn a_change_of_the_algorithm_is_refused_while_eight_retiring_keys_are_published() {
         let database = TestDatabase::new().await;
         let db = Db::open(&database.url(), &MIGRATIONS).await.unwrap();
         let now = Clock::fixed().now();
@@ -326,6 +326,6 @@ mod tests {
         let kept = load(EdDsa, now).await.unwrap();
         assert_eq!(kept.published.0.len(), MAX_RETIRING + 2);
         let changed = load(Es256, end).await.unwrap();
-        assert_eq!(changed.published.0.len(), 3, "the former keys were deleted");
+        assert_eq!(changed.published.0.len(), 3, "the retiring keys were deleted");
     }
 }

@@ -117,6 +117,9 @@ fn read(hash: &str) -> Result<Stored, HashingError> {
     let (Some(salt), Some(hash)) = (stored.salt, stored.hash) else {
         return Err(HashingError::InvalidStoredHash("the salt or the hash is missing"));
     };
+    if hash.len() != HASH_BYTES {
+        return Err(HashingError::InvalidStoredHash("the hash has another length"));
+    }
     // A manipulated database must not make this service run out of memory.
     if cost.m_cost() > MAX_MEMORY_KIB || cost.t_cost() > MAX_PASSES || cost.p_cost() > MAX_LANES {
         return Err(HashingError::InvalidStoredHash("the cost is too high"));
