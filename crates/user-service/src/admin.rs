@@ -129,7 +129,8 @@ async fn create_first_admin(
         AuditLogRows(tx).add(&entry, context).await?;
     } else {
         tracing::error!(
-            "no admin was created: old accounts share or block ADMIN_EMAIL; use the exact spelling of one of them, or another address"
+            "no admin was created: several old accounts have ADMIN_EMAIL in different spellings, or it is the old key of another account; \
+             set it to the exact spelling of one account, which then becomes admin, or to another address"
         );
         return Ok(());
     }

@@ -66,11 +66,11 @@ mod tests {
         };
         let unexpired = session(2, second);
         let (allowance, micros) = (Allowance::of(NonZeroU32::MIN), now.timestamp_micros());
-        let (expired, counting) = ([1; 32], [2; 32]);
+        let (account_with_expired_failure, account_with_failure) = ([1; 32], [2; 32]);
         let window = TimeDelta::minutes(15).num_microseconds().unwrap();
 
         let mut tx = db.begin().await.unwrap();
-        let id = fixtures::add_ada(&mut tx, "", now).await;
+        let id = fixtures::add_ada(&mut tx, now).await;
         LoginNetworkRows(&mut tx)
             .remember(id, &recent, now - NETWORK_LIFETIME)
             .await
@@ -79,7 +79,10 @@ mod tests {
             .remember(id, &old, now - NETWORK_LIFETIME - second)
             .await
             .unwrap();
-        for (account, at) in [(&expired, micros - window - 1), (&counting, micros - window + 1)] {
+        for (account, at) in [
+            (&account_with_expired_failure, micros - window - 1),
+            (&account_with_failure, micros - window + 1),
+        ] {
             let expires_at = LoginFailureRows(&mut tx)
                 .record(account, &recent, allowance, at)
                 .await
@@ -108,14 +111,14 @@ mod tests {
         );
         assert_eq!(
             LoginFailureRows(&mut conn)
-                .all_expired_at(&expired, &recent)
+                .failures_expire_at(&account_with_expired_failure, &recent)
                 .await
                 .unwrap(),
             0
         );
         assert_eq!(
             LoginFailureRows(&mut conn)
-                .all_expired_at(&counting, &recent)
+                .failures_expire_at(&account_with_failure, &recent)
                 .await
                 .unwrap(),
             micros + 1

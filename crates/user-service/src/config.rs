@@ -21,7 +21,7 @@ const DEFAULT_FREE_FAILURES: NonZeroU32 = NonZeroU32::new(10).unwrap();
 pub struct Config {
     /// The database of users, sessions and keys (`DATABASE_URL`).
     pub database: DatabaseUrl,
-    /// The issuer and the audience of tokens, and the shared secret if one signs tokens.
+    /// The issuer and the audience of tokens, and the shared secret if tokens are signed with one.
     pub auth: AuthSettings,
     /// The platform's public origin.
     pub public_url: String,
@@ -37,8 +37,8 @@ pub struct Config {
     pub lifetimes: Lifetimes,
     /// How passwords are hashed.
     pub hashing: HashingConfig,
-    /// How many failed logins are allowed at once per account and network (`LOGIN_FREE_FAILURES`). Defaults to 10. The failures
-    /// expire one by one, all of them within 15 minutes.
+    /// How many failed logins that have not expired an account may have per network (`LOGIN_FREE_FAILURES`). Defaults to 10. The
+    /// failures expire one by one, all of them within 15 minutes.
     pub login_free_failures: NonZeroU32,
     /// The proxies whose `X-Forwarded-For` is trusted (`TRUSTED_PROXIES`).
     pub trusted_proxies: TrustedProxies,
@@ -121,10 +121,13 @@ fn read_lifetime(
     let seconds = i64::try_from(read.as_secs())
         .ok()
         .and_then(TimeDelta::try_seconds)
-        .filter(|seconds| range.contains(seconds));
+        .filter(|seconds| read.subsec_nanos() == 0 && range.contains(seconds));
     seconds.unwrap_or_else(|| {
         let (shortest, longest) = (range.start().num_seconds(), range.end().num_seconds());
-        env.problem(name, format!("must be from {shortest}s to {longest}s"));
+        env.problem(
+            name,
+            format!("must be whole seconds, from {shortest}s to {longest}s"),
+        );
         default
     })
 }
@@ -232,6 +235,23 @@ mod tests {
             ]
         );
         assert!(!problems.concat().contains("hunter2"));
+    }
+
+    #[test]
+    fn a_lifetime_is_in_whole_seconds() {
+        let read_grace = |grace| read(&[("KEY_ENCRYPTION_KEY", KEY), ("REFRESH_GRACE", grace)]);
+        for (grace, seconds) in [("0s", 0), ("1s", 1), ("60s", 60), ("1m", 60)] {
+            let grace = read_grace(grace).unwrap().lifetimes.grace;
+            assert_eq!(grace, TimeDelta::seconds(seconds));
+        }
+        for refused in ["500ms", "1s 1ns", "60s 999ms", "61s"] {
+            let problems = read_grace(refused).unwrap_err();
+            assert_eq!(
+                problems,
+                ["REFRESH_GRACE must be whole seconds, from 0s to 60s"],
+                "{refused}"
+            );
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@
 //! - `oauth` authenticates services and answers in the forms that OAuth defines.
 //! - `admin` protects the role `admin`; `cleanup` deletes expired rows, except sessions (see `sessions::open`).
 //! - `domain` holds the rules, `store` the SQL statements, one topic per file.
-//! - `startup` connects these parts, and computes missing keys of email addresses.
+//! - `startup` connects these parts, and computes missing comparison keys of email addresses.
 
 mod admin;
 mod cleanup;

@@ -27,7 +27,7 @@ pub(crate) struct Passwords {
     pub throttle: Throttle,
 }
 
-/// The result of comparing a presented password. The attempt is counted as a failure until [`Passwords::accept`].
+/// The result of comparing a presented password. The attempt is counted as a failure until [`Passwords::record_success`].
 #[derive(Debug)]
 pub(crate) struct PasswordCheck {
     pub is_correct: bool,
@@ -51,7 +51,8 @@ impl Passwords {
     }
 
     /// Compares a presented password with the password of `user`. Without a user or an email address, the check takes the same
-    /// time, and `is_correct` is false. The attempt is counted as a failure until [`accept`](Self::accept).
+    /// time, and `is_correct` is false. The attempt is counted as a failure until
+    /// [`record_success`](Self::record_success).
     pub(crate) async fn check(
         &self,
         db: &Db,
@@ -97,7 +98,7 @@ impl Passwords {
 
     /// Removes the failure of a correct password, and remembers the network of its user. The transaction must have locked the user,
     /// because the user may have been deleted during the comparison.
-    pub(crate) async fn accept(
+    pub(crate) async fn record_success(
         &self,
         conn: &mut Conn,
         check: &PasswordCheck,

@@ -1,6 +1,6 @@
 //! Connects the parts of the service and runs the service.
 
-mod email_keys;
+mod comparison_keys;
 
 use std::error::Error;
 
@@ -25,7 +25,7 @@ use crate::{admin, cleanup, docs, routes};
 pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>> {
     let clock = runtime.clock.clone();
     let db = Db::open(&config.database, &MIGRATIONS).await?;
-    email_keys::bring_up_to_date(&db).await?;
+    comparison_keys::bring_up_to_date(&db).await?;
     let sealing_keys = SealingKeys {
         current: config.key_encryption_key.clone(),
         previous: config.previous_key_encryption_key.clone(),

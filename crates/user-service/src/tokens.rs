@@ -25,7 +25,7 @@ pub(crate) use self::verify::IssuedTokenVerifier;
 use crate::domain::Account;
 
 /// The `client_id` of users' tokens, which are issued to the platform itself (RFC 9068 §2.2).
-pub(crate) const CLIENT_ID: &str = "countersign";
+pub(crate) const USER_TOKEN_CLIENT_ID: &str = "countersign";
 
 /// Issues access tokens and service tokens.
 #[derive(Clone, Debug)]
@@ -58,7 +58,12 @@ impl TokenIssuer {
             name: Some(user.name.clone()),
             roles: Some(user.roles()),
             scope: self.scope_of(user),
-            ..self.claims(user.id.to_string(), self.audience.clone(), CLIENT_ID, now)
+            ..self.claims(
+                user.id.to_string(),
+                self.audience.clone(),
+                USER_TOKEN_CLIENT_ID,
+                now,
+            )
         })
     }
 

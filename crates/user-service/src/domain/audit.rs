@@ -16,8 +16,8 @@ pub(crate) enum Event {
     FirstAdmin,
     /// A user logged in.
     Login,
-    /// A failed login used up the account's allowance for its network, or for all unknown networks: further attempts from there are
-    /// refused for a while.
+    /// A failed login used up the account's allowance for the client's network, or for all unknown networks: further attempts
+    /// from there are refused for a while.
     LoginThrottled,
     /// A user ended their current session.
     Logout,
@@ -100,8 +100,8 @@ impl Entry {
         }
     }
 
-    /// A failed action by an unidentified actor; `subject` is the affected user, if known.
-    pub(crate) fn failed_anonymously(event: Event, subject: Option<Uuid>, detail: &str) -> Self {
+    /// A failed action by an actor who was not identified; `subject` is the affected user, if known.
+    pub(crate) fn failed_by_unknown_actor(event: Event, subject: Option<Uuid>, detail: &str) -> Self {
         let entry = Self {
             event,
             outcome: Outcome::Failure,

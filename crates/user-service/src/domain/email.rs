@@ -55,9 +55,9 @@ impl EmailAddress {
         &self.key
     }
 
-    /// The old comparison key, which was used before [`key`](Self::key): the address in upper case, then in lower case. It treats
-    /// as equal some characters that case folding distinguishes, such as `ı` and `i`. Accounts that share a `key` are distinguished
-    /// by their old keys.
+    /// The old comparison key, which was used before [`key`](Self::key): the address converted to upper case, and the result to
+    /// lower case. It distinguishes some addresses that have the same `key`, such as `a@bücher.example` and
+    /// `a@xn--bcher-kva.example`. So old accounts with the same `key` have different old keys.
     pub(crate) fn old_key(&self) -> String {
         old_key(&self.address)
     }
@@ -244,7 +244,7 @@ mod tests {
         }
 
         #[test]
-        fn a_key_is_an_address_with_the_same_key(local in "[a-zA-Zß-ɏΑ-ώЀ-џ]{1,20}", domain in "[a-zA-Zß-ɏ]{1,20}") {
+        fn a_key_parsed_as_an_address_has_the_same_key(local in "[a-zA-Zß-ɏΑ-ώЀ-џ]{1,20}", domain in "[a-zA-Zß-ɏ]{1,20}") {
             if let Ok(address) = EmailAddress::parse(&format!("{local}@{domain}.example")) {
                 prop_assert_eq!(&key(address.key()), address.key());
                 prop_assert_eq!(&key(&address.as_str().to_lowercase()), address.key());

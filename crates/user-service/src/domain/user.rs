@@ -34,6 +34,8 @@ pub(crate) struct Account {
     pub name: String,
     /// The hash in PHC string format. `None` for a user without a password.
     pub password_hash: Option<String>,
+    /// Raised when the password changes, but not when the same password is hashed again.
+    pub password_version: i64,
     /// The names of the user's roles, separated by one space.
     pub roles: String,
     /// Tokens of an earlier epoch are revoked.
@@ -87,6 +89,7 @@ mod tests {
             email_verified: true,
             name: "Ada".to_owned(),
             password_hash: Some("a hash".to_owned()),
+            password_version: 0,
             roles: "user".to_owned(),
             epoch: 1,
             disabled: false,

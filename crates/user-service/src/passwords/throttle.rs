@@ -154,7 +154,7 @@ impl Throttle {
         let mut longest = 0;
         for (network, allowance) in self.counters(attempt) {
             let failures_expire_at = LoginFailureRows(conn)
-                .all_expired_at(&attempt.account, &network)
+                .failures_expire_at(&attempt.account, &network)
                 .await?;
             longest = allowance.wait(failures_expire_at, now).max(longest);
         }

@@ -37,7 +37,7 @@ pub struct ChangePassword {
         (status = 204, description = "the password was changed"),
         (status = 404, description = "`user_not_found`: the account was deleted"),
         (status = 422, description = "`current_password` is wrong, or `new_password` is not allowed"),
-        (status = 429, description = "`too_many_attempts` for this account from this network, or from all unknown networks; `Retry-After` says when to try again", headers(("retry-after" = u32))),
+        (status = 429, description = "`too_many_attempts`: too many failed logins to this account from this network, or from all networks together that its user does not use; `Retry-After` says when to try again", headers(("retry-after" = u32))),
         (status = 503, description = "`hashing_busy`: too many passwords are being hashed", headers(("retry-after" = u32))),
     ),
 )]
@@ -63,11 +63,13 @@ pub async fn change_password(
     let replace = async |tx: &mut RevokingTx<'_>| {
         let is_replaced = replace_password(tx, &account, &hash, user.session_id(), &context).await?;
         if is_replaced {
-            passwords.accept(tx, &check, &account, &context).await?;
+            passwords.record_success(tx, &check, &account, &context).await?;
         }
         Ok::<_, UserError>(is_replaced)
     };
     if !sessions.transaction(&db, replace).await? {
+        let still_there = UserRows(&mut db.read().await?).find(account.id).await?;
+        still_there.ok_or(UserError::UserNotFound)?;
         return Err(refuse(
             &db,
             &check,
@@ -130,9 +132,8 @@ async fn replace_password(
     current_session: Uuid,
     context: &RequestContext,
 ) -> Result<bool, sqlx::Error> {
-    let expected = account.password_hash.as_deref();
     let is_replaced = UserRows(tx)
-        .set_password(account.id, expected, hash, context.time())
+        .set_password(account.id, account.password_version, hash, context.time())
         .await?;
     if !is_replaced {
         return Ok(false);

@@ -54,7 +54,8 @@ async fn delete(
 ) -> Result<(), UserError> {
     admin::lock_admins(tx, actor).await?;
     let account = UserRows(tx).find(id).await?.ok_or(UserError::UserNotFound)?;
-    if !tx.end_all(id, context.time()).await? {
+    let exists = tx.end_all(id, context.time()).await?;
+    if !exists {
         return Err(UserError::UserNotFound);
     }
     UserRows(tx).delete(id).await?;

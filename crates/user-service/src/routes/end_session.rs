@@ -32,7 +32,7 @@ pub async fn end_session(
     let end = async |tx: &mut RevokingTx<'_>| {
         // The response for another user's session is the same as for a missing session, so that a caller can't probe ids.
         let is_own = SessionRows(tx).is_listed(user.id(), id.0, context.time()).await?;
-        // A concurrent request may end the session after it was listed.
+        // A concurrent request may have ended the session since this check.
         if !is_own || tx.end(id.0, context.time()).await?.is_none() {
             return Err(UserError::SessionNotFound);
         }

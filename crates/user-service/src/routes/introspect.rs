@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::domain::{RefreshToken, Session};
 use crate::oauth::{Client, OAuthError, TokenForm, no_store};
 use crate::sessions::Sessions;
-use crate::tokens::{CLIENT_ID, IssuedTokenVerifier};
+use crate::tokens::{IssuedTokenVerifier, USER_TOKEN_CLIENT_ID};
 
 /// An introspection response (RFC 7662 §2.2). If `active` is true, the response also contains the claims of the token.
 #[derive(ToSchema)]
@@ -100,7 +100,7 @@ impl<'i> RefreshClaims<'i> {
             iss: &sessions.token_issuer.issuer,
             sub: session.user_id,
             exp: session.token_expires_at.timestamp(),
-            client_id: CLIENT_ID,
+            client_id: USER_TOKEN_CLIENT_ID,
             sid: session.id,
         }
     }

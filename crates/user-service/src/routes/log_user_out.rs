@@ -34,7 +34,8 @@ pub async fn log_user_out(
 ) -> Result<HttpResponse, UserError> {
     let end = async |tx: &mut RevokingTx<'_>| {
         admin::require_admin(tx, admin.id()).await?;
-        if !tx.end_all(id.0, context.time()).await? {
+        let exists = tx.end_all(id.0, context.time()).await?;
+        if !exists {
             return Err(UserError::UserNotFound);
         }
         let entry = Entry::by(Event::UserLoggedOut, admin.id(), id.0);

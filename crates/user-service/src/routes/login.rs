@@ -37,7 +37,7 @@ pub struct Credentials {
             description = "`invalid_credentials`: the email address is unknown, the password is wrong or the user is disabled",
             headers(("www-authenticate" = String, description = "`Password realm=\"countersign\"`: send other credentials in the body")),
         ),
-        (status = 429, description = "`too_many_attempts` for this account from this network, or from all unknown networks; `Retry-After` says when to try again", headers(("retry-after" = u32))),
+        (status = 429, description = "`too_many_attempts`: too many failed logins to this account from this network, or from all networks together that its user does not use; `Retry-After` says when to try again", headers(("retry-after" = u32))),
         (status = 503, description = "`hashing_busy`: too many passwords are being hashed", headers(("retry-after" = u32))),
     ),
 )]
@@ -58,14 +58,14 @@ pub async fn login(
         .await;
     let open = async |tx: &mut RevokingTx<'_>| {
         let pair = sessions.open(tx, &account, &context).await?;
-        passwords.accept(tx, &check, &account, &context).await?;
-        record_success(tx, &account, new_hash.as_deref(), &context).await?;
+        passwords.record_success(tx, &check, &account, &context).await?;
+        record_login(tx, &account, new_hash.as_deref(), &context).await?;
         Ok(pair)
     };
     let opened = sessions.transaction(&db, open).await;
     // The user was disabled or changed the password after the password was checked.
     if let Err(UserError::InvalidCredentials) = opened {
-        let entry = Entry::failed_anonymously(
+        let entry = Entry::failed_by_unknown_actor(
             Event::Login,
             Some(account.id),
             "the user was disabled or changed the password during the check",
@@ -109,22 +109,25 @@ async fn authenticate(
         None => "unknown address",
     };
     check
-        .record_failure(db, Entry::failed_anonymously(Event::Login, subject, why), context)
+        .record_failure(
+            db,
+            Entry::failed_by_unknown_actor(Event::Login, subject, why),
+            context,
+        )
         .await?;
     Err(UserError::InvalidCredentials)
 }
 
 /// Adds the login to the audit log, and stores the new hash of the password if the hash was outdated.
-async fn record_success(
+async fn record_login(
     tx: &mut RevokingTx<'_>,
     account: &Account,
     new_hash: Option<&str>,
     context: &RequestContext,
 ) -> Result<(), sqlx::Error> {
     if let Some(hash) = new_hash {
-        let expected = account.password_hash.as_deref();
         UserRows(tx)
-            .set_password(account.id, expected, hash, context.time())
+            .replace_hash(account.id, account.password_version, hash)
             .await?;
     }
     AuditLogRows(tx)

@@ -30,7 +30,8 @@ pub async fn logout_all(
     context: RequestContext,
 ) -> Result<HttpResponse, UserError> {
     let end = async |tx: &mut RevokingTx<'_>| {
-        if !tx.end_all(user.id(), context.time()).await? {
+        let exists = tx.end_all(user.id(), context.time()).await?;
+        if !exists {
             return Err(UserError::UserNotFound);
         }
         let entry = Entry::of(Event::LogoutAll, user.id());

@@ -56,7 +56,7 @@ pub async fn refresh(
         Refreshed::Pair(pair) => Ok(pair.respond()),
         Refreshed::Replayed(session) => {
             let detail = format!("session {}", session.id);
-            let entry = |user| Entry::failed_anonymously(Event::RefreshReplayed, Some(user), &detail);
+            let entry = |user| Entry::failed_by_unknown_actor(Event::RefreshReplayed, Some(user), &detail);
             sessions
                 .end_and_record(&db, &[session.id], &context, entry)
                 .await?;

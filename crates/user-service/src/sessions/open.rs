@@ -23,7 +23,7 @@ impl Sessions {
     ) -> Result<TokenPair, UserError> {
         let now = context.time();
         let user = UserRows(tx)
-            .lock_if_unchanged(checked.id, checked.password_hash.as_deref())
+            .lock_if_unchanged(checked.id, checked.password_version)
             .await?
             .ok_or(UserError::InvalidCredentials)?;
 

@@ -91,7 +91,7 @@ impl Sessions {
         Ok(user.map(|_| session))
     }
 
-    /// The session that a client may end with this token: the session's newest token, or its previous token. The previous one is
+    /// The session that a client may end with this token, which must be the session's newest or previous token. The previous one is
     /// accepted even after the grace period, because the client may have missed the last response.
     pub(crate) async fn find_endable(
         &self,

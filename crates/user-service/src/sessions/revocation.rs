@@ -20,8 +20,8 @@ use crate::store::{AuditLogRows, RevocationRows, SessionRows, UserRows};
 /// How often to read the revocations of other replicas.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// How long after a transaction began a concurrent refresh may still issue a token of the old epoch. Waiting for a lock takes less:
-/// statements time out after 5 seconds.
+/// A transaction that raises an epoch may run beside a refresh. The refresh issues a token of the old epoch at most this long after
+/// the transaction began. The refresh waits for locks less long: its statements time out after 5 seconds.
 const CONCURRENT_REFRESH: TimeDelta = TimeDelta::minutes(1);
 
 /// A transaction that collects revocations. Only [`Sessions::transaction`] creates it, and stores all collected revocations.

@@ -83,7 +83,7 @@ impl RotationWorker {
         if batch.is_empty() {
             return;
         }
-        // All replicas lock rows in the same order, so that no two transactions wait for each other.
+        // All replicas name the rows in the same order, so that deadlocks are rare. `Db::retry` repeats a transaction after one.
         batch.sort_by_key(|request| request.rotation.family_hash);
 
         let (rotations, answers): (Vec<_>, Vec<_>) = batch
@@ -175,7 +175,7 @@ mod tests {
         let clock = Clock::fixed();
         let now = clock.now();
         let mut tx = db.begin().await.unwrap();
-        let user_id = fixtures::add_ada(&mut tx, "", now).await;
+        let user_id = fixtures::add_ada(&mut tx, now).await;
         let mut tokens = Vec::new();
         for id in 0..count {
             let token = RefreshToken::generate().unwrap();

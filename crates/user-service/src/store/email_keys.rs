@@ -56,7 +56,7 @@ impl EmailKeyRows<'_> {
     }
 
     /// Sets `email_key` to the comparison key for at most `limit` accounts, and returns the number of changed accounts. Skips an
-    /// account if another account has the same comparison key, or still has that key as its `email_key`.
+    /// account if its comparison key is also the comparison key of another account, or is the `email_key` of another account.
     pub(crate) async fn replace_old(&mut self, limit: i64) -> Result<u64, sqlx::Error> {
         const SQL: &str = "
             update users set email_key = comparison_key
@@ -71,8 +71,8 @@ impl EmailKeyRows<'_> {
         on!(self.0, conn => sqlx::query(SQL).bind(limit).execute(conn).await.map(|done| done.rows_affected()))
     }
 
-    /// Comparison keys and ids of the accounts that share a comparison key, ordered by key, at most `limit`. At least one of the
-    /// accounts that share a key has kept its old key.
+    /// Comparison keys and ids of the accounts that share a comparison key, ordered by key, at most `limit`. Only one of
+    /// them can have that key as its `email_key`, which is unique; the first condition finds the others quickly.
     pub(crate) async fn shared(&mut self, limit: i64) -> Result<Vec<(String, Uuid)>, sqlx::Error> {
         const SQL: &str = "
             select comparison_key, id from users

@@ -34,7 +34,7 @@ impl LoginFailureRows<'_> {
     }
 
     /// When all counted failures will have expired; 0 if there are none.
-    pub(crate) async fn all_expired_at(
+    pub(crate) async fn failures_expire_at(
         &mut self,
         account: &[u8; 32],
         network: &Network,

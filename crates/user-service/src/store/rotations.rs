@@ -69,7 +69,8 @@ impl RotationRows<'_> {
         })
     }
 
-    /// The sessions of these tokens' families and their users, including ended sessions and disabled users. One statement reads
+    /// Each session to whose family one of these tokens belongs, together with its user. Ended sessions and disabled users are
+    /// included. One statement reads
     /// all data that an access token depends on. So a concurrent revocation is either visible here, or revokes the token that is
     /// issued from this data.
     pub(crate) async fn find_with_user(

@@ -212,7 +212,7 @@ mod tests {
         let now = Clock::system().now();
         let minutes = TimeDelta::minutes;
         let mut tx = db.begin().await.unwrap();
-        let user_id = fixtures::add_ada(&mut tx, "", now).await;
+        let user_id = fixtures::add_ada(&mut tx, now).await;
 
         // Minutes until the refresh token, the session and the access token expire, and whether the session was ended.
         let cases = [
@@ -220,8 +220,8 @@ mod tests {
             (0, 60, -20, false), // the refresh token has expired
             (60, 0, -20, false), // the session has expired
             (60, 0, -5, false),  // the session has expired, its access token only recently
-            (60, 60, -5, true),  // just ended
-            (60, 60, -20, true), // ended long ago
+            (60, 60, -5, true),  // ended, the access token has expired only recently
+            (60, 60, -20, true), // ended, the access token has expired long ago
         ];
         let mut tokens = Vec::new();
         for (index, (token_left, left, access_left, is_ended)) in (0..).zip(cases) {
@@ -288,13 +288,13 @@ mod tests {
         let now = Clock::system().now();
         let token = RefreshToken::generate().unwrap();
         let mut tx = db.begin().await.unwrap();
-        let id = fixtures::add_ada(&mut tx, "old", now).await;
+        let id = fixtures::add_ada(&mut tx, now).await;
         tx.commit().await.unwrap();
 
         let mut login = db.begin().await.unwrap();
         assert!(
             UserRows(&mut login)
-                .lock_if_unchanged(id, Some("old"))
+                .lock_if_unchanged(id, 0)
                 .await
                 .unwrap()
                 .is_some()
@@ -321,7 +321,7 @@ mod tests {
         assert!(!session.is_live(now));
         assert!(
             UserRows(&mut tx)
-                .lock_if_unchanged(id, Some("old"))
+                .lock_if_unchanged(id, 0)
                 .await
                 .unwrap()
                 .is_none()

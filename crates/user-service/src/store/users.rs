@@ -10,8 +10,8 @@ use crate::domain::{Account, EmailAddress};
 /// The columns of an [`Account`], for every statement that returns accounts.
 macro_rules! user_columns {
     () => {
-        "users.id, users.email, users.email_verified, users.name, users.password_hash, users.roles, users.epoch, \
-         users.disabled, users.created_at"
+        "users.id, users.email, users.email_verified, users.name, users.password_hash, users.password_version, users.roles, \
+         users.epoch, users.disabled, users.created_at"
     };
 }
 pub(super) use user_columns;
@@ -64,21 +64,21 @@ impl UserRows<'_> {
             .await)
     }
 
-    /// Returns the user if the user is not disabled and still has this password hash. A user without a hash is never returned.
+    /// Returns the user if the user is not disabled and still has this version of the password.
     /// The update locks the row until the transaction ends, so that a concurrent change of the user takes effect entirely before
     /// or entirely after this transaction.
     pub(crate) async fn lock_if_unchanged(
         &mut self,
         id: Uuid,
-        password_hash: Option<&str>,
+        password_version: i64,
     ) -> Result<Option<Account>, sqlx::Error> {
         const SQL: &str = concat!(
             "update users set updated_at = updated_at
-             where id = $1 and password_hash = $2 and not disabled
+             where id = $1 and password_version = $2 and not disabled
              returning ",
             user_columns!()
         );
-        on!(self.0, conn => sqlx::query_as(SQL).bind(id).bind(password_hash).fetch_optional(conn).await)
+        on!(self.0, conn => sqlx::query_as(SQL).bind(id).bind(password_version).fetch_optional(conn).await)
     }
 
     /// Whether there is an admin who is not disabled.
@@ -165,25 +165,42 @@ impl UserRows<'_> {
             .await)
     }
 
-    /// Replaces the password hash if it still is `expected`. Returns whether the hash was replaced. `None` replaces nothing: a user
-    /// without a hash can't get one this way.
+    /// Changes the password if it still has the version `checked`. Returns whether it was changed.
     pub(crate) async fn set_password(
         &mut self,
         id: Uuid,
-        expected: Option<&str>,
+        checked: i64,
         password_hash: &str,
         now: DateTime<Utc>,
     ) -> Result<bool, sqlx::Error> {
         const SQL: &str = "
-            update users set password_hash = $3, updated_at = $4 where id = $1 and password_hash = $2";
+            update users set password_hash = $3, password_version = password_version + 1, updated_at = $4
+            where id = $1 and password_version = $2";
         on!(self.0, conn => Ok(sqlx::query(SQL)
             .bind(id)
-            .bind(expected)
+            .bind(checked)
             .bind(password_hash)
             .bind(now)
             .execute(conn)
             .await?
             .rows_affected() == 1))
+    }
+
+    /// Stores another hash of the same password, if the password still has the version `checked`.
+    pub(crate) async fn replace_hash(
+        &mut self,
+        id: Uuid,
+        checked: i64,
+        password_hash: &str,
+    ) -> Result<(), sqlx::Error> {
+        const SQL: &str = "update users set password_hash = $3 where id = $1 and password_version = $2";
+        on!(self.0, conn => sqlx::query(SQL)
+            .bind(id)
+            .bind(checked)
+            .bind(password_hash)
+            .execute(conn)
+            .await
+            .map(drop))
     }
 
     /// Raises the user's epoch, which revokes the tokens of earlier epochs. Returns the new epoch, or `None` if there is no such
@@ -211,7 +228,7 @@ impl UserRows<'_> {
         now: DateTime<Utc>,
     ) -> Result<(), sqlx::Error> {
         const SQL: &str = "
-            update users set password_hash = $2, roles = $3, disabled = false, updated_at = $4 where id = $1";
+            update users set password_hash = $2, password_version = password_version + 1, roles = $3, disabled = false, updated_at = $4 where id = $1";
         on!(self.0, conn => sqlx::query(SQL)
             .bind(id)
             .bind(password_hash)

@@ -240,7 +240,7 @@ mod tests {
         )
         .clock(clock.clone())
         .build();
-        // Each call signs a new token, also with the retiring key, as an attacker could who has the key.
+        // Each call signs a new token, also with the retiring key: an attacker who has that key could do this.
         let is_accepted = |keys: &SigningKeys| {
             let issuer = TokenIssuer {
                 issuer: "https://issuer.example".to_owned(),
@@ -283,7 +283,7 @@ mod tests {
             sealing_keys().open(&purpose, &key.sealed_private).unwrap();
         }
 
-        // As an attacker could who can write to the database.
+        // An attacker who can write to the database could do this.
         SigningKeyRows(&mut tx)
             .reseal(&keys[0].kid, &keys[1].sealed_private)
             .await

@@ -16,7 +16,7 @@ impl KeyEncryptionKey {
         STANDARD.decode(text.trim()).ok()?.try_into().ok().map(Self)
     }
 
-    /// A key for a configuration that is refused because the configured key is missing or malformed.
+    /// Stands in for a missing or malformed key while the rest of the configuration is read. That configuration is then refused.
     pub(crate) fn placeholder() -> Self {
         Self([0; 32])
     }

@@ -97,7 +97,7 @@ pub(super) fn jws_algorithm(algorithm: SigningAlgorithm) -> Algorithm {
     }
 }
 
-/// The public key as a JWK, with the members that every key of a set needs (RFC 7517 §4).
+/// The public key as a JWK: its required members, and `use`, `alg` and `kid`, by which verifiers choose a key (RFC 7517 §4).
 pub(super) fn jwk(algorithm: SigningAlgorithm, kid: &str, public_key: &[u8]) -> Value {
     let mut jwk = required_members(algorithm, public_key);
     if let Value::Object(members) = &mut jwk {

@@ -136,6 +136,19 @@ async fn a_hash_with_another_cost_is_renewed_at_the_next_login() {
 }
 
 #[actix_web::test]
+async fn concurrent_logins_that_renew_the_same_hash_all_succeed() {
+    let service = service().await;
+    logged_in_ada(&service).await;
+    let service = restart(service, &[("ARGON2_MEMORY_KIB", "128"), ("ARGON2_PASSES", "2")]).await;
+    let logins = (0..8).map(|_| login(&service, "ada@example.com", PASSWORD));
+    for response in futures_util::future::join_all(logins).await {
+        response.assert_status(200);
+    }
+    let renewed = text(&service, HASH).await;
+    assert!(renewed.contains("m=128,t=2,p=1"), "{renewed}");
+}
+
+#[actix_web::test]
 async fn a_hash_with_an_absurd_cost_is_refused() {
     let service = service().await;
     logged_in_ada(&service).await;

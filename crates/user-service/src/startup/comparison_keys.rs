@@ -1,8 +1,9 @@
 //! Fills in missing comparison keys of email addresses at start, because SQL can't compute them. See
 //! `docs/decisions/0011-email-comparison.md`.
 //!
-//! The column `email_key` is unique. Accounts that are older than the comparison keys have their old keys in it, which this module
-//! replaces by their comparison keys. Accounts that share a comparison key keep their old keys.
+//! Two columns hold keys. `comparison_key` is null in old accounts, and is filled first. `email_key` is unique and holds the old
+//! key in old accounts; it is then set to the comparison key. An account keeps its old `email_key` if another account has the
+//! same comparison key, or has that key as its `email_key`. Only accounts of the first kind share an address, and are logged.
 
 use db::{Db, Tx};
 use service_kit::text;
@@ -13,12 +14,10 @@ use crate::store::{AccountWithoutComparisonKey, ComputedColumns, EmailKeyRows};
 
 /// Accounts per transaction.
 const BATCH: i64 = 1_000;
-/// The maximum number of accounts with a shared address that are reported at a start.
+/// The maximum number of accounts with a shared address that are logged at a start. The last group may be cut off.
 const MAX_REPORTED: i64 = 200;
 
-/// Gives each account without a comparison key its key, then replaces the old `email_key` by it. Accounts that share a comparison
-/// key keep their old `email_key`, and their ids are logged. Each step can be repeated, so replicas may start together and a
-/// start may be interrupted.
+/// Fills in both columns of all accounts. Each step can be repeated, so replicas may start together and a start may be interrupted.
 pub(crate) async fn bring_up_to_date(db: &Db) -> Result<(), sqlx::Error> {
     while db.transaction(async |tx: &mut Tx| fill_batch(tx).await).await? > 0 {}
     let replace = async |tx: &mut Tx| EmailKeyRows(tx).replace_old(BATCH).await;
@@ -125,7 +124,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn an_account_that_shares_only_a_key_and_no_address_is_not_reported() {
+    async fn an_account_whose_comparison_key_is_the_old_key_of_another_is_not_reported() {
         let database = TestDatabase::new().await;
         let db = Db::open(&database.url(), &MIGRATIONS).await.unwrap();
         let mut tx = db.begin().await.unwrap();
