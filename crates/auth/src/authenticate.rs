@@ -23,7 +23,7 @@ pub(crate) async fn check(policy: Policy, request: &HttpRequest) -> Result<Optio
     policy.decide(outcome).inspect_err(|error| log(request, error))
 }
 
-/// Like [`check`], but without waiting, for a request whose token was verified or refused before. `None` if it was neither.
+/// Like [`check`], but without waiting. `None` if the policy requires authentication and the request was not authenticated before.
 pub(crate) fn check_known_outcome(
     policy: Policy,
     request: &HttpRequest,
@@ -58,6 +58,7 @@ fn bearer_token(request: &HttpRequest) -> Result<&[u8], AuthError> {
         return Err(AuthError::AmbiguousCredentials);
     }
 
+    // RFC 6750 §2.1 allows several spaces. No client sends them, so only one is accepted.
     let mut parts = header.as_bytes().splitn(2, |byte| *byte == b' ');
     let scheme = parts.next().unwrap_or_default();
     if !scheme.eq_ignore_ascii_case(b"bearer") {

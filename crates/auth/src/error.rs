@@ -81,8 +81,8 @@ pub enum TokenFault {
     /// `nbf` is in the future.
     #[error("not valid yet")]
     NotYetValid,
-    /// One of these: `jti` is empty; a user's token lacks a claim that every user's token needs, or that claim is malformed; a
-    /// service's token has `roles` or `sid`.
+    /// One of these: `jti` is empty; a user's token lacks `sid` or `epoch`, or its `sub` is not a UUID in lower case with
+    /// hyphens; a service's token has `roles` or `sid`, or its `sub` is empty.
     #[error("missing, malformed or contradictory claims")]
     Claims,
 }

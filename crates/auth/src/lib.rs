@@ -105,7 +105,7 @@ mod access;
 mod authenticate;
 mod authorize;
 mod backoff;
-mod bounded_body;
+
 mod claims;
 mod client;
 mod clock;
@@ -113,6 +113,7 @@ mod error;
 mod keys;
 mod markers;
 mod numeric_date;
+mod outgoing;
 mod policy;
 mod principal;
 mod problem;

@@ -99,7 +99,7 @@ impl Revocations {
         let mut set = self.write();
 
         let is_full = set.len() >= capacity;
-        // Expiries are whole seconds: when expired entries were removed at this time, there are no others yet.
+        // Expiry times are whole seconds: after a removal in this second, no other entry expires before the next second.
         if set.len() >= set.next_sweep_len || (is_full && set.last_sweep != now) {
             set.remove_expired(now);
         }

@@ -58,8 +58,8 @@ impl TokenCache {
     }
 }
 
-/// A cached token. Whole tokens are compared, but only their last bytes are hashed. These bytes are part of the
-/// signature, which a client without the key can't choose, so a client can't cause hash collisions.
+/// A cached token. Whole tokens are compared, but only their last bytes are hashed. Only verified tokens are cached, and their last
+/// bytes belong to signatures, which only the issuer makes. So a client can't fill the cache with entries of one hash.
 #[derive(Clone, Debug)]
 struct TokenBytes(Box<[u8]>);
 

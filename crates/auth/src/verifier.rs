@@ -153,10 +153,10 @@ impl Verifier {
 
         let current = self.state.keys.current();
         let Some(key) = current.set.find(parts.header.kid.as_deref()) else {
-            return Err(if self.has_keys() {
-                AuthError::InvalidToken(TokenFault::UnknownKey)
-            } else {
+            return Err(if current.set.is_empty() {
                 AuthError::KeysUnavailable
+            } else {
+                AuthError::InvalidToken(TokenFault::UnknownKey)
             });
         };
         if !parts.header.has_algorithm(key.algorithm) {

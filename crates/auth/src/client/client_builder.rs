@@ -33,10 +33,8 @@ pub struct ServiceClientBuilder {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServiceClientError {
-    /// The neighbour's origin is not an `http` or `https` URL, or has a query or fragment.
-    #[error(
-        "the address {0:?} of the service to call is not an http or https URL without query and fragment"
-    )]
+    /// The neighbour's address is not an `http` or `https` origin. An origin has no path, query or fragment.
+    #[error("the address {0:?} of the service to call is not an origin such as http://127.0.0.1:8084")]
     Origin(String),
     /// The URL of the token endpoint is not an `http` or `https` URL.
     #[error("the URL {0:?} of the token endpoint is not an http or https URL")]
@@ -56,7 +54,7 @@ impl ServiceClient {
         ServiceClientBuilder {
             credentials: credentials.clone(),
             audience: audience.to_owned(),
-            origin: origin.trim_end_matches('/').to_owned(),
+            origin: origin.to_owned(),
             attempt_timeout: ATTEMPT_TIMEOUT,
             timeout: TIMEOUT,
         }
@@ -83,9 +81,9 @@ impl ServiceClientBuilder {
     /// # Errors
     /// If a URL or this service's name is invalid, or the TLS library can't start.
     pub fn build(self) -> Result<ServiceClient, ServiceClientError> {
-        if !is_http_url(&self.origin) || self.origin.contains(['?', '#']) {
+        let Some(origin) = parse_origin(&self.origin) else {
             return Err(ServiceClientError::Origin(self.origin));
-        }
+        };
         if !is_http_url(&self.credentials.token_url) {
             return Err(ServiceClientError::TokenUrl(self.credentials.token_url));
         }
@@ -105,7 +103,7 @@ impl ServiceClientBuilder {
         Ok(ServiceClient {
             state: Arc::new(ClientState {
                 audience: self.audience,
-                origin: self.origin,
+                origin,
                 caller,
                 http,
                 tokens,
@@ -116,6 +114,14 @@ impl ServiceClientBuilder {
             }),
         })
     }
+}
+
+/// The origin (RFC 6454 §6.2) that this text names, without a slash at the end. `None` if the text is not a URL, or names more.
+fn parse_origin(text: &str) -> Option<String> {
+    let url = Url::parse(text).ok()?;
+    let origin = url.origin().ascii_serialization();
+    let is_http = matches!(url.scheme(), "http" | "https");
+    (is_http && url.as_str().trim_end_matches('/') == origin).then_some(origin)
 }
 
 fn is_http_url(text: &str) -> bool {

@@ -13,7 +13,7 @@ use super::service_token::ServiceTokens;
 pub(super) struct ClientState {
     /// The neighbour's name, and the audience of tokens for it.
     pub audience: String,
-    /// The neighbour's URL, without a path and without a slash at the end.
+    /// The neighbour's origin, without a slash at the end.
     pub origin: String,
     /// The calling service's name.
     pub caller: HeaderValue,

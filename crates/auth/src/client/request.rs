@@ -13,7 +13,7 @@ use super::response::{CallError, ServiceResponse};
 use super::service_token::ServiceToken;
 use super::trace::TraceContext;
 use crate::backoff::Backoff;
-use crate::bounded_body;
+use crate::outgoing;
 
 const MAX_RESPONSE_BYTES: usize = 4 * 1024 * 1024;
 /// The maximum number of attempts of a call, including the first. One more is made with a new token if the neighbour refuses the
@@ -104,6 +104,10 @@ struct Call<'c> {
 
 impl Call<'_> {
     async fn send(&self) -> Result<ServiceResponse, CallError> {
+        // Don't wait for a token while the circuit is open.
+        if let Some(remaining) = self.state.circuit.remaining_open_time(Instant::now()) {
+            return Err(CallError::CircuitOpen(remaining));
+        }
         let mut token = self.token().await?;
         let mut attempts = 1;
         let mut was_token_replaced = false;
@@ -232,7 +236,7 @@ impl Call<'_> {
 
         let response = request.send().await.map_err(CallError::NoResponse)?;
         let status = response.status();
-        let body = bounded_body::read(response, MAX_RESPONSE_BYTES)
+        let body = outgoing::read_body(response, MAX_RESPONSE_BYTES)
             .await
             .map_err(CallError::NoResponse)?
             .ok_or(CallError::TooLong)?;

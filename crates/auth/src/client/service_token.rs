@@ -36,8 +36,8 @@ struct State {
 }
 
 impl State {
-    /// The token if it meets the condition, else the error of the last fetch. `InvalidResponse` is a placeholder for the time
-    /// before the first fetch has ended, and no call returns it.
+    /// The token if it meets the condition, else the error of the last fetch. Before the first fetch has
+    /// ended there is neither: the callers then wait, and don't return the default.
     fn token_if(&self, condition: impl Fn(&ServiceToken) -> bool) -> Result<ServiceToken, TokenError> {
         let token = self.token.as_ref().filter(|token| condition(token)).cloned();
         token.ok_or_else(|| self.error.clone().unwrap_or(TokenError::InvalidResponse))
@@ -50,7 +50,8 @@ pub(super) struct ServiceTokens {
     endpoint: Arc<TokenEndpoint>,
     /// The number of the newest token that the neighbour refused.
     refused: watch::Sender<u64>,
-    /// Receives the newest token from the background task. The sender is dropped if the task has not started or has ended.
+    /// Receives the newest token from the background task. Before the task starts, and after it ended, this receiver has no sender.
+    /// By that, [`receiver`](Self::receiver) sees that it has to start the task.
     state: Mutex<watch::Receiver<State>>,
 }
 

@@ -1,6 +1,5 @@
 //! Requests a service token from the token endpoint by client credentials (RFC 6749 §4.4).
 
-use std::error::Error;
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
@@ -8,7 +7,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use url::form_urlencoded;
 
-use crate::bounded_body;
+use crate::outgoing;
 
 const MAX_RESPONSE_BYTES: usize = 64 * 1024;
 const FETCH_TIMEOUT: Duration = Duration::from_secs(3);
@@ -55,12 +54,7 @@ pub enum TokenError {
 
 impl TokenError {
     fn no_response(error: &reqwest::Error) -> Self {
-        // The text of a reqwest error names only the URL. The innermost source names the cause.
-        let sources = std::iter::successors(error.source(), |error| (*error).source());
-        let cause = sources
-            .last()
-            .map_or_else(|| "connection closed".to_owned(), ToString::to_string);
-        Self::NoResponse(cause)
+        Self::NoResponse(outgoing::innermost_cause(error).unwrap_or_else(|| "connection closed".to_owned()))
     }
 }
 
@@ -125,7 +119,7 @@ impl TokenEndpoint {
             .await
             .map_err(|error| TokenError::no_response(&error))?;
         let status = response.status();
-        let body = bounded_body::read(response, MAX_RESPONSE_BYTES)
+        let body = outgoing::read_body(response, MAX_RESPONSE_BYTES)
             .await
             .map_err(|error| TokenError::no_response(&error))?;
 

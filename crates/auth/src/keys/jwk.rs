@@ -129,7 +129,8 @@ fn ecdsa(jwk: &Jwk, algorithm: Algorithm, coordinate_bytes: usize) -> Result<Key
 fn rsa(jwk: &Jwk) -> Result<Key, Unusable> {
     let algorithm = match jwk.alg.as_deref() {
         None => Algorithm::RS256,
-        // Refuse another algorithm's name. Otherwise the key would count as usable, although it can't verify any token.
+        // Refuse an algorithm that is not for RSA keys. Otherwise the key would count as usable, although it can't verify any
+        // token.
         Some(alg) => (alg.parse().ok())
             .filter(|algorithm| AlgorithmFamily::Rsa.algorithms().contains(algorithm))
             .ok_or(Unusable::Algorithm)?,
@@ -142,7 +143,8 @@ fn rsa(jwk: &Jwk) -> Result<Key, Unusable> {
     if n.first() == Some(&0) || e.first() == Some(&0) {
         return Err(Unusable::Malformed);
     }
-    if !RSA_BITS.contains(&bits) || exponent < MIN_RSA_EXPONENT || exponent % 2 == 0 {
+    let is_even = e.last().is_some_and(|byte| byte % 2 == 0);
+    if !RSA_BITS.contains(&bits) || exponent < MIN_RSA_EXPONENT || is_even {
         return Err(Unusable::Weak);
     }
     let material = [n.as_slice(), &e].concat();
@@ -324,6 +326,10 @@ mod tests {
         assert_eq!(reason(&rsa_key(&[0xff; 1025], &[1, 0, 1])), Some(Unusable::Weak));
         assert_eq!(reason(&rsa_key(&n, &[3])), Some(Unusable::Weak));
         assert_eq!(reason(&rsa_key(&n, &[1, 0, 2])), Some(Unusable::Weak));
+        assert_eq!(
+            reason(&rsa_key(&n, &[1, 0, 0, 0, 0, 0, 0, 0, 2])),
+            Some(Unusable::Weak)
+        );
         assert_eq!(reason(&rsa_key(&n, &[0, 1, 0, 1])), Some(Unusable::Malformed));
     }
 }

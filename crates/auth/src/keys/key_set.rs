@@ -41,7 +41,7 @@ impl KeySet {
         self.by_id.keys().map(String::as_str)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.by_id.is_empty() && self.shared_secret.is_none()
     }
 }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::jwk_set::JwksError;
 use super::key_set::KeySet;
-use crate::bounded_body;
+use crate::outgoing;
 
 const MAX_DOCUMENT_BYTES: usize = 64 * 1024;
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -89,7 +89,7 @@ impl RemoteKeys {
         if response.status() != reqwest::StatusCode::OK {
             return Err(FetchError::Status(response.status()));
         }
-        let document = bounded_body::read(response, MAX_DOCUMENT_BYTES)
+        let document = outgoing::read_body(response, MAX_DOCUMENT_BYTES)
             .await?
             .ok_or(FetchError::TooLong)?;
         Ok(KeySet::from_jwks(&document, &self.algorithms)?)
@@ -111,7 +111,7 @@ pub enum RemoteKeysError {
 /// Why one fetch of the key set failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FetchError {
-    #[error("{0}")]
+    #[error("{}", outgoing::innermost_cause(.0).unwrap_or_else(|| .0.to_string()))]
     Http(#[from] reqwest::Error),
     #[error("status {0}")]
     Status(reqwest::StatusCode),

@@ -1,5 +1,5 @@
-//! Project Wycheproof's test vectors. As for a token, the public key is read from a JWK Set by [`KeySet::from_jwks`], and the
-//! signature is checked as base64url by [`Key::verifies`](super::key::Key::verifies).
+//! Project Wycheproof's test vectors. The public key is read from a JWK Set by [`KeySet::from_jwks`], and the signature is checked
+//! as base64url by [`Key::verifies`](super::key::Key::verifies), in the same way as when a token is verified.
 
 use std::collections::BTreeMap;
 

@@ -64,6 +64,25 @@ async fn timeouts_of_attempts_and_of_calls_open_the_circuit() {
 }
 
 #[tokio::test]
+async fn an_open_circuit_fails_a_call_that_has_no_token_yet() {
+    let fixture = Fixture::new(
+        FakeServer::start(|_| hang()),
+        FakeServer::start(|_| respond(500, "")),
+    );
+    for _ in 0..10 {
+        fixture
+            .client
+            .post("/things")
+            .without_token()
+            .send()
+            .await
+            .unwrap();
+    }
+    assert_open(&fixture).await;
+    assert_eq!(fixture.tokens.count(), 0);
+}
+
+#[tokio::test]
 async fn an_unstable_neighbour_does_not_open_the_circuit() {
     let fixture = Fixture::with_neighbour(|request| {
         if request.number.is_multiple_of(10) {

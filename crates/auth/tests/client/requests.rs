@@ -149,6 +149,20 @@ fn a_client_needs_valid_urls_and_a_valid_name() {
             "{bad}"
         );
     }
+    for bad in [
+        "http://localhost:1/path",
+        "http://localhost:1?a",
+        "http://localhost:1/#a",
+        "http://a@localhost:1",
+    ] {
+        assert!(
+            matches!(build("a", good, bad), Err(ServiceClientError::Origin(_))),
+            "{bad}"
+        );
+    }
+    for spelling in ["http://localhost:1/", " http://localhost:1", "HTTP://LOCALHOST:1"] {
+        assert!(build("a", good, spelling).is_ok(), "{spelling}");
+    }
     assert!(matches!(build("a\nb", good, good), Err(ServiceClientError::Name)));
 }
 
