@@ -129,8 +129,9 @@ async fn create_first_admin(
         AuditLogRows(tx).add(&entry, context).await?;
     } else {
         tracing::error!(
-            "no admin was created: several old accounts have ADMIN_EMAIL in different spellings, or it is the old key of another account; \
-             set it to the exact spelling of one account, which then becomes admin, or to another address"
+            "no admin was created: several old accounts have ADMIN_EMAIL in different spellings, or its comparison key is the \
+             stored email_key of another account; set ADMIN_EMAIL to the exact spelling of one account, which then becomes admin, or \
+             to another address"
         );
         return Ok(());
     }

@@ -14,7 +14,7 @@ use crate::oauth::ClientSecretHashes;
 use crate::passwords::HashingConfig;
 use crate::tokens::KeyEncryptionKey;
 
-const DEFAULT_FREE_FAILURES: NonZeroU32 = NonZeroU32::new(10).unwrap();
+const DEFAULT_LOGIN_FAILURES: NonZeroU32 = NonZeroU32::new(10).unwrap();
 
 /// The service's configuration.
 #[derive(Debug)]
@@ -37,9 +37,9 @@ pub struct Config {
     pub lifetimes: Lifetimes,
     /// How passwords are hashed.
     pub hashing: HashingConfig,
-    /// How many failed logins that have not expired an account may have per network (`LOGIN_FREE_FAILURES`). Defaults to 10. The
+    /// The maximum number of unexpired failed logins of one account from one network (`LOGIN_FREE_FAILURES`). Defaults to 10. The
     /// failures expire one by one, all of them within 15 minutes.
-    pub login_free_failures: NonZeroU32,
+    pub allowed_login_failures: NonZeroU32,
     /// The proxies whose `X-Forwarded-For` is trusted (`TRUSTED_PROXIES`).
     pub trusted_proxies: TrustedProxies,
     /// The user who becomes admin if no enabled user is admin.
@@ -85,9 +85,9 @@ impl Config {
             previous_key_encryption_key: key_encryption_key(env, "KEY_ENCRYPTION_KEY_PREVIOUS", previous_key),
             lifetimes: read_lifetimes(env),
             hashing: HashingConfig::read(env),
-            login_free_failures: env.parse(
+            allowed_login_failures: env.parse(
                 "LOGIN_FREE_FAILURES",
-                DEFAULT_FREE_FAILURES,
+                DEFAULT_LOGIN_FAILURES,
                 "a number of at least 1",
             ),
             trusted_proxies: settings.trusted_proxies,

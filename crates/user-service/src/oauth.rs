@@ -1,5 +1,5 @@
-//! The common parts of the OAuth endpoints, which are in `routes` and whose clients are other services: authentication by client
-//! secret, and the forms of requests and errors that OAuth defines (RFC 6749 §5), which differ from the forms of other routes.
+//! The common parts of the OAuth endpoints: the authentication of clients, and the forms of requests and errors that OAuth defines
+//! (RFC 6749 §5). The clients are other services. The endpoints themselves are in `routes`.
 //!
 //! - `clients` authenticates a client; `basic` reads its header, `configured_clients` its secret in the configuration.
 //! - `request` reads the parameters that several endpoints share; `error` has the errors in the form of RFC 6749 §5.2.

@@ -33,7 +33,7 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
     let keys = signing_keys(&config, &runtime, &db, &sealing_keys).await?;
     let passwords = Passwords {
         hashing: Hashing::start(&config.hashing)?,
-        throttle: Throttle::new(config.login_free_failures),
+        throttle: Throttle::new(config.allowed_login_failures),
     };
     let clients = Clients::sync(&db, &config.clients, clock.now()).await?;
 

@@ -116,12 +116,13 @@ impl ServiceClientBuilder {
     }
 }
 
-/// The origin (RFC 6454 §6.2) that this text names, without a slash at the end. `None` if the text is not a URL, or names more.
+/// The origin (RFC 6454 §6.2) that this text names, without a slash at the end. `None` if the text is not an `http` or
+/// `https` URL, or contains more than an origin.
 fn parse_origin(text: &str) -> Option<String> {
     let url = Url::parse(text).ok()?;
     let origin = url.origin().ascii_serialization();
     let is_http = matches!(url.scheme(), "http" | "https");
-    (is_http && url.as_str().trim_end_matches('/') == origin).then_some(origin)
+    (is_http && url.as_str() == format!("{origin}/")).then_some(origin)
 }
 
 fn is_http_url(text: &str) -> bool {

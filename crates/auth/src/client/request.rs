@@ -105,7 +105,7 @@ struct Call<'c> {
 impl Call<'_> {
     async fn send(&self) -> Result<ServiceResponse, CallError> {
         // Don't wait for a token while the circuit is open.
-        if let Some(remaining) = self.state.circuit.remaining_open_time(Instant::now()) {
+        if let Some(remaining) = self.circuit_open_for() {
             return Err(CallError::CircuitOpen(remaining));
         }
         let mut token = self.token().await?;
@@ -125,7 +125,8 @@ impl Call<'_> {
                 continue;
             }
 
-            if attempts == MAX_ATTEMPTS || !self.is_retriable(&outcome) || !self.wait(attempts).await {
+            if attempts == MAX_ATTEMPTS || !self.is_retriable(&outcome) || !self.wait_to_retry(attempts).await
+            {
                 return outcome;
             }
             attempts += 1;
@@ -142,19 +143,24 @@ impl Call<'_> {
         }
     }
 
-    /// Waits before a retry. Returns `false` at once if the remaining time or the retry budget does not allow a retry.
-    async fn wait(&self, attempts: u32) -> bool {
+    /// Waits before a retry, and returns whether to retry. The remaining time, the circuit or the retry budget may not allow it.
+    async fn wait_to_retry(&self, attempts: u32) -> bool {
         let delay = BACKOFF.delay(attempts);
         let is_enough_time_left = delay + self.shortest_attempt() < self.remaining();
-        if !is_enough_time_left || !self.state.retry_budget.spend() {
+        if !is_enough_time_left || self.circuit_open_for().is_some() || !self.state.retry_budget.spend() {
             return false;
         }
         tokio::time::sleep(delay).await;
-        true
+        // Failures of other calls may have opened the circuit.
+        self.circuit_open_for().is_none()
     }
 
     fn remaining(&self) -> Duration {
         self.state.timeout.saturating_sub(self.began.elapsed())
+    }
+
+    fn circuit_open_for(&self) -> Option<Duration> {
+        self.state.circuit.remaining_open_time(Instant::now())
     }
 
     /// How long an attempt may take, if enough time is left.

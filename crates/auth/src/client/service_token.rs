@@ -36,8 +36,9 @@ struct State {
 }
 
 impl State {
-    /// The token if it meets the condition, else the error of the last fetch. Before the first fetch has
-    /// ended there is neither: the callers then wait, and don't return the default.
+    /// The token if it meets the condition, else the error of the last fetch. Before the first fetch has ended there is neither,
+    /// and the result is `InvalidResponse`. No caller of this function returns that result: each first waits for the fetch to
+    /// end.
     fn token_if(&self, condition: impl Fn(&ServiceToken) -> bool) -> Result<ServiceToken, TokenError> {
         let token = self.token.as_ref().filter(|token| condition(token)).cloned();
         token.ok_or_else(|| self.error.clone().unwrap_or(TokenError::InvalidResponse))
@@ -50,8 +51,8 @@ pub(super) struct ServiceTokens {
     endpoint: Arc<TokenEndpoint>,
     /// The number of the newest token that the neighbour refused.
     refused: watch::Sender<u64>,
-    /// Receives the newest token from the background task. Before the task starts, and after it ended, this receiver has no sender.
-    /// By that, [`receiver`](Self::receiver) sees that it has to start the task.
+    /// Receives the newest token from the background task. Before the task starts and after it ends, the channel has no sender.
+    /// The method `receiver` then starts a task.
     state: Mutex<watch::Receiver<State>>,
 }
 

@@ -64,6 +64,18 @@ async fn timeouts_of_attempts_and_of_calls_open_the_circuit() {
 }
 
 #[tokio::test]
+async fn the_response_that_opens_the_circuit_is_returned() {
+    let fixture = Fixture::with_neighbour(|_| respond(503, ""));
+    for _ in 0..9 {
+        assert_eq!(fixture.post().await.unwrap().status(), 503);
+    }
+    // A GET would be retried, but the circuit is open now.
+    assert_eq!(fixture.get().await.unwrap().status(), 503);
+    assert_eq!(fixture.neighbour.count(), 10);
+    assert_open(&fixture).await;
+}
+
+#[tokio::test]
 async fn an_open_circuit_fails_a_call_that_has_no_token_yet() {
     let fixture = Fixture::new(
         FakeServer::start(|_| hang()),

@@ -104,7 +104,9 @@ async fn a_call_that_was_never_sent_is_retried_even_if_it_is_a_post() {
     // The two backoffs are at least 25 and 50 ms.
     assert!(started.elapsed() >= Duration::from_millis(3 * 75));
     // The tenth attempt opens the circuit, which shows that there were nine before.
-    assert!(matches!(fixture.post().await, Err(CallError::CircuitOpen(_))));
+    assert_eq!(fixture.client.circuit_open_for(), None);
+    assert!(matches!(fixture.post().await, Err(CallError::NoResponse(_))));
+    assert!(fixture.client.circuit_open_for().is_some());
 }
 
 #[tokio::test]

@@ -37,7 +37,7 @@ pub struct ChangePassword {
         (status = 204, description = "the password was changed"),
         (status = 404, description = "`user_not_found`: the account was deleted"),
         (status = 422, description = "`current_password` is wrong, or `new_password` is not allowed"),
-        (status = 429, description = "`too_many_attempts`: too many failed logins to this account from this network, or from all networks together that its user does not use; `Retry-After` says when to try again", headers(("retry-after" = u32))),
+        (status = 429, description = "`too_many_attempts`: too many failed logins to this account from this network, or in total from all networks from which the user has not logged in for 180 days; `Retry-After` says when to try again", headers(("retry-after" = u32))),
         (status = 503, description = "`hashing_busy`: too many passwords are being hashed", headers(("retry-after" = u32))),
     ),
 )]

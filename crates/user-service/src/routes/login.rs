@@ -37,7 +37,7 @@ pub struct Credentials {
             description = "`invalid_credentials`: the email address is unknown, the password is wrong or the user is disabled",
             headers(("www-authenticate" = String, description = "`Password realm=\"countersign\"`: send other credentials in the body")),
         ),
-        (status = 429, description = "`too_many_attempts`: too many failed logins to this account from this network, or from all networks together that its user does not use; `Retry-After` says when to try again", headers(("retry-after" = u32))),
+        (status = 429, description = "`too_many_attempts`: too many failed logins to this account from this network, or in total from all networks from which the user has not logged in for 180 days; `Retry-After` says when to try again", headers(("retry-after" = u32))),
         (status = 503, description = "`hashing_busy`: too many passwords are being hashed", headers(("retry-after" = u32))),
     ),
 )]

@@ -14,10 +14,10 @@ use crate::routes::refresh::PresentedToken;
 use crate::sessions::Sessions;
 
 /// `POST /auth/logout`: ends the session of the access token and, if the body has a refresh token, the session of the refresh
-/// token. A caller who presents neither token is already logged out, so this is not an error.
+/// token. A caller who presents no valid token gets the same response.
 #[utoipa::path(
     post, path = "/auth/logout", tag = "auth", request_body = Option<PresentedToken>,
-    responses((status = 204, description = "the session has ended")),
+    responses((status = 204, description = "the sessions of the valid tokens have ended; also if there is no valid token")),
 )]
 #[tracing::instrument(skip_all)]
 pub async fn logout(

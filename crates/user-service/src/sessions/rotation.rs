@@ -83,7 +83,7 @@ impl RotationWorker {
         if batch.is_empty() {
             return;
         }
-        // All replicas name the rows in the same order, so that deadlocks are rare. `Db::retry` repeats a transaction after one.
+        // All replicas name the rows in the same order, so that deadlocks are rare. `Db::retry` repeats what failed by a deadlock.
         batch.sort_by_key(|request| request.rotation.family_hash);
 
         let (rotations, answers): (Vec<_>, Vec<_>) = batch

@@ -2,8 +2,10 @@
 //! `docs/decisions/0011-email-comparison.md`.
 //!
 //! Two columns hold keys. `comparison_key` is null in old accounts, and is filled first. `email_key` is unique and holds the old
-//! key in old accounts; it is then set to the comparison key. An account keeps its old `email_key` if another account has the
-//! same comparison key, or has that key as its `email_key`. Only accounts of the first kind share an address, and are logged.
+//! key in old accounts; it is then set to the comparison key. An account keeps its old `email_key` in two cases:
+//!
+//! 1. Another account has the same comparison key: the two accounts share an address. Their ids are logged.
+//! 2. The account's comparison key is the `email_key` of another account. Their addresses differ.
 
 use db::{Db, Tx};
 use service_kit::text;

@@ -71,9 +71,10 @@ impl EmailKeyRows<'_> {
         on!(self.0, conn => sqlx::query(SQL).bind(limit).execute(conn).await.map(|done| done.rows_affected()))
     }
 
-    /// Comparison keys and ids of the accounts that share a comparison key, ordered by key, at most `limit`. Only one of
-    /// them can have that key as its `email_key`, which is unique; the first condition finds the others quickly.
+    /// Comparison keys and ids of the accounts that share a comparison key, ordered by key, at most `limit`.
     pub(crate) async fn shared(&mut self, limit: i64) -> Result<Vec<(String, Uuid)>, sqlx::Error> {
+        // If accounts share a comparison key, at most one of them has it as its `email_key`, which is unique. So the condition
+        // `email_key <> comparison_key` finds every shared key, without reading all accounts.
         const SQL: &str = "
             select comparison_key, id from users
             where comparison_key in (select comparison_key from users where email_key <> comparison_key)

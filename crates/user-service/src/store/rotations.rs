@@ -69,10 +69,9 @@ impl RotationRows<'_> {
         })
     }
 
-    /// Each session to whose family one of these tokens belongs, together with its user. Ended sessions and disabled users are
-    /// included. One statement reads
-    /// all data that an access token depends on. So a concurrent revocation is either visible here, or revokes the token that is
-    /// issued from this data.
+    /// The sessions of these refresh tokens, each with its user. Ended sessions and disabled users are included. One statement
+    /// reads all data that an access token depends on. So a concurrent revocation is either visible here, or revokes the token
+    /// that is issued from this data.
     pub(crate) async fn find_with_user(
         &mut self,
         rotations: &[Rotation],
