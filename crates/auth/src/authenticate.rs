@@ -23,7 +23,7 @@ pub(crate) async fn check(policy: Policy, request: &HttpRequest) -> Result<Optio
     policy.decide(outcome).inspect_err(|error| log(request, error))
 }
 
-/// Like [`check`], but without waiting. `None` if the policy requires authentication and the request was not authenticated before.
+/// Like [`check`], but without waiting. `None` if the policy is not `Anyone` and the request was not authenticated before.
 pub(crate) fn check_known_outcome(
     policy: Policy,
     request: &HttpRequest,

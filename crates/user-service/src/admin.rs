@@ -129,9 +129,9 @@ async fn create_first_admin(
         AuditLogRows(tx).add(&entry, context).await?;
     } else {
         tracing::error!(
-            "no admin was created: several old accounts have ADMIN_EMAIL in different spellings, or its comparison key is the \
-             stored email_key of another account; set ADMIN_EMAIL to the exact spelling of one account, which then becomes admin, or \
-             to another address"
+            "no admin was created: either several old accounts have ADMIN_EMAIL in different spellings, or the comparison key \
+             of ADMIN_EMAIL is the email_key of an account with another address; set it to the exact spelling of one account, \
+             which then becomes admin, or to a new address"
         );
         return Ok(());
     }

@@ -87,7 +87,8 @@ impl Passwords {
         }
     }
 
-    /// Removes the failure of an attempt whose password could not be compared, and returns the error for the response.
+    /// Removes the failure of an attempt after an error of hashing: the password was not compared, or it was correct and its
+    /// replacement could not be hashed. Returns the error for the response.
     async fn refund(&self, db: &Db, attempt: &CountedAttempt, error: HashingError) -> UserError {
         let refund = async |tx: &mut Tx| self.throttle.refund(tx, attempt).await;
         match db.transaction(refund).await {

@@ -37,7 +37,8 @@ impl Circuit {
 
     /// How much longer the circuit stays open, if it is open.
     pub fn remaining_open_time(&self, now: Instant) -> Option<Duration> {
-        self.state().open_until?.checked_duration_since(now)
+        let remaining = self.state().open_until?.checked_duration_since(now)?;
+        (!remaining.is_zero()).then_some(remaining)
     }
 
     /// Records a success. Returns whether the success closed the circuit.
@@ -95,7 +96,7 @@ mod tests {
         let circuit = open_circuit(now);
         assert_eq!(circuit.admit(now), Err(OPEN_TIME));
         assert_eq!(circuit.remaining_open_time(now), Some(OPEN_TIME));
-        assert_eq!(circuit.remaining_open_time(now + OPEN_TIME * 2), None);
+        assert_eq!(circuit.remaining_open_time(now + OPEN_TIME), None);
     }
 
     #[test]

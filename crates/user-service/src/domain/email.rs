@@ -56,8 +56,8 @@ impl EmailAddress {
     }
 
     /// The old comparison key, which was used before [`key`](Self::key): the address converted to upper case, and the result to
-    /// lower case. It distinguishes some addresses that have the same `key`, such as `a@bücher.example` and
-    /// `a@xn--bcher-kva.example`. So old accounts with the same `key` have different old keys.
+    /// lower case. It was unique. So old accounts that have the same `key`, such as `a@bücher.example` and
+    /// `a@xn--bcher-kva.example`, have different old keys.
     pub(crate) fn old_key(&self) -> String {
         old_key(&self.address)
     }

@@ -5,7 +5,7 @@
 //! key in old accounts; it is then set to the comparison key. An account keeps its old `email_key` in two cases:
 //!
 //! 1. Another account has the same comparison key: the two accounts share an address. Their ids are logged.
-//! 2. The account's comparison key is the `email_key` of another account. Their addresses differ.
+//! 2. Another account keeps an old key that equals this account's comparison key. The addresses of the two accounts differ.
 
 use db::{Db, Tx};
 use service_kit::text;

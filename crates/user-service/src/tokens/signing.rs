@@ -24,7 +24,7 @@ impl Signer {
     pub(super) fn with_private_key(algorithm: SigningAlgorithm, kid: &str, pkcs8: &[u8]) -> Self {
         let key = match algorithm {
             SigningAlgorithm::EdDsa => EncodingKey::from_ed_der(pkcs8),
-            // The signature is r || s in 64 bytes, which a JWS requires (RFC 7518 §3.4), and not DER.
+            // Only the private key is in DER. Signatures are r || s in 64 bytes, as a JWS requires (RFC 7518 §3.4).
             SigningAlgorithm::Es256 => EncodingKey::from_ec_der(pkcs8),
         };
         Self::new(jws_algorithm(algorithm), Some(kid.to_owned()), key)
