@@ -11,7 +11,7 @@ use crate::numeric_date;
 use crate::principal::{Principal, Service, ServiceData, User, UserData};
 
 /// The claims of an access token or a service token (RFC 9068 §2.2). `sid` is the registered session id
-/// (OpenID Connect Front-Channel Logout 1.0 §4), and `epoch` a private claim of this platform.
+/// (OpenID Connect Front-Channel Logout 1.0 §3), and `epoch` a private claim of this platform.
 ///
 /// user-service fills in the claims and signs them. A verifier reads the claims and returns a [`Principal`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -105,7 +105,6 @@ mod access;
 mod authenticate;
 mod authorize;
 mod backoff;
-
 mod claims;
 mod client;
 mod clock;

@@ -64,7 +64,8 @@ struct Set {
     sessions: HashMap<Uuid, i64, RandomState>,
     /// User id → the lowest valid epoch, and when the entry expires.
     users: HashMap<Uuid, (i64, i64), RandomState>,
-    /// The number of entries at which the expired ones are removed next: twice the number that the last removal left. So removal
+    /// The number of entries at which the expired ones are removed next: twice the number that the last removal left, and at
+    /// least 1,024. So removal
     /// costs constant time per entry on average. A full set also removes its expired entries, at most once per second.
     next_sweep_len: usize,
     /// When expired entries were last removed, in Unix seconds.

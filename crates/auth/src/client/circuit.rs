@@ -37,8 +37,8 @@ impl Circuit {
 
     /// How much longer the circuit stays open, if it is open.
     pub fn remaining_open_time(&self, now: Instant) -> Option<Duration> {
-        let remaining = self.state().open_until?.checked_duration_since(now)?;
-        (!remaining.is_zero()).then_some(remaining)
+        let remaining = self.state().open_until?.checked_duration_since(now);
+        remaining.filter(|remaining| !remaining.is_zero())
     }
 
     /// Records a success. Returns whether the success closed the circuit.

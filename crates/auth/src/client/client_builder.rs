@@ -34,11 +34,13 @@ pub struct ServiceClientBuilder {
 #[non_exhaustive]
 pub enum ServiceClientError {
     /// The neighbour's address is not an `http` or `https` origin. An origin has no path, query or fragment.
-    #[error("the address {0:?} of the service to call is not an origin such as http://127.0.0.1:8084")]
+    ///
+    /// The text names the neighbour and not the address, which may contain a password.
+    #[error("the address of {0} is not an origin such as http://127.0.0.1:8084")]
     Origin(String),
     /// The URL of the token endpoint is not an `http` or `https` URL.
-    #[error("the URL {0:?} of the token endpoint is not an http or https URL")]
-    TokenUrl(String),
+    #[error("the URL of the token endpoint is not an http or https URL")]
+    TokenUrl,
     /// This service's name is not a valid header value.
     #[error("the name of the calling service is not a valid header value")]
     Name,
@@ -82,10 +84,10 @@ impl ServiceClientBuilder {
     /// If a URL or this service's name is invalid, or the TLS library can't start.
     pub fn build(self) -> Result<ServiceClient, ServiceClientError> {
         let Some(origin) = parse_origin(&self.origin) else {
-            return Err(ServiceClientError::Origin(self.origin));
+            return Err(ServiceClientError::Origin(self.audience));
         };
         if !is_http_url(&self.credentials.token_url) {
-            return Err(ServiceClientError::TokenUrl(self.credentials.token_url));
+            return Err(ServiceClientError::TokenUrl);
         }
 
         let caller = HeaderValue::from_str(&self.credentials.name).map_err(|_| ServiceClientError::Name)?;

@@ -1,6 +1,8 @@
 //! Reads one JSON Web Key (RFC 7517 §4). Refuses a key that a verifier must not use.
 
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ParsedPublicKey};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, EcdsaVerificationAlgorithm, ParsedPublicKey,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey};
@@ -13,8 +15,8 @@ use super::small_order::has_small_order;
 const MAX_KID_BYTES: usize = 256;
 /// RFC 7518 §3.3 requires at least 2048 bits. The maximum bounds the cost of a verification.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
-/// Smaller public exponents have known attacks.
-const MIN_RSA_EXPONENT: u64 = 65_537;
+/// Smaller public exponents have known attacks. The library refuses larger ones.
+const RSA_EXPONENTS: std::ops::RangeInclusive<u64> = 65_537..=(1 << 33) - 1;
 
 /// Why a key of a set is skipped.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -76,8 +78,8 @@ pub(super) fn read(value: &Value, algorithms: &[Algorithm]) -> Result<(String, K
 
     let key = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
         ("OKP", Some("Ed25519")) => ed25519(&jwk)?,
-        ("EC", Some("P-256")) => ecdsa(&jwk, Algorithm::ES256, 32)?,
-        ("EC", Some("P-384")) => ecdsa(&jwk, Algorithm::ES384, 48)?,
+        ("EC", Some("P-256")) => ecdsa(&jwk, Algorithm::ES256, &ECDSA_P256_SHA256_FIXED, 32)?,
+        ("EC", Some("P-384")) => ecdsa(&jwk, Algorithm::ES384, &ECDSA_P384_SHA384_FIXED, 48)?,
         ("RSA", None) => rsa(&jwk)?,
         ("oct", _) => return Err(Unusable::Secret),
         _ => return Err(Unusable::Algorithm),
@@ -106,19 +108,20 @@ fn ed25519(jwk: &Jwk) -> Result<Key, Unusable> {
     })
 }
 
-fn ecdsa(jwk: &Jwk, algorithm: Algorithm, coordinate_bytes: usize) -> Result<Key, Unusable> {
+fn ecdsa(
+    jwk: &Jwk,
+    algorithm: Algorithm,
+    verification: &'static EcdsaVerificationAlgorithm,
+    coordinate_bytes: usize,
+) -> Result<Key, Unusable> {
     let (x, y) = (member(jwk.x.as_deref())?, member(jwk.y.as_deref())?);
     // RFC 7518 §6.2.1.2: a coordinate has its full length, leading zeros included.
     if x.len() != coordinate_bytes || y.len() != coordinate_bytes {
         return Err(Unusable::Malformed);
     }
     let point = [&[4], x.as_slice(), &y].concat();
-    let signature_algorithm = match algorithm {
-        Algorithm::ES384 => &ECDSA_P384_SHA384_FIXED,
-        _ => &ECDSA_P256_SHA256_FIXED,
-    };
     // Parsing checks that the point is on the curve. Otherwise the key would count as usable, although it can't verify any token.
-    ParsedPublicKey::new(signature_algorithm, &point).map_err(|_| Unusable::Malformed)?;
+    ParsedPublicKey::new(verification, &point).map_err(|_| Unusable::Malformed)?;
     Ok(Key {
         algorithm,
         decoding: DecodingKey::from_ec_der(&point),
@@ -143,8 +146,8 @@ fn rsa(jwk: &Jwk) -> Result<Key, Unusable> {
     if n.first() == Some(&0) || e.first() == Some(&0) {
         return Err(Unusable::Malformed);
     }
-    let is_even = e.last().is_some_and(|byte| byte % 2 == 0);
-    if !RSA_BITS.contains(&bits) || exponent < MIN_RSA_EXPONENT || is_even {
+    let is_even = |number: &[u8]| number.last().is_some_and(|byte| byte % 2 == 0);
+    if !RSA_BITS.contains(&bits) || !RSA_EXPONENTS.contains(&exponent) || is_even(&n) || is_even(&e) {
         return Err(Unusable::Weak);
     }
     let material = [n.as_slice(), &e].concat();
@@ -326,10 +329,12 @@ mod tests {
         assert_eq!(reason(&rsa_key(&[0xff; 1025], &[1, 0, 1])), Some(Unusable::Weak));
         assert_eq!(reason(&rsa_key(&n, &[3])), Some(Unusable::Weak));
         assert_eq!(reason(&rsa_key(&n, &[1, 0, 2])), Some(Unusable::Weak));
-        assert_eq!(
-            reason(&rsa_key(&n, &[1, 0, 0, 0, 0, 0, 0, 0, 2])),
-            Some(Unusable::Weak)
-        );
+        assert_eq!(reason(&rsa_key(&n, &[1, 0xff, 0xff, 0xff, 0xff])), None);
+        for long in [[2, 0, 0, 0, 1].as_slice(), &[1, 0, 0, 0, 0, 0, 0, 0, 1]] {
+            assert_eq!(reason(&rsa_key(&n, long)), Some(Unusable::Weak), "{long:?}");
+        }
+        let even = [n[1..].to_vec(), vec![0xfe]].concat();
+        assert_eq!(reason(&rsa_key(&even, &[1, 0, 1])), Some(Unusable::Weak));
         assert_eq!(reason(&rsa_key(&n, &[0, 1, 0, 1])), Some(Unusable::Malformed));
     }
 }

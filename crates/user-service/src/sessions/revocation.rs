@@ -20,9 +20,8 @@ use crate::store::{AuditLogRows, RevocationRows, SessionRows, UserRows};
 /// How often to read the revocations of other replicas.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// A refresh that runs at the same time as a transaction that raises the epoch may issue a token of the old epoch, at most this
-/// long after the transaction began. One minute is enough: the refresh waits for locks at most 5 seconds, because its statements
-/// then time out.
+/// A refresh that runs at the same time as a transaction that raises the epoch may issue a token of the old epoch, until that
+/// transaction commits. No such transaction takes as long as this.
 const CONCURRENT_REFRESH: TimeDelta = TimeDelta::minutes(1);
 
 /// A transaction that collects revocations. Only [`Sessions::transaction`] creates it, and stores all collected revocations.

@@ -57,6 +57,8 @@ async fn shared(db: &Db) -> Result<Vec<Vec<Uuid>>, sqlx::Error> {
     let rows = EmailKeyRows(&mut db.read().await?).shared(MAX_REPORTED).await?;
     Ok(rows
         .chunk_by(|one, other| one.0 == other.0)
+        // The limit may have cut off all but one account of the last group.
+        .filter(|group| group.len() > 1)
         .map(|group| group.iter().map(|(_, id)| *id).collect())
         .collect())
 }

@@ -228,7 +228,9 @@ impl UserRows<'_> {
         now: DateTime<Utc>,
     ) -> Result<(), sqlx::Error> {
         const SQL: &str = "
-            update users set password_hash = $2, password_version = password_version + 1, roles = $3, disabled = false, updated_at = $4 where id = $1";
+            update users
+            set password_hash = $2, password_version = password_version + 1, roles = $3, disabled = false, updated_at = $4
+            where id = $1";
         on!(self.0, conn => sqlx::query(SQL)
             .bind(id)
             .bind(password_hash)
@@ -237,5 +239,43 @@ impl UserRows<'_> {
             .execute(conn)
             .await
             .map(drop))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use auth::Clock;
+    use db::Db;
+    use test_kit::TestDatabase;
+
+    use super::*;
+    use crate::store::{MIGRATIONS, fixtures};
+
+    #[actix_web::test]
+    async fn a_changed_password_has_another_version_and_a_replaced_hash_has_not() {
+        let database = TestDatabase::new().await;
+        let db = Db::open(&database.url(), &MIGRATIONS).await.unwrap();
+        let now = Clock::fixed().now();
+        let mut tx = db.begin().await.unwrap();
+        let id = fixtures::add_ada(&mut tx, now).await;
+        let mut users = UserRows(&mut tx);
+
+        users.replace_hash(id, 0, "renewed").await.unwrap();
+        assert!(users.lock_if_unchanged(id, 0).await.unwrap().is_some());
+        assert!(users.set_password(id, 0, "changed", now).await.unwrap());
+
+        // The old version no longer has an effect.
+        assert!(users.lock_if_unchanged(id, 0).await.unwrap().is_none());
+        assert!(!users.set_password(id, 0, "late", now).await.unwrap());
+        users.replace_hash(id, 0, "late").await.unwrap();
+        let account = users.find(id).await.unwrap().unwrap();
+        assert_eq!(
+            (account.password_hash.as_deref(), account.password_version),
+            (Some("changed"), 1)
+        );
+
+        users.make_admin(id, "admin's", "user admin", now).await.unwrap();
+        assert!(users.lock_if_unchanged(id, 1).await.unwrap().is_none());
+        assert!(users.lock_if_unchanged(id, 2).await.unwrap().is_some());
     }
 }

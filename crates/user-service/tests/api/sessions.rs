@@ -1,11 +1,12 @@
 //! A user's sessions.
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use test_kit::TestService;
 
 use crate::{
-    PASSWORD, logged_in, logged_in_ada, login, refresh, refreshed, register, seconds, service, service_with,
-    with_token,
+    PASSWORD, logged_in, logged_in_ada, logged_in_admin, login, refresh, refreshed, register, seconds,
+    service, service_with, with_token,
 };
 
 async fn login_from(service: &TestService, address: &str, user_agent: &str) -> Value {
@@ -212,4 +213,24 @@ async fn an_expired_session_is_listed_while_its_access_token_is_valid() {
     let path = format!("/auth/sessions/{}", sessions["items"][0]["id"].as_str().unwrap());
     ada.delete(&path).await.assert_status(204);
     ada.get("/users/me").await.assert_problem(401, "token_revoked");
+}
+
+#[actix_web::test]
+async fn one_of_several_requests_to_end_a_session_succeeds_and_is_recorded() {
+    let service = service().await;
+    let (_, ada) = logged_in_ada(&service).await;
+    let root = logged_in_admin(&service).await;
+    logged_in(&service, "ada@example.com").await;
+    let sessions = ada.get("/auth/sessions").await.json();
+    let path = format!("/auth/sessions/{}", sessions["items"][0]["id"].as_str().unwrap());
+
+    let responses = join_all((0..4).map(|_| ada.delete(&path))).await;
+    let done = responses.iter().filter(|response| response.status == 204).count();
+    assert_eq!(done, 1);
+    for response in responses.iter().filter(|response| response.status != 204) {
+        response.assert_problem(404, "session_not_found");
+    }
+
+    let log = root.get("/admin/audit-log?event=session_ended").await.json();
+    assert_eq!(log["items"].as_array().unwrap().len(), 1, "{log}");
 }

@@ -130,7 +130,7 @@ async fn after_a_change_of_the_algorithm_old_tokens_are_valid_until_they_expire(
 }
 
 #[actix_web::test]
-async fn a_retired_key_is_published_until_its_last_token_has_expired() {
+async fn a_retiring_key_is_published_until_its_last_token_has_expired() {
     let service = restart(service().await, &ES256).await;
     // The service reads the clock while it starts, so it must have started before the clock is advanced.
     assert_eq!(published_keys(&service).await.len(), 3);
