@@ -5,6 +5,7 @@ use std::fs;
 use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use actix_web::web::{self, Json};
 use actix_web::{App, HttpServer, Responder};
@@ -92,6 +93,8 @@ async fn serve_plain(listener: TcpListener, shutdown: Shutdown) -> Result<(), Fa
     };
     let server = HttpServer::new(app)
         .workers(1)
+        // Like service-kit. The default is 5 seconds: the other services may take longer to verify all tokens once.
+        .keep_alive(Duration::from_secs(75))
         .listen(listener)?
         .disable_signals()
         .run();
