@@ -12,7 +12,7 @@ mod service_token;
 mod token_endpoint;
 mod trace;
 
-pub use self::client_builder::{ServiceClientBuilder, ServiceClientError};
+pub use self::client_builder::{ServiceClientBuilder, ServiceClientError, parse_origin};
 pub use self::request::ServiceRequest;
 pub use self::response::{CallError, ServiceResponse};
 pub use self::service_client::ServiceClient;

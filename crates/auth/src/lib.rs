@@ -99,7 +99,7 @@
 //! # Where to start reading
 //!
 //! A request enters through `routes` (the route list), `authorize` (middleware) or `access` (extractors). Then it passes through
-//! `authenticate` (finds the token), `verifier` with `token`, `claims`, `keys` and `revocation`, and last `policy`.
+//! `authenticate` (finds the token), `verifier` with `token`, `claims`, `keys` and `revocations`, and last `policy`.
 
 mod access;
 mod authenticate;
@@ -117,6 +117,7 @@ mod policy;
 mod principal;
 mod problem;
 mod revocation;
+mod revocations;
 mod routes;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -136,7 +137,7 @@ pub use self::backoff::Backoff;
 pub use self::claims::Claims;
 pub use self::client::{
     CallError, ServiceClient, ServiceClientBuilder, ServiceClientError, ServiceCredentials, ServiceRequest,
-    ServiceResponse, TokenError, TraceContext,
+    ServiceResponse, TokenError, TraceContext, parse_origin,
 };
 pub use self::clock::Clock;
 pub use self::error::{AuthError, TokenFault};
@@ -147,7 +148,8 @@ pub use self::markers::{Admin, AnyOf, Role, Scope, ServiceName, Support};
 pub use self::policy::Policy;
 pub use self::principal::{Principal, Service, User};
 pub use self::problem::{FieldError, ProblemDetails, problem_json};
-pub use self::revocation::{Revocation, Revocations};
+pub use self::revocation::Revocation;
+pub use self::revocations::Revocations;
 pub use self::routes::{AccessFirst, ListedRoute, Routes};
 pub use self::verifier::{MAX_TOKEN_BYTES, Verifier};
 pub use self::verifier_builder::{MAX_LEEWAY, VerifierBuilder};

@@ -31,7 +31,8 @@ use crate::claims::Claims;
 use crate::clock::Clock;
 use crate::keys::{KeySet, Keys};
 use crate::principal::{Principal, User};
-use crate::revocation::{Revocation, Revocations};
+use crate::revocation::Revocation;
+use crate::revocations::Revocations;
 use crate::verifier::Verifier;
 use crate::verifier_builder::{DEFAULT_LEEWAY, MAX_LEEWAY};
 

@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::error::{AuthError, TokenFault};
 use crate::keys::{Keys, RefetchReason};
 use crate::principal::Principal;
-use crate::revocation::Revocations;
+use crate::revocations::Revocations;
 use crate::token::Parts;
 use crate::token_cache::TokenCache;
 

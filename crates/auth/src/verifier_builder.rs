@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use crate::clock::Clock;
 use crate::keys::Keys;
-use crate::revocation::Revocations;
+use crate::revocations::Revocations;
 use crate::token_cache::TokenCache;
 use crate::verifier::{Verifier, VerifierState};
 

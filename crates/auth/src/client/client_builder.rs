@@ -118,9 +118,10 @@ impl ServiceClientBuilder {
     }
 }
 
-/// The origin (RFC 6454 §6.2) that this text names, without a slash at the end. `None` if the text is not an `http` or
-/// `https` URL, or contains more than an origin.
-fn parse_origin(text: &str) -> Option<String> {
+/// The origin that this text names: scheme, host and optionally port, in the form of RFC 6454 §6.2, without a slash at the end.
+/// `None` if the text is not an `http` or `https` URL, or contains more than an origin.
+#[must_use]
+pub fn parse_origin(text: &str) -> Option<String> {
     let url = Url::parse(text).ok()?;
     let origin = url.origin().ascii_serialization();
     let is_http = matches!(url.scheme(), "http" | "https");

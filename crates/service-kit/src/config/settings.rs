@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use auth::{KeySet, Keys, RemoteKeys, RemoteKeysError, SharedSecret, Verifier};
 use secrecy::ExposeSecret as _;
-use url::{Position, Url};
+use url::Url;
 
 use super::env::Env;
 use super::registry::{DEFAULT_PORT_BASE, RegisteredService, Registry};
@@ -122,22 +122,13 @@ pub(super) fn url_of(env: &mut Env, service: &RegisteredService, bind: IpAddr, p
 /// Reads a URL that is only an origin (RFC 6454 §4): a scheme, a host and optionally a port.
 fn origin(env: &mut Env, name: &str, default: &str) -> String {
     let text = env.text(name).unwrap_or_else(|| default.to_owned());
-    match Url::parse(&text) {
-        Ok(url)
-            if matches!(url.scheme(), "http" | "https")
-                && url[Position::BeforePath..].len() <= 1
-                && url.username().is_empty() =>
-        {
-            url.origin().ascii_serialization()
-        }
-        _ => {
-            env.problem(
-                name,
-                "must be an origin such as `https://shop.example`, without a path",
-            );
-            default.to_owned()
-        }
-    }
+    auth::parse_origin(&text).unwrap_or_else(|| {
+        env.problem(
+            name,
+            "must be an origin such as `https://shop.example`, without a path",
+        );
+        default.to_owned()
+    })
 }
 
 fn key_source(env: &mut Env, user_service: &str) -> KeySource {

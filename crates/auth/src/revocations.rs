@@ -1,0 +1,383 @@
+//! The revocation set. A verifier looks up each user's token in it, also if the token is cached. Service tokens can't be revoked.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use foldhash::fast::RandomState;
+use uuid::Uuid;
+
+use crate::clock::Clock;
+use crate::error::AuthError;
+use crate::principal::User;
+use crate::revocation::Revocation;
+
+/// The revocation set. Clones share it.
+///
+/// The set drops an entry only after the entry has expired, or when [`replace_all`](Self::replace_all) brings a list without it.
+/// If an entry does not fit, the set is [incomplete](Self::is_complete): verifiers refuse all users' tokens.
+#[derive(Clone, Debug)]
+pub struct Revocations {
+    shared: Arc<SharedSet>,
+}
+
+#[derive(Debug)]
+struct SharedSet {
+    clock: Clock,
+    capacity: usize,
+    set: RwLock<Set>,
+}
+
+/// The hash function is fast, but not resistant to chosen keys. It need not be: user-service generates all ids at random.
+#[derive(Debug, Default)]
+struct Set {
+    /// Session id → when the entry expires.
+    sessions: HashMap<Uuid, i64, RandomState>,
+    /// User id → the lowest valid epoch, and when the entry expires.
+    users: HashMap<Uuid, (i64, i64), RandomState>,
+    /// The number of entries at which the expired ones are removed next: twice the number that the last removal left, and at
+    /// least 1,024. So removal
+    /// costs constant time per entry on average. A full set also removes its expired entries, at most once per second.
+    next_sweep_len: usize,
+    /// When expired entries were last removed, in Unix seconds.
+    last_sweep: i64,
+    /// Until when the set is incomplete: the latest expiry of the entries that did not fit.
+    incomplete_until: Option<i64>,
+}
+
+impl Revocations {
+    /// The default maximum number of entries, about 64 MB.
+    pub const DEFAULT_CAPACITY: usize = 1_000_000;
+
+    /// An empty set. At most `capacity` entries fit.
+    #[must_use]
+    pub fn new(clock: Clock, capacity: usize) -> Self {
+        Self {
+            shared: Arc::new(SharedSet {
+                clock,
+                capacity,
+                set: RwLock::default(),
+            }),
+        }
+    }
+
+    /// Adds a revocation, with immediate effect for all verifiers that share the set. Revocations may be applied in any order and
+    /// more than once.
+    pub fn apply(&self, revocation: Revocation) {
+        let (now, capacity) = (self.shared.clock.unix(), self.shared.capacity);
+        if revocation.expires_at() <= now {
+            return;
+        }
+        let mut set = self.write();
+
+        let is_full = set.len() >= capacity;
+        // Expiry times are whole seconds: after a removal in this second, no other entry expires before the next second.
+        if set.len() >= set.next_sweep_len || (is_full && set.last_sweep != now) {
+            set.remove_expired(now);
+        }
+        let was_complete = set.is_complete(now);
+        set.insert_if_it_fits(revocation, capacity);
+        if was_complete && !set.is_complete(now) {
+            log_incomplete(capacity);
+        }
+    }
+
+    /// Replaces the set with a complete list, for example after some revocations were not received.
+    pub fn replace_all(&self, revocations: impl IntoIterator<Item = Revocation>) {
+        let (now, capacity) = (self.shared.clock.unix(), self.shared.capacity);
+        let mut set = Set::default();
+        for revocation in revocations {
+            if revocation.expires_at() > now {
+                set.insert_if_it_fits(revocation, capacity);
+            }
+        }
+        if !set.is_complete(now) {
+            log_incomplete(capacity);
+        }
+        *self.write() = set;
+    }
+
+    /// Refuses a revoked token. Refuses any token while the set is incomplete, because the set may lack the token's revocation.
+    pub(crate) fn check(&self, user: &User, now: i64) -> Result<(), AuthError> {
+        let set = self.read();
+        if set.revokes(user) {
+            return Err(AuthError::Revoked);
+        }
+        if set.is_complete(now) {
+            Ok(())
+        } else {
+            Err(AuthError::RevocationUnknown)
+        }
+    }
+
+    /// Whether the set revokes the token that identified this user.
+    #[must_use]
+    pub fn revokes(&self, user: &User) -> bool {
+        self.read().revokes(user)
+    }
+
+    /// Whether the set holds all revocations that were applied and have not expired.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.read().is_complete(self.shared.clock.unix())
+    }
+
+    /// The number of entries.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.read().len()
+    }
+
+    /// Whether there are no entries.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    // A poisoned lock is safe to use: a panic can't leave the maps half-written.
+    fn read(&self) -> RwLockReadGuard<'_, Set> {
+        self.shared.set.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Set> {
+        self.shared.set.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn log_incomplete(capacity: usize) {
+    tracing::error!(capacity, "the revocation set is full: users' tokens are refused");
+}
+
+impl Set {
+    fn len(&self) -> usize {
+        self.sessions.len() + self.users.len()
+    }
+
+    fn revokes(&self, user: &User) -> bool {
+        self.sessions.contains_key(&user.session_id())
+            || self
+                .users
+                .get(&user.id())
+                .is_some_and(|(valid_from, _)| user.epoch() < *valid_from)
+    }
+
+    fn is_complete(&self, now: i64) -> bool {
+        self.incomplete_until.is_none_or(|until| until <= now)
+    }
+
+    fn contains(&self, revocation: Revocation) -> bool {
+        match revocation {
+            Revocation::Session { id, .. } => self.sessions.contains_key(&id),
+            Revocation::User { id, .. } => self.users.contains_key(&id),
+        }
+    }
+
+    /// Adds an entry. An entry that does not fit makes the set incomplete until the entry expires.
+    fn insert_if_it_fits(&mut self, revocation: Revocation, capacity: usize) {
+        if self.len() < capacity || self.contains(revocation) {
+            self.insert(revocation);
+        } else {
+            self.incomplete_until = self.incomplete_until.max(Some(revocation.expires_at()));
+        }
+    }
+
+    fn insert(&mut self, revocation: Revocation) {
+        match revocation {
+            Revocation::Session { id, expires_at } => {
+                let entry = self.sessions.entry(id).or_insert(expires_at);
+                *entry = expires_at.max(*entry);
+            }
+            Revocation::User {
+                id,
+                epoch,
+                expires_at,
+            } => {
+                let entry = self.users.entry(id).or_insert((epoch, expires_at));
+                *entry = (epoch.max(entry.0), expires_at.max(entry.1));
+            }
+        }
+    }
+
+    fn remove_expired(&mut self, now: i64) {
+        self.sessions.retain(|_, expires_at| *expires_at > now);
+        self.users.retain(|_, (_, expires_at)| *expires_at > now);
+        self.next_sweep_len = self.len().saturating_mul(2).max(1_024);
+        self.last_sweep = now;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::testing::Issuer;
+
+    fn set(capacity: usize) -> (Revocations, Clock) {
+        let clock = Clock::fixed();
+        (Revocations::new(clock.clone(), capacity), clock)
+    }
+
+    /// The revocation of a random session, which expires after this number of seconds.
+    fn session(clock: &Clock, seconds: i64) -> Revocation {
+        Revocation::Session {
+            id: Uuid::new_v4(),
+            expires_at: clock.unix() + seconds,
+        }
+    }
+
+    fn session_of(user: &User, expires_at: i64) -> Revocation {
+        Revocation::Session {
+            id: user.session_id(),
+            expires_at,
+        }
+    }
+
+    #[test]
+    fn ending_a_session_revokes_its_tokens_and_no_others() {
+        let (set, clock) = set(10);
+        let user = Issuer::new("a").as_user().user();
+        let other = Issuer::new("a").as_user().user();
+
+        set.apply(session_of(&user, clock.unix() + 900));
+
+        assert!(set.revokes(&user));
+        assert!(!set.revokes(&other));
+    }
+
+    #[test]
+    fn a_raised_epoch_revokes_only_earlier_tokens() {
+        let (set, clock) = set(10);
+        let issuer = Issuer::new("a");
+        let id = Uuid::new_v4();
+        let user_with = |epoch| issuer.as_user().id(id).epoch(epoch).user();
+
+        // The revocation of epoch 1 is older but is received last. It has no effect.
+        for epoch in [2, 1] {
+            set.apply(Revocation::User {
+                id,
+                epoch,
+                expires_at: clock.unix() + 900,
+            });
+        }
+
+        assert!(set.revokes(&user_with(1)));
+        assert!(!set.revokes(&user_with(2)));
+        assert!(!set.revokes(&user_with(3)));
+    }
+
+    #[test]
+    fn expired_entries_make_room() {
+        let (set, clock) = set(2);
+        set.apply(session(&clock, 10));
+        set.apply(session(&clock, 10));
+        clock.advance(TimeDelta::seconds(11));
+        set.apply(session(&clock, 10));
+
+        assert_eq!((set.len(), set.is_empty()), (1, false));
+        assert!(set.is_complete());
+
+        let user = |seconds| Revocation::User {
+            id: Uuid::new_v4(),
+            epoch: 1,
+            expires_at: clock.unix() + seconds,
+        };
+        set.replace_all([session(&clock, 0), user(0)]);
+        assert_eq!((set.len(), set.is_empty()), (0, true), "expired at this moment");
+        set.replace_all([session(&clock, 1), user(1)]);
+        assert_eq!(set.len(), 2);
+    }
+
+    #[test]
+    fn an_expired_entry_takes_no_room() {
+        let (set, clock) = set(1);
+        set.apply(session(&clock, 0));
+        assert!(set.is_empty());
+
+        set.apply(session(&clock, 900));
+        set.apply(session(&clock, 0));
+        assert!(set.is_complete());
+    }
+
+    #[test]
+    fn a_full_set_becomes_incomplete_instead_of_dropping_entries() {
+        let (set, clock) = set(2);
+        let user = Issuer::new("a").as_user().user();
+        set.apply(session_of(&user, clock.unix() + 900));
+        let second = session(&clock, 900);
+        set.apply(second);
+        set.apply(second);
+        assert!(
+            set.is_complete(),
+            "an entry that is already present needs no room"
+        );
+
+        set.apply(session(&clock, 900));
+        assert!(!set.is_complete());
+        assert!(set.revokes(&user));
+
+        set.replace_all([second]);
+        assert!(set.is_complete());
+        assert!(!set.revokes(&user));
+        assert_eq!(set.len(), 1);
+    }
+
+    #[test]
+    fn an_incomplete_set_becomes_complete_when_the_missing_entries_have_expired() {
+        let (set, clock) = set(1);
+        set.apply(session(&clock, 900));
+        set.apply(session(&clock, 60));
+        set.apply(session(&clock, 30));
+
+        clock.advance(TimeDelta::seconds(59));
+        assert!(!set.is_complete());
+        clock.advance(TimeDelta::seconds(1));
+        assert!(set.is_complete());
+    }
+
+    #[test]
+    fn a_list_that_does_not_fit_makes_the_set_incomplete() {
+        let (set, clock) = set(1);
+        set.replace_all([session(&clock, 900), session(&clock, 900)]);
+        assert!(!set.is_complete());
+
+        set.replace_all([session(&clock, 900), session(&clock, -1)]);
+        assert!(set.is_complete());
+    }
+
+    #[test]
+    fn a_list_that_does_not_fit_is_cut_off_at_the_capacity() {
+        let (set, clock) = set(2);
+        let listed: Vec<_> = [900, 900, 60, 30].map(|seconds| session(&clock, seconds)).into();
+
+        set.replace_all(listed);
+
+        assert_eq!(set.len(), 2);
+        clock.advance(TimeDelta::seconds(59));
+        assert!(!set.is_complete(), "an entry that did not fit is still live");
+        clock.advance(TimeDelta::seconds(1));
+        assert!(set.is_complete());
+    }
+
+    #[test]
+    fn an_entry_keeps_its_latest_expiry_and_is_not_swept_early() {
+        let (set, clock) = set(1_500);
+        let id = Uuid::new_v4();
+        for seconds in [100, 1] {
+            set.apply(Revocation::Session {
+                id,
+                expires_at: clock.unix() + seconds,
+            });
+        }
+
+        for _ in 0..1_000 {
+            set.apply(session(&clock, 1));
+        }
+        clock.advance(TimeDelta::seconds(50));
+        for _ in 0..50 {
+            set.apply(session(&clock, 1));
+        }
+
+        assert!(set.read().sessions.contains_key(&id));
+        assert!(set.len() < 100, "expired entries are removed: {}", set.len());
+    }
+}
