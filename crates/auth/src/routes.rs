@@ -1,6 +1,6 @@
-//! A service's route list. Each route takes its policy from its handler's first argument. Access tokens are
-//! checked before the body is read and before any other extractor runs, so the body of a refused request is never
-//! parsed. Only a custom policy is checked by its own extractor, beside the other extractors.
+//! A service's route list. Each route takes its policy from its handler's first argument. Access tokens are checked before the body
+//! is read and before any other extractor runs, so the body of a refused request is never parsed. Only a custom policy is checked
+//! by its own extractor, beside the other extractors.
 
 use actix_web::dev::{ServiceRequest, ServiceResponse, fn_service};
 use actix_web::http::header::{ALLOW, HeaderValue};

@@ -207,8 +207,8 @@ pub(crate) async fn catch_up(revocations: &Revocations, db: &Db, from: i64) -> R
 }
 
 /// The background task that applies the revocations of all replicas. At its start, and after a failed poll, it reads all stored
-/// revocations: during an outage the database may be restored from a
-/// backup, and its counter may pass `last` again before the next successful poll.
+/// revocations: during an outage the database may be restored from a backup, and its counter may pass `last` again before the next
+/// successful poll.
 pub(crate) async fn poll_revocations(revocations: Revocations, db: Db) {
     let mut last = 0;
     loop {
