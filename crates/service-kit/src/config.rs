@@ -3,6 +3,7 @@
 mod env;
 mod errors;
 mod neighbours;
+mod rate_limit;
 mod registry;
 mod roles;
 mod settings;
@@ -11,7 +12,8 @@ mod vars;
 pub use self::env::Env;
 pub use self::errors::{ConfigErrors, ConfigNotes, ConfigProblem};
 pub use self::neighbours::{Neighbour, Neighbours};
+pub use self::rate_limit::{InvalidRateLimit, RateLimit};
 pub(crate) use self::registry::reachable_ip;
-pub use self::registry::{RegisteredService, Registry};
+pub use self::registry::{InvalidRegistry, PublicRoute, RegisteredService, Registry, TokenRule};
 pub use self::roles::{Role, Roles};
 pub use self::settings::{AuthSettings, KeySource, Settings};

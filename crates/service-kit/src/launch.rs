@@ -40,7 +40,7 @@ where
     let mut env = Env::load(name);
     let settings = Settings::read(&mut env, name);
     if std::env::args().nth(1).as_deref() == Some("healthy") {
-        return probe::ask(settings.listen);
+        return probe::ask(settings.health_address());
     }
 
     let telemetry = Telemetry::read(&mut env);

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret as _, SecretString};
-use service_kit::{ConfigErrors, Env, RegisteredService, Registry, Settings, Telemetry};
+use service_kit::{ConfigErrors, Env, RegisteredService, Settings, Telemetry};
 use url::Url;
 
 use crate::generated::{Generated, GeneratedError};
@@ -34,6 +34,8 @@ pub(crate) struct ServiceConfig {
     pub listen: SocketAddr,
     /// The URL at which programs on this machine reach the service.
     pub url: String,
+    /// Whether the service calls others, and so needs a client secret.
+    calls_others: bool,
     /// Whether the service has a `<SERVICE>_DATABASE_URL`, so that it needs no database on the common server.
     pub has_own_database: bool,
     /// Variables for this service only, in addition to the environment of this process.
@@ -73,8 +75,8 @@ impl Config {
         let telemetry = Telemetry::read(&mut env);
         let server = server(&mut env);
         let port_base = env.parse("PORT_BASE", 8080, "a port");
-        let registry = Registry::built_in();
-        let services = registry
+        let services = settings
+            .registry
             .iter()
             .map(|service| service_config(&mut env, service, settings.listen.ip(), port_base))
             .collect();
@@ -174,7 +176,7 @@ impl Missing {
                 & user_service.secret("ADMIN_PASSWORD").is_none(),
             client_secrets: Vec::new(),
         };
-        for service in services.iter().filter(|service| service.name != USER_SERVICE) {
+        for service in services.iter().filter(|service| service.calls_others) {
             let mut env = Env::load(&service.name);
             let variable = format!("{}_SECRET", service.prefix);
             if env.secret(&variable).is_none() & user_service.secret(&variable).is_none() {
@@ -197,6 +199,7 @@ fn service_config(env: &mut Env, service: &RegisteredService, bind: IpAddr, port
         prefix,
         listen,
         url: service.local_url(bind, port_base),
+        calls_others: !service.calls.is_empty(),
         has_own_database,
         variables: BTreeMap::new(),
     };

@@ -2,12 +2,13 @@
 
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use db::DatabaseUrl;
 use secrecy::{ExposeSecret as _, SecretString};
-use service_kit::{AuthSettings, Env, Settings, TrustedProxies};
+use service_kit::{AuthSettings, Env, Registry, Roles, Settings, TrustedProxies};
 
 use crate::domain::{EmailAddress, Lifetimes, SigningAlgorithm, password};
 use crate::oauth::ClientSecretHashes;
@@ -44,6 +45,10 @@ pub struct Config {
     pub trusted_proxies: TrustedProxies,
     /// The user who becomes admin if no enabled user is admin.
     pub first_admin: Option<FirstAdmin>,
+    /// The services of the platform (`SERVICES_FILE`).
+    pub registry: Arc<Registry>,
+    /// The roles of users (`ROLES_FILE`).
+    pub roles: Roles,
     /// The hashes of the secrets of the services that may request tokens.
     pub clients: ClientSecretHashes,
 }
@@ -92,7 +97,9 @@ impl Config {
             ),
             trusted_proxies: settings.trusted_proxies,
             first_admin: FirstAdmin::read(env),
-            clients: ClientSecretHashes::read(env),
+            clients: ClientSecretHashes::read(env, &settings.registry),
+            registry: settings.registry.into(),
+            roles: settings.roles,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::error::Error;
 
 use auth::{Clock, Revocations};
 use db::Db;
-use service_kit::{KeySource, Roles, Runtime, Server};
+use service_kit::{KeySource, Runtime, Server};
 
 use crate::config::Config;
 use crate::domain::{NAME, SuccessorKey};
@@ -35,7 +35,7 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
         hashing: Hashing::start(&config.hashing)?,
         throttle: Throttle::new(config.allowed_login_failures),
     };
-    let clients = Clients::sync(&db, &config.clients, clock.now()).await?;
+    let clients = Clients::sync(&db, &config.registry, &config.clients, clock.now()).await?;
 
     // This service verifies tokens like every other service, but reads the keys from its database.
     let verifier = config
@@ -63,6 +63,7 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
         .data(clients)
         .data(IssuedTokenVerifier {
             verifier,
+            registry: config.registry,
             audience: config.auth.audience,
         })
         .data(token_issuer)
@@ -81,7 +82,7 @@ fn token_issuer(config: &Config, signer: Signer) -> TokenIssuer {
         issuer: config.auth.issuer.clone(),
         audience: config.auth.audience.clone(),
         lifetime: config.lifetimes.access,
-        roles: Roles::built_in(),
+        roles: config.roles.clone(),
         signer,
     }
 }

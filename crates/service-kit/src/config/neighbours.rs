@@ -14,6 +14,7 @@ use super::settings::{Settings, url_of};
 pub struct Neighbours {
     service: String,
     credentials: ServiceCredentials,
+    registry: Registry,
     bind: IpAddr,
     port_base: u16,
 }
@@ -42,6 +43,7 @@ impl Neighbours {
         Self {
             service: service.to_owned(),
             credentials,
+            registry: settings.registry.clone(),
             bind: settings.listen.ip(),
             port_base: settings.port_base,
         }
@@ -49,11 +51,11 @@ impl Neighbours {
 
     /// Reads the URL of a neighbour (`<NAME>_URL`), which must be one that the registry lets this service call.
     pub fn to(&self, env: &mut Env, name: &'static str) -> Neighbour {
-        let registry = Registry::built_in();
-        let may_call = registry
+        let may_call = self
+            .registry
             .find(&self.service)
             .is_some_and(|service| service.may_call(name));
-        let url = if let Some(neighbour) = registry.find(name).filter(|_| may_call) {
+        let url = if let Some(neighbour) = self.registry.find(name).filter(|_| may_call) {
             url_of(env, neighbour, self.bind, self.port_base)
         } else {
             env.problem(

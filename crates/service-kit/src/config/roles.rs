@@ -1,9 +1,15 @@
-//! The roles and the scopes that each gives, from `roles.toml`.
+//! The roles and the scopes that each gives, from `roles.toml` or the file that `ROLES_FILE` names.
+
+use std::collections::HashSet;
 
 use serde::Deserialize;
 
+use super::env::Env;
+
 /// The role that every user has.
 const USER: &str = "user";
+/// The role of administrators.
+const ADMIN: &str = "admin";
 
 /// The roles of the platform, in ascending order.
 #[derive(Clone, Debug, Deserialize)]
@@ -34,7 +40,55 @@ impl Roles {
         reason = "a file of this repository, which a test parses"
     )]
     pub fn built_in() -> Self {
-        toml::from_str(include_str!("../../../../roles.toml")).expect("roles.toml is a list of roles")
+        Self::parse(include_str!("../../../../roles.toml")).expect("roles.toml is a list of roles")
+    }
+
+    /// The roles in the file that `ROLES_FILE` names. Without the variable, the roles that this program was built with.
+    pub fn read(env: &mut Env) -> Self {
+        let Some(path) = env.text("ROLES_FILE") else {
+            return Self::built_in();
+        };
+        let text = std::fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"));
+        text.and_then(|text| Self::parse(&text))
+            .unwrap_or_else(|problem| {
+                env.problem("ROLES_FILE", format!("is not usable: {problem}"));
+                Self::built_in()
+            })
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let roles: Self = toml::from_str(text).map_err(|error| error.message().to_owned())?;
+        let names: HashSet<_> = roles.roles.iter().map(|role| &role.name).collect();
+        if names.len() < roles.roles.len() {
+            return Err("a role is listed twice".to_owned());
+        }
+        // A scope is a list of words with spaces between them (RFC 6749 §3.3).
+        let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_graphic());
+        let words = roles
+            .roles
+            .iter()
+            .flat_map(|role| role.scopes.iter().chain([&role.name]));
+        if let Some(word) = words.into_iter().find(|word| !is_word(word)) {
+            return Err(format!(
+                "`{word}` must consist of visible ASCII characters, without spaces"
+            ));
+        }
+        // The code of the services refers to these two.
+        match [USER, ADMIN].into_iter().find(|name| !roles.have(name)) {
+            Some(missing) => Err(format!("there is no role `{missing}`")),
+            None => Ok(roles),
+        }
+    }
+
+    /// The highest of these roles: the one that stands last in the file. `None` if none of them is known.
+    #[must_use]
+    pub fn highest<R: AsRef<str>>(&self, held: &[R]) -> Option<&str> {
+        let is_held = |role: &&Role| held.iter().any(|held| held.as_ref() == role.name);
+        self.roles
+            .iter()
+            .rev()
+            .find(is_held)
+            .map(|role| role.name.as_str())
     }
 
     /// Whether there is a role of this name.
@@ -119,5 +173,43 @@ mod tests {
         let roles = Roles::built_in();
         let names: Vec<_> = roles.roles.iter().map(|role| role.name.as_str()).collect();
         assert_eq!(roles.scope_of(&["admin"]), roles.scope_of(&names));
+    }
+
+    #[test]
+    fn the_highest_role_stands_last_in_the_file() {
+        let roles = Roles::built_in();
+        assert_eq!(roles.highest(&["admin", "user"]), Some("admin"));
+        assert_eq!(roles.highest(&["support", "user", "root"]), Some("support"));
+        assert_eq!(roles.highest(&["root"]), None);
+    }
+
+    #[test]
+    fn a_file_replaces_the_built_in_roles() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().to_str().unwrap().to_owned();
+        let read = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            let mut env = Env::from_vars("user-service", [("ROLES_FILE", path.as_str())]);
+            let roles = Roles::read(&mut env);
+            env.finish(roles).map_err(|errors| errors.to_string())
+        };
+        let role = |name: &str, scope: &str| format!("[[role]]\nname = \"{name}\"\nscopes = [\"{scope}\"]\n");
+        let required = role("user", "a:b") + &role("admin", "a:b");
+
+        let roles = read(&(required.clone() + &role("auditor", "audit:read"))).unwrap();
+        assert_eq!(roles.scope_of(&["auditor"]), "audit:read");
+        for (text, problem) in [
+            (role("user", "a"), "there is no role `admin`"),
+            (required.clone() + &role("user", "a"), "a role is listed twice"),
+            (required.clone() + &role("a b", "a"), "`a b` must consist of"),
+            (required.clone() + &role("x", ""), "`` must consist of"),
+            (required + "[[rule]]", "unknown field"),
+        ] {
+            let error = read(&text).unwrap_err();
+            assert!(
+                error.starts_with(&format!("ROLES_FILE is not usable: {problem}")),
+                "{error}"
+            );
+        }
     }
 }

@@ -9,6 +9,7 @@ use url::Url;
 
 use super::env::Env;
 use super::registry::{DEFAULT_PORT_BASE, RegisteredService, Registry};
+use super::roles::Roles;
 use crate::client_address::TrustedProxies;
 use crate::runtime::Runtime;
 
@@ -17,12 +18,18 @@ use crate::runtime::Runtime;
 pub struct Settings {
     /// The address on which to listen (`BIND`, `PORT`).
     pub listen: SocketAddr,
+    /// The inner address, for metrics and health checks, of a program whose `listen` clients can reach.
+    pub inner_listen: Option<SocketAddr>,
     /// The directory of embedded databases and generated secrets (`DATA_DIR`).
     pub data_dir: PathBuf,
     /// The platform's public origin, without a trailing slash (`PUBLIC_URL`).
     pub public_url: String,
     /// The first port of the platform (`PORT_BASE`).
     pub port_base: u16,
+    /// The services of the platform (`SERVICES_FILE`).
+    pub registry: Registry,
+    /// The roles of users (`ROLES_FILE`).
+    pub roles: Roles,
     /// The origin of user-service, without a trailing slash (`USER_SERVICE_URL`).
     pub user_service_url: String,
     /// The proxies whose `X-Forwarded-For` is trusted (`TRUSTED_PROXIES`).
@@ -79,15 +86,27 @@ impl AuthSettings {
 }
 
 impl Settings {
+    /// The address at which the program answers health checks.
+    #[must_use]
+    pub fn health_address(&self) -> SocketAddr {
+        self.inner_listen.unwrap_or(self.listen)
+    }
+
     /// Reads the settings of the service of this name.
     pub fn read(env: &mut Env, service: &str) -> Self {
-        let registry = Registry::built_in();
+        let registry = Registry::read(env);
         let port_base = env.parse("PORT_BASE", DEFAULT_PORT_BASE, "a port");
-        let default_port = registry
-            .find(service)
-            .map_or(port_base, |service| service.port(port_base));
+        let row = registry.find(service);
+        let default_port = row.map_or(port_base, |service| service.port(port_base));
         let bind = env.parse("BIND", IpAddr::V4(Ipv4Addr::LOCALHOST), "an IP address");
         let port = env.parse("PORT", default_port, "a port");
+        let inner_port = row.and_then(|service| service.inner_port(port));
+        if inner_port.is_none() && row.is_some_and(|service| service.has_inner_port) {
+            env.problem(
+                "PORT",
+                "must leave room for the inner port, which is higher by 1000",
+            );
+        }
 
         let public_url = origin(env, "PUBLIC_URL", &format!("http://localhost:{port_base}"));
         let user_service_url = registry
@@ -97,6 +116,7 @@ impl Settings {
 
         Self {
             listen: SocketAddr::new(bind, port),
+            inner_listen: inner_port.map(|port| SocketAddr::new(bind, port)),
             data_dir: env.text("DATA_DIR").unwrap_or_else(|| "./data".to_owned()).into(),
             auth: AuthSettings {
                 issuer: env.text("AUTH_ISSUER").unwrap_or_else(|| public_url.clone()),
@@ -106,6 +126,8 @@ impl Settings {
             trusted_proxies: env.parse("TRUSTED_PROXIES", TrustedProxies::default(), TrustedProxies::FORM),
             public_url,
             port_base,
+            registry,
+            roles: Roles::read(env),
             user_service_url,
         }
     }

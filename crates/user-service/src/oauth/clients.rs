@@ -15,7 +15,7 @@ use service_kit::{RegisteredService, Registry};
 use super::basic;
 use super::configured_clients::ClientSecretHashes;
 use super::error::OAuthError;
-use crate::domain::{NAME, SecretHash};
+use crate::domain::SecretHash;
 use crate::store::ClientRows;
 
 /// All clients, in memory: issuing a service token needs no database query, and works while the database is unavailable.
@@ -29,6 +29,7 @@ impl Clients {
     /// longer get tokens.
     pub(crate) async fn sync(
         db: &Db,
+        registry: &Registry,
         secrets: &ClientSecretHashes,
         now: DateTime<Utc>,
     ) -> Result<Self, sqlx::Error> {
@@ -46,8 +47,7 @@ impl Clients {
             })
             .await?;
 
-        let registry = Registry::built_in();
-        warn_of_missing_secrets(&registry, secrets);
+        warn_of_missing_secrets(registry, secrets);
         let client = |(name, hash): (String, Vec<u8>)| {
             let service = Arc::new(registry.find(&name)?.clone());
             Some((name, (SecretHash::from_bytes(&hash)?, service)))
@@ -69,7 +69,7 @@ impl Clients {
 }
 
 fn warn_of_missing_secrets(registry: &Registry, secrets: &ClientSecretHashes) {
-    for service in registry.iter().filter(|service| service.name != NAME) {
+    for service in registry.callers() {
         if !secrets.contains(&service.name) {
             let variable = format!("{}_SECRET", service.variable_prefix());
             tracing::warn!(

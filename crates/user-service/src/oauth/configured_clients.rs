@@ -6,17 +6,17 @@ use auth::SharedSecret;
 use secrecy::ExposeSecret as _;
 use service_kit::{Env, Registry};
 
-use crate::domain::{NAME, SecretHash};
+use crate::domain::SecretHash;
 
 /// The hashes of the configured client secrets (`<NAME>_SECRET`), by service name.
 #[derive(Clone, Debug, Default)]
 pub struct ClientSecretHashes(BTreeMap<String, SecretHash>);
 
 impl ClientSecretHashes {
-    /// Reads the secret of each registered service except this one, and reports problems to `env`. A service may have no secret.
-    pub(crate) fn read(env: &mut Env) -> Self {
+    /// Reads the secret of each service that calls others, and reports problems to `env`. A service may have no secret.
+    pub(crate) fn read(env: &mut Env, registry: &Registry) -> Self {
         let mut secrets = BTreeMap::new();
-        for service in Registry::built_in().iter().filter(|service| service.name != NAME) {
+        for service in registry.callers() {
             let variable = format!("{}_SECRET", service.variable_prefix());
             let Some(secret) = env.secret(&variable) else {
                 continue;

@@ -1,18 +1,17 @@
 //! Verifying tokens that this service issued.
 
-use std::sync::LazyLock;
+use std::sync::Arc;
 
 use auth::{Claims, Verifier};
 use service_kit::Registry;
-
-/// The services of `services.toml`.
-static REGISTRY: LazyLock<Registry> = LazyLock::new(Registry::built_in);
 
 /// Verifies tokens that this service issued, including tokens for other services. In contrast, the verifier of requests accepts
 /// a service token only if it is for this service.
 #[derive(Clone, Debug)]
 pub(crate) struct IssuedTokenVerifier {
     pub verifier: Verifier,
+    /// The services for which service tokens are issued.
+    pub registry: Arc<Registry>,
     /// The audience of users' tokens.
     pub audience: String,
 }
@@ -23,7 +22,7 @@ impl IssuedTokenVerifier {
     pub(crate) fn verify_claims(&self, token: &str) -> Option<Claims> {
         let claims = self.verifier.verify_claims(token).ok()?;
         let has_known_audience = if claims.is_service() {
-            let is_registered = |audience: &String| REGISTRY.find(audience).is_some();
+            let is_registered = |audience: &String| self.registry.find(audience).is_some();
             claims.aud.iter().any(is_registered)
         } else {
             claims.is_for(&self.audience)
