@@ -136,8 +136,8 @@ pub use self::authorize::{Authorize, AuthorizeMiddleware, authorize, is_admin, r
 pub use self::backoff::Backoff;
 pub use self::claims::Claims;
 pub use self::client::{
-    CallError, ServiceClient, ServiceClientBuilder, ServiceClientError, ServiceCredentials, ServiceRequest,
-    ServiceResponse, TokenError, TraceContext, parse_origin,
+    CallError, Circuit, ServiceClient, ServiceClientBuilder, ServiceClientError, ServiceCredentials,
+    ServiceRequest, ServiceResponse, TokenError, TraceContext, is_trace_parent, parse_origin,
 };
 pub use self::clock::Clock;
 pub use self::error::{AuthError, TokenFault};

@@ -24,8 +24,33 @@ impl TrustedProxies {
     pub(crate) const FORM: &str =
         "addresses and networks with commas between them, such as `10.0.0.2,fd00::/8`";
 
-    fn include(&self, address: IpAddr) -> bool {
+    /// Whether this is the address of a trusted proxy.
+    #[must_use]
+    pub fn include(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
+    }
+
+    /// The address of the client that sent a request over a connection from `peer`, given the lines of its `X-Forwarded-For`. It is the
+    /// last address that is no trusted proxy itself. Addresses before that one prove nothing: the client may have written them.
+    #[must_use]
+    pub fn client<'l>(&self, peer: IpAddr, lines: impl DoubleEndedIterator<Item = &'l [u8]>) -> IpAddr {
+        // Bytes, since an address that a proxy appended must count even if the client wrote no text before it.
+        let hops = lines.rev().flat_map(|line| line.rsplit(|byte| *byte == b','));
+        // A list may have empty elements (RFC 9110 §5.6.1.2).
+        let hops = hops.map(<[u8]>::trim_ascii).filter(|hop| !hop.is_empty());
+
+        let mut address = peer.to_canonical();
+        for hop in hops {
+            if !self.include(address) {
+                break;
+            }
+            // The proxy did not name its client, so the proxy's own address is the last one that is known.
+            let Some(client) = parse_hop(hop) else {
+                break;
+            };
+            address = client.to_canonical();
+        }
+        address
     }
 }
 
@@ -46,34 +71,14 @@ impl FromStr for TrustedProxies {
     }
 }
 
-/// The client's address. If the connection comes from a trusted proxy, it is the last address in `X-Forwarded-For` that
-/// is no trusted proxy itself. Addresses before that one prove nothing: the client may have written them.
+/// The client's address: see [`TrustedProxies::client`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientAddress(pub IpAddr);
 
 impl ClientAddress {
     fn of(peer: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> Self {
         let forwarded: Vec<_> = headers.get_all("x-forwarded-for").collect();
-        // Bytes, since an address that a proxy appended must count even if the client wrote no text before it.
-        let hops = forwarded
-            .iter()
-            .rev()
-            .flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
-        // A list may have empty elements (RFC 9110 §5.6.1.2).
-        let hops = hops.map(<[u8]>::trim_ascii).filter(|hop| !hop.is_empty());
-
-        let mut address = peer.to_canonical();
-        for hop in hops {
-            if !trusted.include(address) {
-                break;
-            }
-            // The proxy did not name its client, so the proxy's own address is the last one that is known.
-            let Some(client) = parse_hop(hop) else {
-                break;
-            };
-            address = client.to_canonical();
-        }
-        Self(address)
+        Self(trusted.client(peer, forwarded.iter().map(|line| line.as_bytes())))
     }
 }
 

@@ -19,6 +19,7 @@ use actix_web::dev::{AppConfig, Server as HttpServer, ServiceResponse};
 use tokio::net::TcpStream;
 
 use self::stream::ClientStream;
+pub use self::stream::RefusalBodies;
 
 /// How long the head of a connection's first request may take to arrive.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);

@@ -20,7 +20,9 @@ pub(crate) fn check(head: &RequestHead) -> Result<(), RequestError> {
     }
 }
 
-fn is_host(value: &[u8]) -> bool {
+/// Whether this is a host with an optional port, or empty (RFC 9110 §7.2).
+#[must_use]
+pub fn is_host(value: &[u8]) -> bool {
     if let Some(literal) = value.strip_prefix(b"[") {
         let Some(end) = literal.iter().position(|byte| *byte == b']') else {
             return false;

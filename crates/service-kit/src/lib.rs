@@ -35,10 +35,12 @@ pub use self::config::{
     KeySource, Neighbour, Neighbours, PublicRoute, RateLimit, RegisteredService, Registry, Role, Roles,
     Settings, TokenRule,
 };
+pub use self::connections::RefusalBodies;
 pub use self::extract::{
     Body, EmptyObject, Form, Id, InvalidId, MAX_BODY_BYTES, OptionalBody, Query, canonical_uuid, non_null,
     object_list,
 };
+pub use self::host::is_host;
 pub use self::launch::{StandardInput, launch};
 pub use self::page::{Cursor, Limit, Page, Paging};
 pub use self::problem::{Problem, RequestError};

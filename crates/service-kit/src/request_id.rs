@@ -17,9 +17,16 @@ impl RequestId {
     /// Anything else could forge lines in a log, and is replaced by a new id.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         match headers.get(X_REQUEST_ID) {
-            Some(id) if is_plain(id.as_bytes()) => Self(id.clone()),
+            Some(id) if Self::is_plain(id.as_bytes()) => Self(id.clone()),
             _ => Self(new_id()),
         }
+    }
+
+    /// Whether a caller's id is taken over.
+    #[must_use]
+    pub fn is_plain(id: &[u8]) -> bool {
+        let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
+        (1..=MAX_LENGTH).contains(&id.len()) && id.iter().all(is_plain)
     }
 
     /// The id as text.
@@ -33,11 +40,6 @@ impl From<RequestId> for HeaderValue {
     fn from(id: RequestId) -> Self {
         id.0
     }
-}
-
-fn is_plain(id: &[u8]) -> bool {
-    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
-    (1..=MAX_LENGTH).contains(&id.len()) && id.iter().all(is_plain)
 }
 
 /// A random UUID (RFC 9562 §5.4), which reveals neither time nor order.

@@ -10,9 +10,10 @@ const MAX_FAILURES: u32 = 10;
 /// How long the circuit stays open. After that, one probe is allowed per period.
 const OPEN_TIME: Duration = Duration::from_secs(5);
 
-/// Decides whether a call may be sent to the neighbour.
+/// Decides whether a call may be sent to a neighbour. Ten consecutive failures open the circuit for 5 seconds. After that, one call is
+/// admitted every 5 seconds, until a call succeeds.
 #[derive(Debug, Default)]
-pub(super) struct Circuit(Mutex<State>);
+pub struct Circuit(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -21,7 +22,10 @@ struct State {
 }
 
 impl Circuit {
-    /// Admits a call, or returns how much longer the circuit stays open.
+    /// Admits a call.
+    ///
+    /// # Errors
+    /// How much longer the circuit stays open.
     pub fn admit(&self, now: Instant) -> Result<(), Duration> {
         let mut state = self.state();
         match state.open_until {
@@ -36,6 +40,7 @@ impl Circuit {
     }
 
     /// How much longer the circuit stays open, if it is open.
+    #[must_use]
     pub fn remaining_open_time(&self, now: Instant) -> Option<Duration> {
         let remaining = self.state().open_until?.checked_duration_since(now);
         remaining.filter(|remaining| !remaining.is_zero())

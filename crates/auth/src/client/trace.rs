@@ -50,9 +50,10 @@ impl TraceContext {
     }
 }
 
-/// Whether this text has the form of version 00, the only version: `00-<trace id>-<parent id>-<flags>`. The parts have 32, 16 and
-/// 2 lowercase hex digits. An id must not be all zeros.
-fn is_trace_parent(text: &str) -> bool {
+/// Whether this text is a `traceparent` (W3C Trace Context §3.2) of version 00, the only version: `00-<trace id>-<parent id>-<flags>`.
+/// The parts have 32, 16 and 2 lowercase hex digits. An id must not be all zeros.
+#[must_use]
+pub fn is_trace_parent(text: &str) -> bool {
     let parts: Vec<_> = text.split('-').collect();
     let [version, trace, parent, flags] = parts.as_slice() else {
         return false;

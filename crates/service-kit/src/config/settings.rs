@@ -92,6 +92,11 @@ impl Settings {
         self.inner_listen.unwrap_or(self.listen)
     }
 
+    /// The origin of a service, without a trailing slash: `<NAME>_URL`. By default the service runs on this machine.
+    pub fn service_url(&self, env: &mut Env, service: &RegisteredService) -> String {
+        url_of(env, service, self.listen.ip(), self.port_base)
+    }
+
     /// Reads the settings of the service of this name.
     pub fn read(env: &mut Env, service: &str) -> Self {
         let registry = Registry::read(env);

@@ -1,6 +1,6 @@
-//! The stream between a client and actix-http's parser.
+//! The stream between a client and the parser.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -10,12 +10,18 @@ use super::refusal;
 use super::upgrade::hide_upgrade;
 
 /// Passes bytes on, but hides `Upgrade` headers from the parser, and gives the parser's own refusals a body.
-pub(super) struct ClientStream<T> {
+pub(super) struct ClientStream<T>(RefusalBodies<T>);
+
+/// Passes bytes on, but gives the refusals of an HTTP parser a body: problem details. A parser refuses a request by an empty response,
+/// before any code sees the request.
+#[derive(Debug)]
+pub struct RefusalBodies<T> {
     stream: T,
     refusal: Option<Refusal>,
 }
 
 /// A refusal that is being sent in place of the parser's.
+#[derive(Debug)]
 struct Refusal {
     bytes: Vec<u8>,
     sent: usize,
@@ -23,6 +29,13 @@ struct Refusal {
 
 impl<T> ClientStream<T> {
     pub(super) fn new(stream: T) -> Self {
+        Self(RefusalBodies::new(stream))
+    }
+}
+
+impl<T> RefusalBodies<T> {
+    /// Wraps the stream of a connection.
+    pub fn new(stream: T) -> Self {
         Self {
             stream,
             refusal: None,
@@ -37,7 +50,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for ClientStream<T> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let start = buf.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        ready!(Pin::new(&mut self.0).poll_read(cx, buf))?;
         if let Some(received) = buf.filled_mut().get_mut(start..) {
             hide_upgrade(received);
         }
@@ -46,6 +59,30 @@ impl<T: AsyncRead + Unpin> AsyncRead for ClientStream<T> {
 }
 
 impl<T: AsyncWrite + Unpin> AsyncWrite for ClientStream<T> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for RefusalBodies<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for RefusalBodies<T> {
     /// The parser's refusal is the last thing that is written on a connection. It stands at the end of `bytes`, possibly
     /// behind earlier responses, which are written first.
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
@@ -75,6 +112,22 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for ClientStream<T> {
         }
         this.refusal = None;
         Poll::Ready(Ok(bytes.len()))
+    }
+
+    /// A refusal has one buffer. Several buffers are a response with a body.
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffers: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match buffers {
+            [bytes] => self.poll_write(cx, bytes),
+            buffers => Pin::new(&mut self.stream).poll_write_vectored(cx, buffers),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

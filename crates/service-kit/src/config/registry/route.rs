@@ -9,6 +9,8 @@ use crate::config::rate_limit::RateLimit;
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 const DEFAULT_FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_TIMEOUT: Duration = Duration::from_secs(3_600);
+const DEFAULT_RETRIES: u32 = 2;
+const MAX_RETRIES: u32 = 10;
 const DEFAULT_BODY_LIMIT: u64 = 1024 * 1024;
 const MAX_BODY_LIMIT: i64 = 1 << 40;
 
@@ -32,6 +34,8 @@ pub struct PublicRoute {
     pub timeout: Duration,
     /// How long the service may take to begin its response.
     pub first_byte_timeout: Duration,
+    /// How many times the gateway tries again to connect to the service.
+    pub retries: u32,
     /// The maximum length of a request's body, in bytes.
     pub body_limit: u64,
     /// The rate limit of each client. `None`: the gateway's default.
@@ -63,6 +67,7 @@ pub(super) struct RouteEntry {
     cookies: Vec<String>,
     timeout: Option<String>,
     first_byte_timeout: Option<String>,
+    retries: Option<u32>,
     body_limit: Option<i64>,
     rate_limit: Option<String>,
     #[serde(default)]
@@ -118,6 +123,10 @@ impl RouteEntry {
         if first_byte_timeout > timeout {
             problem("first_byte_timeout must not be longer than timeout".to_owned());
         }
+        let retries = self.retries.unwrap_or(DEFAULT_RETRIES);
+        if retries > MAX_RETRIES {
+            problem(format!("retries must be at most {MAX_RETRIES}"));
+        }
         let body_limit = match self.body_limit {
             None => DEFAULT_BODY_LIMIT,
             Some(bytes) if (0..=MAX_BODY_LIMIT).contains(&bytes) => bytes.unsigned_abs(),
@@ -142,6 +151,7 @@ impl RouteEntry {
             cookies: self.cookies,
             timeout,
             first_byte_timeout,
+            retries,
             body_limit,
             rate_limit,
             upgrade: self.upgrade,

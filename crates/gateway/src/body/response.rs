@@ -1,0 +1,256 @@
+//! The body of a response, on its way from the service to the client.
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::BodyError;
+use crate::phase::InProgress;
+use crate::record::Record;
+use crate::upstream::{Connection, Pool, Upstream};
+
+/// How long a service may send no part of a body.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
+/// The same for a stream of events, which may have nothing to report for long.
+const STREAM_IDLE_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// The body of a response. The request is recorded when the body is dropped.
+pub(crate) struct ResponseBody {
+    source: Source,
+    record: Option<Record>,
+    in_progress: Option<InProgress>,
+}
+
+enum Source {
+    /// Nothing, or nothing more.
+    Empty,
+    /// The gateway's own text.
+    Full(Bytes),
+    Upstream(Box<UpstreamBody>),
+}
+
+impl ResponseBody {
+    pub(crate) fn empty() -> Self {
+        Self {
+            source: Source::Empty,
+            record: None,
+            in_progress: None,
+        }
+    }
+
+    pub(crate) fn full(text: impl Into<Bytes>) -> Self {
+        Self {
+            source: Source::Full(text.into()),
+            record: None,
+            in_progress: None,
+        }
+    }
+
+    pub(crate) fn upstream(body: UpstreamBody) -> Self {
+        Self {
+            source: Source::Upstream(Box::new(body)),
+            record: None,
+            in_progress: None,
+        }
+    }
+
+    /// Ends the request when this body is dropped.
+    pub(crate) fn in_progress(mut self, in_progress: InProgress) -> Self {
+        self.in_progress = Some(in_progress);
+        self
+    }
+
+    /// Records the request when this body is dropped.
+    pub(crate) fn recorded(mut self, record: Record) -> Self {
+        self.record = Some(record);
+        self
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut self.source {
+            Source::Empty => Poll::Ready(None),
+            Source::Full(text) => {
+                let text = std::mem::take(text);
+                self.source = Source::Empty;
+                Poll::Ready(Some(Ok(Frame::data(text))))
+            }
+            Source::Upstream(body) => body.poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.source {
+            Source::Empty => true,
+            Source::Full(text) => text.is_empty(),
+            Source::Upstream(body) => body.incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Empty => SizeHint::with_exact(0),
+            Source::Full(text) => SizeHint::with_exact(text.len() as u64),
+            Source::Upstream(body) => body.incoming.size_hint(),
+        }
+    }
+}
+
+/// The body of a service's response. It drives the connection that the body arrives on, and returns the connection to the pool at its
+/// end. A body that is dropped before its end closes the connection.
+pub(crate) struct UpstreamBody {
+    incoming: Incoming,
+    driver: Driver,
+    timer: BodyTimer,
+}
+
+/// How the connection of a body is driven.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all bodies are of the large variant, and each is in a box"
+)]
+enum Driver {
+    /// By the body itself.
+    Body {
+        connection: Connection,
+        pool: Rc<Pool>,
+        upstream: Arc<Upstream>,
+    },
+    /// By another task, or not any longer, because the exchange is complete.
+    Other,
+}
+
+impl UpstreamBody {
+    /// The body of a response that must be complete by `deadline`. A stream of events has no deadline.
+    pub(crate) fn new(
+        incoming: Incoming,
+        connection: Connection,
+        pool: Rc<Pool>,
+        upstream: Arc<Upstream>,
+        deadline: Option<Instant>,
+    ) -> Self {
+        Self {
+            incoming,
+            driver: Driver::Body {
+                connection,
+                pool,
+                upstream,
+            },
+            timer: BodyTimer::new(deadline),
+        }
+    }
+
+    /// The body of a response whose connection another task drives.
+    pub(crate) fn driven(incoming: Incoming, deadline: Instant) -> Self {
+        Self {
+            incoming,
+            driver: Driver::Other,
+            timer: BodyTimer::new(Some(deadline)),
+        }
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        self.drive(cx);
+        let mut polled = Pin::new(&mut self.incoming).poll_frame(cx);
+        if polled.is_pending() {
+            // Polling the body may have asked the connection for more.
+            self.drive(cx);
+            polled = Pin::new(&mut self.incoming).poll_frame(cx);
+        }
+        match polled {
+            Poll::Pending => self
+                .timer
+                .poll(cx)
+                .map(|()| Some(Err(BodyError::UpstreamTimeout))),
+            Poll::Ready(None) => {
+                self.finish(cx);
+                Poll::Ready(None)
+            }
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error.into()))),
+            Poll::Ready(Some(Ok(frame))) => {
+                self.timer.note_progress();
+                // The server does not ask again after a body of known length is complete.
+                if self.incoming.is_end_stream() {
+                    self.finish(cx);
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+        }
+    }
+
+    fn drive(&mut self, cx: &mut Context<'_>) {
+        if let Driver::Body { connection, .. } = &mut self.driver {
+            connection.drive(cx);
+        }
+    }
+
+    /// Returns the connection to the pool if it can carry another exchange. That is not so while the client still sends a body that
+    /// the service did not wait for.
+    fn finish(&mut self, cx: &mut Context<'_>) {
+        if let Driver::Body {
+            mut connection,
+            pool,
+            upstream,
+        } = std::mem::replace(&mut self.driver, Driver::Other)
+            && connection.is_reusable(cx)
+        {
+            pool.put(&upstream, connection);
+        }
+    }
+}
+
+/// Ends a body that makes no progress, or takes too long in all.
+struct BodyTimer {
+    deadline: Option<Instant>,
+    idle_timeout: Duration,
+    last_progress: Instant,
+    /// Created when the body has to be waited for.
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl BodyTimer {
+    fn new(deadline: Option<Instant>) -> Self {
+        Self {
+            deadline,
+            idle_timeout: if deadline.is_some() {
+                IDLE_TIMEOUT
+            } else {
+                STREAM_IDLE_TIMEOUT
+            },
+            last_progress: Instant::now(),
+            sleep: None,
+        }
+    }
+
+    fn note_progress(&mut self) {
+        self.last_progress = Instant::now();
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let idle_end = self.last_progress + self.idle_timeout;
+            let end = self.deadline.map_or(idle_end, |deadline| deadline.min(idle_end));
+            let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(end)));
+            std::task::ready!(sleep.as_mut().poll(cx));
+            // It was set for earlier progress.
+            if Instant::now() >= end {
+                return Poll::Ready(());
+            }
+            sleep.as_mut().reset(end);
+        }
+    }
+}

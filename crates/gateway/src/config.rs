@@ -1,0 +1,98 @@
+//! The configuration, read from the environment at start.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use service_kit::{AuthSettings, Env, Roles, Settings, TrustedProxies};
+
+use crate::cross_site::Origins;
+use crate::table::Table;
+use crate::{NAME, tls};
+
+/// The gateway's configuration.
+pub struct Config {
+    /// The inner address, for metrics and health checks.
+    pub(crate) inner_listen: SocketAddr,
+    /// The issuer and keys that tokens are verified with.
+    pub(crate) auth: AuthSettings,
+    pub(crate) roles: Roles,
+    pub(crate) trusted_proxies: TrustedProxies,
+    pub(crate) origins: Origins,
+    /// The name of the access cookie. Browsers accept the prefix `__Host-` only over https.
+    pub(crate) access_cookie: &'static str,
+    pub(crate) edge: Edge,
+}
+
+/// The part of the configuration that SIGHUP reads again.
+pub(crate) struct Edge {
+    pub table: Table,
+    /// `None` without TLS.
+    pub tls: Option<Arc<ServerConfig>>,
+}
+
+impl Config {
+    /// Reads the configuration. Problems are collected in `env`, which reports all of them together.
+    pub fn read(env: &mut Env, settings: Settings) -> Self {
+        let edge = Edge::read(env, &settings);
+        let inner_listen = settings.inner_listen.unwrap_or_else(|| {
+            env.problem(
+                "services.toml",
+                format!("must have a row `{NAME}` with inner_port = true"),
+            );
+            settings.listen
+        });
+        let is_https = settings.public_url.starts_with("https:");
+        Self {
+            inner_listen,
+            edge,
+            origins: Origins::new(settings.public_url, cors_origins(env)),
+            auth: settings.auth,
+            roles: settings.roles,
+            trusted_proxies: settings.trusted_proxies,
+            access_cookie: if is_https {
+                "__Host-countersign-access"
+            } else {
+                "countersign_access"
+            },
+        }
+    }
+}
+
+impl Edge {
+    fn read(env: &mut Env, settings: &Settings) -> Self {
+        Self {
+            table: Table::read(env, settings),
+            tls: tls::read(env),
+        }
+    }
+
+    /// Reads the routes and the certificate again.
+    ///
+    /// # Errors
+    /// All problems together.
+    pub(crate) fn reload() -> Result<Self, service_kit::ConfigErrors> {
+        let mut env = Env::load(NAME);
+        let settings = Settings::read(&mut env, NAME);
+        let edge = Self::read(&mut env, &settings);
+        env.finish(edge)
+    }
+}
+
+/// The origins in `CORS_ORIGINS`, in the form that browsers send.
+fn cors_origins(env: &mut Env) -> Vec<String> {
+    let text = env.text("CORS_ORIGINS").unwrap_or_default();
+    let mut origins = Vec::new();
+    for item in text.split(',').map(str::trim).filter(|item| !item.is_empty()) {
+        match auth::parse_origin(item) {
+            Some(origin) => origins.push(origin),
+            None => env.problem(
+                "CORS_ORIGINS",
+                format!(
+                    "must be origins such as `https://app.example`, separated by commas, and `{item}` is none"
+                ),
+            ),
+        }
+    }
+    origins
+}

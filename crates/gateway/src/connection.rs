@@ -1,0 +1,199 @@
+//! A client's connection: TLS if there is a certificate, then HTTP/1.1 or HTTP/2.
+
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Poll, ready};
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::rt::Executor;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::task::spawn_local;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+use crate::body::ResponseBody;
+use crate::client_stream::ClientStream;
+use crate::handle;
+use crate::phase::{InProgress, Phase};
+use crate::worker::{Peer, Worker};
+
+/// The maximum length of a request's head, in bytes. Longer ones are 431. A token has at most 8 KiB.
+const MAX_HEAD_BYTES: usize = 32 * 1024;
+/// The size of the buffer for each direction of a connection.
+const BUFFER_BYTES: usize = 64 * 1024;
+const MAX_HEADERS: usize = 100;
+const TLS_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the last response of a connection may take to be sent.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+const MAX_STREAMS: u32 = 100;
+/// The interval of the pings that find out whether an HTTP/2 client is still there.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+
+/// Answers the requests of one connection until it ends. After `closing`, no further request is accepted.
+pub(crate) async fn serve(
+    worker: Rc<Worker>,
+    stream: TcpStream,
+    peer: Peer,
+    tls: Option<TlsAcceptor>,
+    closing: CancellationToken,
+) {
+    let phase = Rc::new(Phase::new());
+    let client = Client {
+        worker,
+        peer,
+        phase,
+        closing,
+    };
+    let Some(tls) = tls else {
+        client.http1(stream).await;
+        return;
+    };
+    let Ok(Ok(stream)) = timeout(TLS_TIMEOUT, tls.accept(stream)).await else {
+        tracing::debug!("a TLS handshake failed");
+        return;
+    };
+    if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+        client.http2(stream).await;
+    } else {
+        client.http1(stream).await;
+    }
+}
+
+/// One client's connection.
+#[derive(Clone)]
+struct Client {
+    worker: Rc<Worker>,
+    peer: Peer,
+    phase: Rc<Phase>,
+    closing: CancellationToken,
+}
+
+impl Client {
+    async fn answer(self, request: Request<Incoming>) -> Result<Response<ResponseBody>, Infallible> {
+        let in_progress = InProgress::begin(self.phase);
+        let response = handle::handle(self.worker, self.peer, request).await;
+        Ok(response.map(|body| body.in_progress(in_progress)))
+    }
+
+    async fn http1<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: T) {
+        let stream = TokioIo::new(ClientStream::new(stream, &self.phase));
+        let client = self.clone();
+        let mut connection = http1::Builder::new()
+            .max_buf_size(BUFFER_BYTES)
+            .max_header_size(MAX_HEAD_BYTES)
+            .max_headers(MAX_HEADERS)
+            .serve_connection(stream, service_fn(move |request| client.clone().answer(request)))
+            .with_upgrades();
+        let mut closing = pin!(self.closing.cancelled());
+        let mut is_closing = false;
+        let ended = self
+            .phase_limited(|cx| {
+                if !is_closing && closing.as_mut().poll(cx).is_ready() {
+                    is_closing = true;
+                    Pin::new(&mut connection).graceful_shutdown();
+                }
+                Pin::new(&mut connection).poll(cx)
+            })
+            .await;
+        match ended {
+            Some(Err(error)) => tracing::debug!(%error, "a connection ended early"),
+            None if self.phase.is_in_head() => {
+                if let Some(parts) = connection.into_parts() {
+                    refuse_slow_head(parts.io.into_inner()).await;
+                }
+            }
+            Some(Ok(())) | None => {}
+        }
+    }
+
+    async fn http2<T: AsyncRead + AsyncWrite + Unpin + 'static>(self, stream: T) {
+        let client = self.clone();
+        let mut connection = http2::Builder::new(LocalExecutor)
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(MAX_STREAMS)
+            .max_header_list_size(u32::try_from(MAX_HEAD_BYTES).unwrap_or(u32::MAX))
+            .keep_alive_interval(PING_INTERVAL)
+            .serve_connection(
+                TokioIo::new(stream),
+                service_fn(move |request| client.clone().answer(request)),
+            );
+        let mut closing = pin!(self.closing.cancelled());
+        let mut is_closing = false;
+        let ended = self
+            .phase_limited(|cx| {
+                if !is_closing && closing.as_mut().poll(cx).is_ready() {
+                    is_closing = true;
+                    Pin::new(&mut connection).graceful_shutdown();
+                }
+                Pin::new(&mut connection).poll(cx)
+            })
+            .await;
+        match ended {
+            Some(Ok(())) => {}
+            Some(Err(error)) => tracing::debug!(%error, "a connection ended early"),
+            None => {
+                Pin::new(&mut connection).graceful_shutdown();
+                drop(timeout(CLOSE_TIMEOUT, connection).await);
+            }
+        }
+    }
+
+    /// Polls a connection to its end. `None` if the phase of the connection has taken too long.
+    async fn phase_limited<T>(
+        &self,
+        mut poll: impl FnMut(&mut std::task::Context<'_>) -> Poll<T>,
+    ) -> Option<T> {
+        let mut timer = pin!(sleep_until(self.phase.deadline().unwrap_or_else(Instant::now)));
+        poll_fn(|cx| {
+            if let Poll::Ready(ended) = poll(cx) {
+                return Poll::Ready(Some(ended));
+            }
+            // The timer is set anew only when it fires or must fire earlier, and not for each request.
+            loop {
+                let Some(deadline) = self.phase.deadline() else {
+                    return Poll::Pending;
+                };
+                if deadline < timer.deadline() {
+                    timer.as_mut().reset(deadline);
+                }
+                ready!(timer.as_mut().poll(cx));
+                if deadline <= Instant::now() {
+                    return Poll::Ready(None);
+                }
+                timer.as_mut().reset(deadline);
+            }
+        })
+        .await
+    }
+}
+
+/// Answers a client that did not send the whole head of its request in time.
+async fn refuse_slow_head<T: AsyncRead + AsyncWrite + Unpin>(mut stream: T) {
+    const REFUSAL: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    let refusal = async {
+        stream.write_all(REFUSAL).await?;
+        stream.shutdown().await
+    };
+    drop(timeout(CLOSE_TIMEOUT, refusal).await);
+}
+
+/// Runs the streams of HTTP/2 connections on the worker's own thread.
+#[derive(Clone, Copy)]
+struct LocalExecutor;
+
+impl<F: Future + 'static> Executor<F> for LocalExecutor {
+    fn execute(&self, future: F) {
+        spawn_local(async move {
+            future.await;
+        });
+    }
+}

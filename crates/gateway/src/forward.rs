@@ -1,0 +1,229 @@
+//! Forwards a request to its service, and passes the response on.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Poll, ready};
+use std::time::Duration;
+
+use auth::Backoff;
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
+use http::{Request, Response};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::body::{RequestBody, ResponseBody, Upload, UpstreamBody};
+use crate::headers;
+use crate::refusal::Refusal;
+use crate::table::{Route, Table};
+use crate::upstream::{Connection, Pool, SendError, Upstream};
+use crate::worker::Worker;
+
+/// The wait before a service that does not accept connections is tried again.
+const RECONNECT: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_millis(500));
+/// How often an upload is checked for its end, from which the wait for the response is counted.
+const UPLOAD_CHECK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Why a service has sent no response.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("can't connect: {0}")]
+    Connect(#[source] std::io::Error),
+    #[error("no response in time")]
+    Timeout,
+    #[error("{0}")]
+    Broken(#[source] hyper::Error),
+    /// Not the service's failure: the client's body ended early.
+    #[error("{0}")]
+    Client(Refusal),
+}
+
+/// Sends the request to the service of the route.
+pub(crate) async fn forward(
+    worker: &Worker,
+    table: &Table,
+    route: &Route,
+    request: Request<Incoming>,
+) -> Result<Response<ResponseBody>, Refusal> {
+    let upstream = &route.upstream;
+    admit(upstream)?;
+
+    let upload = Rc::new(Upload::default());
+    let request = request.map(|body| RequestBody::new(body, route.rules.body_limit, Rc::clone(&upload)));
+    let deadline = Instant::now() + route.rules.timeout;
+    let (mut response, connection) = exchange(&worker.pool, route, request, &upload, deadline)
+        .await
+        .map_err(|failure| record_failure(upstream, &failure))?;
+    record_success(upstream);
+
+    headers::clean_response(response.headers_mut());
+    rewrite_location(response.headers_mut(), table, upstream);
+    // A stream of events ends when the client or the service ends it.
+    let deadline = (!is_event_stream(response.headers())).then_some(deadline);
+    let body_of = |body| {
+        UpstreamBody::new(
+            body,
+            connection,
+            Rc::clone(&worker.pool),
+            Arc::clone(upstream),
+            deadline,
+        )
+    };
+    Ok(response.map(|body| ResponseBody::upstream(body_of(body))))
+}
+
+/// Refuses the request while the service's circuit is open.
+pub(crate) fn admit(upstream: &Upstream) -> Result<(), Refusal> {
+    upstream
+        .circuit
+        .admit(Instant::now())
+        .map_err(|remaining| Refusal::CircuitOpen {
+            retry_after_seconds: remaining.as_secs() + 1,
+        })
+}
+
+/// Sends the request, on a pooled connection if there is one. A pooled connection that fails is replaced by a new one once, if the
+/// request can be repeated: either the service can't have received it, or it is idempotent and has no body (RFC 9110 §9.2.2).
+async fn exchange(
+    pool: &Pool,
+    route: &Route,
+    mut request: Request<RequestBody>,
+    upload: &Rc<Upload>,
+    deadline: Instant,
+) -> Result<(Response<Incoming>, Connection), Failure> {
+    let mut pooled = pool.take(&route.upstream).await;
+    loop {
+        let is_pooled = pooled.is_some();
+        let mut connection = match pooled.take() {
+            Some(connection) => connection,
+            None => connect(route, deadline).await?,
+        };
+        let spare = is_pooled.then(|| copy(&request, upload)).flatten();
+        let sent = connection.send(request);
+        let first_byte = route.rules.first_byte_timeout;
+        let SendError { error, unsent } = match first_byte_in_time(sent, upload, first_byte, deadline).await {
+            None => return Err(Failure::Timeout),
+            Some(Ok(response)) => return Ok((response, connection)),
+            Some(Err(error)) => error,
+        };
+        if let Some(fault) = upload.fault.get() {
+            return Err(Failure::Client(fault));
+        }
+        request = match unsent.or(spare) {
+            Some(request) if is_pooled => request,
+            _ => return Err(Failure::Broken(error)),
+        };
+    }
+}
+
+/// Opens a connection, and tries again if the service does not accept it.
+async fn connect(route: &Route, deadline: Instant) -> Result<Connection, Failure> {
+    let mut failures = 0;
+    loop {
+        let error = match Connection::open(&route.upstream).await {
+            Ok(connection) => return Ok(connection),
+            Err(error) => error,
+        };
+        failures += 1;
+        let retry_at = Instant::now() + RECONNECT.delay(failures);
+        if failures > route.rules.retries || retry_at >= deadline {
+            return Err(Failure::Connect(error));
+        }
+        sleep_until(retry_at).await;
+    }
+}
+
+/// A copy of a request that can be repeated.
+fn copy(request: &Request<RequestBody>, upload: &Rc<Upload>) -> Option<Request<RequestBody>> {
+    if !request.method().is_idempotent() || !request.body().is_end_stream() {
+        return None;
+    }
+    let mut copy = Request::new(RequestBody::empty(Rc::clone(upload)));
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.headers_mut() = request.headers().clone();
+    Some(copy)
+}
+
+/// Waits for the head of a response for at most `limit` after the request's body was sent, and at most until `deadline`. `None` if it
+/// does not arrive in time.
+async fn first_byte_in_time<F: Future>(
+    sent: F,
+    upload: &Upload,
+    limit: Duration,
+    deadline: Instant,
+) -> Option<F::Output> {
+    let (mut sent, mut timer) = (pin!(sent), pin!(sleep(limit)));
+    poll_fn(|cx| {
+        if let Poll::Ready(outcome) = sent.as_mut().poll(cx) {
+            return Poll::Ready(Some(outcome));
+        }
+        loop {
+            ready!(timer.as_mut().poll(cx));
+            let now = Instant::now();
+            let next = match upload.ended_at.get() {
+                Some(ended_at) => ended_at + limit,
+                None => now + UPLOAD_CHECK_INTERVAL,
+            };
+            let next = next.min(deadline);
+            if next <= now {
+                return Poll::Ready(None);
+            }
+            timer.as_mut().reset(next);
+        }
+    })
+    .await
+}
+
+pub(crate) fn record_success(upstream: &Upstream) {
+    if upstream.circuit.record_success() {
+        tracing::info!(service = upstream.name, "the service answers again");
+    }
+}
+
+fn record_failure(upstream: &Upstream, failure: &Failure) -> Refusal {
+    let refusal = match failure {
+        Failure::Client(refusal) => return *refusal,
+        Failure::Timeout => Refusal::UpstreamTimeout,
+        Failure::Connect(_) | Failure::Broken(_) => Refusal::Unavailable,
+    };
+    record_upstream_failure(upstream, failure);
+    refusal
+}
+
+/// Logs and counts a failure of a service.
+pub(crate) fn record_upstream_failure(upstream: &Upstream, failure: &dyn std::error::Error) {
+    let service = &upstream.name;
+    metrics::counter!("gateway_upstream_failures_total", "service" => service.clone()).increment(1);
+    tracing::warn!(service, %failure, "the service did not answer");
+    if upstream.circuit.record_failure(Instant::now()) {
+        tracing::error!(
+            service,
+            "the service failed repeatedly; requests to it are refused for a while"
+        );
+    }
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    headers
+        .get(CONTENT_TYPE)
+        .is_some_and(|media_type| media_type.as_bytes().starts_with(b"text/event-stream"))
+}
+
+/// Replaces a service's own path in `Location` by the path that leads there through the gateway.
+fn rewrite_location(headers: &mut HeaderMap, table: &Table, upstream: &Upstream) {
+    let Some(location) = headers.get(LOCATION).and_then(|location| location.to_str().ok()) else {
+        return;
+    };
+    let location = location.strip_prefix(&upstream.url).unwrap_or(location);
+    let end = location.find(['?', '#']).unwrap_or(location.len());
+    let (path, rest) = location.split_at(end);
+    let rewritten = table
+        .public_path(&upstream.name, path)
+        .and_then(|public| HeaderValue::from_str(&format!("{public}{rest}")).ok());
+    if let Some(rewritten) = rewritten {
+        headers.insert(LOCATION, rewritten);
+    }
+}

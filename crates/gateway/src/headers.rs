@@ -1,0 +1,353 @@
+//! The headers of requests and responses: which ones end at the gateway, and which ones the gateway adds.
+
+use std::net::IpAddr;
+
+use auth::{User, is_trace_parent};
+use http::header::{
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue,
+    PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
+use uuid::Uuid;
+
+use crate::cookies::Cookies;
+
+pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const X_USER_ID: HeaderName = HeaderName::from_static("x-user-id");
+const X_USER_ROLE: HeaderName = HeaderName::from_static("x-user-role");
+const X_USER_ROLES: HeaderName = HeaderName::from_static("x-user-roles");
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub(crate) const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
+
+/// The headers of one connection, not of the message (RFC 9110 §7.6.1). `Expect` is answered by the gateway's own server.
+const HOP_BY_HOP: [HeaderName; 10] = [
+    CONNECTION,
+    KEEP_ALIVE,
+    PROXY_CONNECTION,
+    PROXY_AUTHORIZATION,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+    EXPECT,
+    HTTP2_SETTINGS,
+];
+
+/// Prefixes of headers by which services or proxies identify callers. A client must not be able to set them.
+const IDENTITY_PREFIXES: [&str; 5] = [
+    "x-user-",
+    "x-service-",
+    "x-internal-",
+    "x-forwarded-",
+    "x-countersign-",
+];
+/// Further headers that change what a service sees: the caller, the client's address, the method or the path.
+const OVERRIDES: [&str; 12] = [
+    "forwarded",
+    "x-real-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "true-client-ip",
+    "x-original-url",
+    "x-original-host",
+    "x-rewrite-url",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-host",
+];
+
+/// Headers of requests that the option list of `Connection` can't remove. A client could otherwise make the gateway drop what the
+/// service must see.
+const PROTECTED: [&str; 6] = [
+    "authorization",
+    "content-length",
+    "content-type",
+    "cookie",
+    "host",
+    "origin",
+];
+
+/// What the gateway knows about a request beyond its headers.
+pub(crate) struct Facts<'f> {
+    pub user: Option<&'f User>,
+    /// The highest of the user's roles.
+    pub role: Option<&'f str>,
+    pub client: IpAddr,
+    /// The scheme that the client used.
+    pub scheme: &'static str,
+    /// The host that the client named.
+    pub host: HeaderValue,
+    pub request_id: HeaderValue,
+    /// The host of the service.
+    pub upstream_host: HeaderValue,
+}
+
+/// Removes everything that ends at the gateway.
+pub(crate) fn clean_request(headers: &mut HeaderMap) {
+    remove_second_length(headers);
+    remove_connection_options(headers, &PROTECTED);
+    for name in HOP_BY_HOP {
+        headers.remove(name);
+    }
+    let forbidden: Vec<_> = headers
+        .keys()
+        .filter(|name| is_forbidden(name.as_str()))
+        .cloned()
+        .collect();
+    for name in forbidden {
+        headers.remove(name);
+    }
+}
+
+/// Leaves the credential and the cookies that the service receives. The access cookie becomes a bearer token.
+pub(crate) fn set_credentials(headers: &mut HeaderMap, cookies: Cookies) {
+    headers.remove(COOKIE);
+    if let Ok(passed) = HeaderValue::try_from(cookies.passed)
+        && !passed.is_empty()
+    {
+        headers.insert(COOKIE, passed);
+    }
+    if let Some(token) = cookies.access
+        && !headers.contains_key(AUTHORIZATION)
+        && let Ok(bearer) = HeaderValue::try_from(format!("Bearer {token}"))
+    {
+        headers.insert(AUTHORIZATION, bearer);
+    }
+}
+
+/// Removes the headers of the connection to the service.
+pub(crate) fn clean_response(headers: &mut HeaderMap) {
+    remove_second_length(headers);
+    remove_connection_options(
+        headers,
+        &["content-length", "content-type", "set-cookie", "cache-control"],
+    );
+    for name in HOP_BY_HOP {
+        headers.remove(name);
+    }
+}
+
+/// `Transfer-Encoding` overrides `Content-Length`. A message must not be passed on with both (RFC 9112 §6.3).
+fn remove_second_length(headers: &mut HeaderMap) {
+    if headers.contains_key(TRANSFER_ENCODING) {
+        headers.remove(CONTENT_LENGTH);
+    }
+}
+
+/// Sets the headers by which the service knows the client and its request.
+pub(crate) fn add_facts(headers: &mut HeaderMap, facts: Facts<'_>) {
+    if let Some(user) = facts.user {
+        let mut buffer = Uuid::encode_buffer();
+        let id: &str = user.id().hyphenated().encode_lower(&mut buffer);
+        set(headers, X_USER_ID, id);
+        set(headers, X_USER_ROLE, facts.role.unwrap_or_default());
+        match user.roles() {
+            [role] => set(headers, X_USER_ROLES, role),
+            roles => set(headers, X_USER_ROLES, &roles.join(",")),
+        }
+    }
+    set(headers, X_FORWARDED_FOR, &facts.client.to_string());
+    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(facts.scheme));
+    headers.insert(X_FORWARDED_HOST, facts.host);
+    headers.insert(X_REQUEST_ID, facts.request_id);
+    headers.insert(HOST, facts.upstream_host);
+    ensure_trace(headers);
+}
+
+/// Inserts a header, if the text can be the value of one. Roles are checked when the register of roles is read.
+fn set(headers: &mut HeaderMap, name: HeaderName, text: &str) {
+    if let Ok(value) = HeaderValue::from_str(text) {
+        headers.insert(name, value);
+    }
+}
+
+/// Keeps a valid `traceparent`, and otherwise begins a trace (W3C Trace Context §4.3).
+fn ensure_trace(headers: &mut HeaderMap) {
+    let mut traces = headers.get_all(&TRACEPARENT).iter();
+    let is_valid = match (traces.next(), traces.next()) {
+        (Some(trace), None) => trace.to_str().is_ok_and(is_trace_parent),
+        _ => false,
+    };
+    if is_valid {
+        return;
+    }
+    headers.remove(&TRACESTATE);
+    let (trace, span) = (Uuid::new_v4(), Uuid::new_v4().as_u64_pair().0);
+    set(
+        headers,
+        TRACEPARENT,
+        &format!("00-{}-{span:016x}-00", trace.as_simple()),
+    );
+}
+
+/// Removes the headers that `Connection` names, except for those that it must not name.
+fn remove_connection_options(headers: &mut HeaderMap, protected: &[&str]) {
+    let is_option = |option: &&str| {
+        let is_usual = ["keep-alive", "close", "upgrade", "te"]
+            .iter()
+            .any(|usual| option.eq_ignore_ascii_case(usual));
+        let is_protected = protected
+            .iter()
+            .any(|protected| option.eq_ignore_ascii_case(protected));
+        !option.is_empty() && !is_usual && !is_protected
+    };
+    let named: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .filter(is_option)
+        .filter_map(|option| option.parse().ok())
+        .collect();
+    for name in named {
+        headers.remove(name);
+    }
+}
+
+/// Whether a client may not set this header. Names are compared as gateways to other languages do, which turn hyphens into
+/// underscores and may read `X_User_Id` as `X-User-Id`.
+fn is_forbidden(name: &str) -> bool {
+    // Header names are in lower case already.
+    if name.bytes().any(|byte| byte == b'_' || byte == b'.') {
+        is_reserved(&name.replace(['_', '.'], "-"))
+    } else {
+        is_reserved(name)
+    }
+}
+
+fn is_reserved(name: &str) -> bool {
+    // Most names fail this test, which is cheaper than the next ones.
+    name.starts_with(['x', 'f', 't'])
+        && (IDENTITY_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || OVERRIDES.contains(&name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(lines: &[(&str, &str)]) -> HeaderMap {
+        lines
+            .iter()
+            .map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse().unwrap()))
+            .collect()
+    }
+
+    fn names(headers: &HeaderMap) -> Vec<&str> {
+        let mut names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        names
+    }
+
+    #[test]
+    fn identity_headers_are_removed_in_every_spelling() {
+        let mut headers = map(&[
+            ("accept", "a"),
+            ("authorization", "Bearer a"),
+            ("x-custom", "a"),
+            ("X-User-Id", "a"),
+            ("x_user_id", "a"),
+            ("X-User_Role", "a"),
+            ("x.user.roles", "a"),
+            ("x-user-anything", "a"),
+            ("X-Service-Name", "a"),
+            ("x-internal-token", "a"),
+            ("x-countersign-identity", "a"),
+            ("Forwarded", "for=a"),
+            ("x-forwarded-for", "a"),
+            ("x_forwarded_proto", "a"),
+            ("x-real-ip", "a"),
+            ("true-client-ip", "a"),
+            ("x-original-url", "/internal"),
+            ("X-HTTP-Method-Override", "DELETE"),
+        ]);
+        clean_request(&mut headers);
+        assert_eq!(names(&headers), ["accept", "authorization", "x-custom"]);
+    }
+
+    #[test]
+    fn headers_of_the_connection_are_removed_with_those_that_it_names() {
+        let mut headers = map(&[
+            ("connection", "x-one, Keep-Alive ,upgrade"),
+            ("connection", "authorization, content-length,, x-request-id"),
+            ("x-one", "a"),
+            ("x-two", "a"),
+            ("keep-alive", "a"),
+            ("upgrade", "h2c"),
+            ("http2-settings", "a"),
+            ("te", "trailers"),
+            ("trailer", "a"),
+            ("expect", "100-continue"),
+            ("proxy-authorization", "a"),
+            ("proxy-connection", "a"),
+            ("authorization", "a"),
+            ("content-length", "1"),
+            ("x-request-id", "a"),
+        ]);
+        clean_request(&mut headers);
+        assert_eq!(names(&headers), ["authorization", "content-length", "x-two"]);
+    }
+
+    fn facts(user: Option<&User>) -> Facts<'_> {
+        Facts {
+            user,
+            role: Some("admin"),
+            client: "203.0.113.7".parse().unwrap(),
+            scheme: "https",
+            host: HeaderValue::from_static("shop.example"),
+            request_id: HeaderValue::from_static("an-id"),
+            upstream_host: HeaderValue::from_static("products:8082"),
+        }
+    }
+
+    #[test]
+    fn the_service_receives_what_the_gateway_knows() {
+        let user = auth::testing::Issuer::new("a").as_admin().user();
+        let mut headers = map(&[("host", "shop.example"), ("tracestate", "a=b")]);
+        add_facts(&mut headers, facts(Some(&user)));
+        for (name, value) in [
+            ("x-user-id", user.id().to_string().as_str()),
+            ("x-user-role", "admin"),
+            ("x-user-roles", "user,admin"),
+            ("x-forwarded-for", "203.0.113.7"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "shop.example"),
+            ("x-request-id", "an-id"),
+            ("host", "products:8082"),
+        ] {
+            assert_eq!(headers.get(name).unwrap(), value);
+        }
+        assert!(headers.get("tracestate").is_none());
+        assert!(is_trace_parent(
+            headers.get("traceparent").unwrap().to_str().unwrap()
+        ));
+
+        let mut headers = HeaderMap::new();
+        add_facts(&mut headers, facts(None));
+        assert!(headers.keys().all(|name| !name.as_str().starts_with("x-user-")));
+    }
+
+    #[test]
+    fn only_one_valid_trace_is_passed_on() {
+        let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let after = |traces: &[&str]| {
+            let mut headers = map(&[("tracestate", "a=b")]);
+            headers.extend(traces.iter().map(|trace| (TRACEPARENT, trace.parse().unwrap())));
+            add_facts(&mut headers, facts(None));
+            let values: Vec<_> = headers.get_all("traceparent").iter().cloned().collect();
+            assert_eq!(values.len(), 1);
+            (values[0] == trace, headers.contains_key("tracestate"))
+        };
+        assert_eq!(after(&[trace]), (true, true));
+        for invalid in [&["00-1-2-3"][..], &[], &[trace, trace]] {
+            let (is_kept, has_state) = after(invalid);
+            assert!(!has_state && (!is_kept || invalid.len() == 2), "{invalid:?}");
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! The gateway: the one public door of the platform. It verifies access tokens, applies the rules of `services.toml`, removes what
+//! clients must not set, and forwards requests to the services. It owns no data.
+//!
+//! It is a program of hyper and not of actix-web, because forwarding is all that it does: docs/decisions/0013 has the figures.
+//!
+//! A request passes through `connection` (TLS and HTTP), `handle` (the rules, in order), `forward` or `tunnel`, and `upstream`. `startup`
+//! assembles the gateway, with a worker thread for each core.
+
+mod body;
+mod client_stream;
+mod config;
+mod connection;
+mod cookies;
+mod cors;
+mod cross_site;
+mod documents;
+mod forward;
+mod handle;
+mod headers;
+mod pages;
+mod path;
+mod phase;
+mod rate_limits;
+mod record;
+mod refusal;
+pub mod startup;
+mod table;
+mod tls;
+mod tunnel;
+mod upstream;
+mod worker;
+
+use std::process::ExitCode;
+
+use service_kit::StandardInput;
+
+pub use self::config::Config;
+
+/// The gateway's name: of its program and its row in the registry.
+pub const NAME: &str = "gateway";
+
+/// Reads the configuration from the environment and runs the gateway until it is asked to stop.
+#[must_use]
+pub fn launch(input: StandardInput) -> ExitCode {
+    service_kit::launch(NAME, Config::read, startup::run, input)
+}

@@ -1,0 +1,78 @@
+//! The gateway's own pages: health, and the documentation of the whole platform.
+
+use std::sync::{Arc, LazyLock};
+
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, X_CONTENT_TYPE_OPTIONS};
+use http::{Method, Response, StatusCode};
+use utoipa_swagger_ui::Config;
+
+use crate::body::ResponseBody;
+use crate::refusal::Refusal;
+use crate::worker::Gateway;
+
+/// The answer, if the path is one of the gateway's own pages.
+pub(crate) async fn answer(
+    gateway: &Gateway,
+    method: &Method,
+    path: &str,
+) -> Option<Result<Response<ResponseBody>, Refusal>> {
+    let docs_file = path.strip_prefix("/docs/");
+    let pages = ["/health/live", "/health/ready", "/openapi.json", "/docs"];
+    if docs_file.is_none() && !pages.contains(&path) {
+        return None;
+    }
+    if method != Method::GET && method != Method::HEAD {
+        return Some(Err(Refusal::Method { allowed: "GET, HEAD" }));
+    }
+    Some(match path {
+        "/health/live" => Ok(json(r#"{"status":"live"}"#.to_owned())),
+        "/health/ready" => match gateway.missing() {
+            [] => Ok(json(r#"{"status":"ready"}"#.to_owned())),
+            [missing, ..] => Err(Refusal::NotReady { missing }),
+        },
+        "/openapi.json" => {
+            let document = gateway.documents.joined(&gateway.table()).await;
+            document
+                .map(|document| json(document.to_string()))
+                .ok_or(Refusal::NotReady {
+                    missing: "the documents of the services",
+                })
+        }
+        "/docs" => Ok(redirect("/docs/")),
+        _ => docs_page(docs_file.unwrap_or_default()),
+    })
+}
+
+/// A file of the documentation page.
+fn docs_page(file: &str) -> Result<Response<ResponseBody>, Refusal> {
+    static CONFIG: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| Arc::new(Config::from("/openapi.json")));
+    let file = utoipa_swagger_ui::serve(file, Arc::clone(&CONFIG)).ok().flatten();
+    let file = file.filter(|file| !file.gzpipped).ok_or(Refusal::NotFound)?;
+    let media_type = HeaderValue::try_from(file.content_type).map_err(|_| Refusal::NotFound)?;
+    Ok(page(file.bytes.into_owned(), (CONTENT_TYPE, media_type)))
+}
+
+fn json(text: String) -> Response<ResponseBody> {
+    let mut response = page(
+        text.into_bytes(),
+        (CONTENT_TYPE, HeaderValue::from_static("application/json")),
+    );
+    // The answer is the state of this moment.
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
+}
+
+fn redirect(location: &'static str) -> Response<ResponseBody> {
+    let mut response = page(Vec::new(), (LOCATION, HeaderValue::from_static(location)));
+    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+    response
+}
+
+fn page(content: Vec<u8>, (name, value): (HeaderName, HeaderValue)) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::full(content));
+    let headers = response.headers_mut();
+    headers.insert(name, value);
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}

@@ -1,0 +1,112 @@
+//! Rate limits: how many requests each client may send.
+
+use std::net::IpAddr;
+
+use governor::clock::{Clock as _, DefaultClock};
+use governor::state::keyed::DashMapStateStore;
+use governor::{Quota, RateLimiter};
+use service_kit::RateLimit;
+use uuid::Uuid;
+
+use crate::refusal::Refusal;
+
+/// The client that a request counts for: its user if it has a user's valid token, and otherwise its address. So users behind one
+/// address do not limit one another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum RateKey {
+    User(Uuid),
+    Address(IpAddr),
+}
+
+impl RateKey {
+    /// The key of an address. One network of IPv6 (/64) counts as one client, since a host may use all of its addresses.
+    pub(crate) fn of_address(address: IpAddr) -> Self {
+        const NETWORK: u128 = u128::MAX << 64;
+        Self::Address(match address {
+            IpAddr::V6(address) => IpAddr::V6((address.to_bits() & NETWORK).into()),
+            address @ IpAddr::V4(_) => address,
+        })
+    }
+}
+
+/// Counts the requests of each client (GCRA).
+#[derive(Debug)]
+pub(crate) struct RateLimits {
+    limiter: RateLimiter<RateKey, DashMapStateStore<RateKey>, DefaultClock>,
+}
+
+impl RateLimits {
+    /// `None` if any number of requests is allowed.
+    pub(crate) fn new(limit: RateLimit) -> Option<Self> {
+        let RateLimit::Limited { requests, period } = limit else {
+            return None;
+        };
+        let quota = Quota::with_period(period / requests.get())?
+            .allow_burst(requests.saturating_mul(std::num::NonZeroU32::new(2)?));
+        Some(Self {
+            limiter: RateLimiter::dashmap(quota),
+        })
+    }
+
+    /// Counts a request.
+    ///
+    /// # Errors
+    /// When the client has sent too many requests. They count only if they are admitted.
+    pub(crate) fn admit(&self, key: RateKey) -> Result<(), Refusal> {
+        self.limiter.check_key(&key).map_err(|until| {
+            let wait = until.wait_time_from(DefaultClock::default().now());
+            let retry_after_seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            Refusal::RateLimited {
+                retry_after_seconds: retry_after_seconds.max(1),
+            }
+        })
+    }
+
+    /// Forgets the clients that may send a full burst again.
+    pub(crate) fn cleanup(&self) {
+        self.limiter.retain_recent();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_may_send_a_burst_of_twice_the_limit() {
+        let limits = RateLimits::new("10/m".parse().unwrap()).unwrap();
+        let one = RateKey::of_address("192.0.2.7".parse().unwrap());
+        for _ in 0..20 {
+            limits.admit(one).unwrap();
+        }
+        let refused = limits.admit(one).unwrap_err();
+        let Refusal::RateLimited { retry_after_seconds } = refused else {
+            panic!("{refused:?}");
+        };
+        assert!((1..=6).contains(&retry_after_seconds), "{retry_after_seconds}");
+        for other in [
+            RateKey::of_address("192.0.2.8".parse().unwrap()),
+            RateKey::User(Uuid::nil()),
+        ] {
+            limits.admit(other).unwrap();
+        }
+        assert!(RateLimits::new(RateLimit::Unlimited).is_none());
+    }
+
+    #[test]
+    fn clients_that_sent_nothing_for_long_are_forgotten() {
+        let limits = RateLimits::new("1000000/s".parse().unwrap()).unwrap();
+        limits.admit(RateKey::User(Uuid::nil())).unwrap();
+        while !limits.limiter.is_empty() {
+            limits.cleanup();
+        }
+    }
+
+    #[test]
+    fn a_network_of_ipv6_is_one_client() {
+        let key = |address: &str| RateKey::of_address(address.parse().unwrap());
+        assert_eq!(key("2001:db8::1"), key("2001:db8::ffff:0:0:1"));
+        assert_ne!(key("2001:db8::1"), key("2001:db8:0:1::1"));
+        assert_ne!(key("192.0.2.7"), key("192.0.2.8"));
+    }
+}

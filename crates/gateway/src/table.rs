@@ -1,0 +1,202 @@
+//! The public routes, from the registry: which service a path belongs to, and the rules for it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use service_kit::{Env, PublicRoute, RateLimit, Registry, Settings};
+
+use crate::rate_limits::{RateKey, RateLimits};
+use crate::refusal::Refusal;
+use crate::upstream::Upstream;
+
+/// The gateway's public routes.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    /// The longest prefix first, so that the first match is the best.
+    routes: Vec<Arc<Route>>,
+    /// The limit of routes that name none.
+    default_limits: Option<Arc<RateLimits>>,
+}
+
+/// A public route and the service behind it.
+#[derive(Debug)]
+pub(crate) struct Route {
+    pub rules: PublicRoute,
+    pub upstream: Arc<Upstream>,
+    limits: Option<Arc<RateLimits>>,
+}
+
+impl Table {
+    /// Reads the routes of the registry, the URL of each service with routes, and `RATE_LIMIT`. Reports problems to `env`.
+    pub(crate) fn read(env: &mut Env, settings: &Settings) -> Self {
+        let default_limit = env.parse("RATE_LIMIT", RateLimit::DEFAULT, RateLimit::FORM);
+        let mut upstreams = Vec::new();
+        for service in settings
+            .registry
+            .iter()
+            .filter(|service| !service.routes.is_empty())
+        {
+            let url = settings.service_url(env, service);
+            if let Some(upstream) = Upstream::new(&service.name, &url) {
+                upstreams.push(Arc::new(upstream));
+            } else {
+                let variable = format!("{}_URL", service.variable_prefix());
+                env.problem(
+                    &variable,
+                    "must be an http origin: the gateway calls services without TLS",
+                );
+            }
+        }
+        Self::new(&settings.registry, &upstreams, default_limit)
+    }
+
+    /// The routes of the services that are in `upstreams`.
+    fn new(registry: &Registry, upstreams: &[Arc<Upstream>], default_limit: RateLimit) -> Self {
+        let default_limits = RateLimits::new(default_limit).map(Arc::new);
+        let mut routes = Vec::new();
+        for service in registry.iter() {
+            let Some(upstream) = upstreams.iter().find(|upstream| upstream.name == service.name) else {
+                continue;
+            };
+            for rules in &service.routes {
+                let limits = match rules.rate_limit {
+                    None => default_limits.clone(),
+                    Some(limit) => RateLimits::new(limit).map(Arc::new),
+                };
+                routes.push(Arc::new(Route {
+                    rules: rules.clone(),
+                    upstream: Arc::clone(upstream),
+                    limits,
+                }));
+            }
+        }
+        routes.sort_by_key(|route| std::cmp::Reverse(route.rules.prefix.len()));
+        Self {
+            routes,
+            default_limits,
+        }
+    }
+
+    /// The route of a path in normal form.
+    pub(crate) fn find(&self, path: &str) -> Option<&Arc<Route>> {
+        self.routes.iter().find(|route| route.rest_of(path).is_some())
+    }
+
+    /// The services with routes.
+    pub(crate) fn upstreams(&self) -> Vec<&Arc<Upstream>> {
+        let mut upstreams: Vec<&Arc<Upstream>> = Vec::new();
+        for route in &self.routes {
+            if !upstreams.iter().any(|known| known.name == route.upstream.name) {
+                upstreams.push(&route.upstream);
+            }
+        }
+        upstreams.sort_by(|one, other| one.name.cmp(&other.name));
+        upstreams
+    }
+
+    /// The client's path for a path of this service, if a route leads there: `/api/products/1` for `/products/1`.
+    pub(crate) fn public_path(&self, service: &str, path: &str) -> Option<String> {
+        let mut routes = self.routes.iter().filter(|route| route.upstream.name == service);
+        routes.find_map(|route| {
+            let rest = rest(path, &route.rules.upstream_prefix)?;
+            Some(format!("{}{rest}", route.rules.prefix))
+        })
+    }
+
+    /// Forgets clients that sent nothing for long.
+    pub(crate) fn cleanup_limits(&self) {
+        let limits = self.routes.iter().filter_map(|route| route.limits.as_ref());
+        for limits in limits.chain(&self.default_limits) {
+            limits.cleanup();
+        }
+    }
+}
+
+impl Route {
+    /// What follows the prefix in this path. `None` if the path does not have the prefix.
+    fn rest_of<'p>(&self, path: &'p str) -> Option<&'p str> {
+        rest(path, &self.rules.prefix)
+    }
+
+    /// The service's own path for a client's path.
+    pub(crate) fn upstream_path(&self, path: &str) -> String {
+        format!(
+            "{}{}",
+            self.rules.upstream_prefix,
+            self.rest_of(path).unwrap_or_default()
+        )
+    }
+
+    /// Counts a request of this user or, without a user, of this address.
+    pub(crate) fn admit(&self, user: Option<uuid::Uuid>, address: IpAddr) -> Result<(), Refusal> {
+        let Some(limits) = &self.limits else {
+            return Ok(());
+        };
+        limits.admit(user.map_or_else(|| RateKey::of_address(address), RateKey::User))
+    }
+}
+
+/// What follows a prefix of whole segments.
+fn rest<'p>(path: &'p str, prefix: &str) -> Option<&'p str> {
+    let rest = path.strip_prefix(prefix)?;
+    (rest.is_empty() || rest.starts_with('/')).then_some(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Table {
+        let registry = Registry::built_in();
+        let upstreams: Vec<_> = registry
+            .iter()
+            .filter_map(|service| Upstream::new(&service.name, "http://127.0.0.1:1").map(Arc::new))
+            .collect();
+        Table::new(&registry, &upstreams, RateLimit::DEFAULT)
+    }
+
+    #[test]
+    fn a_path_belongs_to_the_service_with_its_prefix() {
+        let table = table();
+        for (path, service, upstream_path) in [
+            ("/auth/login", "user-service", "/auth/login"),
+            ("/.well-known/jwks.json", "user-service", "/.well-known/jwks.json"),
+            ("/api/users/me", "user-service", "/users/me"),
+            ("/api/admin/users", "user-service", "/admin/users"),
+            ("/api/products", "product-service", "/products"),
+            ("/api/products/", "product-service", "/products/"),
+            ("/api/products/1", "product-service", "/products/1"),
+            ("/api/orders/1/cancel", "order-service", "/orders/1/cancel"),
+            ("/api/inventory/1", "inventory-service", "/inventory/1"),
+        ] {
+            let route = table.find(path).unwrap_or_else(|| panic!("{path}"));
+            assert_eq!(route.upstream.name, service, "{path}");
+            assert_eq!(route.upstream_path(path), upstream_path);
+            assert_eq!(table.public_path(service, upstream_path).as_deref(), Some(path));
+        }
+    }
+
+    #[test]
+    fn other_paths_are_not_public() {
+        let table = table();
+        for path in [
+            "/",
+            "/api",
+            "/api/",
+            "/api/products2",
+            "/API/products",
+            "/products",
+            "/users/me",
+            "/oauth/token",
+            "/internal/revocations",
+            "/reservations",
+            "/api/reservations",
+            "/metrics",
+            "/health/ready",
+        ] {
+            assert!(table.find(path).is_none(), "{path}");
+        }
+        assert_eq!(table.public_path("user-service", "/oauth/token"), None);
+        assert_eq!(table.public_path("order-service", "/products"), None);
+    }
+}

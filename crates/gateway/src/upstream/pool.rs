@@ -1,0 +1,74 @@
+//! The idle connections of one worker thread.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use super::{Connection, Upstream};
+
+/// How long an idle connection is kept: much shorter than the 75 seconds after which a service closes it, so that the two rarely
+/// meet.
+const MAX_IDLE_TIME: Duration = Duration::from_secs(30);
+/// The number of idle connections kept for each service and worker.
+const MAX_IDLE: usize = 256;
+
+/// The idle connections to each service.
+#[derive(Default)]
+pub(crate) struct Pool {
+    by_upstream: RefCell<Vec<Vec<Idle>>>,
+}
+
+struct Idle {
+    connection: Connection,
+    since: Instant,
+}
+
+impl Pool {
+    /// Takes the connection that became idle last. Skips those that the service has closed.
+    pub(crate) async fn take(&self, upstream: &Upstream) -> Option<Connection> {
+        poll_fn(|cx| Poll::Ready(self.take_now(upstream, cx))).await
+    }
+
+    fn take_now(&self, upstream: &Upstream, cx: &mut Context<'_>) -> Option<Connection> {
+        let mut by_upstream = self.by_upstream.borrow_mut();
+        let idle = by_upstream.get_mut(upstream.id)?;
+        while let Some(Idle {
+            mut connection,
+            since,
+        }) = idle.pop()
+        {
+            if since.elapsed() < MAX_IDLE_TIME && connection.is_reusable(cx) {
+                return Some(connection);
+            }
+        }
+        None
+    }
+
+    /// Keeps a connection whose exchange is complete.
+    pub(crate) fn put(&self, upstream: &Upstream, connection: Connection) {
+        let mut by_upstream = self.by_upstream.borrow_mut();
+        if by_upstream.len() <= upstream.id {
+            by_upstream.resize_with(upstream.id + 1, Vec::new);
+        }
+        if let Some(idle) = by_upstream
+            .get_mut(upstream.id)
+            .filter(|idle| idle.len() < MAX_IDLE)
+        {
+            idle.push(Idle {
+                connection,
+                since: Instant::now(),
+            });
+        }
+    }
+
+    /// Drops the connections that are closed or have been idle for too long.
+    pub(crate) fn drop_stale(&self) {
+        let mut cx = Context::from_waker(Waker::noop());
+        for idle in self.by_upstream.borrow_mut().iter_mut() {
+            idle.retain_mut(|idle| {
+                idle.since.elapsed() < MAX_IDLE_TIME && idle.connection.is_reusable(&mut cx)
+            });
+        }
+    }
+}

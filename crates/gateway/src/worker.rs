@@ -1,0 +1,95 @@
+//! The state of the gateway, and of each of its worker threads.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use auth::Verifier;
+use service_kit::{Roles, TrustedProxies};
+
+use crate::cross_site::Origins;
+use crate::documents::Documents;
+use crate::record::RequestMetrics;
+use crate::table::Table;
+use crate::upstream::Pool;
+
+/// The state that all workers share.
+pub(crate) struct Gateway {
+    pub verifier: Verifier,
+    pub roles: Roles,
+    pub origins: Origins,
+    pub trusted_proxies: TrustedProxies,
+    /// The name of the access cookie.
+    pub access_cookie: &'static str,
+    pub documents: Documents,
+    table: RwLock<Arc<Table>>,
+    /// Whether the gateway was asked to stop. It then closes connections after the next response.
+    is_draining: AtomicBool,
+}
+
+impl Gateway {
+    pub(crate) fn new(
+        verifier: Verifier,
+        roles: Roles,
+        origins: Origins,
+        trusted_proxies: TrustedProxies,
+        access_cookie: &'static str,
+        table: Table,
+    ) -> Self {
+        Self {
+            verifier,
+            roles,
+            origins,
+            trusted_proxies,
+            access_cookie,
+            documents: Documents::default(),
+            table: RwLock::new(Arc::new(table)),
+            is_draining: AtomicBool::new(false),
+        }
+    }
+
+    /// The current public routes.
+    pub(crate) fn table(&self) -> Arc<Table> {
+        // A poisoned lock is safe to use: the table is replaced as a whole.
+        Arc::clone(&self.table.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn replace_table(&self, table: Table) {
+        *self.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
+    }
+
+    /// What the gateway lacks to be ready.
+    pub(crate) fn missing(&self) -> &'static [&'static str] {
+        if self.is_draining() {
+            &["stopping"]
+        } else if !self.verifier.has_keys() {
+            &["signing keys"]
+        } else {
+            &[]
+        }
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.is_draining.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn drain(&self) {
+        self.is_draining.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The state of one worker thread.
+pub(crate) struct Worker {
+    pub gateway: Arc<Gateway>,
+    pub pool: Rc<Pool>,
+    pub metrics: Rc<RequestMetrics>,
+}
+
+/// The other end of a client's connection.
+#[derive(Clone, Copy)]
+pub(crate) struct Peer {
+    pub address: IpAddr,
+    /// Whether the connection is encrypted.
+    pub is_tls: bool,
+}
