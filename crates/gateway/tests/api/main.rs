@@ -1,0 +1,20 @@
+//! The gateway from outside: real sockets on both sides, and a backend that records what reaches it.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a failed expectation fails the test"
+)]
+
+mod backend;
+mod bodies;
+mod browsers;
+mod door;
+mod faults;
+mod framing;
+mod headers;
+mod identity;
+mod limits;
+mod paths;
+mod tls;
+mod web_sockets;
