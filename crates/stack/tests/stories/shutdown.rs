@@ -76,19 +76,7 @@ async fn running_requests_are_answered_before_a_service_stops() {
     let sandbox = Sandbox::new().await;
     let mut platform = sandbox.platform().await;
     let body = json!({"email": "ada@example.com", "password": PASSWORD, "name": "Ada"}).to_string();
-    let mut connection = TcpStream::connect(("127.0.0.1", platform.port("user-service"))).unwrap();
-    connection.set_read_timeout(Some(DEADLINE)).unwrap();
-    write!(
-        connection,
-        "POST /auth/register HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
-         content-length: {}\r\nexpect: 100-continue\r\nconnection: close\r\n\r\n",
-        body.len()
-    )
-    .unwrap();
-    // Now the service processes the request.
-    let mut started = [0; 25];
-    connection.read_exact(&mut started).unwrap();
-    assert_eq!(&started, b"HTTP/1.1 100 Continue\r\n\r\n");
+    let mut connection = begin_request(platform.port("user-service"), "/auth/register", body.len());
 
     platform.send(Signal::TERM);
     eventually("the other service has stopped", async || {
@@ -110,6 +98,55 @@ async fn running_requests_are_answered_before_a_service_stops() {
         .login("ada@example.com", PASSWORD)
         .await
         .assert_status(200);
+}
+
+#[tokio::test]
+async fn a_service_that_dies_while_its_callers_stop_is_not_restarted() {
+    let sandbox = Sandbox::new().await;
+    let mut platform = sandbox.platform().await;
+    let mut connection = begin_request(platform.port("order-service"), "/orders", 2);
+    platform.send(Signal::TERM);
+    eventually("order-service stops", async || {
+        platform.log.text().contains("\"stopping\"")
+    })
+    .await;
+    let pid = platform.kill("user-service");
+    eventually("stack notices the death", async || {
+        platform.log.text().contains("died")
+    })
+    .await;
+    assert_eq!(platform.pid_of("user-service"), None, "it was {pid}");
+    assert!(
+        platform.pid_of("product-service").is_some(),
+        "it stopped before its caller"
+    );
+
+    connection.write_all(b"{}").unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+    assert_eq!(platform.end().await.code(), Some(0), "{}", platform.log.text());
+    assert!(
+        !platform.log.text().contains("restarting"),
+        "{}",
+        platform.log.text()
+    );
+}
+
+/// Sends the head of a request, and waits until the service processes it and expects a body of this length.
+fn begin_request(port: u16, path: &str, length: usize) -> TcpStream {
+    let mut connection = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    connection.set_read_timeout(Some(DEADLINE)).unwrap();
+    write!(
+        connection,
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+         content-length: {length}\r\nexpect: 100-continue\r\nconnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut started = [0; 25];
+    connection.read_exact(&mut started).unwrap();
+    assert_eq!(&started, b"HTTP/1.1 100 Continue\r\n\r\n");
+    connection
 }
 
 #[tokio::test]
