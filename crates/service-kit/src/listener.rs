@@ -48,6 +48,8 @@ impl Listener {
     pub fn new(socket: std::net::TcpListener, shutdown: Shutdown) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         rustix::net::listen(&socket, MAX_QUEUE)?;
+        // A program that used the same socket before may have left its filter.
+        heed_new_clients(&socket);
         Ok(Self {
             socket: TcpListener::from_std(socket)?,
             shutdown,
@@ -55,8 +57,8 @@ impl Listener {
         })
     }
 
-    /// The next connection, with the client's address. `None` after the last one at shutdown: then drop
-    /// this listener at once. Logs errors and tries again. Cancelling it loses no connection.
+    /// The next connection, with the client's address. `None` after the last one at shutdown: then drop this listener at once.
+    /// Logs errors and tries again. Cancelling it loses no connection.
     pub async fn accept(&mut self) -> Option<(TcpStream, SocketAddr)> {
         loop {
             let accepted = match self.closing {
@@ -134,10 +136,20 @@ fn ignore_new_clients(socket: &TcpListener) -> io::Result<()> {
     ])
 }
 
+/// The opposite of [`ignore_new_clients`].
+#[cfg(target_os = "linux")]
+fn heed_new_clients(socket: &std::net::TcpListener) {
+    // An error means that there is no filter.
+    drop(socket2::SockRef::from(socket).detach_filter());
+}
+
 #[cfg(not(target_os = "linux"))]
 fn ignore_new_clients(_: &TcpListener) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
+
+#[cfg(not(target_os = "linux"))]
+fn heed_new_clients(_: &std::net::TcpListener) {}
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
@@ -199,6 +211,19 @@ mod tests {
             assert!(listener.accept().await.is_some());
         }
         assert!(listener.accept().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_outlives_its_listener_can_be_used_again() {
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        let shutdown = Shutdown::when(async {});
+        let mut listener = Listener::new(socket.try_clone().unwrap(), shutdown).unwrap();
+        assert!(listener.accept().await.is_none());
+        drop(listener);
+        let mut listener = Listener::new(socket, Shutdown::default()).unwrap();
+        let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
+        assert_eq!(client.unwrap().local_addr().unwrap(), accepted.unwrap().1);
     }
 
     #[tokio::test]
