@@ -176,7 +176,7 @@ impl Client {
     }
 }
 
-/// Answers a client that did not send the whole head of its request in time.
+/// Answers a client that did not send the whole head of its request in time. The stream adds a body.
 async fn refuse_slow_head<T: AsyncRead + AsyncWrite + Unpin>(mut stream: T) {
     const REFUSAL: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
     let refusal = async {

@@ -44,6 +44,7 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
         config.trusted_proxies,
         config.access_cookie,
         config.edge.table,
+        runtime.shutdown.clone(),
     ));
     let tls = Arc::new(RwLock::new(config.edge.tls));
 

@@ -2,11 +2,10 @@
 
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use auth::Verifier;
-use service_kit::{Roles, TrustedProxies};
+use service_kit::{Roles, Shutdown, TrustedProxies};
 
 use crate::cross_site::Origins;
 use crate::documents::Documents;
@@ -24,8 +23,8 @@ pub(crate) struct Gateway {
     pub access_cookie: &'static str,
     pub documents: Documents,
     table: RwLock<Arc<Table>>,
-    /// Whether the gateway was asked to stop. It then closes connections after the next response.
-    is_draining: AtomicBool,
+    /// When the gateway was asked to stop, it closes connections after the next response.
+    shutdown: Shutdown,
 }
 
 impl Gateway {
@@ -36,6 +35,7 @@ impl Gateway {
         trusted_proxies: TrustedProxies,
         access_cookie: &'static str,
         table: Table,
+        shutdown: Shutdown,
     ) -> Self {
         Self {
             verifier,
@@ -45,7 +45,7 @@ impl Gateway {
             access_cookie,
             documents: Documents::default(),
             table: RwLock::new(Arc::new(table)),
-            is_draining: AtomicBool::new(false),
+            shutdown,
         }
     }
 
@@ -71,11 +71,7 @@ impl Gateway {
     }
 
     pub(crate) fn is_draining(&self) -> bool {
-        self.is_draining.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn drain(&self) {
-        self.is_draining.store(true, Ordering::Relaxed);
+        self.shutdown.is_draining()
     }
 }
 

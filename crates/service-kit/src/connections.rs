@@ -1,25 +1,27 @@
 //! Accepts connections and runs HTTP/1.1 on them.
 //!
-//! It does what actix-web's `HttpServer` does, which leaves no room for a layer between the socket and the parser, and
-//! which drops the error that a connection ends with.
+//! It does what actix-web's `HttpServer` does, which leaves no room for a layer between the socket and the parser, drops the
+//! error that a connection ends with, and loses connections at shutdown.
 
+mod idle;
 mod refusal;
 mod stream;
 mod upgrade;
+mod workers;
 
-use std::net::TcpListener;
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use actix_http::error::DispatchError;
-use actix_http::{HttpService, Protocol, Request, Response};
-use actix_service::{IntoServiceFactory, ServiceFactory, ServiceFactoryExt as _, fn_service, map_config};
+use actix_http::{HttpService, Request, Response};
+use actix_service::{IntoServiceFactory, ServiceFactory, ServiceFactoryExt as _, map_config};
 use actix_web::Error;
 use actix_web::body::MessageBody;
-use actix_web::dev::{AppConfig, Server as HttpServer, ServiceResponse};
-use tokio::net::TcpStream;
+use actix_web::dev::{AppConfig, ServiceResponse};
 
-use self::stream::ClientStream;
 pub use self::stream::RefusalBodies;
+use self::workers::Workers;
+use crate::listener::Listener;
+use crate::shutdown::Shutdown;
 
 /// How long the head of a connection's first request may take to arrive.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -29,12 +31,14 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How long the client may take to close after a response that ends the connection.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Serves `app` until the returned server is stopped, which gives requests `grace_seconds` to finish.
-pub(crate) fn serve<F, I, S, B>(
-    listener: TcpListener,
-    grace_seconds: u64,
+/// Serves `app` until the listener closes, and then until all requests are answered, at most for the grace period.
+pub(crate) async fn serve<F, I, S, B>(
+    mut listener: Listener,
+    address: SocketAddr,
+    shutdown: Shutdown,
+    grace: Duration,
     app: F,
-) -> std::io::Result<HttpServer>
+) -> std::io::Result<()>
 where
     F: Fn() -> I + Send + Clone + 'static,
     I: IntoServiceFactory<S, Request>,
@@ -43,42 +47,22 @@ where
     S::Service: 'static,
     B: MessageBody + 'static,
 {
-    let address = listener.local_addr()?;
-    let builder = actix_server::Server::build()
-        .shutdown_timeout(grace_seconds)
-        .disable_signals();
-    let draining = builder.graceful_shutdown_signal();
-    let server = builder.listen("http", listener, move || {
-        let draining = draining.clone();
+    let http = move || {
         let app = app()
             .into_factory()
             .map_err(|error: Error| Response::from(error.error_response()));
-        let http = HttpService::build()
-            .graceful_shutdown_signal(move || {
-                let draining = draining.clone();
-                async move { draining.notified().await }
-            })
+        HttpService::build()
             .keep_alive(KEEP_ALIVE)
             .client_request_timeout(HEAD_TIMEOUT)
             .client_disconnect_timeout(DISCONNECT_TIMEOUT)
             .local_addr(address)
-            .finish(map_config(app, |()| AppConfig::default()));
-        fn_service(async |stream: TcpStream| {
-            let peer = stream.peer_addr().ok();
-            Ok((ClientStream::new(stream), Protocol::Http1, peer))
-        })
-        .and_then(http)
-        .map_err(|error| log(&error))
-    })?;
-    Ok(server.run())
-}
-
-/// Logs why a connection ended early. Faults of the client or the network are not the operator's concern.
-fn log(error: &DispatchError) {
-    match error {
-        DispatchError::Body(_) | DispatchError::InternalError | DispatchError::Service(_) => {
-            tracing::error!(%error, "connection failed");
-        }
-        _ => tracing::debug!(%error, "connection ended early"),
+            .finish(map_config(app, |()| AppConfig::default()))
+    };
+    let mut workers = Workers::start(&http, grace)?;
+    while let Some(connection) = listener.accept().await {
+        workers.serve(connection, shutdown.delay_over()).await?;
     }
+    drop(listener);
+    workers.finish().await;
+    Ok(())
 }

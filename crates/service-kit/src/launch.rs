@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::net::TcpListener;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use auth::{Clock, Revocations};
 
@@ -44,6 +45,7 @@ where
     }
 
     let telemetry = Telemetry::read(&mut env);
+    let shutdown_delay = env.duration("SHUTDOWN_DELAY", Duration::ZERO);
     let listen = settings.listen;
     let config = configure(&mut env, settings);
     let notes = env.notes();
@@ -61,9 +63,10 @@ where
     let outcome = system.block_on(async {
         let listener =
             TcpListener::bind(listen).map_err(|error| format!("can't listen on {listen}: {error}"))?;
+        let shutdown = Shutdown::on_signal()?.with_delay(shutdown_delay);
         let shutdown = match input {
-            StandardInput::Ignored => Shutdown::on_signal()?,
-            StandardInput::EndsWithParent => Shutdown::on_signal()?.or_on_closed_input(),
+            StandardInput::Ignored => shutdown,
+            StandardInput::EndsWithParent => shutdown.or_on_closed_input(),
         };
         let clock = Clock::system();
         let runtime = Runtime {

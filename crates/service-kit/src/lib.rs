@@ -14,6 +14,7 @@ mod host;
 pub mod id;
 mod launch;
 mod limits;
+mod listener;
 mod middleware;
 mod page;
 mod probe;
@@ -42,6 +43,7 @@ pub use self::extract::{
 };
 pub use self::host::is_host;
 pub use self::launch::{StandardInput, launch};
+pub use self::listener::Listener;
 pub use self::page::{Cursor, Limit, Page, Paging};
 pub use self::problem::{Problem, RequestError};
 pub use self::request_id::RequestId;

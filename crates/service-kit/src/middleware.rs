@@ -22,15 +22,18 @@ use futures_util::future::LocalBoxFuture;
 use crate::request_id::{RequestId, X_REQUEST_ID};
 use crate::request_log::{SpanFields, status_of};
 use crate::request_metrics::{RequestMetrics, known_method};
+use crate::shutdown::Shutdown;
 use crate::unread_body::UnreadBody;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// Wraps an application in the middleware.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Middleware {
     /// The name under which the service logs.
     pub service_name: &'static str,
+    /// Once it is requested, each response closes its connection.
+    pub shutdown: Shutdown,
 }
 
 impl<S, B> Transform<S, ServiceRequest> for Middleware
@@ -47,7 +50,7 @@ where
     fn new_transform(&self, service: S) -> Self::Future {
         ready(Ok(Wrapped(Rc::new(Worker {
             service,
-            settings: *self,
+            settings: self.clone(),
             metrics: RequestMetrics::default(),
         }))))
     }
@@ -108,8 +111,8 @@ impl<S> Worker<S> {
 
         let complete = |response: HttpResponse| {
             let mut response = add_standard_headers(response, id);
-            if ends_connection {
-                // actix-http closes it in any case, but without notice.
+            // After an upgrade, actix-http closes it in any case, but without notice.
+            if ends_connection || self.settings.shutdown.is_draining() {
                 response.head_mut().set_connection_type(ConnectionType::Close);
             }
             match body {

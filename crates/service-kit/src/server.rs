@@ -21,6 +21,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::background::{TaskHealth, supervise};
 use crate::health::{self, Readiness};
+use crate::listener::Listener;
 use crate::middleware::Middleware;
 use crate::request_log::RequestSpan;
 use crate::shutdown::Shutdown;
@@ -33,8 +34,8 @@ const METRICS_UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 /// How long a client may leave a response unread.
 #[cfg(target_os = "linux")]
 const UNREAD_TIMEOUT_MILLIS: u32 = 30_000;
-/// How long requests in flight may take after a shutdown was requested.
-const SHUTDOWN_GRACE_SECONDS: u64 = 10;
+/// How long requests in flight may take after the listener has closed.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 
 type Configure = Arc<dyn Fn(&mut ServiceConfig) + Send + Sync>;
 
@@ -136,14 +137,17 @@ impl Server {
         self.ready_when(name, move || std::future::ready(health.is_good()))
     }
 
-    /// Serves requests until shutdown is requested, then gives requests in flight 10 seconds to end.
+    /// Serves requests until shutdown is requested. Then the service is not ready and closes connections after their next
+    /// response, but goes on accepting connections until the delay of the shutdown is over and no more are waiting. After that,
+    /// requests in flight have 10 seconds to end.
     ///
     /// # Errors
-    /// When the listener can't be used.
-    pub async fn run(self, listener: TcpListener, shutdown: Shutdown) -> std::io::Result<()> {
+    /// When the listener can't be used, or a thread can't be started.
+    pub async fn run(mut self, listener: TcpListener, shutdown: Shutdown) -> std::io::Result<()> {
         // Installs the recorder before the first request is measured.
         telemetry::recorder();
         let document = Data::new(docs::document(self.name, &self.handlers, &(self.routes)()));
+        self.readiness.fail_during(shutdown.clone());
         let readiness = Data::new(self.readiness);
         let (name, data, routes, deadline) = (self.name, self.data, self.routes, self.deadline);
         let address = listener.local_addr()?;
@@ -151,8 +155,11 @@ impl Server {
         #[cfg(target_os = "linux")]
         rustix::net::sockopt::set_tcp_user_timeout(&listener, UNREAD_TIMEOUT_MILLIS)?;
 
-        let middleware = Middleware { service_name: name };
-        let server = connections::serve(listener, SHUTDOWN_GRACE_SECONDS, move || {
+        let middleware = Middleware {
+            service_name: name,
+            shutdown: shutdown.clone(),
+        };
+        let app = move || {
             App::new()
                 .app_data(document.clone())
                 .app_data(readiness.clone())
@@ -164,8 +171,8 @@ impl Server {
                     limits::apply(deadline, request, next)
                 }))
                 .wrap(TracingLogger::<RequestSpan>::new())
-                .wrap(middleware)
-        })?;
+                .wrap(middleware.clone())
+        };
 
         // Dropped with this future too, so that no task outlives its service.
         let mut tasks = JoinSet::new();
@@ -173,16 +180,16 @@ impl Server {
             tasks.spawn_local(task);
         }
         tasks.spawn_local(supervise("metrics", aggregate_metrics, TaskHealth::new()));
-        let handle = server.handle();
-        shutdown.serving();
+        let requested = shutdown.clone();
         tasks.spawn_local(async move {
-            shutdown.await;
+            requested.await;
             tracing::info!("stopping");
-            handle.stop(true).await;
         });
+        shutdown.serving();
+        let listener = Listener::new(listener, shutdown.clone())?;
 
         tracing::info!(service.name = name, %address, "listening");
-        let outcome = server.await;
+        let outcome = connections::serve(listener, address, shutdown, SHUTDOWN_GRACE, app).await;
         tasks.shutdown().await;
         outcome
     }

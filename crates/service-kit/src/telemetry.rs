@@ -8,9 +8,9 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::Env;
 
-/// Targets that are off unless `RUST_LOG` names them. actix-http logs each client that does not speak HTTP as an error;
+/// A target that is off unless `RUST_LOG` names it. actix-http logs each client that does not speak HTTP as an error;
 /// the service logs these at `debug` itself.
-const QUIET: &str = "actix_http=off,actix_server=warn";
+const QUIET: &str = "actix_http=off";
 
 /// The configuration of the log.
 #[derive(Clone, Debug)]

@@ -5,16 +5,18 @@ use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use auth::Backoff;
+use service_kit::Env;
 use tokio::process::{Child, ChildStdin, Command};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use crate::config::ServiceConfig;
 
 /// A service that ran for this long has started successfully, so its failures are counted anew.
 const SETTLED: Duration = Duration::from_secs(10);
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
-/// How long a service may take to stop before it is killed.
-const GRACE: Duration = Duration::from_secs(12);
+/// How long a service may take to stop after its delay, before it is killed: 2 seconds until its queue is empty, 10 for requests
+/// in flight, and some for the rest.
+const GRACE: Duration = Duration::from_secs(15);
 
 /// The state of the platform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +25,8 @@ pub(crate) enum Phase {
     Starting,
     /// A service that dies is restarted.
     Running,
-    Stopping,
+    /// The groups of services up to this one stop (see [`stop_order`](crate::stop_order)). A service that dies is not restarted.
+    Stopping(usize),
 }
 
 /// A service did not start.
@@ -33,32 +36,44 @@ pub(crate) struct FailedToStart {
     pub status: Option<ExitStatus>,
 }
 
-/// Runs a service until the platform stops, and restarts it when it dies.
+/// Runs a service until its group stops, and restarts it when it dies. Reports a service that can't start, and ends.
 pub(crate) async fn keep_running(
     service: ServiceConfig,
+    group: usize,
     mut phase: watch::Receiver<Phase>,
-) -> Result<(), FailedToStart> {
+    failed: mpsc::Sender<FailedToStart>,
+) {
+    let grace = grace(&service.name);
     let mut failures = 0;
     loop {
         let started = Instant::now();
         let status = match spawn(&service) {
             Ok((mut child, input)) => tokio::select! {
                 status = child.wait() => status.ok(),
-                () = stopping(&mut phase) => {
-                    stop(&service, child, input).await;
-                    return Ok(());
-                }
+                () = stopping(&mut phase, group) => return stop(&service, child, input, grace).await,
             },
             Err(error) => {
                 tracing::error!(service = service.name, %error, "can't start");
                 None
             }
         };
-        if *phase.borrow() == Phase::Starting {
-            return Err(FailedToStart {
-                service: service.name,
-                status,
-            });
+        let how = status.map_or_else(|| "died".to_owned(), |status| format!("died ({status})"));
+        let now = *phase.borrow();
+        match now {
+            Phase::Starting => {
+                let service = service.name;
+                // An error means that another service failed before.
+                drop(failed.send(FailedToStart { service, status }).await);
+                return;
+            }
+            Phase::Running => {}
+            Phase::Stopping(_) => {
+                // A signal to all processes at once stops services regularly, but not in their order.
+                if !status.is_some_and(|status| status.success()) {
+                    tracing::error!(service = service.name, "{how}");
+                }
+                return;
+            }
         }
         failures = if started.elapsed() > SETTLED {
             1
@@ -66,18 +81,25 @@ pub(crate) async fn keep_running(
             failures + 1
         };
         let delay = BACKOFF.delay(failures);
-        let how = status.map_or_else(|| "died".to_owned(), |status| format!("died ({status})"));
         tracing::error!(service = service.name, "{how}; restarting in {delay:?}");
         tokio::select! {
             () = tokio::time::sleep(delay) => {}
-            () = stopping(&mut phase) => return Ok(()),
+            () = stopping(&mut phase, 0) => return,
         }
     }
 }
 
-async fn stopping(phase: &mut watch::Receiver<Phase>) {
+/// Waits until this group of services should stop.
+async fn stopping(phase: &mut watch::Receiver<Phase>, group: usize) {
+    let is_stopping = |phase: &Phase| matches!(phase, Phase::Stopping(last) if *last >= group);
     // An error means that the sender is gone, so the platform is stopping too.
-    drop(phase.wait_for(|phase| *phase == Phase::Stopping).await);
+    drop(phase.wait_for(is_stopping).await);
+}
+
+/// How long a service may take to stop.
+fn grace(service: &str) -> Duration {
+    // The service itself reports an invalid value.
+    GRACE + Env::load(service).duration("SHUTDOWN_DELAY", Duration::ZERO)
 }
 
 fn spawn(service: &ServiceConfig) -> io::Result<(Child, Option<ChildStdin>)> {
@@ -105,20 +127,21 @@ fn program() -> std::path::PathBuf {
     std::env::current_exe().unwrap_or_else(|_| "stack".into())
 }
 
-async fn stop(service: &ServiceConfig, mut child: Child, input: Option<ChildStdin>) {
+async fn stop(service: &ServiceConfig, mut child: Child, input: Option<ChildStdin>, grace: Duration) {
     drop(input);
-    if tokio::time::timeout(GRACE, child.wait()).await.is_err() {
+    if tokio::time::timeout(grace, child.wait()).await.is_err() {
         tracing::warn!(service = service.name, "did not stop in time; killing it");
         drop(child.kill().await);
     }
 }
 
-/// Runs in a service's process: exits when standard input has been closed for [`GRACE`]. The service normally stops earlier by
+/// Runs in a service's process: exits some time after standard input has been closed. The service normally stops earlier by
 /// itself, but not while it waits for its database and does not listen yet.
-pub(crate) fn end_with_parent() {
-    std::thread::spawn(|| {
+pub(crate) fn end_with_parent(service: &str) {
+    let grace = grace(service);
+    std::thread::spawn(move || {
         drop(io::copy(&mut io::stdin(), &mut io::sink()));
-        std::thread::sleep(GRACE);
+        std::thread::sleep(grace);
         std::process::exit(1);
     });
 }

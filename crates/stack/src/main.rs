@@ -6,13 +6,15 @@
 //! Under the name of a service (`/usr/local/bin/user-service`), this program is that service alone. So container images need only
 //! one build, which takes half as long as one for each service.
 //!
-//! `config` reads the configuration, `platform` starts and stops everything, `child` supervises one process.
+//! `config` reads the configuration, `platform` starts and stops everything, `stop_order` says in which order, `child`
+//! supervises one process.
 
 mod child;
 mod config;
 mod databases;
 mod generated;
 mod platform;
+mod stop_order;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -48,7 +50,7 @@ fn main() -> ExitCode {
         eprintln!("stack: unknown service {name}");
         return ExitCode::FAILURE;
     };
-    child::end_with_parent();
+    child::end_with_parent(&name);
     launch(StandardInput::EndsWithParent)
 }
 

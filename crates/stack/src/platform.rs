@@ -7,13 +7,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
-use service_kit::{Shutdown, StandardInput};
-use tokio::sync::watch;
+use service_kit::{Registry, Shutdown, StandardInput};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::child::{FailedToStart, Phase, keep_running};
 use crate::config::{Config, ConfigError, GeneratedAdmin, ServiceConfig};
 use crate::databases;
+use crate::stop_order::stop_order;
 
 /// `EX_CONFIG` of sysexits.h, which services also exit with when their configuration is invalid.
 const EX_CONFIG: u8 = 78;
@@ -102,14 +103,10 @@ async fn serve(mut config: Config) -> Result<(), Failure> {
         databases::create(server, &mut config.services).await?;
     }
     let shutdown = Shutdown::on_signal()?;
-    let (phase, watched) = watch::channel(Phase::Starting);
-    let mut children = JoinSet::new();
-    for service in &config.services {
-        children.spawn(keep_running(service.clone(), watched.clone()));
-    }
+    let (phase, mut failures, groups) = start(&config.services);
     let outcome = tokio::select! {
         () = shutdown.requested() => Ok(()),
-        failed = first_failure(&mut children) => Err(Failure::Service(failed)),
+        Some(failed) = failures.recv() => Err(Failure::Service(failed)),
         ready = all_ready(&config.services) => match ready {
             Ok(()) => {
                 phase.send_replace(Phase::Running);
@@ -121,19 +118,37 @@ async fn serve(mut config: Config) -> Result<(), Failure> {
             Err(error) => Err(Failure::Other(error.into())),
         },
     };
-    phase.send_replace(Phase::Stopping);
-    while children.join_next().await.is_some() {}
+    for (index, group) in groups.into_iter().enumerate() {
+        phase.send_replace(Phase::Stopping(index));
+        group.join_all().await;
+    }
     outcome
 }
 
-/// The first service that can't start. Never returns if all start.
-async fn first_failure(children: &mut JoinSet<Result<(), FailedToStart>>) -> FailedToStart {
-    while let Some(ended) = children.join_next().await {
-        if let Ok(Err(failed)) = ended {
-            return failed;
+/// Starts the services, in the groups in which they stop.
+fn start(
+    services: &[ServiceConfig],
+) -> (
+    watch::Sender<Phase>,
+    mpsc::Receiver<FailedToStart>,
+    Vec<JoinSet<()>>,
+) {
+    let (phase, watched) = watch::channel(Phase::Starting);
+    let (failed, failures) = mpsc::channel(1);
+    let mut groups = Vec::new();
+    for (index, names) in stop_order(&Registry::built_in()).into_iter().enumerate() {
+        let mut group = JoinSet::new();
+        for service in services.iter().filter(|service| names.contains(&service.name)) {
+            group.spawn(keep_running(
+                service.clone(),
+                index,
+                watched.clone(),
+                failed.clone(),
+            ));
         }
+        groups.push(group);
     }
-    std::future::pending().await
+    (phase, failures, groups)
 }
 
 async fn all_ready(services: &[ServiceConfig]) -> Result<(), String> {

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use auth::testing::{Issuer, TestToken};
 use db::DatabaseUrl;
@@ -15,6 +16,9 @@ use uuid::Uuid;
 
 use crate::client::Client;
 use crate::database::TestDatabase;
+
+/// After this time, a client sends the first segment of an ignored connection again, by a new connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(20);
 
 /// A running service with its own port and database. It stops on drop.
 #[derive(Debug)]
@@ -95,11 +99,20 @@ impl TestService {
         self
     }
 
+    /// Requests that the service stops.
+    pub fn request_stop(&mut self) {
+        drop(self.stop.take());
+    }
+
     /// Stops the service and returns its database, for another service to run on.
     pub async fn stop(mut self) -> Arc<TestDatabase> {
-        drop(self.stop.take());
-        // It has stopped when its port refuses connections.
-        while tokio::net::TcpStream::connect(self.address).await.is_ok() {
+        self.request_stop();
+        // It has stopped when its port refuses connections. Shortly before, it ignores them.
+        let connects = || {
+            let connecting = tokio::net::TcpStream::connect(self.address);
+            tokio::time::timeout(CONNECT_TIMEOUT, connecting)
+        };
+        while !matches!(connects().await, Ok(Err(_))) {
             tokio::task::yield_now().await;
         }
         Arc::clone(&self.database)

@@ -6,8 +6,8 @@ use std::rc::Rc;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use service_kit::Shutdown;
-use tokio::net::{TcpListener, TcpStream};
+use service_kit::{Listener, Shutdown};
+use tokio::net::TcpStream;
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
@@ -22,8 +22,8 @@ use crate::worker::{Gateway, Peer, Worker};
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 /// How often idle connections to services are looked through for closed ones.
 const POOL_INTERVAL: Duration = Duration::from_secs(1);
-/// The wait after the system could not accept a connection, for example because all file descriptors are in use.
-const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+/// How often a worker with the maximum number of connections looks whether one has ended.
+const FULL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// What a worker thread is started with.
 pub(super) struct WorkerThread {
@@ -44,8 +44,7 @@ impl WorkerThread {
     }
 
     async fn serve(self) -> io::Result<()> {
-        self.listener.set_nonblocking(true)?;
-        let listener = TcpListener::from_std(self.listener.try_clone()?)?;
+        let listener = Listener::new(self.listener, self.shutdown)?;
         let worker = Rc::new(Worker {
             gateway: Arc::clone(&self.gateway),
             pool: Rc::default(),
@@ -59,54 +58,53 @@ impl WorkerThread {
             }
         });
 
-        let connections = TaskTracker::new();
-        let closing = CancellationToken::new();
-        tokio::select! {
-            () = self.accept(&listener, &worker, &connections, &closing) => {}
-            () = self.shutdown.requested() => {}
-        }
-        self.gateway.drain();
-        drop(listener);
-        closing.cancel();
-        connections.close();
-        drop(timeout(SHUTDOWN_GRACE, connections.wait()).await);
+        let connections = Connections {
+            worker,
+            tls: self.tls,
+            tracker: TaskTracker::new(),
+            closing: CancellationToken::new(),
+        };
+        connections.accept_all(listener, self.max_connections).await;
+        connections.closing.cancel();
+        connections.tracker.close();
+        drop(timeout(SHUTDOWN_GRACE, connections.tracker.wait()).await);
         Ok(())
     }
+}
 
-    async fn accept(
-        &self,
-        listener: &TcpListener,
-        worker: &Rc<Worker>,
-        connections: &TaskTracker,
-        closing: &CancellationToken,
-    ) {
+/// The connections of a worker.
+struct Connections {
+    worker: Rc<Worker>,
+    tls: Tls,
+    tracker: TaskTracker,
+    /// Cancelled when connections should end after their current request.
+    closing: CancellationToken,
+}
+
+impl Connections {
+    /// Accepts connections until the listener ends at shutdown.
+    async fn accept_all(&self, mut listener: Listener, max_connections: usize) {
         loop {
-            if connections.len() >= self.max_connections {
-                sleep(ACCEPT_RETRY).await;
+            if self.tracker.len() >= max_connections {
+                sleep(FULL_INTERVAL).await;
                 continue;
             }
-            match listener.accept().await {
-                Ok((stream, address)) => {
-                    let tls = self.tls.read().unwrap_or_else(PoisonError::into_inner).clone();
-                    let peer = Peer {
-                        address: address.ip().to_canonical(),
-                        is_tls: tls.is_some(),
-                    };
-                    let worker = Rc::clone(worker);
-                    prepare(&stream);
-                    connections.spawn_local(connection::serve(
-                        worker,
-                        stream,
-                        peer,
-                        tls.map(TlsAcceptor::from),
-                        closing.clone(),
-                    ));
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "can't accept a connection");
-                    sleep(ACCEPT_RETRY).await;
-                }
-            }
+            let Some((stream, address)) = listener.accept().await else {
+                return;
+            };
+            let tls = self.tls.read().unwrap_or_else(PoisonError::into_inner).clone();
+            let peer = Peer {
+                address: address.ip().to_canonical(),
+                is_tls: tls.is_some(),
+            };
+            prepare(&stream);
+            self.tracker.spawn_local(connection::serve(
+                Rc::clone(&self.worker),
+                stream,
+                peer,
+                tls.map(TlsAcceptor::from),
+                self.closing.clone(),
+            ));
         }
     }
 }

@@ -98,7 +98,11 @@ impl Backend {
             let Some(head) = read_head(&mut stream, &mut buffer).await else {
                 // Anything that is no request counts as one, so that no test overlooks it.
                 if !buffer.is_empty() {
-                    self.record(String::from_utf8_lossy(&buffer).into_owned(), Vec::new(), connection);
+                    self.record(
+                        String::from_utf8_lossy(&buffer).into_owned(),
+                        Vec::new(),
+                        connection,
+                    );
                 }
                 return;
             };
@@ -110,7 +114,11 @@ impl Backend {
                 return;
             }
             let body = read_body(&mut stream, &mut buffer, &head).await;
-            let received = Received { head, body, connection };
+            let received = Received {
+                head,
+                body,
+                connection,
+            };
             self.received.lock().unwrap().push(received.clone());
             if !behave(&mut stream, &path, number, &received).await {
                 return;
@@ -119,7 +127,11 @@ impl Backend {
     }
 
     fn record(&self, head: String, body: Vec<u8>, connection: usize) {
-        self.received.lock().unwrap().push(Received { head, body, connection });
+        self.received.lock().unwrap().push(Received {
+            head,
+            body,
+            connection,
+        });
     }
 }
 
@@ -138,16 +150,23 @@ async fn read_head(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Strin
 /// Reads a body as its framing says. The framing must be unambiguous.
 async fn read_body(stream: &mut TcpStream, buffer: &mut Vec<u8>, head: &str) -> Vec<u8> {
     let lower = head.to_lowercase();
-    let length = lower.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let length = lower
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: "));
     let is_chunked = lower.contains("\r\ntransfer-encoding: chunked\r\n");
     assert!(!(is_chunked && length.is_some()), "both framings: {head}");
     if is_chunked {
         let mut body = Vec::new();
         loop {
             let line = read_line(stream, buffer).await;
-            let size = usize::from_str_radix(&line, 16).unwrap_or_else(|_| panic!("a chunk's size: {line:?}"));
+            let size =
+                usize::from_str_radix(&line, 16).unwrap_or_else(|_| panic!("a chunk's size: {line:?}"));
             body.extend(read_exactly(stream, buffer, size).await);
-            assert_eq!(read_line(stream, buffer).await, "", "the end of a chunk, without trailers");
+            assert_eq!(
+                read_line(stream, buffer).await,
+                "",
+                "the end of a chunk, without trailers"
+            );
             if size == 0 {
                 return body;
             }
@@ -185,7 +204,9 @@ async fn behave(stream: &mut TcpStream, path: &str, number: usize, received: &Re
     match kind.split('?').next().unwrap_or_default() {
         "hang" => sleep(Duration::from_secs(60)).await,
         "drip-head" => {
-            for byte in b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nx-slow: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n\r\n" {
+            for byte in
+                b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nx-slow: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n\r\n"
+            {
                 if stream.write_all(&[*byte]).await.is_err() {
                     return false;
                 }
@@ -201,7 +222,11 @@ async fn behave(stream: &mut TcpStream, path: &str, number: usize, received: &Re
             return false;
         }
         "cut-chunks" => {
-            send(stream, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n").await;
+            send(
+                stream,
+                "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+            )
+            .await;
             return false;
         }
         "reset" => {
@@ -217,11 +242,19 @@ async fn behave(stream: &mut TcpStream, path: &str, number: usize, received: &Re
         }
         "endless-headers" => {
             send(stream, "HTTP/1.1 200 OK\r\n").await;
-            while stream.write_all(b"x-more: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n").await.is_ok() {}
+            while stream
+                .write_all(b"x-more: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n")
+                .await
+                .is_ok()
+            {}
             return false;
         }
         "endless-continue" => {
-            while stream.write_all(b"HTTP/1.1 103 Early Hints\r\nlink: a\r\n\r\n").await.is_ok() {}
+            while stream
+                .write_all(b"HTTP/1.1 103 Early Hints\r\nlink: a\r\n\r\n")
+                .await
+                .is_ok()
+            {}
             return false;
         }
         "junk" => {
@@ -267,10 +300,18 @@ async fn behave(stream: &mut TcpStream, path: &str, number: usize, received: &Re
         "unmodified" => send(stream, "HTTP/1.1 304 Not Modified\r\netag: \"1\"\r\n\r\n").await,
         "large" => {
             let body = "x".repeat(64 * 1024);
-            send(stream, &format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())).await;
+            send(
+                stream,
+                &format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()),
+            )
+            .await;
         }
         "events" => {
-            send(stream, "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n").await;
+            send(
+                stream,
+                "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n",
+            )
+            .await;
             for number in 0..5 {
                 sleep(Duration::from_millis(300)).await;
                 send(stream, &format!("9\r\ndata: {number}\n\n\r\n")).await;

@@ -170,7 +170,9 @@ pub struct Answer {
 
 impl Answer {
     pub fn parse(text: &str) -> Self {
-        let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no response: {text:?}"));
+        let (head, body) = text
+            .split_once("\r\n\r\n")
+            .unwrap_or_else(|| panic!("no response: {text:?}"));
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
         Self {
             status: status.unwrap_or_else(|| panic!("no status: {text:?}")),
@@ -193,7 +195,11 @@ impl Answer {
     #[track_caller]
     pub fn assert_problem(&self, status: u16, code: &str) {
         assert_eq!(self.status, status, "{self:?}");
-        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/problem+json"),
+            "{self:?}"
+        );
         let problem: serde_json::Value = serde_json::from_str(&self.body).unwrap();
         assert_eq!(problem["code"], code);
         assert_eq!(problem["status"], status);
@@ -220,8 +226,15 @@ pub async fn read_to_end(stream: &mut TcpStream) -> String {
 pub async fn read_until(stream: &mut TcpStream, text: &str) -> String {
     let mut bytes = Vec::new();
     while !String::from_utf8_lossy(&bytes).contains(text) {
-        let read = timeout(DEADLINE, stream.read_buf(&mut bytes)).await.expect("bytes arrive").unwrap();
-        assert!(read > 0, "ended without {text:?}: {}", String::from_utf8_lossy(&bytes));
+        let read = timeout(DEADLINE, stream.read_buf(&mut bytes))
+            .await
+            .expect("bytes arrive")
+            .unwrap();
+        assert!(
+            read > 0,
+            "ended without {text:?}: {}",
+            String::from_utf8_lossy(&bytes)
+        );
     }
     String::from_utf8_lossy(&bytes).into_owned()
 }

@@ -65,7 +65,16 @@ impl Things {
         Self::spawn_as(|service| service.deadline(Duration::from_millis(300))).await
     }
 
+    /// With this delay between the request to stop and the end of the listener.
+    pub(crate) async fn spawn_with_shutdown_delay(delay: Duration) -> Self {
+        Self::start(delay, |service| service).await
+    }
+
     pub(crate) async fn spawn_as(change: impl FnOnce(Server) -> Server) -> Self {
+        Self::start(Duration::ZERO, change).await
+    }
+
+    async fn start(shutdown_delay: Duration, change: impl FnOnce(Server) -> Server) -> Self {
         let issuer = Issuer::new(NAME);
         let verifier = issuer.verifier();
         let gate = Gate {
@@ -84,7 +93,8 @@ impl Things {
                     std::future::ready(flag.load(Ordering::SeqCst))
                 });
             let service = change(service);
-            async move { Ok(service.run(runtime.listener, runtime.shutdown).await?) }
+            let shutdown = runtime.shutdown.with_delay(shutdown_delay);
+            async move { Ok(service.run(runtime.listener, shutdown).await?) }
         })
         .await;
         Self {
@@ -98,6 +108,11 @@ impl Things {
     /// A new connection.
     pub(crate) async fn connect(&self) -> Wire {
         Wire::to(self.address).await
+    }
+
+    /// Requests that the service stops.
+    pub(crate) fn request_stop(&mut self) {
+        self.service.request_stop();
     }
 
     /// Stops the service.

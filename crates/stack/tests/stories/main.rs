@@ -11,6 +11,7 @@ mod chaos;
 mod configuration;
 mod crashes;
 mod databases;
+mod drain;
 mod fault_proxy;
 #[cfg(target_os = "linux")]
 mod flood;

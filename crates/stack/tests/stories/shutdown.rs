@@ -1,6 +1,6 @@
 //! Stopping the platform.
 
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 
 use rustix::process::{Pid, Signal, getpgid, kill_process_group};
@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::platform::PASSWORD;
 use crate::sandbox::{SERVICES, Sandbox, is_free};
+use crate::trader::{Trader, order_of};
 use crate::{DEADLINE, eventually};
 
 #[tokio::test]
@@ -76,19 +77,7 @@ async fn running_requests_are_answered_before_a_service_stops() {
     let sandbox = Sandbox::new().await;
     let mut platform = sandbox.platform().await;
     let body = json!({"email": "ada@example.com", "password": PASSWORD, "name": "Ada"}).to_string();
-    let mut connection = TcpStream::connect(("127.0.0.1", platform.port("user-service"))).unwrap();
-    connection.set_read_timeout(Some(DEADLINE)).unwrap();
-    write!(
-        connection,
-        "POST /auth/register HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
-         content-length: {}\r\nexpect: 100-continue\r\nconnection: close\r\n\r\n",
-        body.len()
-    )
-    .unwrap();
-    // Now the service processes the request.
-    let mut started = [0; 25];
-    connection.read_exact(&mut started).unwrap();
-    assert_eq!(&started, b"HTTP/1.1 100 Continue\r\n\r\n");
+    let mut connection = begin_request(platform.port("user-service"), "/auth/register", "", body.len());
 
     platform.send(Signal::TERM);
     eventually("the other service has stopped", async || {
@@ -110,6 +99,84 @@ async fn running_requests_are_answered_before_a_service_stops() {
         .login("ada@example.com", PASSWORD)
         .await
         .assert_status(200);
+}
+
+#[tokio::test]
+async fn a_running_order_reaches_the_services_that_it_calls() {
+    let sandbox = Sandbox::new().await;
+    let mut platform = sandbox.platform().await;
+    let admin = Trader::admin(&platform, &sandbox).await;
+    let product = admin.create_product(1).await;
+    let order = order_of(&product, 1).to_string();
+    let token = admin.token().to_owned();
+    let head = format!("authorization: Bearer {token}\r\n");
+    let mut connection = begin_request(platform.port("order-service"), "/orders", &head, order.len());
+    platform.send(Signal::TERM);
+    eventually("order-service accepts no connection", async || {
+        is_refused(platform.port("order-service")).await
+    })
+    .await;
+    connection.write_all(order.as_bytes()).unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+    assert!(answer.contains(r#""status":"confirmed""#), "{answer}");
+    assert_eq!(platform.end().await.code(), Some(0), "{}", platform.log.text());
+}
+
+/// Whether no program listens. Just before a service closes its port, clients wait for a second.
+async fn is_refused(port: u16) -> bool {
+    let connected = tokio::net::TcpStream::connect(("127.0.0.1", port)).await;
+    connected.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+}
+
+#[tokio::test]
+async fn a_service_that_dies_while_its_callers_stop_is_not_restarted() {
+    let sandbox = Sandbox::new().await;
+    let mut platform = sandbox.platform().await;
+    let mut connection = begin_request(platform.port("order-service"), "/orders", "", 2);
+    platform.send(Signal::TERM);
+    eventually("order-service stops", async || {
+        platform.log.text().contains("\"stopping\"")
+    })
+    .await;
+    let pid = platform.kill("user-service");
+    eventually("stack notices the death", async || {
+        platform.log.text().contains("died")
+    })
+    .await;
+    assert_eq!(platform.pid_of("user-service"), None, "it was {pid}");
+    assert!(
+        platform.pid_of("product-service").is_some(),
+        "it stopped before its caller"
+    );
+
+    connection.write_all(b"{}").unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+    assert_eq!(platform.end().await.code(), Some(0), "{}", platform.log.text());
+    assert!(
+        !platform.log.text().contains("restarting"),
+        "{}",
+        platform.log.text()
+    );
+}
+
+/// Sends the head of a request, and waits until the service processes it and expects a body of this length.
+fn begin_request(port: u16, path: &str, headers: &str, length: usize) -> TcpStream {
+    let mut connection = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    connection.set_read_timeout(Some(DEADLINE)).unwrap();
+    write!(
+        connection,
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+         {headers}content-length: {length}\r\nexpect: 100-continue\r\nconnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut started = [0; 25];
+    connection.read_exact(&mut started).unwrap();
+    assert_eq!(&started, b"HTTP/1.1 100 Continue\r\n\r\n");
+    connection
 }
 
 #[tokio::test]

@@ -54,6 +54,11 @@ impl<'p> Trader<'p> {
         }
     }
 
+    /// The access token.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     pub fn at(&self, service: &str) -> Client {
         self.platform.anonymous_at(service).with_token(&self.token)
     }

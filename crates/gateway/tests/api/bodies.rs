@@ -1,0 +1,170 @@
+//! Bodies pass in both directions as they arrive.
+
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt as _;
+use tokio::time::{Instant, sleep};
+
+use crate::door::{Answer, Door, read_to_end, read_until};
+
+#[actix_web::test]
+async fn events_pass_when_they_happen() {
+    let door = Door::open().await;
+    let mut stream = door.connect().await;
+    stream
+        .write_all(b"GET /api/products/events HTTP/1.1\r\nhost: a\r\n\r\n")
+        .await
+        .unwrap();
+    let started = Instant::now();
+    read_until(&mut stream, "data: 0").await;
+    assert!(
+        started.elapsed() < Duration::from_millis(1_000),
+        "{:?}",
+        started.elapsed()
+    );
+    // The route's timeout is 2 seconds, and does not apply to a stream of events.
+    read_until(&mut stream, "0\r\n\r\n").await;
+}
+
+#[actix_web::test]
+async fn a_body_passes_while_the_client_still_sends() {
+    let door = Door::open().await;
+    let mut stream = door.connect().await;
+    let head =
+        "POST /api/products/early HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // The service answers although the body has not ended.
+    read_until(&mut stream, "early").await;
+}
+
+#[actix_web::test]
+async fn large_bodies_pass_unchanged() {
+    let door = Door::open().await;
+    let body: String = ('a'..='z').cycle().take(90_000).collect();
+    let length = format!("content-length: {}", body.len());
+    door.send("POST /api/products HTTP/1.1", &[&length], &body)
+        .await
+        .assert_forwarded("nobody");
+    assert_eq!(door.backend.only().body, body.as_bytes());
+    let answer = door.get("/api/products/large", &[]).await;
+    assert_eq!(answer.body.len(), 64 * 1024);
+}
+
+#[actix_web::test]
+async fn a_body_that_is_too_long_is_refused() {
+    let door = Door::open().await;
+    let answer = door
+        .send(
+            "POST /api/products HTTP/1.1",
+            &["content-length: 100001", "expect: 100-continue"],
+            "",
+        )
+        .await;
+    answer.assert_problem(413, "payload_too_large");
+    assert!(door.backend.received().is_empty());
+
+    // The length of a chunked body is known when it has passed.
+    let chunk = format!("{:x}\r\n{}\r\n", 60_000, "a".repeat(60_000));
+    let answer = door
+        .send(
+            "POST /api/products HTTP/1.1",
+            &["transfer-encoding: chunked"],
+            &format!("{chunk}{chunk}0\r\n\r\n"),
+        )
+        .await;
+    answer.assert_problem(413, "payload_too_large");
+    let longest = door
+        .backend
+        .received()
+        .iter()
+        .map(|received| received.body.len())
+        .max();
+    assert!(longest.unwrap_or(0) <= 100_000);
+}
+
+#[actix_web::test]
+async fn responses_without_a_body_keep_the_connection_usable() {
+    let door = Door::open().await;
+    let mut stream = door.connect().await;
+    for (request, end) in [
+        ("HEAD /api/products/large", "content-length: 65536"),
+        ("GET /api/products/unmodified", "304 Not Modified"),
+        ("HEAD /api/products", "200 OK"),
+    ] {
+        stream
+            .write_all(format!("{request} HTTP/1.1\r\nhost: a\r\n\r\n").as_bytes())
+            .await
+            .unwrap();
+        read_until(&mut stream, end).await;
+    }
+    stream
+        .write_all(b"GET /api/products HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
+        .await
+        .unwrap();
+    let rest = read_to_end(&mut stream).await;
+    assert!(rest.ends_with("nobody"), "{rest}");
+}
+
+#[actix_web::test]
+async fn connections_to_the_service_are_used_again() {
+    let door = Door::open().await;
+    let mut stream = door.connect().await;
+    for number in 0..30 {
+        let request =
+            format!("POST /api/products/{number} HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n{{}}");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        read_until(&mut stream, "nobody").await;
+    }
+    assert_eq!(door.backend.connections(), 1);
+}
+
+#[actix_web::test]
+async fn a_client_that_disconnects_ends_its_request() {
+    let door = Door::open().await;
+    let mut stream = door.connect().await;
+    stream
+        .write_all(b"GET /api/products/hang HTTP/1.1\r\nhost: a\r\n\r\n")
+        .await
+        .unwrap();
+    while door.backend.received().is_empty() {
+        sleep(Duration::from_millis(5)).await;
+    }
+    drop(stream);
+    // The gateway goes on answering others.
+    door.get("/api/products", &[]).await.assert_forwarded("nobody");
+}
+
+#[actix_web::test]
+async fn a_slow_head_is_answered_with_408() {
+    let door = Door::open().await;
+    let mut stream = door.connect().await;
+    stream
+        .write_all(b"GET /api/products HTTP/1.1\r\nhost: a\r\n")
+        .await
+        .unwrap();
+    let started = Instant::now();
+    let text = read_to_end(&mut stream).await;
+    Answer::parse(&text).assert_problem(408, "request_timeout");
+    let elapsed = started.elapsed();
+    assert!(
+        (Duration::from_secs(9)..Duration::from_secs(13)).contains(&elapsed),
+        "{elapsed:?}"
+    );
+    assert!(door.backend.received().is_empty());
+}
+
+#[actix_web::test]
+async fn a_body_that_stops_arriving_is_answered_with_408() {
+    let door = Door::open().await;
+    let mut stream = door.connect().await;
+    let started = Instant::now();
+    let head = "POST /auth/login HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nhalf";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let text = read_to_end(&mut stream).await;
+    Answer::parse(&text).assert_problem(408, "request_timeout");
+    let elapsed = started.elapsed();
+    assert!(
+        (Duration::from_secs(14)..Duration::from_secs(18)).contains(&elapsed),
+        "{elapsed:?}"
+    );
+}

@@ -1,0 +1,206 @@
+//! Services that fail: they hang, drip, reset, talk nonsense, or close connections under the gateway.
+
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpListener;
+use tokio::time::{Instant, sleep};
+
+use crate::door::{Answer, Door, read_to_end, read_until};
+
+#[actix_web::test]
+async fn a_service_that_hangs_or_drips_is_answered_for_in_time() {
+    let door = Door::open().await;
+    for path in [
+        "/api/products/hang",
+        "/api/products/drip-head",
+        "/api/products/endless-continue",
+    ] {
+        let started = Instant::now();
+        door.get(path, &[]).await.assert_problem(504, "upstream_timeout");
+        let elapsed = started.elapsed();
+        assert!(elapsed < Duration::from_secs(2), "{path}: {elapsed:?}");
+        assert!(elapsed > Duration::from_millis(600), "{path}: {elapsed:?}");
+    }
+}
+
+#[actix_web::test]
+async fn a_service_that_does_not_speak_http_is_unavailable() {
+    let door = Door::open().await;
+    for path in [
+        "/api/products/reset",
+        "/api/products/junk",
+        "/api/products/endless-headers",
+    ] {
+        door.get(path, &[])
+            .await
+            .assert_problem(502, "upstream_unavailable");
+    }
+    assert_eq!(door.backend.received().len(), 3, "none of them is repeated");
+}
+
+#[actix_web::test]
+async fn a_body_that_breaks_off_never_looks_complete() {
+    let door = Door::open().await;
+    for path in [
+        "/api/products/cut-body",
+        "/api/products/cut-chunks",
+        "/api/products/hang-body",
+    ] {
+        let mut stream = door.connect().await;
+        let request = format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let text = read_to_end(&mut stream).await;
+        let answer = Answer::parse(&text);
+        assert_eq!(answer.status, 200);
+        assert!(answer.body.contains("half"), "{text}");
+        assert!(!answer.body.contains("0\r\n\r\n"), "{text}");
+        if let Some(length) = answer.header("content-length") {
+            assert_ne!(length, answer.body.len().to_string());
+        }
+    }
+}
+
+#[actix_web::test]
+async fn two_framings_of_a_response_become_one() {
+    let door = Door::open().await;
+    let text = door
+        .raw("GET /api/products/two-framings HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
+        .await;
+    let answer = Answer::parse(&text);
+    match answer.status {
+        200 => {
+            assert_eq!(answer.header("content-length"), None, "{text}");
+            assert!(answer.body.contains("hello"), "{text}");
+        }
+        status => assert_eq!(status, 502, "{text}"),
+    }
+}
+
+#[actix_web::test]
+async fn a_second_response_reaches_no_other_client() {
+    let door = Door::open().await;
+    for _ in 0..5 {
+        let answer = door.get("/api/products/extra-response", &[]).await;
+        assert_eq!((answer.status, answer.body.as_str()), (200, "first"));
+        door.get("/api/products", &[]).await.assert_forwarded("nobody");
+    }
+}
+
+#[actix_web::test]
+async fn a_pooled_connection_that_was_closed_is_replaced() {
+    let door = Door::open().await;
+    let mut stream = door.connect().await;
+    for number in 0..10 {
+        let kind = if number % 2 == 0 { "then-close" } else { "created" };
+        let request = format!("GET /api/products/{kind} HTTP/1.1\r\nhost: a\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let end = if number % 2 == 0 {
+            "closed afterwards"
+        } else {
+            "content-length: 0\r\n"
+        };
+        let text = read_until(&mut stream, end).await;
+        assert!(text.starts_with("HTTP/1.1 20"), "{text}");
+    }
+}
+
+/// The backend closes each connection at its second request, without an answer.
+#[actix_web::test]
+async fn only_requests_that_can_be_repeated_are_sent_again() {
+    let door = Door::open().await;
+    let send = async |stream: &mut tokio::net::TcpStream, request: &str| {
+        stream
+            .write_all(format!("{request} HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n").as_bytes())
+            .await
+            .unwrap();
+        read_until(stream, "\r\n\r\n").await
+    };
+    let mut stream = door.connect().await;
+    send(&mut stream, "GET /api/products/created").await;
+    let text = send(&mut stream, "GET /api/products/once").await;
+    assert!(text.starts_with("HTTP/1.1 200"), "{text}");
+    let targets = |door: &Door| -> Vec<String> {
+        let received = door.backend.received();
+        received
+            .iter()
+            .map(|received| received.target().to_owned())
+            .collect()
+    };
+    assert_eq!(
+        targets(&door),
+        [
+            "GET /products/created",
+            "GET /products/once",
+            "GET /products/once"
+        ]
+    );
+
+    // A service may have done what a POST asks for, even if it did not answer.
+    let door = Door::open().await;
+    let mut stream = door.connect().await;
+    send(&mut stream, "GET /api/products/created").await;
+    let text = send(&mut stream, "POST /api/products/once").await;
+    assert!(text.starts_with("HTTP/1.1 502"), "{text}");
+    assert_eq!(targets(&door), ["GET /products/created", "POST /products/once"]);
+}
+
+#[actix_web::test]
+async fn repeated_failures_open_the_circuit_of_that_service_only() {
+    let door = Door::open().await;
+    for _ in 0..10 {
+        door.get("/api/products/reset", &[])
+            .await
+            .assert_problem(502, "upstream_unavailable");
+    }
+    let answer = door.get("/api/products", &[]).await;
+    answer.assert_problem(503, "circuit_open");
+    let retry_after: u64 = answer.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=5).contains(&retry_after), "{retry_after}");
+    assert_eq!(door.backend.received().len(), 10);
+    door.get("/auth/login", &[]).await.assert_forwarded("nobody");
+
+    let started = Instant::now();
+    while door.get("/api/products", &[]).await.status != 200 {
+        assert!(
+            started.elapsed() < Duration::from_secs(8),
+            "the circuit stays open"
+        );
+        sleep(Duration::from_millis(100)).await;
+    }
+    door.get("/api/products", &[]).await.assert_forwarded("nobody");
+}
+
+#[actix_web::test]
+async fn a_service_that_refuses_connections_is_tried_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let door = Door::open_with(&[("USER_SERVICE_URL", &format!("http://{address}"))]).await;
+    // No retries on this route.
+    door.get("/api/products", &[]).await.assert_forwarded("nobody");
+
+    let mut stream = door.connect().await;
+    stream
+        .write_all(b"POST /auth/login HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n{}")
+        .await
+        .unwrap();
+    // The service starts while the gateway waits.
+    let listener = loop {
+        if let Ok(listener) = TcpListener::bind(address).await {
+            break listener;
+        }
+        sleep(Duration::from_millis(1)).await;
+    };
+    let service = async {
+        let (mut connection, _) = listener.accept().await.unwrap();
+        read_until(&mut connection, "{}").await;
+        connection
+            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+            .await
+            .unwrap();
+        connection
+    };
+    let (_connection, text) = tokio::join!(service, read_until(&mut stream, "\r\n\r\n"));
+    assert!(text.starts_with("HTTP/1.1 200"), "{text}");
+}

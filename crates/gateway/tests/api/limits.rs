@@ -1,0 +1,121 @@
+//! Limits: how much and how often a client may send.
+
+use tokio::io::AsyncWriteExt as _;
+
+use crate::door::{Answer, Door};
+
+#[actix_web::test]
+async fn heads_that_are_too_long_are_refused() {
+    let door = Door::open().await;
+    let megabyte = "a".repeat(1024 * 1024);
+    let many: String = (0..200).map(|number| format!("x-{number}: a\r\n")).collect();
+    for (line, status, code) in [
+        (
+            format!("GET /api/products HTTP/1.1\r\nx: {megabyte}\r\n"),
+            431,
+            "headers_too_large",
+        ),
+        (
+            format!("GET /api/products HTTP/1.1\r\n{many}"),
+            431,
+            "headers_too_large",
+        ),
+        (
+            format!("GET /api/products?{megabyte} HTTP/1.1\r\n"),
+            431,
+            "headers_too_large",
+        ),
+    ] {
+        let text = door.raw(format!("{line}host: a\r\n\r\n")).await;
+        // The client may see a reset before it has read the answer, because it still sends.
+        if !text.is_empty() {
+            Answer::parse(&text).assert_problem(status, code);
+        }
+    }
+    assert!(door.backend.received().is_empty());
+    let long = format!("x: {}", "a".repeat(20_000));
+    door.get("/api/products", &[&long])
+        .await
+        .assert_forwarded("nobody");
+}
+
+#[actix_web::test]
+async fn an_address_may_send_a_burst_and_then_waits() {
+    let door = Door::open().await;
+    for _ in 0..6 {
+        door.get("/api/limited", &[]).await.assert_forwarded("nobody");
+    }
+    let answer = door.get("/api/limited", &["x-forwarded-for: 198.51.100.1"]).await;
+    answer.assert_problem(429, "rate_limited");
+    let retry_after: u64 = answer.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=20).contains(&retry_after), "{retry_after}");
+    // An invalid token does not make the client another one.
+    let invalid = door.get("/api/limited", &["authorization: Bearer x"]).await;
+    invalid.assert_problem(429, "rate_limited");
+
+    // Other routes and users behind the same address are not affected.
+    door.get("/api/products", &[]).await.assert_forwarded("nobody");
+    for _ in 0..2 {
+        let user = door.issuer.as_user();
+        let bearer = format!("authorization: Bearer {}", user.token());
+        for _ in 0..6 {
+            door.get("/api/limited", &[&bearer])
+                .await
+                .assert_forwarded(&user.user().id().to_string());
+        }
+        door.get("/api/limited", &[&bearer])
+            .await
+            .assert_problem(429, "rate_limited");
+    }
+}
+
+#[actix_web::test]
+async fn the_default_limit_is_configured() {
+    let door = Door::open_with(&[("RATE_LIMIT", "2/m")]).await;
+    for _ in 0..4 {
+        door.get("/api/products", &[]).await.assert_forwarded("nobody");
+    }
+    door.get("/auth/login", &[])
+        .await
+        .assert_problem(429, "rate_limited");
+    let door = Door::open_with(&[("RATE_LIMIT", "0")]).await;
+    for _ in 0..300 {
+        door.get("/api/products", &[]).await.assert_forwarded("nobody");
+    }
+}
+
+/// Ten thousand clients send their heads a byte at a time, or nothing at all. Others are answered as usual.
+#[actix_web::test]
+async fn slow_clients_do_not_keep_others_waiting() {
+    let door = Door::open().await;
+    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    // Both ends of each connection are in this process.
+    let count = files.map_or(10_000, |files| (files / 2).saturating_sub(500).min(10_000));
+    assert!(count > 200, "too few file descriptors for this test: {files:?}");
+    let mut slow = Vec::new();
+    for number in 0..count {
+        let mut stream = door.connect().await;
+        if number % 2 == 0 {
+            stream
+                .write_all(b"GET /api/products HTTP/1.1\r\nx")
+                .await
+                .unwrap();
+        }
+        slow.push(stream);
+        if number % 500 == 0 {
+            door.get("/api/products", &[]).await.assert_forwarded("nobody");
+        }
+    }
+    for _ in 0..20 {
+        let started = tokio::time::Instant::now();
+        door.get("/api/products", &[]).await.assert_forwarded("nobody");
+        assert!(
+            started.elapsed() < std::time::Duration::from_secs(1),
+            "{:?}",
+            started.elapsed()
+        );
+    }
+    // Each of them is sent away in the end.
+    let text = crate::door::read_to_end(slow.last_mut().unwrap()).await;
+    Answer::parse(&text).assert_problem(408, "request_timeout");
+}

@@ -1,0 +1,58 @@
+//! TLS at the edge, with HTTP/1.1 and HTTP/2.
+
+use std::time::Duration;
+
+use reqwest::{Certificate, Version};
+use tempfile::TempDir;
+
+use crate::door::Door;
+
+#[actix_web::test]
+async fn a_certificate_turns_on_tls_with_http_2() {
+    let key = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let directory = TempDir::new().unwrap();
+    let (cert_file, key_file) = (
+        directory.path().join("cert.pem"),
+        directory.path().join("key.pem"),
+    );
+    std::fs::write(&cert_file, key.cert.pem()).unwrap();
+    std::fs::write(&key_file, key.signing_key.serialize_pem()).unwrap();
+    // One variable has a path, and the other one the text of a file.
+    let door = Door::open_with(&[
+        ("TLS_CERT", cert_file.to_str().unwrap()),
+        ("TLS_KEY_FILE", key_file.to_str().unwrap()),
+    ])
+    .await;
+
+    let client = || {
+        reqwest::Client::builder()
+            .tls_certs_only([Certificate::from_pem(key.cert.pem().as_bytes()).unwrap()])
+            .timeout(Duration::from_secs(20))
+            .no_proxy()
+    };
+    let host = format!("localhost:{}", door.address.port());
+    let user = door.issuer.as_user();
+    for (client, version) in [
+        (client().build().unwrap(), Version::HTTP_2),
+        (client().http1_only().build().unwrap(), Version::HTTP_11),
+    ] {
+        let request = client
+            .post(format!("https://{host}/api/orders"))
+            .header("x-user-id", "forged")
+            .header("cookie", "a=b")
+            .header("x-forwarded-proto", "ftp")
+            .bearer_auth(user.token())
+            .body("{}");
+        let response = request.send().await.unwrap();
+        assert_eq!((response.status().as_u16(), response.version()), (200, version));
+        assert_eq!(response.text().await.unwrap(), user.user().id().to_string());
+        let received = door.backend.last();
+        assert_eq!(
+            (received.target(), received.body.as_slice()),
+            ("POST /orders", &b"{}"[..])
+        );
+        assert_eq!(received.header("x-forwarded-proto"), Some("https"));
+        assert_eq!(received.header("cookie"), None);
+        assert_eq!(received.header("x-forwarded-host"), Some(host.as_str()));
+    }
+}

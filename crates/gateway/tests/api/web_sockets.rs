@@ -1,0 +1,92 @@
+//! WebSockets pass where a route allows them.
+
+use tokio::io::AsyncWriteExt as _;
+
+use crate::door::{Door, read_until};
+
+const UPGRADE: &str =
+    "connection: keep-alive, Upgrade\r\nupgrade: WebSocket\r\nsec-websocket-version: 13\r\n";
+
+#[actix_web::test]
+async fn bytes_pass_in_both_directions() {
+    let door = Door::open().await;
+    let user = door.issuer.as_user();
+    let mut stream = door.connect().await;
+    let request = format!(
+        "GET /api/socket/ws HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {}\r\nx-user-id: forged\r\n{UPGRADE}\r\n",
+        user.token()
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let head = read_until(&mut stream, "\r\n\r\n").await;
+    assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+    for (sent, received) in [
+        ("hello", "HELLO"),
+        ("GET / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\n\r\n"),
+    ] {
+        stream.write_all(sent.as_bytes()).await.unwrap();
+        read_until(&mut stream, received).await;
+    }
+    let received = door.backend.only();
+    assert_eq!(
+        received.header("x-user-id"),
+        Some(user.user().id().to_string().as_str())
+    );
+    assert_eq!(received.header("upgrade"), Some("WebSocket"));
+    assert_eq!(received.header("connection"), Some("upgrade"));
+}
+
+#[actix_web::test]
+async fn an_upgrade_that_is_not_allowed_is_ignored() {
+    let door = Door::open().await;
+    for (path, upgrade) in [
+        ("/api/products/ws", UPGRADE),
+        (
+            "/api/socket/ws",
+            "connection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: a\r\n",
+        ),
+        (
+            "/api/socket/ws",
+            "connection: upgrade\r\nupgrade: websocket, h2c\r\n",
+        ),
+        ("/api/socket/ws", "connection: close\r\nupgrade: websocket\r\n"),
+    ] {
+        let mut stream = door.connect().await;
+        // A second request in the same packet is a request, and not data of a tunnel.
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nhost: a\r\n{upgrade}\r\nGET /internal HTTP/1.1\r\nhost: a\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let text = read_until(&mut stream, "no upgrade").await;
+        assert!(text.starts_with("HTTP/1.1 200 OK"), "{text}");
+        let received = door.backend.last();
+        assert_eq!(received.header("upgrade"), None, "{}", received.head);
+        assert!(received.target().ends_with("/ws"), "{}", received.head);
+    }
+}
+
+#[actix_web::test]
+async fn an_upgrade_from_another_site_is_refused() {
+    let door = Door::open().await;
+    for origin in ["origin: https://evil.example", "sec-fetch-site: cross-site"] {
+        let lines: Vec<_> = UPGRADE.lines().chain([origin]).collect();
+        let mut stream = door.connect().await;
+        let request = format!(
+            "GET /api/socket/ws HTTP/1.1\r\nhost: a\r\n{}\r\n\r\n",
+            lines.join("\r\n")
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let text = read_until(&mut stream, "cross_site").await;
+        assert!(text.starts_with("HTTP/1.1 403 "), "{text}");
+    }
+    assert!(door.backend.received().is_empty());
+}
+
+#[actix_web::test]
+async fn bytes_behind_an_upgrade_request_reach_the_service_only_after_it_agreed() {
+    let door = Door::open().await;
+    let mut stream = door.connect().await;
+    let request = format!("GET /api/socket/ws HTTP/1.1\r\nhost: a\r\n{UPGRADE}\r\nearly");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    read_until(&mut stream, "EARLY").await;
+    assert_eq!(door.backend.received().len(), 1);
+}
