@@ -62,16 +62,17 @@ pub(crate) async fn forward(
     rewrite_location(response.headers_mut(), table, upstream);
     // A stream of events ends when the client or the service ends it.
     let deadline = (!is_event_stream(response.headers())).then_some(deadline);
-    let body_of = |body| {
-        UpstreamBody::new(
-            body,
-            connection,
-            Rc::clone(&worker.pool),
-            Arc::clone(upstream),
-            deadline,
-        )
+    let (parts, body) = response.into_parts();
+    let body = if body.is_end_stream() {
+        // The server does not poll an empty body, so the connection is returned here.
+        worker.pool.put_if_reusable(upstream, connection).await;
+        ResponseBody::empty()
+    } else {
+        let pool = Rc::clone(&worker.pool);
+        let body = UpstreamBody::new(body, connection, pool, Arc::clone(upstream), deadline);
+        ResponseBody::upstream(body)
     };
-    Ok(response.map(|body| ResponseBody::upstream(body_of(body))))
+    Ok(Response::from_parts(parts, body))
 }
 
 /// Refuses the request while the service's circuit is open.

@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use service_kit::Runtime;
-use tokio::task::JoinSet;
 
 use self::worker_thread::WorkerThread;
 use crate::NAME;
@@ -54,7 +53,7 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
     let address = listener.local_addr()?;
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let max_connections = max_connections() / cores;
-    let mut workers = JoinSet::new();
+    let mut workers = Vec::new();
     for _ in 0..cores {
         let worker = WorkerThread {
             gateway: Arc::clone(&gateway),
@@ -63,7 +62,7 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
             max_connections,
             shutdown: runtime.shutdown.clone(),
         };
-        workers.spawn_blocking(move || worker.run());
+        workers.push(worker.start()?);
     }
     // The workers have the listener now. When they drop it, connections are refused.
     drop(listener);
@@ -77,8 +76,8 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
         })
         .run(inner_listener, runtime.shutdown)
         .await?;
-    while let Some(ended) = workers.join_next().await {
-        ended??;
+    for worker in workers {
+        worker.await.map_err(|_| "a worker thread panicked")??;
     }
     Ok(())
 }

@@ -4,10 +4,12 @@ use std::io;
 use std::net::TcpListener as StdListener;
 use std::rc::Rc;
 use std::sync::{Arc, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use service_kit::{Listener, Shutdown};
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
@@ -35,8 +37,17 @@ pub(super) struct WorkerThread {
 }
 
 impl WorkerThread {
+    /// Starts the thread. The receiver gets the outcome when the thread ends.
+    pub fn start(self) -> io::Result<oneshot::Receiver<io::Result<()>>> {
+        let (outcome, ended) = oneshot::channel();
+        thread::Builder::new()
+            .name("gateway-worker".to_owned())
+            .spawn(move || drop(outcome.send(self.run())))?;
+        Ok(ended)
+    }
+
     /// Serves until shutdown is requested and the last request is answered.
-    pub fn run(self) -> io::Result<()> {
+    fn run(self) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;

@@ -1,15 +1,18 @@
 //! One connection to a service, and the exchange of one request and response on it.
 
-use std::future::Future as _;
-use std::future::poll_fn;
+use std::future::{Future as _, poll_fn};
+use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -21,14 +24,18 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// The maximum length of a response's head, in bytes.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 
-/// The driver of a connection: it reads and writes whenever it is polled.
-type Dispatch = http1::Connection<TokioIo<TcpStream>, RequestBody>;
+/// The maximum number of bytes up to the end of a response's head, with all interim responses (1xx), whose number has no limit in HTTP.
+const MAX_BYTES_TO_HEAD: usize = 256 * 1024;
+
+/// The driver of a connection: each poll reads and writes as much as possible.
+type Dispatch = http1::Connection<TokioIo<HeadLimited>, RequestBody>;
 
 /// A connection to a service. It carries one exchange at a time.
 pub(crate) struct Connection {
     sender: SendRequest<RequestBody>,
     dispatch: Dispatch,
     is_closed: bool,
+    bytes_to_head: Arc<AtomicUsize>,
 }
 
 /// Why there is no response.
@@ -44,20 +51,26 @@ impl Connection {
     ///
     /// # Errors
     /// When the service does not accept it within a second.
-    pub(crate) async fn open(upstream: &Upstream) -> std::io::Result<Self> {
+    pub(crate) async fn open(upstream: &Upstream) -> io::Result<Self> {
         let connect = TcpStream::connect((upstream.host.as_str(), upstream.port));
         let stream = timeout(CONNECT_TIMEOUT, connect).await??;
         stream.set_nodelay(true)?;
+        let bytes_to_head = Arc::new(AtomicUsize::new(MAX_BYTES_TO_HEAD));
+        let stream = HeadLimited {
+            stream,
+            bytes_to_head: Arc::clone(&bytes_to_head),
+        };
         let (sender, dispatch) = http1::Builder::new()
             .max_buf_size(MAX_HEAD_BYTES)
             .max_header_size(MAX_HEAD_BYTES)
             .handshake(TokioIo::new(stream))
             .await
-            .map_err(std::io::Error::other)?;
+            .map_err(io::Error::other)?;
         Ok(Self {
             sender,
             dispatch,
             is_closed: false,
+            bytes_to_head,
         })
     }
 
@@ -66,6 +79,8 @@ impl Connection {
         &mut self,
         request: Request<RequestBody>,
     ) -> Result<Response<Incoming>, SendError> {
+        self.bytes_to_head.store(MAX_BYTES_TO_HEAD, Ordering::Relaxed);
+        let bytes_to_head = &self.bytes_to_head;
         let mut response = pin!(self.sender.try_send_request(request));
         let (dispatch, is_closed) = (&mut self.dispatch, &mut self.is_closed);
         poll_fn(|cx| {
@@ -75,6 +90,7 @@ impl Connection {
             response.as_mut().poll(cx)
         })
         .await
+        .inspect(|_| bytes_to_head.store(usize::MAX, Ordering::Relaxed))
         .map_err(|mut error| SendError {
             unsent: error.take_message(),
             error: error.into_error(),
@@ -97,5 +113,55 @@ impl Connection {
     /// The parts, for an exchange that takes the connection over.
     pub(crate) fn into_parts(self) -> (SendRequest<RequestBody>, Dispatch) {
         (self.sender, self.dispatch)
+    }
+}
+
+/// A stream that fails when the service sends more than a number of bytes and no head of a response.
+struct HeadLimited {
+    stream: TcpStream,
+    bytes_to_head: Arc<AtomicUsize>,
+}
+
+impl AsyncRead for HeadLimited {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        let read = buf.filled().len() - before;
+        let left = self.bytes_to_head.load(Ordering::Relaxed);
+        let Some(left) = left.checked_sub(read) else {
+            return Poll::Ready(Err(io::Error::other("the head of the response is too long")));
+        };
+        self.bytes_to_head.store(left, Ordering::Relaxed);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for HeadLimited {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffers: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, buffers)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

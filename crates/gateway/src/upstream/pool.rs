@@ -45,6 +45,13 @@ impl Pool {
         None
     }
 
+    /// Keeps a connection if its exchange is complete.
+    pub(crate) async fn put_if_reusable(&self, upstream: &Upstream, mut connection: Connection) {
+        if poll_fn(|cx| Poll::Ready(connection.is_reusable(cx))).await {
+            self.put(upstream, connection);
+        }
+    }
+
     /// Keeps a connection whose exchange is complete.
     pub(crate) fn put(&self, upstream: &Upstream, connection: Connection) {
         let mut by_upstream = self.by_upstream.borrow_mut();

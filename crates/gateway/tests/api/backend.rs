@@ -15,8 +15,6 @@ pub struct Received {
     /// The request line and the headers.
     pub head: String,
     pub body: Vec<u8>,
-    /// The number of the connection that it arrived on.
-    pub connection: usize,
 }
 
 impl Received {
@@ -62,9 +60,9 @@ impl Backend {
         let accepting = backend.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let number = accepting.connections.fetch_add(1, Ordering::Relaxed);
+                accepting.connections.fetch_add(1, Ordering::Relaxed);
                 let backend = accepting.clone();
-                tokio::spawn(async move { backend.serve(stream, number).await });
+                tokio::spawn(async move { backend.serve(stream).await });
             }
         });
         backend
@@ -92,33 +90,28 @@ impl Backend {
         self.connections.load(Ordering::Relaxed)
     }
 
-    async fn serve(&self, mut stream: TcpStream, connection: usize) {
+    async fn serve(&self, mut stream: TcpStream) {
         let mut buffer = Vec::new();
         for number in 0.. {
             let Some(head) = read_head(&mut stream, &mut buffer).await else {
                 // Anything that is no request counts as one, so that no test overlooks it.
                 if !buffer.is_empty() {
-                    self.record(
-                        String::from_utf8_lossy(&buffer).into_owned(),
-                        Vec::new(),
-                        connection,
-                    );
+                    self.record(String::from_utf8_lossy(&buffer).into_owned(), Vec::new());
                 }
                 return;
             };
             let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
             if path.contains("/early") {
-                self.record(head, Vec::new(), connection);
+                self.record(head, Vec::new());
                 respond(&mut stream, "early").await;
                 sleep(Duration::from_millis(200)).await;
                 return;
             }
-            let body = read_body(&mut stream, &mut buffer, &head).await;
-            let received = Received {
-                head,
-                body,
-                connection,
+            // A request that breaks off in its body is not complete, so it does not count.
+            let Some(body) = read_body(&mut stream, &mut buffer, &head).await else {
+                return;
             };
+            let received = Received { head, body };
             self.received.lock().unwrap().push(received.clone());
             if !behave(&mut stream, &path, number, &received).await {
                 return;
@@ -126,12 +119,8 @@ impl Backend {
         }
     }
 
-    fn record(&self, head: String, body: Vec<u8>, connection: usize) {
-        self.received.lock().unwrap().push(Received {
-            head,
-            body,
-            connection,
-        });
+    fn record(&self, head: String, body: Vec<u8>) {
+        self.received.lock().unwrap().push(Received { head, body });
     }
 }
 
@@ -147,8 +136,8 @@ async fn read_head(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Strin
     }
 }
 
-/// Reads a body as its framing says. The framing must be unambiguous.
-async fn read_body(stream: &mut TcpStream, buffer: &mut Vec<u8>, head: &str) -> Vec<u8> {
+/// Reads a body as its framing says. `None` if it breaks off. The framing must be unambiguous.
+async fn read_body(stream: &mut TcpStream, buffer: &mut Vec<u8>, head: &str) -> Option<Vec<u8>> {
     let lower = head.to_lowercase();
     let length = lower
         .lines()
@@ -158,17 +147,17 @@ async fn read_body(stream: &mut TcpStream, buffer: &mut Vec<u8>, head: &str) -> 
     if is_chunked {
         let mut body = Vec::new();
         loop {
-            let line = read_line(stream, buffer).await;
+            let line = read_line(stream, buffer).await?;
             let size =
                 usize::from_str_radix(&line, 16).unwrap_or_else(|_| panic!("a chunk's size: {line:?}"));
-            body.extend(read_exactly(stream, buffer, size).await);
+            body.extend(read_exactly(stream, buffer, size).await?);
             assert_eq!(
-                read_line(stream, buffer).await,
+                read_line(stream, buffer).await?,
                 "",
                 "the end of a chunk, without trailers"
             );
             if size == 0 {
-                return body;
+                return Some(body);
             }
         }
     }
@@ -176,26 +165,25 @@ async fn read_body(stream: &mut TcpStream, buffer: &mut Vec<u8>, head: &str) -> 
     read_exactly(stream, buffer, length).await
 }
 
-async fn read_line(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> String {
+async fn read_line(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<String> {
     loop {
         if let Some(end) = buffer.windows(2).position(|window| window == b"\r\n") {
             let line: Vec<u8> = buffer.drain(..end + 2).collect();
-            return String::from_utf8_lossy(&line[..end]).into_owned();
+            return Some(String::from_utf8_lossy(&line[..end]).into_owned());
         }
         if stream.read_buf(buffer).await.unwrap_or(0) == 0 {
-            return "the connection ended".to_owned();
+            return None;
         }
     }
 }
 
-async fn read_exactly(stream: &mut TcpStream, buffer: &mut Vec<u8>, length: usize) -> Vec<u8> {
+async fn read_exactly(stream: &mut TcpStream, buffer: &mut Vec<u8>, length: usize) -> Option<Vec<u8>> {
     while buffer.len() < length {
         if stream.read_buf(buffer).await.unwrap_or(0) == 0 {
-            break;
+            return None;
         }
     }
-    let length = length.min(buffer.len());
-    buffer.drain(..length).collect()
+    Some(buffer.drain(..length).collect())
 }
 
 /// Answers a request. Returns whether the connection stays open.

@@ -8,7 +8,7 @@ use crate::door::{Answer, Door};
 async fn heads_that_are_too_long_are_refused() {
     let door = Door::open().await;
     let megabyte = "a".repeat(1024 * 1024);
-    let many: String = (0..200).map(|number| format!("x-{number}: a\r\n")).collect();
+    let many = "x: a\r\n".repeat(200);
     for (line, status, code) in [
         (
             format!("GET /api/products HTTP/1.1\r\nx: {megabyte}\r\n"),
