@@ -28,7 +28,7 @@ const MAX_HEAD_BYTES: usize = 64 * 1024;
 const MAX_BYTES_TO_HEAD: usize = 256 * 1024;
 
 /// The driver of a connection: each poll reads and writes as much as possible.
-type Dispatch = http1::Connection<TokioIo<HeadLimited>, RequestBody>;
+pub(crate) type Dispatch = http1::Connection<TokioIo<HeadLimited>, RequestBody>;
 
 /// A connection to a service. It carries one exchange at a time.
 pub(crate) struct Connection {
@@ -117,7 +117,7 @@ impl Connection {
 }
 
 /// A stream that fails when the service sends more than a number of bytes and no head of a response.
-struct HeadLimited {
+pub(crate) struct HeadLimited {
     stream: TcpStream,
     bytes_to_head: Arc<AtomicUsize>,
 }
