@@ -1,10 +1,11 @@
-//! Authenticates a request: finds its bearer token and verifies the token. Extractors and middleware share the outcome, so a
+//! Authenticates a request: finds its token and verifies the token. Extractors and middleware share the outcome, so a
 //! token is verified once per request.
 
-use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderValue};
+use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
 use actix_web::web::Data;
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 
+use crate::credentials::bearer_token;
 use crate::error::AuthError;
 use crate::policy::Policy;
 use crate::principal::Principal;
@@ -39,33 +40,13 @@ async fn authenticate(request: &HttpRequest) -> Result<Principal, AuthError> {
     if let Some(AuthOutcome(outcome)) = request.extensions().get::<AuthOutcome>() {
         return outcome.clone();
     }
-    let outcome = match bearer_token(request) {
-        Ok(token) => match request.app_data::<Data<Verifier>>() {
-            Some(verifier) => verifier.verify_bytes(token).await,
-            None => Err(AuthError::NoVerifier),
-        },
-        Err(error) => Err(error),
+    let headers = request.headers();
+    let outcome = match request.app_data::<Data<Verifier>>() {
+        Some(verifier) => verifier.authenticate(headers).await,
+        None => bearer_token(headers).and(Err(AuthError::NoVerifier)),
     };
     request.extensions_mut().insert(AuthOutcome(outcome.clone()));
     outcome
-}
-
-/// The token of `Authorization: Bearer` (RFC 6750 §2.1). Tokens in a body or query are not accepted.
-fn bearer_token(request: &HttpRequest) -> Result<&[u8], AuthError> {
-    let mut headers = request.headers().get_all(AUTHORIZATION);
-    let header = headers.next().ok_or(AuthError::NoToken)?;
-    if headers.next().is_some() {
-        return Err(AuthError::AmbiguousCredentials);
-    }
-
-    // RFC 6750 §2.1 allows several spaces. No client sends them, so only one is accepted.
-    let mut parts = header.as_bytes().splitn(2, |byte| *byte == b' ');
-    let scheme = parts.next().unwrap_or_default();
-    if !scheme.eq_ignore_ascii_case(b"bearer") {
-        return Err(AuthError::NoToken);
-    }
-    // A missing token becomes an empty one. The verifier refuses all bytes that don't have the form of a token.
-    Ok(parts.next().unwrap_or_default())
 }
 
 fn log(request: &HttpRequest, error: &AuthError) {

@@ -35,10 +35,14 @@ pub enum AuthError {
     /// 400 `invalid_request`: more than one `Authorization` header.
     #[error("Send one Authorization header.")]
     AmbiguousCredentials,
+    /// 400 `invalid_request`: more than one [identity header](crate::IDENTITY_HEADER).
+    #[error("Send one x-countersign-identity header.")]
+    AmbiguousIdentity,
     /// 503 `keys_unavailable`: no key set has been loaded yet, so no token can be verified.
     #[error("Access tokens can't be verified yet.")]
     KeysUnavailable,
-    /// 503 `revocation_unknown`: the revocation set is incomplete, so the verifier can't rule out that the token is revoked.
+    /// 503 `revocation_unknown`: the verifier can't rule out that the token is revoked, because the revocation set is incomplete,
+    /// or because the authorization server did not answer the [introspection](crate::Introspection).
     #[error("It is not known whether the access token was revoked.")]
     RevocationUnknown,
     /// 500 `internal`: the application has no `Data<Verifier>`. A programming error.
@@ -57,7 +61,7 @@ pub enum TokenFault {
     /// the verifier reads is duplicate, has the wrong type, or is missing although every token must have it.
     #[error("malformed")]
     Malformed,
-    /// `typ` is not `at+jwt` (RFC 9068 §4).
+    /// `typ` is not `at+jwt` (RFC 9068 §4), or not [`IDENTITY_TOKEN_TYPE`](crate::IDENTITY_TOKEN_TYPE) in an identity token.
     #[error("wrong typ")]
     Type,
     /// `alg` is not the algorithm of the key (RFC 8725 §3.1).
@@ -78,6 +82,9 @@ pub enum TokenFault {
     /// `aud` does not include this verifier's audience.
     #[error("wrong audience")]
     Audience,
+    /// A user's access token, but users are known only by identity tokens; or an identity token that names no user.
+    #[error("wrong kind of principal")]
+    Principal,
     /// `nbf` is in the future.
     #[error("not valid yet")]
     NotYetValid,
@@ -97,7 +104,7 @@ impl AuthError {
             Self::Expired => "token_expired",
             Self::Revoked => "token_revoked",
             Self::Forbidden { .. } => "forbidden",
-            Self::AmbiguousCredentials => "invalid_request",
+            Self::AmbiguousCredentials | Self::AmbiguousIdentity => "invalid_request",
             Self::KeysUnavailable => "keys_unavailable",
             Self::RevocationUnknown => "revocation_unknown",
             Self::NoVerifier => "internal",
@@ -118,7 +125,7 @@ impl AuthError {
             Self::NoToken => return HeaderValue::try_from(format!(r#"Bearer realm="{REALM}""#)).ok(),
             Self::InvalidToken(_) | Self::Expired | Self::Revoked => "invalid_token",
             Self::Forbidden { .. } => "insufficient_scope",
-            Self::AmbiguousCredentials => "invalid_request",
+            Self::AmbiguousCredentials | Self::AmbiguousIdentity => "invalid_request",
             Self::KeysUnavailable | Self::RevocationUnknown | Self::NoVerifier => return None,
         };
         let scope = match self {
@@ -136,7 +143,7 @@ impl ResponseError for AuthError {
         match self {
             Self::NoToken | Self::InvalidToken(_) | Self::Expired | Self::Revoked => StatusCode::UNAUTHORIZED,
             Self::Forbidden { .. } => StatusCode::FORBIDDEN,
-            Self::AmbiguousCredentials => StatusCode::BAD_REQUEST,
+            Self::AmbiguousCredentials | Self::AmbiguousIdentity => StatusCode::BAD_REQUEST,
             Self::KeysUnavailable | Self::RevocationUnknown => StatusCode::SERVICE_UNAVAILABLE,
             Self::NoVerifier => StatusCode::INTERNAL_SERVER_ERROR,
         }

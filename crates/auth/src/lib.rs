@@ -85,6 +85,18 @@
 //! let app = App::new().configure(|config| routes().configure(config));
 //! ```
 //!
+//! # Three ways to decide about users
+//!
+//! Handlers and policies are the same in all of them. The verifier's builder chooses one:
+//!
+//! | builder | a user is known by |
+//! | --- | --- |
+//! | nothing more | the access token, which this process verifies |
+//! | [`introspection`](VerifierBuilder::introspection) | the access token, which the authorization server confirms on each request (RFC 7662) |
+//! | [`gateway_identities`](VerifierBuilder::gateway_identities) | the identity token that the gateway signed for this service |
+//!
+//! Services are known by their service tokens, which this process verifies, in all three.
+//!
 //! # Calling other services
 //!
 //! [`ServiceClient`] calls another service with a service token of the OAuth client credentials grant (RFC 6749 §4.4), and
@@ -99,7 +111,8 @@
 //! # Where to start reading
 //!
 //! A request enters through `routes` (the route list), `authorize` (middleware) or `access` (extractors). Then it passes through
-//! `authenticate` (finds the token), `verifier` with `token`, `claims`, `keys` and `revocations`, and last `policy`.
+//! `authenticate`, `verifier` (applies the `strategy`), `token_verifier` with `token`, `claims`, `keys` and `revocations`, and
+//! last `policy`.
 
 mod access;
 mod authenticate;
@@ -108,7 +121,10 @@ mod backoff;
 mod claims;
 mod client;
 mod clock;
+mod credentials;
 mod error;
+mod identity;
+mod json_object;
 mod keys;
 mod markers;
 mod numeric_date;
@@ -119,10 +135,12 @@ mod problem;
 mod revocation;
 mod revocations;
 mod routes;
+mod strategy;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod token;
 mod token_cache;
+mod token_verifier;
 mod verifier;
 mod verifier_builder;
 
@@ -141,6 +159,7 @@ pub use self::client::{
 };
 pub use self::clock::Clock;
 pub use self::error::{AuthError, TokenFault};
+pub use self::identity::{IDENTITY_HEADER, IDENTITY_TOKEN_TYPE, identity_issuer};
 pub use self::keys::{
     JwksError, KeySet, Keys, RefetchReason, RemoteKeys, RemoteKeysError, SharedSecret, WeakSecret,
 };
@@ -151,5 +170,7 @@ pub use self::problem::{FieldError, ProblemDetails, problem_json};
 pub use self::revocation::Revocation;
 pub use self::revocations::Revocations;
 pub use self::routes::{AccessFirst, ListedRoute, Routes};
-pub use self::verifier::{MAX_TOKEN_BYTES, Verifier};
+pub use self::strategy::{Introspection, IntrospectionError};
+pub use self::token_verifier::MAX_TOKEN_BYTES;
+pub use self::verifier::Verifier;
 pub use self::verifier_builder::{MAX_LEEWAY, VerifierBuilder};

@@ -1,6 +1,36 @@
 //! The common parts of outgoing HTTP requests, which call a service or fetch keys or tokens.
 
 use std::error::Error;
+use std::time::Duration;
+
+use reqwest::{RequestBuilder, Url};
+use secrecy::{ExposeSecret as _, SecretString};
+use url::form_urlencoded;
+
+/// Shorter than the keep-alive of the services, so that a service seldom closes a connection to which a request is being sent.
+const IDLE_CONNECTION_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The basis of each HTTP client. A redirect, or a proxy configured in the environment, would send a credential to another host,
+/// or let another host answer.
+pub(crate) fn client_builder() -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .pool_idle_timeout(IDLE_CONNECTION_TIMEOUT)
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+}
+
+/// The URL, if the text is an absolute `http` or `https` URL.
+pub(crate) fn http_url(text: &str) -> Option<Url> {
+    Url::parse(text)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https"))
+}
+
+/// Authenticates a client by HTTP Basic. RFC 6749 §2.3.1: name and secret are form-encoded before they are encoded as base64.
+pub(crate) fn with_basic_auth(request: RequestBuilder, name: &str, secret: &SecretString) -> RequestBuilder {
+    let form_encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    request.basic_auth(form_encode(name), Some(form_encode(secret.expose_secret())))
+}
 
 /// Reads the body of a response. Returns `None` if the body has more than `max_bytes`, so that another program can't exhaust this
 /// program's memory.

@@ -22,19 +22,18 @@
 )]
 
 mod signing_key;
+mod test_token;
 
-use jsonwebtoken::Header;
 use uuid::Uuid;
 
 use self::signing_key::SigningKey;
+pub use self::test_token::TestToken;
 use crate::claims::Claims;
 use crate::clock::Clock;
 use crate::keys::{KeySet, Keys};
-use crate::principal::{Principal, User};
-use crate::revocation::Revocation;
 use crate::revocations::Revocations;
 use crate::verifier::Verifier;
-use crate::verifier_builder::{DEFAULT_LEEWAY, MAX_LEEWAY};
+use crate::verifier_builder::VerifierBuilder;
 
 /// The lifetime of a test token in seconds: 15 minutes, like that of a real one.
 const LIFETIME: i64 = 900;
@@ -52,6 +51,7 @@ pub struct Issuer {
     clock: Clock,
     revocations: Revocations,
     key: SigningKey,
+    gateway_key: SigningKey,
 }
 
 impl Issuer {
@@ -85,6 +85,7 @@ impl Issuer {
             revocations: Revocations::new(clock.clone(), Revocations::DEFAULT_CAPACITY),
             clock,
             key,
+            gateway_key: SigningKey::ed25519(),
         }
     }
 
@@ -136,11 +137,36 @@ impl Issuer {
     /// A verifier with this issuer's clock and revocation set, but other keys.
     #[must_use]
     pub fn verifier_with(&self, keys: Keys) -> Verifier {
+        self.verifier_builder(keys).build()
+    }
+
+    /// A verifier that knows users only by identity tokens: see [`TestToken::identity_for`].
+    #[must_use]
+    pub fn gateway_verifier(&self) -> Verifier {
+        self.verifier_builder(Keys::new(self.key_set()))
+            .gateway_identities(Keys::new(self.gateway_key_set()))
+            .build()
+    }
+
+    /// The keys that verify identity tokens.
+    #[must_use]
+    pub fn gateway_key_set(&self) -> KeySet {
+        self.gateway_key.key_set.clone()
+    }
+
+    /// The public key of the gateway as a JWK Set, for a test that serves the set over HTTP.
+    #[must_use]
+    pub fn gateway_jwks(&self) -> serde_json::Value {
+        self.gateway_key.jwks.clone()
+    }
+
+    /// Starts to build a verifier with this issuer's clock and revocation set, and with these keys.
+    #[must_use]
+    pub fn verifier_builder(&self, keys: Keys) -> VerifierBuilder {
         Verifier::builder(&self.service, &self.issuer, keys)
             .audience(&self.audience)
             .clock(self.clock.clone())
             .revocations(self.revocations.clone())
-            .build()
     }
 
     /// A token of a new user with the role `user`. Each call makes another user.
@@ -199,120 +225,10 @@ impl Issuer {
         TestToken {
             revocations: self.revocations.clone(),
             clock: self.clock.clone(),
-            key: self.key.clone(),
             header: self.key.header(),
+            key: self.key.clone(),
+            gateway_key: self.gateway_key.clone(),
             claims,
-        }
-    }
-}
-
-/// A token of a user or service. It is valid unless a method makes it invalid.
-#[derive(Clone, Debug)]
-pub struct TestToken {
-    revocations: Revocations,
-    clock: Clock,
-    key: SigningKey,
-    header: Header,
-    claims: Claims,
-}
-
-impl TestToken {
-    /// Sets the user's id.
-    #[must_use]
-    pub fn id(mut self, id: Uuid) -> Self {
-        self.claims.sub = id.to_string();
-        self
-    }
-
-    /// Sets the user's name.
-    #[must_use]
-    pub fn name(mut self, name: &str) -> Self {
-        self.claims.name = Some(name.to_owned());
-        self
-    }
-
-    /// Sets the scope: words separated by one space.
-    #[must_use]
-    pub fn scope(mut self, scope: &str) -> Self {
-        scope.clone_into(&mut self.claims.scope);
-        self
-    }
-
-    /// Sets the user's epoch.
-    #[must_use]
-    pub fn epoch(mut self, epoch: i64) -> Self {
-        self.claims.epoch = Some(epoch);
-        self
-    }
-
-    /// Makes the token just expired: `exp` becomes the current time minus the default leeway.
-    #[must_use]
-    pub fn expired(mut self) -> Self {
-        self.claims.exp = self.clock.unix() - DEFAULT_LEEWAY.num_seconds();
-        self
-    }
-
-    /// Revokes the user's session, with immediate effect for all of the issuer's verifiers.
-    ///
-    /// # Panics
-    /// If this is a service: a service token has no session, so it can't be revoked.
-    #[must_use]
-    #[track_caller]
-    pub fn revoked(self) -> Self {
-        let id = self
-            .claims
-            .sid
-            .expect("a user's token: a service token has no session, so it can't be revoked");
-        let expires_at = self.claims.exp.saturating_add(MAX_LEEWAY.num_seconds());
-        self.revocations.apply(Revocation::Session { id, expires_at });
-        self
-    }
-
-    /// Issues the token for another audience.
-    #[must_use]
-    pub fn wrong_audience(mut self) -> Self {
-        self.claims.aud = vec!["another-audience".to_owned()];
-        self
-    }
-
-    /// Signs the token with another key than the key that its header names.
-    #[must_use]
-    pub fn signed_by_a_stranger(mut self) -> Self {
-        self.key = self.key.another();
-        self
-    }
-
-    /// Changes the header and the claims.
-    #[must_use]
-    pub fn with(mut self, change: impl FnOnce(&mut Header, &mut Claims)) -> Self {
-        change(&mut self.header, &mut self.claims);
-        self
-    }
-
-    /// The signed token.
-    ///
-    /// # Panics
-    /// If the header's algorithm was changed to one that the key does not support.
-    #[must_use]
-    pub fn token(&self) -> String {
-        self.key.sign(&self.header, &self.claims)
-    }
-
-    /// The claims, for a test that encodes the token itself.
-    #[must_use]
-    pub fn claims(&self) -> &Claims {
-        &self.claims
-    }
-
-    /// The user that a verifier returns for this token.
-    ///
-    /// # Panics
-    /// If this is a service, or if the changed claims identify no user.
-    #[must_use]
-    pub fn user(&self) -> User {
-        match self.claims.clone().into_principal() {
-            Ok(Principal::User(user)) => user,
-            other => panic!("not a user's token: {other:?}"),
         }
     }
 }

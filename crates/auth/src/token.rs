@@ -9,6 +9,20 @@ use serde::de::{DeserializeOwned, Deserializer, IgnoredAny};
 
 use crate::claims::Claims;
 use crate::error::TokenFault;
+use crate::identity::IDENTITY_TOKEN_TYPE;
+use crate::json_object;
+
+/// The types of tokens. The header says which type a token has, so that a token of one type never passes as another (RFC 8725
+/// §3.11).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TokenType {
+    /// An access token or a service token (RFC 9068 §2.1).
+    Access,
+    /// An identity token of the gateway.
+    Identity,
+}
+
+const APPLICATION: &str = "application/";
 
 /// The three parts of a token whose signature is not verified yet.
 pub(crate) struct Parts<'t> {
@@ -50,15 +64,21 @@ impl<'t> Parts<'t> {
 
 impl Header {
     /// Checks `crit` and `typ`.
-    pub fn check(&self) -> Result<(), TokenFault> {
+    pub fn check(&self, expected: TokenType) -> Result<(), TokenFault> {
         if self.crit {
             return Err(TokenFault::Critical);
         }
+        let expected = match expected {
+            TokenType::Access => "at+jwt",
+            TokenType::Identity => IDENTITY_TOKEN_TYPE,
+        };
         // RFC 7515 §4.1.9: a media type, compared without case; `application/` may be omitted.
-        let is_access_token = self.typ.as_deref().is_some_and(|typ| {
-            typ.eq_ignore_ascii_case("at+jwt") || typ.eq_ignore_ascii_case("application/at+jwt")
-        });
-        if is_access_token {
+        let typ = self.typ.as_deref().unwrap_or_default();
+        let subtype = match typ.split_at_checked(APPLICATION.len()) {
+            Some((prefix, subtype)) if prefix.eq_ignore_ascii_case(APPLICATION) => subtype,
+            _ => typ,
+        };
+        if subtype.eq_ignore_ascii_case(expected) {
             Ok(())
         } else {
             Err(TokenFault::Type)
@@ -72,17 +92,10 @@ impl Header {
 }
 
 /// Decodes a JSON object from canonical base64url, which has no padding and no white space, and whose unused bits are zero. So each
-/// token can be written in one way only.
-///
-/// The text must be UTF-8 (RFC 7515 §5.2) and begin with a brace. Serde alone would accept an array in place of the object, and
-/// would not check that members which it ignores are UTF-8.
+/// token can be written in one way only. The object must be UTF-8 (RFC 7515 §5.2).
 fn decode_object<T: DeserializeOwned>(part: &str) -> Result<T, TokenFault> {
     let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenFault::Malformed)?;
-    let text = std::str::from_utf8(&bytes).map_err(|_| TokenFault::Malformed)?;
-    if !text.trim_start().starts_with('{') {
-        return Err(TokenFault::Malformed);
-    }
-    serde_json::from_str(text).map_err(|_| TokenFault::Malformed)
+    json_object::parse(&bytes).ok_or(TokenFault::Malformed)
 }
 
 fn is_present<'de, D: Deserializer<'de>>(value: D) -> Result<bool, D::Error> {

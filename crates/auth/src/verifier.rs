@@ -1,20 +1,19 @@
-//! The verifier: decides whether a token is valid now, for this service, and which principal it identifies.
+//! The verifier of a service: identifies the caller of a request by the strategy that the service is configured with.
 
 use std::sync::Arc;
 
+use actix_web::http::header::HeaderMap;
+
 use crate::claims::Claims;
-use crate::clock::Clock;
-use crate::error::{AuthError, TokenFault};
-use crate::keys::{Keys, RefetchReason};
+use crate::credentials;
+use crate::error::AuthError;
 use crate::principal::Principal;
 use crate::revocations::Revocations;
-use crate::token::Parts;
-use crate::token_cache::TokenCache;
+use crate::strategy::{Introspection, Strategy};
+use crate::token_verifier::TokenVerifier;
 
-/// The maximum length of a token, in bytes. Longer tokens are refused.
-pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
-
-/// Verifies access tokens and service tokens. Build one at startup; clones share keys, cache and revocations.
+/// Verifies access tokens and service tokens, and with [`gateway_identities`](crate::VerifierBuilder::gateway_identities) also
+/// identity tokens. Build one at startup; clones share keys, caches and revocations.
 ///
 /// A new token is checked in this order: length, header, key, signature, claims. A token that was verified before is found in a
 /// cache by its text, and its signature is not checked again. Expiry and revocation are checked on every call.
@@ -23,18 +22,12 @@ pub struct Verifier {
     state: Arc<VerifierState>,
 }
 
-/// The settings and data that all clones of a verifier share.
+/// The data that all clones of a verifier share.
 #[derive(Debug)]
 pub(crate) struct VerifierState {
-    pub issuer: String,
-    pub user_audience: String,
-    pub service_audience: String,
-    /// In seconds.
-    pub leeway: i64,
-    pub clock: Clock,
-    pub keys: Keys,
-    pub revocations: Revocations,
-    pub cache: TokenCache,
+    /// The verifier of access tokens and service tokens.
+    pub tokens: TokenVerifier,
+    pub strategy: Strategy,
 }
 
 impl Verifier {
@@ -44,8 +37,21 @@ impl Verifier {
         }
     }
 
-    /// Verifies a token. If the token's key is unknown, waits for a refetch of the key set, at most once per
-    /// [`RemoteKeys::unknown_key_cooldown`](crate::RemoteKeys::unknown_key_cooldown).
+    /// Identifies the caller of a request with these headers.
+    pub(crate) async fn authenticate(&self, headers: &HeaderMap) -> Result<Principal, AuthError> {
+        if let Strategy::Gateway(identities) = &self.state.strategy
+            && let Some(token) = credentials::identity_token(headers)?
+        {
+            // The gateway may also forward the client's access token, which is not looked at.
+            return identities.verify(token).await;
+        }
+        self.verify_bearer(credentials::bearer_token(headers)?).await
+    }
+
+    /// Verifies an access token or a service token. If the token's key is unknown, waits for a refetch of the key set, at most
+    /// once per [`RemoteKeys::unknown_key_cooldown`](crate::RemoteKeys::unknown_key_cooldown). With
+    /// [`introspection`](crate::VerifierBuilder::introspection), also waits until the authorization server confirms a user's
+    /// token. With [`gateway_identities`](crate::VerifierBuilder::gateway_identities), refuses users' tokens.
     ///
     /// # Errors
     /// - [`AuthError::InvalidToken`], [`Expired`](AuthError::Expired) or [`Revoked`](AuthError::Revoked) if the token is not
@@ -53,53 +59,54 @@ impl Verifier {
     /// - [`KeysUnavailable`](AuthError::KeysUnavailable) or [`RevocationUnknown`](AuthError::RevocationUnknown) if this verifier
     ///   can't decide.
     pub async fn verify(&self, token: &str) -> Result<Principal, AuthError> {
-        self.verify_bytes(token.as_bytes()).await
+        self.verify_bearer(token.as_bytes()).await
     }
 
-    /// The same as [`verify`](Self::verify), for bytes that need not be UTF-8. Only a token that is not cached is checked for
-    /// UTF-8.
-    pub(crate) async fn verify_bytes(&self, token: &[u8]) -> Result<Principal, AuthError> {
-        let generation = self.state.keys.generation();
-        let outcome = self.verify_bytes_with_current_keys(token);
-
-        let lacks_key = matches!(
-            outcome,
-            Err(AuthError::InvalidToken(TokenFault::UnknownKey) | AuthError::KeysUnavailable)
-        );
-        if !lacks_key {
-            return outcome;
+    async fn verify_bearer(&self, token: &[u8]) -> Result<Principal, AuthError> {
+        let principal = self.state.tokens.verify(token).await?;
+        match (&self.state.strategy, &principal) {
+            (Strategy::Introspect(introspection), Principal::User(_)) => {
+                // Boxed, because the other strategies would reserve the space of this future for each request.
+                Box::pin(self.confirm(introspection, token, principal.expires_at())).await?;
+            }
+            // A service token can't be revoked, so there is nothing to ask about.
+            (Strategy::Introspect(_), Principal::Service(_))
+            | (Strategy::Local | Strategy::Gateway(_), _) => {}
         }
+        Ok(principal)
+    }
 
-        self.state.keys.refetch(RefetchReason::UnknownKey).await;
-        if self.state.keys.generation() == generation {
-            outcome
-        } else {
-            self.verify_bytes_with_current_keys(token)
+    /// Asks the authorization server whether a user's token is active.
+    async fn confirm(
+        &self,
+        introspection: &Introspection,
+        token: &[u8],
+        expires_at: i64,
+    ) -> Result<(), AuthError> {
+        match introspection.is_active(token).await {
+            Ok(true) => Ok(()),
+            // The server allows no leeway.
+            Ok(false) if self.state.tokens.clock.unix() >= expires_at => Err(AuthError::Expired),
+            Ok(false) => Err(AuthError::Revoked),
+            Err(error) => {
+                tracing::warn!(%error, "the authorization server did not say whether a token is active");
+                Err(AuthError::RevocationUnknown)
+            }
         }
     }
 
-    /// Verifies a token with the current key set, without waiting.
+    /// Verifies a token with the current key set, without waiting. With
+    /// [`introspection`](crate::VerifierBuilder::introspection) the result for a user's valid token is
+    /// [`RevocationUnknown`](AuthError::RevocationUnknown), because the authorization server must be asked.
     ///
     /// # Errors
     /// The same as for [`verify`](Self::verify).
     pub fn verify_with_current_keys(&self, token: &str) -> Result<Principal, AuthError> {
-        self.verify_bytes_with_current_keys(token.as_bytes())
-    }
-
-    fn verify_bytes_with_current_keys(&self, token: &[u8]) -> Result<Principal, AuthError> {
-        let state = &*self.state;
-        let now = state.clock.unix();
-        let principal = match state.cache.get(token, state.keys.generation()) {
-            Some(principal) => {
-                state.check_expiry(principal.expires_at(), now)?;
-                principal
-            }
-            None => self.verify_uncached(token, now)?,
-        };
-        if let Principal::User(user) = &principal {
-            state.revocations.check(user, now)?;
+        let principal = self.state.tokens.verify_with_current_keys(token.as_bytes())?;
+        match (&self.state.strategy, &principal) {
+            (Strategy::Introspect(_), Principal::User(_)) => Err(AuthError::RevocationUnknown),
+            _ => Ok(principal),
         }
-        Ok(principal)
     }
 
     /// Verifies form, signature, issuer and times of a token, and returns its claims. **Checks neither audience nor revocation**,
@@ -111,108 +118,43 @@ impl Verifier {
     /// # Errors
     /// The same as for [`verify`](Self::verify), except for revocation.
     pub fn verify_claims(&self, token: &str) -> Result<Claims, AuthError> {
-        let state = &*self.state;
-        let now = state.clock.unix();
-        let (claims, _) = self.signed_claims(token.as_bytes())?;
-
-        state.check_issuer_and_nbf(&claims, now)?;
-        claims.clone().into_principal().map_err(AuthError::InvalidToken)?;
-        state.check_expiry(claims.exp, now)?;
-        Ok(claims)
+        self.state.tokens.verify_claims(token.as_bytes())
     }
 
-    /// Verifies a token except for revocation. Caches the token if it is valid.
-    fn verify_uncached(&self, token: &[u8], now: i64) -> Result<Principal, AuthError> {
-        let state = &*self.state;
-        let (claims, generation) = self.signed_claims(token)?;
-
-        state.check_issuer_and_nbf(&claims, now)?;
-        let audience = if claims.is_service() {
-            &state.service_audience
-        } else {
-            &state.user_audience
-        };
-        if !claims.is_for(audience) {
-            return Err(AuthError::InvalidToken(TokenFault::Audience));
-        }
-        let principal = claims.into_principal().map_err(AuthError::InvalidToken)?;
-        state.check_expiry(principal.expires_at(), now)?;
-
-        state.cache.insert(token, principal.clone(), generation);
-        Ok(principal)
-    }
-
-    /// Verifies form and signature. Returns the claims and the generation of the key set that verified them.
-    fn signed_claims(&self, token: &[u8]) -> Result<(Claims, u64), AuthError> {
-        if token.len() > MAX_TOKEN_BYTES {
-            return Err(AuthError::InvalidToken(TokenFault::TooLong));
-        }
-        let token = std::str::from_utf8(token).map_err(|_| AuthError::InvalidToken(TokenFault::Malformed))?;
-        let parts = Parts::parse(token).map_err(AuthError::InvalidToken)?;
-        parts.header.check().map_err(AuthError::InvalidToken)?;
-
-        let current = self.state.keys.current();
-        let Some(key) = current.set.find(parts.header.kid.as_deref()) else {
-            return Err(if current.set.is_empty() {
-                AuthError::KeysUnavailable
-            } else {
-                AuthError::InvalidToken(TokenFault::UnknownKey)
-            });
-        };
-        if !parts.header.has_algorithm(key.algorithm) {
-            return Err(AuthError::InvalidToken(TokenFault::Algorithm));
-        }
-        if !key.verifies(parts.signing_input, parts.signature) {
-            return Err(AuthError::InvalidToken(TokenFault::Signature));
-        }
-        let claims = parts.claims().map_err(AuthError::InvalidToken)?;
-        Ok((claims, current.generation))
-    }
-
-    /// Whether there are keys to verify with. A service without keys is not ready.
+    /// Whether there are keys to verify access tokens and service tokens with. A service without keys is not ready.
     #[must_use]
     pub fn has_keys(&self) -> bool {
-        self.state.keys.is_loaded()
+        self.state.tokens.keys.is_loaded()
+    }
+
+    /// Whether there are keys to verify identity tokens with. True if this verifier accepts no identity tokens.
+    #[must_use]
+    pub fn has_gateway_keys(&self) -> bool {
+        match &self.state.strategy {
+            Strategy::Gateway(identities) => identities.keys.is_loaded(),
+            Strategy::Local | Strategy::Introspect(_) => true,
+        }
     }
 
     /// The revocation set that this verifier checks.
     #[must_use]
     pub fn revocations(&self) -> &Revocations {
-        &self.state.revocations
-    }
-}
-
-impl VerifierState {
-    fn check_expiry(&self, expires_at: i64, now: i64) -> Result<(), AuthError> {
-        if now < expires_at.saturating_add(self.leeway) {
-            Ok(())
-        } else {
-            Err(AuthError::Expired)
-        }
-    }
-
-    fn check_issuer_and_nbf(&self, claims: &Claims, now: i64) -> Result<(), AuthError> {
-        if claims.iss != self.issuer {
-            return Err(AuthError::InvalidToken(TokenFault::Issuer));
-        }
-        let latest_nbf = now.saturating_add(self.leeway);
-        if claims.nbf.is_some_and(|nbf| nbf > latest_nbf) {
-            return Err(AuthError::InvalidToken(TokenFault::NotYetValid));
-        }
-        Ok(())
+        &self.state.tokens.revocations
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::TokenFault;
     use crate::testing::{Issuer, TestToken};
+    use crate::token_verifier::MAX_TOKEN_BYTES;
 
     #[test]
     fn a_valid_token_is_cached_and_an_invalid_one_is_not() {
         let issuer = Issuer::new("a");
         let verifier = issuer.verifier();
-        let cache = &verifier.state.cache;
+        let cache = &verifier.state.tokens.cache;
 
         for bad in [
             issuer.as_user().signed_by_a_stranger(),
@@ -246,7 +188,7 @@ mod tests {
 
         let refused = Err(AuthError::InvalidToken(TokenFault::Signature));
         assert_eq!(verifier.verify_with_current_keys(&forged), refused);
-        assert_eq!(verifier.state.cache.len(), 1);
+        assert_eq!(verifier.state.tokens.cache.len(), 1);
         assert!(verifier.verify_with_current_keys(&token).is_ok());
     }
 
@@ -266,7 +208,7 @@ mod tests {
         ] {
             assert_eq!(claims(&good).as_ref(), Ok(good.claims()));
         }
-        assert_eq!(verifier.state.cache.len(), 0);
+        assert_eq!(verifier.state.tokens.cache.len(), 0);
     }
 
     #[test]

@@ -3,9 +3,13 @@
 use chrono::TimeDelta;
 
 use crate::clock::Clock;
+use crate::identity::identity_issuer;
 use crate::keys::Keys;
 use crate::revocations::Revocations;
+use crate::strategy::{Introspection, Strategy};
+use crate::token::TokenType;
 use crate::token_cache::TokenCache;
+use crate::token_verifier::TokenVerifier;
 use crate::verifier::{Verifier, VerifierState};
 
 /// The largest [leeway](VerifierBuilder::leeway) that a verifier can have: 60 seconds.
@@ -28,6 +32,15 @@ pub struct VerifierBuilder {
     keys: Keys,
     revocations: Option<Revocations>,
     cache_bytes: u64,
+    users: KnownBy,
+}
+
+/// How users are known.
+#[derive(Debug)]
+enum KnownBy {
+    AccessToken,
+    ConfirmedToken(Introspection),
+    Identity(Keys),
 }
 
 impl Verifier {
@@ -44,6 +57,7 @@ impl Verifier {
             keys,
             revocations: None,
             cache_bytes: 24 * 1024 * 1024,
+            users: KnownBy::AccessToken,
         }
     }
 }
@@ -79,10 +93,30 @@ impl VerifierBuilder {
         self
     }
 
-    /// The maximum size of the cache of verified tokens, in bytes. Defaults to 24 MiB, about 15,000 tokens.
+    /// The maximum size of the cache of verified tokens, in bytes. Defaults to 24 MiB, about 15,000 tokens. With
+    /// [`gateway_identities`](Self::gateway_identities) there are two such caches.
     #[must_use]
     pub fn cache_bytes(mut self, bytes: u64) -> Self {
         self.cache_bytes = bytes;
+        self
+    }
+
+    /// Lets the authorization server confirm users' tokens on each request, after the verifier has accepted them. Its answer is
+    /// not cached: a token is refused as soon as the server calls it inactive, and no user is admitted while the server does not
+    /// answer. Replaces [`gateway_identities`](Self::gateway_identities).
+    #[must_use]
+    pub fn introspection(mut self, introspection: Introspection) -> Self {
+        self.users = KnownBy::ConfirmedToken(introspection);
+        self
+    }
+
+    /// Identifies users only by identity tokens that the gateway signed with one of these keys, in the header
+    /// [`IDENTITY_HEADER`](crate::IDENTITY_HEADER). An identity token has the claims of an access token, except for three: `iss`
+    /// is [`identity_issuer`], `aud` is this service, and `exp` is near. Its `typ` is
+    /// [`IDENTITY_TOKEN_TYPE`](crate::IDENTITY_TOKEN_TYPE). Replaces [`introspection`](Self::introspection).
+    #[must_use]
+    pub fn gateway_identities(mut self, keys: Keys) -> Self {
+        self.users = KnownBy::Identity(keys);
         self
     }
 
@@ -92,16 +126,36 @@ impl VerifierBuilder {
         let revocations = self
             .revocations
             .unwrap_or_else(|| Revocations::new(self.clock.clone(), Revocations::DEFAULT_CAPACITY));
-        Verifier::new(VerifierState {
+        let mut tokens = TokenVerifier {
+            token_type: TokenType::Access,
             issuer: self.issuer,
-            user_audience: self.user_audience,
-            service_audience: self.service_audience,
+            user_audience: Some(self.user_audience),
+            service_audience: Some(self.service_audience),
             leeway: self.leeway.num_seconds(),
             clock: self.clock,
             keys: self.keys,
             revocations,
             cache: TokenCache::new(self.cache_bytes),
-        })
+        };
+        let strategy = match self.users {
+            KnownBy::AccessToken => Strategy::Local,
+            KnownBy::ConfirmedToken(introspection) => Strategy::Introspect(introspection),
+            KnownBy::Identity(keys) => {
+                tokens.user_audience = None;
+                Strategy::Gateway(Box::new(TokenVerifier {
+                    token_type: TokenType::Identity,
+                    issuer: identity_issuer(&tokens.issuer),
+                    user_audience: tokens.service_audience.clone(),
+                    service_audience: None,
+                    leeway: tokens.leeway,
+                    clock: tokens.clock.clone(),
+                    keys,
+                    revocations: tokens.revocations.clone(),
+                    cache: TokenCache::new(self.cache_bytes),
+                }))
+            }
+        };
+        Verifier::new(VerifierState { tokens, strategy })
     }
 }
 

@@ -1,14 +1,20 @@
 //! Configuration: read once at startup from the environment and `.env`, typed, with all problems reported together.
 
+mod auth_settings;
+mod client_secret;
 mod env;
 mod errors;
 mod neighbours;
+mod platform;
 mod rate_limit;
 mod registry;
 mod roles;
 mod settings;
+mod strategy;
 mod vars;
+mod verification_keys;
 
+pub use self::auth_settings::{AuthSettings, VerifierError};
 pub use self::env::Env;
 pub use self::errors::{ConfigErrors, ConfigNotes, ConfigProblem};
 pub use self::neighbours::{Neighbour, Neighbours};
@@ -16,4 +22,6 @@ pub use self::rate_limit::{InvalidRateLimit, RateLimit};
 pub(crate) use self::registry::reachable_ip;
 pub use self::registry::{InvalidRegistry, PublicRoute, RegisteredService, Registry, TokenRule};
 pub use self::roles::{Role, Roles};
-pub use self::settings::{AuthSettings, KeySource, Settings};
+pub use self::settings::Settings;
+pub use self::strategy::{AuthStrategy, IntrospectionClient, UserAuthentication};
+pub use self::verification_keys::KeySource;

@@ -32,9 +32,9 @@ mod unread_body;
 pub use self::client_address::{ClientAddress, InvalidProxies, TrustedProxies};
 pub use self::common_error::CommonError;
 pub use self::config::{
-    AuthSettings, ConfigErrors, ConfigNotes, ConfigProblem, Env, InvalidRateLimit, InvalidRegistry,
-    KeySource, Neighbour, Neighbours, PublicRoute, RateLimit, RegisteredService, Registry, Role, Roles,
-    Settings, TokenRule,
+    AuthSettings, AuthStrategy, ConfigErrors, ConfigNotes, ConfigProblem, Env, IntrospectionClient,
+    InvalidRateLimit, InvalidRegistry, KeySource, Neighbour, Neighbours, PublicRoute, RateLimit,
+    RegisteredService, Registry, Role, Roles, Settings, TokenRule, UserAuthentication, VerifierError,
 };
 pub use self::connections::RefusalBodies;
 pub use self::extract::{

@@ -83,12 +83,15 @@ impl Server {
         self
     }
 
-    /// Verifies tokens with this verifier. The service is not ready until the verifier has keys.
+    /// Verifies tokens with this verifier. The service is not ready until the verifier has its keys.
     #[must_use]
     pub fn verifier(self, verifier: Verifier) -> Self {
-        let keys = verifier.clone();
+        let (keys, gateway_keys) = (verifier.clone(), verifier.clone());
         self.data(verifier)
             .ready_when("signing keys", move || std::future::ready(keys.has_keys()))
+            .ready_when("gateway keys", move || {
+                std::future::ready(gateway_keys.has_gateway_keys())
+            })
     }
 
     /// Lets handlers take `Data<Db>`. The service is not ready while the database does not answer.

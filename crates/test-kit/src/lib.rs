@@ -16,6 +16,7 @@ pub mod contract;
 mod database;
 mod response;
 mod service;
+pub mod strategies;
 
 pub use self::client::Client;
 pub use self::contract::hostile;

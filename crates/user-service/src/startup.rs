@@ -40,7 +40,7 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
     // This service verifies tokens like every other service, but reads the keys from its database.
     let verifier = config
         .auth
-        .verifier_with(NAME, &runtime, keys.verification.clone());
+        .verifier_with(NAME, &runtime, keys.verification.clone())?;
     let token_issuer = token_issuer(&config, keys.signer.clone());
     let sessions = Sessions {
         token_issuer: token_issuer.clone(),

@@ -12,12 +12,11 @@ use super::retry_budget::RetryBudget;
 use super::service_client::ServiceClient;
 use super::service_token::ServiceTokens;
 use super::token_endpoint::ServiceCredentials;
+use crate::outgoing;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// Shorter than the keep-alive of the services, so that a service seldom closes a connection to which a request is being sent.
-const IDLE_CONNECTION_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Builds a [`ServiceClient`].
 #[derive(Debug)]
@@ -86,18 +85,14 @@ impl ServiceClientBuilder {
         let Some(origin) = parse_origin(&self.origin) else {
             return Err(ServiceClientError::Origin(self.audience));
         };
-        if !is_http_url(&self.credentials.token_url) {
+        if outgoing::http_url(&self.credentials.token_url).is_none() {
             return Err(ServiceClientError::TokenUrl);
         }
 
         let caller = HeaderValue::from_str(&self.credentials.name).map_err(|_| ServiceClientError::Name)?;
 
-        let http = reqwest::Client::builder()
+        let http = outgoing::client_builder()
             .connect_timeout(CONNECT_TIMEOUT)
-            .pool_idle_timeout(IDLE_CONNECTION_TIMEOUT)
-            // A redirect, or a proxy configured in the environment, would send the token to another host.
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
             .build()
             .map_err(ServiceClientError::Client)?;
 
@@ -126,8 +121,4 @@ pub fn parse_origin(text: &str) -> Option<String> {
     let origin = url.origin().ascii_serialization();
     let is_http = matches!(url.scheme(), "http" | "https");
     (is_http && url.as_str() == format!("{origin}/")).then_some(origin)
-}
-
-fn is_http_url(text: &str) -> bool {
-    Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
 }

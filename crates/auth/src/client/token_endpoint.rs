@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use serde::Deserialize;
 use url::form_urlencoded;
 
@@ -106,15 +106,10 @@ impl TokenEndpoint {
             .http
             .post(&credentials.token_url)
             .timeout(FETCH_TIMEOUT)
-            // RFC 6749 §2.3.1: name and secret are form-encoded before they are encoded as base64.
-            .basic_auth(
-                form_encode(&credentials.name),
-                Some(form_encode(credentials.secret.expose_secret())),
-            )
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(body);
 
-        let response = request
+        let response = outgoing::with_basic_auth(request, &credentials.name, &credentials.secret)
             .send()
             .await
             .map_err(|error| TokenError::no_response(&error))?;
@@ -135,8 +130,4 @@ impl TokenEndpoint {
             .and_then(TokenResponse::into_issued)
             .ok_or(TokenError::InvalidResponse)
     }
-}
-
-fn form_encode(text: &str) -> String {
-    form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }

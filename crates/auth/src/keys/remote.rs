@@ -35,15 +35,10 @@ impl RemoteKeys {
     /// # Errors
     /// If `url` is not an absolute `http` or `https` URL, or the TLS library can't start.
     pub fn at(url: &str) -> Result<Self, RemoteKeysError> {
-        let url = Url::parse(url)
-            .ok()
-            .filter(|url| matches!(url.scheme(), "http" | "https"))
-            .ok_or_else(|| RemoteKeysError::Url(url.to_owned()))?;
-        let client = reqwest::Client::builder()
+        let url = outgoing::http_url(url).ok_or_else(|| RemoteKeysError::Url(url.to_owned()))?;
+        let client = outgoing::client_builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(FETCH_TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
             .pool_max_idle_per_host(0)
             .build()
             .map_err(RemoteKeysError::Client)?;

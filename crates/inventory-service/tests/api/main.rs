@@ -14,11 +14,12 @@ mod outages;
 mod refusals;
 mod reservations;
 mod stock;
+mod strategies;
 
 use auth::testing::Issuer;
 use inventory_service::{Config, NAME, startup};
 use serde_json::{Value, json};
-use service_kit::{Env, KeySource, Settings, id};
+use service_kit::{Env, KeySource, Settings, UserAuthentication, id};
 use test_kit::{Client, Running, TestResponse, TestRuntime, TestService};
 use uuid::Uuid;
 
@@ -114,6 +115,14 @@ impl Shop {
 }
 
 fn run(issuer: &Issuer, catalogue: &Catalogue) -> impl FnOnce(TestRuntime) -> Running + use<> {
+    run_with(issuer, catalogue, UserAuthentication::AccessTokens)
+}
+
+fn run_with(
+    issuer: &Issuer,
+    catalogue: &Catalogue,
+    users: UserAuthentication,
+) -> impl FnOnce(TestRuntime) -> Running + use<> {
     let (keys, url) = (KeySource::Fixed(issuer.key_set()), catalogue.url().to_owned());
     move |TestRuntime { database, runtime }| {
         let vars = [
@@ -125,6 +134,7 @@ fn run(issuer: &Issuer, catalogue: &Catalogue) -> impl FnOnce(TestRuntime) -> Ru
         let mut config = Config::read(&mut env, settings);
         config.database = database;
         config.auth.keys = keys;
+        config.auth.users = users;
         Box::pin(startup::run(env.finish(config).unwrap(), runtime))
     }
 }

@@ -23,3 +23,4 @@ mod property;
 mod refusals;
 mod replicas;
 mod shop;
+mod strategies;

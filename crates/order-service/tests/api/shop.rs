@@ -28,7 +28,7 @@ pub struct Shop {
     pub service: TestService,
     pub neighbours: Neighbours,
     pub db: OrderDb,
-    config: Config,
+    pub config: Config,
     clock: Clock,
     /// Stays open while the service is down: a client that calls then waits for the next start.
     listener: TcpListener,

@@ -4,11 +4,12 @@ mod catalogue;
 mod changing;
 mod every_route;
 mod health;
+mod strategies;
 
 use auth::testing::Issuer;
 use product_service::{Config, NAME, startup};
 use serde_json::{Value, json};
-use service_kit::{AuthSettings, Env, KeySource, Settings};
+use service_kit::{AuthSettings, Env, KeySource, Settings, UserAuthentication};
 use test_kit::{Client, Running, TestRuntime, TestService};
 
 /// Starts the service.
@@ -26,11 +27,16 @@ async fn restart(shop: TestService) -> TestService {
 }
 
 fn run(issuer: &Issuer) -> impl FnOnce(TestRuntime) -> Running + use<> {
+    run_with(issuer, UserAuthentication::AccessTokens)
+}
+
+fn run_with(issuer: &Issuer, users: UserAuthentication) -> impl FnOnce(TestRuntime) -> Running + use<> {
     let keys = KeySource::Fixed(issuer.key_set());
     move |TestRuntime { database, runtime }| {
         let mut env = Env::from_vars(NAME, []);
         let auth = AuthSettings {
             keys,
+            users,
             ..Settings::read(&mut env, NAME).auth
         };
         Box::pin(startup::run(Config { database, auth }, runtime))

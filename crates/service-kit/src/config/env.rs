@@ -152,10 +152,13 @@ impl Env {
         self.sources.get(name).map_or(name, String::as_str)
     }
 
-    /// Adds a problem with a variable. The message is the rest of a sentence that begins with the variable.
+    /// Adds a problem with a variable. The message is the rest of a sentence that begins with the variable. A problem that is
+    /// added again, because a variable is read twice, is reported once.
     pub fn problem(&mut self, name: &str, message: impl Into<String>) {
-        self.problems
-            .push(ConfigProblem::new(self.variable(name), message));
+        let problem = ConfigProblem::new(self.variable(name), message);
+        if !self.problems.contains(&problem) {
+            self.problems.push(problem);
+        }
     }
 
     /// Remarks that should be logged once the log has started.

@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 
 use auth::{ServiceClient, ServiceClientError, ServiceCredentials};
-use secrecy::SecretString;
 
-use super::env::{Env, variable_prefix};
+use super::client_secret;
+use super::env::Env;
 use super::registry::Registry;
 use super::settings::{Settings, url_of};
 
@@ -30,16 +30,8 @@ pub struct Neighbour {
 impl Neighbours {
     /// Reads the client secret of the service of this name (`<NAME>_SECRET`).
     pub fn read(env: &mut Env, settings: &Settings, service: &str) -> Self {
-        let variable = format!("{}_SECRET", variable_prefix(service));
-        let secret = env.secret(&variable).unwrap_or_else(|| {
-            env.problem(
-                &variable,
-                "is missing: generate one with `openssl rand -base64 32`, and set it for user-service too",
-            );
-            SecretString::default()
-        });
         let token_url = format!("{}/oauth/token", settings.user_service_url);
-        let credentials = ServiceCredentials::new(service, secret, token_url);
+        let credentials = ServiceCredentials::new(service, client_secret::read(env, service), token_url);
         Self {
             service: service.to_owned(),
             credentials,

@@ -1,17 +1,14 @@
-//! The settings that all services share: addresses, directories, and whose tokens are valid.
+//! The settings that all services share: addresses, directories, and which tokens are valid.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use auth::{KeySet, Keys, RemoteKeys, RemoteKeysError, SharedSecret, Verifier};
-use secrecy::ExposeSecret as _;
-use url::Url;
-
+use super::auth_settings::AuthSettings;
 use super::env::Env;
+use super::platform::Platform;
 use super::registry::{DEFAULT_PORT_BASE, RegisteredService, Registry};
 use super::roles::Roles;
 use crate::client_address::TrustedProxies;
-use crate::runtime::Runtime;
 
 /// The settings that all services share.
 #[derive(Clone, Debug)]
@@ -36,53 +33,6 @@ pub struct Settings {
     pub trusted_proxies: TrustedProxies,
     /// Which tokens are valid.
     pub auth: AuthSettings,
-}
-
-/// Which tokens are valid for a service.
-#[derive(Clone, Debug)]
-pub struct AuthSettings {
-    /// The issuer (`iss`) of all tokens (`AUTH_ISSUER`).
-    pub issuer: String,
-    /// The audience (`aud`) of users' tokens (`AUTH_AUDIENCE`).
-    pub audience: String,
-    /// The verification keys.
-    pub keys: KeySource,
-}
-
-/// The source of the verification keys.
-#[derive(Clone, Debug)]
-pub enum KeySource {
-    /// The key set at this URL (`AUTH_JWKS_URL`).
-    Jwks(String),
-    /// One shared secret (`JWT_SECRET`).
-    Secret(SharedSecret),
-    /// These keys. Only tests use them, because they sign their own tokens.
-    Fixed(KeySet),
-}
-
-impl AuthSettings {
-    /// The verifier of the service of this name. It may start to fetch a key set, so call it inside a tokio runtime.
-    ///
-    /// # Errors
-    /// When the TLS library can't be initialized.
-    pub fn verifier(&self, service: &str, runtime: &Runtime) -> Result<Verifier, RemoteKeysError> {
-        let keys = match &self.keys {
-            KeySource::Jwks(url) => Keys::remote(RemoteKeys::at(url)?),
-            KeySource::Secret(secret) => Keys::new(secret.clone().into()),
-            KeySource::Fixed(keys) => Keys::new(keys.clone()),
-        };
-        Ok(self.verifier_with(service, runtime, keys))
-    }
-
-    /// The verifier of the service of this name, with these keys instead of the configured ones.
-    #[must_use]
-    pub fn verifier_with(&self, service: &str, runtime: &Runtime, keys: Keys) -> Verifier {
-        Verifier::builder(service, &self.issuer, keys)
-            .audience(&self.audience)
-            .clock(runtime.clock.clone())
-            .revocations(runtime.revocations.clone())
-            .build()
-    }
 }
 
 impl Settings {
@@ -119,15 +69,20 @@ impl Settings {
             .map(|service| url_of(env, service, bind, port_base))
             .unwrap_or_default();
 
+        let platform = Platform {
+            registry: &registry,
+            public_url: &public_url,
+            user_service_url: &user_service_url,
+            bind,
+            port_base,
+        };
+        let auth = AuthSettings::read(env, service, &platform);
+
         Self {
             listen: SocketAddr::new(bind, port),
             inner_listen: inner_port.map(|port| SocketAddr::new(bind, port)),
             data_dir: env.text("DATA_DIR").unwrap_or_else(|| "./data".to_owned()).into(),
-            auth: AuthSettings {
-                issuer: env.text("AUTH_ISSUER").unwrap_or_else(|| public_url.clone()),
-                audience: env.text("AUTH_AUDIENCE").unwrap_or_else(|| "platform".to_owned()),
-                keys: key_source(env, &user_service_url),
-            },
+            auth,
             trusted_proxies: env.parse("TRUSTED_PROXIES", TrustedProxies::default(), TrustedProxies::FORM),
             public_url,
             port_base,
@@ -158,28 +113,10 @@ fn origin(env: &mut Env, name: &str, default: &str) -> String {
     })
 }
 
-fn key_source(env: &mut Env, user_service: &str) -> KeySource {
-    let url = env
-        .text("AUTH_JWKS_URL")
-        .unwrap_or_else(|| format!("{user_service}/.well-known/jwks.json"));
-    let Some(secret) = env.secret("JWT_SECRET") else {
-        if !Url::parse(&url).is_ok_and(|url| matches!(url.scheme(), "http" | "https")) {
-            env.problem("AUTH_JWKS_URL", "must be an http or https URL");
-        }
-        return KeySource::Jwks(url);
-    };
-    match SharedSecret::new(secret.expose_secret().into()) {
-        Ok(secret) => KeySource::Secret(secret),
-        Err(weakness) => {
-            env.problem("JWT_SECRET", weakness.to_string());
-            KeySource::Jwks(url)
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::KeySource;
 
     fn read(vars: &[(&str, &str)]) -> Result<Settings, String> {
         let mut env = Env::from_vars("product-service", vars.iter().copied());

@@ -54,7 +54,7 @@ fn standard_responses(operation: &Object, policy: Policy) -> Vec<(&'static str, 
         (has_strict_header, "`invalid_header`: a header is invalid"),
         (
             takes_token,
-            "`invalid_request`: there is more than one `Authorization` header",
+            "`invalid_request`: there is more than one `Authorization` or `x-countersign-identity` header",
         ),
     ]
     .into_iter()
@@ -62,7 +62,7 @@ fn standard_responses(operation: &Object, policy: Policy) -> Vec<(&'static str, 
     .collect();
     let mut unavailable = "`timeout` or `database_unavailable`: try again".to_owned();
     if takes_token {
-        unavailable += "; or `keys_unavailable` or `revocation_unknown`: tokens can't be verified yet";
+        unavailable += "; or `keys_unavailable`: tokens can't be verified yet; or `revocation_unknown`: the token may be revoked";
     }
 
     let has_body = has_form || has_json;

@@ -26,6 +26,7 @@ mod secrets;
 mod shop;
 mod shutdown;
 mod startup_failures;
+mod strategies;
 mod trader;
 mod usage;
 mod writers;

@@ -29,6 +29,7 @@ mod register;
 mod sessions;
 mod signing_algorithm;
 mod starting;
+mod strategies;
 mod throttle;
 mod timing;
 mod verify;
@@ -68,6 +69,15 @@ fn replica(service: &TestService, vars: &[(&str, &str)]) -> TestService {
 }
 
 fn run(vars: &[(&str, &str)]) -> impl FnOnce(TestRuntime) -> Running + use<> {
+    let mut config = config(vars);
+    move |TestRuntime { database, runtime }| {
+        config.database = database;
+        Box::pin(startup::run(config, runtime))
+    }
+}
+
+/// The configuration of these variables. Its database is not that of the test.
+fn config(vars: &[(&str, &str)]) -> Config {
     // Cheap hashes keep the tests fast.
     let defaults = [
         ("KEY_ENCRYPTION_KEY", KEY),
@@ -79,11 +89,7 @@ fn run(vars: &[(&str, &str)]) -> impl FnOnce(TestRuntime) -> Running + use<> {
     let mut env = Env::from_vars(NAME, defaults.into_iter().chain(vars.iter().copied()));
     let settings = Settings::read(&mut env, NAME);
     let config = Config::read(&mut env, settings);
-    let mut config = env.finish(config).unwrap();
-    move |TestRuntime { database, runtime }| {
-        config.database = database;
-        Box::pin(startup::run(config, runtime))
-    }
+    env.finish(config).unwrap()
 }
 
 /// Starts the service with a shared secret, so that tests can sign tokens for it.

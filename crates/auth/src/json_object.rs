@@ -1,0 +1,13 @@
+//! Reads a JSON object more strictly than serde alone.
+
+use serde::de::DeserializeOwned;
+
+/// Reads an object. The text must be UTF-8 and begin with a brace. Serde alone would accept an array in place of the object, and
+/// would not check that members which it ignores are UTF-8.
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    if !text.trim_start().starts_with('{') {
+        return None;
+    }
+    serde_json::from_str(text).ok()
+}

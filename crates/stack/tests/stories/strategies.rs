@@ -1,0 +1,54 @@
+//! `AUTH_STRATEGY=introspect`: services ask user-service about users' tokens.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::processes;
+use crate::sandbox::Sandbox;
+use crate::shop::lamp;
+
+#[tokio::test]
+async fn with_introspect_a_logout_is_enforced_by_every_service_at_once() {
+    let sandbox = Sandbox::new().await;
+    let platform = sandbox.platform_with(&[("AUTH_STRATEGY", "introspect")]).await;
+    let pair = platform.register_ada().await;
+    let token = pair["access_token"].as_str().unwrap();
+    let [users, products, orders] = ["user-service", "product-service", "order-service"]
+        .map(|service| platform.anonymous_at(service).with_token(token));
+    products.post("/products", lamp()).await.assert_status(201);
+    orders.get("/orders").await.assert_status(200);
+
+    users
+        .post("/auth/logout", json!({"refresh_token": ""}))
+        .await
+        .assert_status(204);
+    products
+        .post("/products", lamp())
+        .await
+        .assert_problem(401, "token_revoked");
+    orders.get("/orders").await.assert_problem(401, "token_revoked");
+}
+
+#[tokio::test]
+async fn with_introspect_no_user_is_admitted_while_user_service_does_not_answer() {
+    let sandbox = Sandbox::new().await;
+    let platform = sandbox.platform_with(&[("AUTH_STRATEGY", "introspect")]).await;
+    let pair = platform.register_ada().await;
+    let orders = platform
+        .anonymous_at("order-service")
+        .with_token(pair["access_token"].as_str().unwrap());
+    orders.get("/orders").await.assert_status(200);
+
+    let user_service = platform.pid_of("user-service").unwrap();
+    processes::send(user_service, Signal::STOP);
+    let began = Instant::now();
+    let refused = orders.get("/orders").await;
+    let elapsed = began.elapsed();
+    processes::send(user_service, Signal::CONT);
+
+    refused.assert_problem(503, "revocation_unknown");
+    assert!(elapsed < Duration::from_secs(5), "{elapsed:?}");
+    orders.get("/orders").await.assert_status(200);
+}
