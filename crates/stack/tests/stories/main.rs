@@ -8,9 +8,12 @@
 
 mod audit;
 mod chaos;
+#[cfg(target_os = "linux")]
+mod client_addresses;
 mod configuration;
 mod crashes;
 mod databases;
+mod discovery;
 mod fault_proxy;
 #[cfg(target_os = "linux")]
 mod flood;
@@ -19,7 +22,9 @@ mod orders;
 mod output;
 mod platform;
 mod processes;
+mod public_routes;
 mod readme;
+mod reload;
 mod sandbox;
 mod secrets;
 mod shop;
