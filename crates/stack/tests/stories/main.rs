@@ -17,6 +17,7 @@ mod discovery;
 mod fault_proxy;
 #[cfg(target_os = "linux")]
 mod flood;
+mod identity_headers;
 mod order_crashes;
 mod orders;
 mod output;
