@@ -1,4 +1,5 @@
-"""Registers, sells, orders and cancels through clients that openapi-generator made from the documents.
+"""Registers, sells, orders and cancels through clients that openapi-generator made from the documents: at the services, and at the
+gateway.
 
 The directory of the generated packages has to be in PYTHONPATH. Exits with an error if a client can't be used as
 generated, or a service answers otherwise than expected.
@@ -8,12 +9,13 @@ import argparse
 import os
 import uuid
 
+import gateway
 import inventory_service
 import order_service
 import product_service
 import user_service
 
-PORTS = {user_service: 1, product_service: 2, order_service: 3, inventory_service: 4}
+PORTS = {gateway: 0, user_service: 1, product_service: 2, order_service: 3, inventory_service: 4}
 PASSWORD = "correct horse battery"
 
 
@@ -35,7 +37,7 @@ def expect_problem(call, status, code, problem=user_service.Problem):
     raise AssertionError(f"no {code}")
 
 
-def register_and_log_in(port_base):
+def register_and_log_in(port_base, user_service=user_service):
     auth = user_service.AuthApi(client(user_service, port_base))
     email = f"{uuid.uuid4()}@example.com"
     registration = user_service.Registration(email=email, password=PASSWORD, name="Ada")
@@ -52,7 +54,7 @@ def register_and_log_in(port_base):
     return pair.access_token
 
 
-def sell(port_base, token, on_hand):
+def sell(port_base, token, on_hand, product_service=product_service, inventory_service=inventory_service):
     products = product_service.ProductsApi(client(product_service, port_base, token))
     lamp = product_service.NewProduct(name="Lamp", price_cents=1999, currency="EUR")
     product = products.create_product(lamp)
@@ -70,7 +72,7 @@ def sell(port_base, token, on_hand):
     return product
 
 
-def order(port_base, token, product):
+def order(port_base, token, product, order_service=order_service):
     orders = order_service.OrdersApi(client(order_service, port_base, token))
 
     def basket(quantity):
@@ -113,6 +115,9 @@ def main():
     token = register_and_log_in(port_base)
     order(port_base, token, sell(port_base, token, on_hand=5))
     introspect(port_base, token)
+    # The client of the gateway has all public routes.
+    token = register_and_log_in(port_base, gateway)
+    order(port_base, token, sell(port_base, token, 5, gateway, gateway), gateway)
     print("The generated clients registered, sold, ordered and cancelled.")
 
 

@@ -1,5 +1,5 @@
-// Compares the collection with the running services: it must have every operation of their OpenAPI documents and no other.
-// Also checks what is easily lost when Postman saves a file: that each request has a test and a description, that folder names
+// Compares the collection with the running platform: it must have every operation of the OpenAPI documents and no other. What clients
+// reach must be sent to the gateway. Also checks what is easily lost when Postman saves a file: that each request has a test and a description, that folder names
 // are unique, and that no file contains a secret.
 
 import { readFile } from 'node:fs/promises';
@@ -16,6 +16,10 @@ const ENVIRONMENTS = ['stack.postman_environment.json', 'compose.postman_environ
 const REFUSALS = 'Refused requests';
 // Requests in this folder call no route, on purpose.
 const NO_ROUTE = 'No such route';
+// Only requests in this folder go to the services themselves.
+const INSIDE = 'Inside (not through the gateway)';
+// The pages of the gateway, which its document does not describe.
+const PAGES = ['/openapi.json', '/docs'];
 
 const problems = [];
 const here = (name) => new URL(name, import.meta.url);
@@ -23,7 +27,7 @@ const read = async (file) => JSON.parse(await readFile(file, 'utf8'));
 
 const collection = await read(here(COLLECTION));
 const requests = flatten(collection.item, []);
-const services = await registered();
+const programs = await registered();
 const operations = await documented((await read(environmentFile)).values);
 
 for (const request of requests) {
@@ -31,14 +35,20 @@ for (const request of requests) {
   if (!test?.script.exec.join('\n').includes('pm.test(')) problems.push(`${request.title} has no test`);
   if (!request.request.description) problems.push(`${request.title} has no description`);
 
+  if (request.program !== 'gateway' && !request.folders.includes(INSIDE)) {
+    problems.push(`${request.title} goes to ${request.program}, and not to the gateway`);
+  }
+  if (request.program === 'gateway' && PAGES.includes(request.path)) continue;
   const operation = find(request);
   const isNoRoute = request.folders.includes(NO_ROUTE);
-  if (!operation && !isNoRoute) problems.push(`${request.title}: no service documents ${request.method} ${request.path}`);
+  if (!operation && !isNoRoute) problems.push(`${request.title}: ${request.program} does not document ${request.method} ${request.path}`);
   if (operation && isNoRoute) problems.push(`${request.title}: this route exists`);
   if (operation && !request.folders.includes(REFUSALS)) operation.isUsed = true;
 }
-for (const { service, method, path, isUsed } of operations) {
-  if (!isUsed) problems.push(`${method} ${path} of ${service} is not in the collection`);
+for (const { program, method, path, publicPath, isUsed } of operations) {
+  // A public route is in the document of the gateway too. One request to the gateway is enough.
+  const isPublic = operations.some((other) => other.program === 'gateway' && other.method === method && other.path === publicPath);
+  if (!isUsed && !isPublic) problems.push(`${method} ${path} of ${program} is not in the collection`);
 }
 
 // newman runs the first folder or request that has the name given as `--folder`.
@@ -52,9 +62,9 @@ for (const { key, value } of collection.variable) {
 }
 for (const name of ENVIRONMENTS) {
   const { values } = await read(here(name));
-  for (const { name: service, port } of services) {
-    const url = values.find(({ key }) => key === service)?.value;
-    if (url !== `http://127.0.0.1:${port}`) problems.push(`${name} has ${url} for ${service}; its port is ${port}`);
+  for (const { name: program, port } of programs) {
+    const url = values.find(({ key }) => key === program)?.value;
+    if (url !== `http://127.0.0.1:${port}`) problems.push(`${name} has ${url} for ${program}; its port is ${port}`);
   }
   for (const { key, value, type } of values) {
     const isSecret = type === 'secret' || /password|secret|token/.test(key);
@@ -72,8 +82,8 @@ function flatten(items, folders) {
     if (item.item) return flatten(item.item, [...folders, item.name]);
     // A URL is a string in this file; Postman turns it into an object when it saves.
     const url = item.request.url.raw ?? item.request.url;
-    const [, service, path] = /^{{(\w+)}}([^?#]*)/.exec(url) ?? [];
-    return { ...item, folders, title: [...folders, item.name].join(' / '), method: item.request.method, service, path };
+    const [, program, path] = /^{{(\w+)}}([^?#]*)/.exec(url) ?? [];
+    return { ...item, folders, title: [...folders, item.name].join(' / '), method: item.request.method, program, path };
   });
 }
 
@@ -87,26 +97,39 @@ function folderNames(items) {
   return items.filter(({ item }) => item).flatMap(({ name, item }) => [name, ...folderNames(item)]);
 }
 
-/** The registered services: the names of their URL variables and their default ports. */
+/** The programs of the platform: the names of their URL variables, their default ports and their public routes. */
 async function registered() {
   const registry = await readFile(here('../services.toml'), 'utf8');
-  const rows = registry.matchAll(/^name = "(.*)"\nport_offset = (\d+)$/gm);
-  return [...rows].map(([, name, offset]) => ({ name: name.replaceAll('-', '_'), port: 8080 + Number(offset) }));
+  const rows = registry.split('[[service]]').slice(1).map((row) => {
+    const [, name, offset] = /^name = "(.*)"\nport_offset = (\d+)$/m.exec(row);
+    const routes = [...row.matchAll(/^prefix = "(.*)"\n(?:upstream_prefix = "(.*)")?/gm)];
+    return {
+      name: name.replaceAll('-', '_'),
+      port: 8080 + Number(offset),
+      routes: routes.map(([, prefix, upstreamPrefix]) => ({ prefix, upstreamPrefix: upstreamPrefix ?? prefix })),
+    };
+  });
+  const { port } = rows.find(({ name }) => name === 'gateway');
+  return [...rows, { name: 'gateway_inner', port: port + 1000, routes: [] }];
 }
 
-/** Every operation in the OpenAPI documents of the services. */
+/** Every operation in the OpenAPI documents of the gateway, which has all public routes, and of the programs behind it. */
 async function documented(values) {
-  const documents = values.filter(({ key }) => services.some(({ name }) => name === key)).map(async ({ key: service, value: url }) => {
+  const documents = programs.map(async ({ name: program, routes }) => {
+    const { value: url } = values.find(({ key }) => key === program);
     const { paths } = await (await fetch(`${url}/openapi.json`)).json();
-    return Object.entries(paths).flatMap(([path, methods]) =>
-      Object.keys(methods).map((method) => ({ service, method: method.toUpperCase(), path, isUsed: false })));
+    return Object.entries(paths).flatMap(([path, methods]) => {
+      const route = routes.find(({ upstreamPrefix }) => path === upstreamPrefix || path.startsWith(`${upstreamPrefix}/`));
+      const publicPath = route && route.prefix + path.slice(route.upstreamPrefix.length);
+      return Object.keys(methods).map((method) => ({ program, method: method.toUpperCase(), path, publicPath, isUsed: false }));
+    });
   });
   return (await Promise.all(documents)).flat();
 }
 
 /** The operation that a request calls. An exact path wins: `/users/me` before `/users/{id}`. */
-function find({ service, method, path }) {
-  const candidates = operations.filter((operation) => operation.service === service && operation.method === method);
+function find({ program, method, path }) {
+  const candidates = operations.filter((operation) => operation.program === program && operation.method === method);
   return candidates.find((operation) => operation.path === path) ?? candidates.find((operation) => fits(path, operation.path));
 }
 

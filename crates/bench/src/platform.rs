@@ -62,7 +62,11 @@ impl Platform {
         command.env("LOGIN_FREE_FAILURES", "1000000");
         command.envs(variables.iter().copied());
         let mut databases = Vec::new();
-        for service in Registry::built_in().iter() {
+        // The gateway has no database.
+        for service in Registry::built_in()
+            .iter()
+            .filter(|service| !service.has_inner_port)
+        {
             let database = match server {
                 None => DatabaseUrl::Sqlite(data.join(format!("{}.db", service.name))),
                 Some(server) => {
@@ -157,14 +161,18 @@ impl Drop for Platform {
     }
 }
 
-/// A port base below the system's ephemeral ports.
+/// A port base below the system's ephemeral ports. Inner ports are higher by 1000, so that every second thousand remains for them.
 fn free_port_base() -> Result<u16, Failure> {
     let registry = Registry::built_in();
     for _ in 0..100 {
-        let [high, low, ..] = *Uuid::new_v4().as_bytes();
-        let base = 20_000 + u16::from_be_bytes([high, low]) % 800 * 10;
+        let [thousands, tens, ..] = Uuid::new_v4().into_bytes().map(u16::from);
+        let base = 20_000 + thousands % 6 * 2_000 + tens % 100 * 10;
         let is_free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
-        if registry.iter().all(|service| is_free(service.port(base))) {
+        let mut ports = registry.iter().flat_map(|service| {
+            let port = service.port(base);
+            [Some(port), service.inner_port(port)].into_iter().flatten()
+        });
+        if ports.all(is_free) {
             return Ok(base);
         }
     }

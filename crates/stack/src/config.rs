@@ -1,12 +1,12 @@
 //! Reads the platform's configuration, and generates the secrets that it lacks.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret as _, SecretString};
-use service_kit::{ConfigErrors, Env, RegisteredService, Settings, Telemetry};
+use service_kit::{ConfigErrors, Env, RegisteredService, Registry, Settings, Telemetry};
 use url::Url;
 
 use crate::generated::{Generated, GeneratedError};
@@ -18,6 +18,7 @@ const USER_SERVICE: &str = "user-service";
 #[derive(Debug)]
 pub(crate) struct Config {
     pub telemetry: Telemetry,
+    pub registry: Registry,
     pub services: Vec<ServiceConfig>,
     /// A PostgreSQL server, on which each service gets its own database.
     pub server: Option<Url>,
@@ -30,19 +31,26 @@ pub(crate) struct Config {
 pub(crate) struct ServiceConfig {
     pub name: String,
     prefix: String,
-    /// The address on which the service listens.
-    pub listen: SocketAddr,
+    /// The addresses on which the service listens: for requests and, if it has an inner port, for health checks.
+    pub listen: Vec<SocketAddr>,
     /// The URL at which programs on this machine reach the service.
     pub url: String,
+    /// The URL at which this program checks whether the service is ready.
+    pub ready_url: String,
     /// Whether the service calls others, and so needs a client secret.
     calls_others: bool,
-    /// Whether the service has a `<SERVICE>_DATABASE_URL`, so that it needs no database on the common server.
-    pub has_own_database: bool,
+    /// Whether the service needs a database on the common server: it stores data, and has no `<SERVICE>_DATABASE_URL`.
+    pub needs_database: bool,
     /// Variables for this service only, in addition to the environment of this process.
     pub variables: BTreeMap<String, String>,
 }
 
 impl ServiceConfig {
+    /// Whether this is the gateway, the only service that clients reach.
+    pub(crate) fn is_gateway(&self) -> bool {
+        self.name == gateway::NAME
+    }
+
     pub(crate) fn set(&mut self, variable: &str, value: impl Into<String>) {
         self.variables
             .insert(format!("{}_{variable}", self.prefix), value.into());
@@ -82,6 +90,7 @@ impl Config {
             .collect();
         let config = Self {
             telemetry,
+            registry: settings.registry,
             services,
             server,
             data_dir: settings.data_dir,
@@ -102,6 +111,7 @@ impl Config {
         let urls: Vec<_> = self
             .services
             .iter()
+            .filter(|service| !service.is_gateway())
             .map(|service| (format!("{}_URL", service.prefix), service.url.clone()))
             .collect();
         for service in &mut self.services {
@@ -192,20 +202,65 @@ impl Missing {
 fn service_config(env: &mut Env, service: &RegisteredService, bind: IpAddr, port_base: u16) -> ServiceConfig {
     let prefix = service.variable_prefix();
     let bind = env.parse(&format!("{prefix}_BIND"), bind, "an IP address");
-    let listen = SocketAddr::new(bind, service.port(port_base));
+    let port = service.port(port_base);
+    let inner_port = service.inner_port(port);
+    let address = service.local_address(bind, port_base);
+    let ready_address = SocketAddr::new(address.ip(), inner_port.unwrap_or(port));
     let has_own_database = env.secret(&format!("{prefix}_DATABASE_URL")).is_some();
+    let is_gateway = service.name == gateway::NAME;
     let mut config = ServiceConfig {
         name: service.name.clone(),
-        prefix,
-        listen,
-        url: service.local_url(bind, port_base),
+        listen: [Some(port), inner_port]
+            .into_iter()
+            .flatten()
+            .map(|port| SocketAddr::new(bind, port))
+            .collect(),
+        url: if is_gateway && has_certificate(env, &prefix) {
+            format!("https://{address}")
+        } else {
+            format!("http://{address}")
+        },
+        ready_url: format!("http://{ready_address}/health/ready"),
         calls_others: !service.calls.is_empty(),
-        has_own_database,
+        needs_database: !is_gateway && !has_own_database,
         variables: BTreeMap::new(),
+        prefix,
     };
     config.set("BIND", bind.to_string());
-    config.set("PORT", listen.port().to_string());
+    config.set("PORT", port.to_string());
+    if !is_gateway {
+        trust_gateway(env, &mut config, address.ip());
+    }
     config
+}
+
+/// Whether the gateway has a certificate, so that it speaks TLS.
+fn has_certificate(env: &mut Env, prefix: &str) -> bool {
+    env.secret(&format!("{prefix}_TLS_CERT")).is_some() || env.secret("TLS_CERT").is_some()
+}
+
+/// Lets a service believe the gateway about the client's address, in addition to the proxies that the environment names for all
+/// services. A service with its own `<SERVICE>_TRUSTED_PROXIES` keeps that.
+fn trust_gateway(env: &mut Env, service: &mut ServiceConfig, address: IpAddr) {
+    if env.text(&format!("{}_TRUSTED_PROXIES", service.prefix)).is_some() {
+        return;
+    }
+    let gateway = address_of_gateway(address).to_string();
+    let trusted = match env.text("TRUSTED_PROXIES") {
+        Some(proxies) => format!("{proxies},{gateway}"),
+        None => gateway,
+    };
+    service.set("TRUSTED_PROXIES", trusted);
+}
+
+/// The address from which the gateway connects to a service at this address. Connections to an address of this machine come from
+/// that address, except those to the other loopback addresses, which come from 127.0.0.1.
+fn address_of_gateway(service: IpAddr) -> IpAddr {
+    if service.is_loopback() && service.is_ipv4() {
+        Ipv4Addr::LOCALHOST.into()
+    } else {
+        service
+    }
 }
 
 /// The server in `DATABASE_URL`. It must not name a database, because services must not share one.

@@ -4,11 +4,10 @@ use url::Url;
 
 use crate::config::ServiceConfig;
 
-/// Creates the missing databases, and sets each service's `DATABASE_URL`. Skips services that have their own
-/// `<SERVICE>_DATABASE_URL`.
+/// Creates the missing databases, and sets the `DATABASE_URL` of each service that needs one.
 pub(crate) async fn create(server: &Url, services: &mut [ServiceConfig]) -> Result<(), DatabaseError> {
     let admin = server.as_str().parse().map_err(|_| DatabaseError::Url)?;
-    for service in services.iter_mut().filter(|service| !service.has_own_database) {
+    for service in services.iter_mut().filter(|service| service.needs_database) {
         let name = service.name.replace('-', "_");
         db::create_database(&admin, &name)
             .await

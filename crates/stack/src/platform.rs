@@ -91,19 +91,12 @@ impl<E: Into<Box<dyn std::error::Error>>> From<E> for Failure {
 }
 
 async fn serve(mut config: Config) -> Result<(), Failure> {
-    for service in &config.services {
-        TcpListener::bind(service.listen).map_err(|error| {
-            format!(
-                "{} can't listen on {}: {error} (PORT_BASE changes all ports, BIND the address)",
-                service.name, service.listen
-            )
-        })?;
-    }
+    check_ports(&config.services)?;
     if let Some(server) = &config.server {
         databases::create(server, &mut config.services).await?;
     }
     let shutdown = Shutdown::on_signal()?;
-    let (phase, mut failures, groups) = start(&config.services);
+    let (phase, mut failures, groups) = start(&config.registry, &config.services);
     let outcome = tokio::select! {
         () = shutdown.requested() => Ok(()),
         Some(failed) = failures.recv() => Err(Failure::Service(failed)),
@@ -125,8 +118,24 @@ async fn serve(mut config: Config) -> Result<(), Failure> {
     outcome
 }
 
+/// Reports an address in use before any service starts.
+fn check_ports(services: &[ServiceConfig]) -> Result<(), String> {
+    for service in services {
+        for listen in &service.listen {
+            TcpListener::bind(listen).map_err(|error| {
+                format!(
+                    "{} can't listen on {listen}: {error} (PORT_BASE changes all ports, BIND the address)",
+                    service.name
+                )
+            })?;
+        }
+    }
+    Ok(())
+}
+
 /// Starts the services, in the groups in which they stop.
 fn start(
+    registry: &Registry,
     services: &[ServiceConfig],
 ) -> (
     watch::Sender<Phase>,
@@ -136,7 +145,7 @@ fn start(
     let (phase, watched) = watch::channel(Phase::Starting);
     let (failed, failures) = mpsc::channel(1);
     let mut groups = Vec::new();
-    for (index, names) in stop_order(&Registry::built_in()).into_iter().enumerate() {
+    for (index, names) in stop_order(registry).into_iter().enumerate() {
         let mut group = JoinSet::new();
         for service in services.iter().filter(|service| names.contains(&service.name)) {
             group.spawn(keep_running(
@@ -159,9 +168,8 @@ async fn all_ready(services: &[ServiceConfig]) -> Result<(), String> {
         .map_err(|error| format!("no HTTP client: {error}"))?;
     let deadline = tokio::time::Instant::now() + READY_TIMEOUT;
     for service in services {
-        let url = format!("{}/health/ready", service.url);
         while !client
-            .get(&url)
+            .get(&service.ready_url)
             .send()
             .await
             .is_ok_and(|answer| answer.status().is_success())
@@ -181,10 +189,11 @@ fn print_how_to_use(config: &Config) {
 }
 
 fn how_to_use(config: &Config) -> String {
-    let url_of =
-        |service: &ServiceConfig| format!("{:<18}{url}   {url}/docs\n", service.name, url = service.url);
-    let urls: String = config.services.iter().map(url_of).collect();
-    let login = config.services.first().map_or("", |service| &service.url);
+    let (gateways, inner): (Vec<_>, Vec<_>) =
+        config.services.iter().partition(|service| service.is_gateway());
+    let gateway = gateways.first().map_or("", |gateway| &gateway.url);
+    let url_of = |service: &&ServiceConfig| format!("{:<18}{} (inner)\n", service.name, service.url);
+    let inner: String = inner.iter().map(url_of).collect();
     let credentials = match &config.admin {
         None => "the admin in ADMIN_EMAIL".to_owned(),
         Some(GeneratedAdmin {
@@ -209,8 +218,10 @@ fn how_to_use(config: &Config) -> String {
         None => ("…", "…".to_owned()),
     };
     format!(
-        "\n{urls}\nLog in as {credentials}:\n\n  curl {login}/auth/login -H 'content-type: application/json' \\\n    \
-         -d '{{\"email\": \"{email}\", \"password\": \"{password}\"}}'\n\n"
+        "\n{:<18}{gateway}/docs\n{:<18}{gateway}\n{inner}\nLog in as {credentials}:\n\n  curl {gateway}/auth/login -H 'content-type: application/json' \\\n    \
+         -d '{{\"email\": \"{email}\", \"password\": \"{password}\"}}'\n\n",
+        "documentation",
+        gateway::NAME,
     )
 }
 

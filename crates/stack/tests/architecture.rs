@@ -136,6 +136,10 @@ fn env_example_lists_exactly_the_variables_that_are_read() {
             .map(|called| format!("{}_URL", called.to_uppercase().replace('-', "_")));
         read.extend(urls.chain([format!("{}_SECRET", caller.variable_prefix())]));
     }
+    // The gateway reads the URL of each service that it forwards to.
+    let registry = Registry::built_in();
+    let upstreams = registry.iter().filter(|service| !service.routes.is_empty());
+    read.extend(upstreams.map(|service| format!("{}_URL", service.variable_prefix())));
     assert!(read.len() > 10, "the search finds too few variables: {read:?}");
     let missing: Vec<_> = read.difference(&explained).collect();
     let dead: Vec<_> = explained.difference(&read).collect();

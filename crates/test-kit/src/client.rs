@@ -1,5 +1,6 @@
 //! A client of a service under test.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use actix_web::http::Method;
@@ -21,13 +22,24 @@ pub struct Client {
 impl Client {
     /// An anonymous client of the service at this origin.
     pub fn new(base: impl Into<String>) -> Self {
+        Self::build(base.into(), None)
+    }
+
+    /// Like [`new`](Self::new), with this source address for its connections. On Linux, all of 127.0.0.0/8 are addresses of this
+    /// machine.
+    pub fn from_address(base: impl Into<String>, source: IpAddr) -> Self {
+        Self::build(base.into(), Some(source))
+    }
+
+    fn build(base: String, source: Option<IpAddr>) -> Self {
         let http = reqwest::Client::builder()
             .timeout(Duration::from_secs(20))
             .redirect(reqwest::redirect::Policy::none())
+            .local_address(source)
             .build()
             .expect("an HTTP client");
         Self {
-            base: base.into(),
+            base,
             http,
             headers: Vec::new(),
         }

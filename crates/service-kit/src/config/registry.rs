@@ -46,8 +46,13 @@ impl RegisteredService {
     /// `http://[::1]:8081`.
     #[must_use]
     pub fn local_url(&self, bind: IpAddr, port_base: u16) -> String {
-        let address = SocketAddr::new(reachable_ip(bind), self.port(port_base));
-        format!("http://{address}")
+        format!("http://{}", self.local_address(bind, port_base))
+    }
+
+    /// The address at which programs on this machine reach it, with its default port, when it listens on the address `bind`.
+    #[must_use]
+    pub fn local_address(&self, bind: IpAddr, port_base: u16) -> SocketAddr {
+        SocketAddr::new(reachable_ip(bind), self.port(port_base))
     }
 
     /// The inner port that belongs to this port. `None` if the service has no inner port, or if there is no such port. The system

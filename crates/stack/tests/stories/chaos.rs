@@ -284,7 +284,7 @@ async fn kill_at_random(
         let victims = if cycle % 8 == 3 {
             SERVICES.to_vec()
         } else {
-            vec![SERVICES[usize::from(random() % 4)]]
+            vec![SERVICES[usize::from(random()) % SERVICES.len()]]
         };
         let killed: Vec<_> = victims
             .into_iter()

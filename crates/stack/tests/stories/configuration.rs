@@ -7,7 +7,7 @@ use serde_json::json;
 use test_kit::Client;
 
 use crate::random_secret;
-use crate::sandbox::{SERVICES, Sandbox};
+use crate::sandbox::{GATEWAY, INNER_SERVICES, SERVICES, Sandbox};
 use crate::shop::lamp;
 use crate::trader::order_of;
 
@@ -159,7 +159,7 @@ async fn ports_follow_the_port_base_and_platforms_refuse_tokens_of_others() {
 async fn a_service_can_have_its_own_database_beside_a_common_server() {
     let sandbox = Sandbox::new().await;
     // No such server exists, and none is needed.
-    let databases = SERVICES.map(|service| {
+    let databases = INNER_SERVICES.map(|service| {
         let variable = format!("{}_DATABASE_URL", service.to_uppercase().replace('-', "_"));
         (variable, format!("sqlite:{service}.own"))
     });
@@ -177,7 +177,7 @@ async fn a_service_can_have_its_own_database_beside_a_common_server() {
         .await
         .assert_status(201);
     assert!(
-        SERVICES
+        INNER_SERVICES
             .iter()
             .all(|service| sandbox.file(&format!("{service}.own")).exists())
     );
@@ -197,20 +197,14 @@ async fn services_listen_on_the_configured_address_and_find_each_other_there() {
             TcpStream::connect(("127.0.0.1", port)).is_err(),
             "{service} listens on IPv4"
         );
-        let url = format!("http://[::1]:{port} ");
-        assert!(
-            platform.output.text().contains(&url),
-            "{}",
-            platform.output.text()
-        );
+        let output = platform.output.text();
+        let url = format!("http://[::1]:{port}");
+        assert!(output.split_whitespace().any(|word| word == url), "{output}");
     }
 
     let client = |service| Client::new(format!("http://[::1]:{}", platform.port(service)));
     let credentials = json!({"email": "admin@example.com", "password": sandbox.secret("admin-password")});
-    let pair = client("user-service")
-        .post("/auth/login", credentials)
-        .await
-        .json();
+    let pair = client(GATEWAY).post("/auth/login", credentials).await.json();
     let with_token = |service| client(service).with_token(pair["access_token"].as_str().unwrap());
     let created = with_token("product-service").post("/products", lamp()).await;
     let product = created.assert_status(201).json()["id"]

@@ -5,12 +5,12 @@ use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 use url::Url;
 
 use crate::platform::PASSWORD;
-use crate::sandbox::{SERVICES, Sandbox};
+use crate::sandbox::{INNER_SERVICES, Sandbox};
 use crate::shop::lamp;
 
 /// The names of the databases that `stack` creates.
-fn database_names() -> [String; SERVICES.len()] {
-    SERVICES.map(|service| service.replace('-', "_"))
+fn database_names() -> [String; INNER_SERVICES.len()] {
+    INNER_SERVICES.map(|service| service.replace('-', "_"))
 }
 
 #[tokio::test]
@@ -70,6 +70,16 @@ async fn a_common_server_gets_a_database_for_each_service() {
             )
             .await,
         1
+    );
+
+    assert_eq!(
+        created
+            .count(
+                "postgres",
+                "select count(*) from pg_database where datname = 'gateway'"
+            )
+            .await,
+        0
     );
 
     // A service's own variable overrides the common one: that database has no user yet.

@@ -8,19 +8,25 @@
 
 mod audit;
 mod chaos;
+#[cfg(target_os = "linux")]
+mod client_addresses;
 mod configuration;
 mod crashes;
 mod databases;
+mod discovery;
 mod drain;
 mod fault_proxy;
 #[cfg(target_os = "linux")]
 mod flood;
+mod identity_headers;
 mod order_crashes;
 mod orders;
 mod output;
 mod platform;
 mod processes;
+mod public_routes;
 mod readme;
+mod reload;
 mod sandbox;
 mod secrets;
 mod shop;

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 
 use crate::output::Output;
 use crate::processes::{self, Process};
-use crate::sandbox::{SERVICES, is_free, port};
+use crate::sandbox::{GATEWAY, SERVICES, is_free, port, ports};
 use crate::{DEADLINE, eventually, within};
 
 pub const PASSWORD: &str = "correct horse battery";
@@ -151,7 +151,10 @@ impl Platform {
         within(
             Duration::from_secs(15),
             "neither a process nor a port is left",
-            async || self.has_no_processes() && SERVICES.iter().all(|service| is_free(self.port(service))),
+            async || {
+                let mut ports = SERVICES.iter().flat_map(|service| ports(self.port_base, service));
+                self.has_no_processes() && ports.all(is_free)
+            },
         )
         .await;
     }
@@ -170,6 +173,11 @@ impl Platform {
         format!("http://127.0.0.1:{}", self.port(service))
     }
 
+    /// An anonymous caller at the gateway, as clients are.
+    pub fn anonymous(&self) -> &Client {
+        self.anonymous_at(GATEWAY)
+    }
+
     /// An anonymous caller of a service.
     pub fn anonymous_at(&self, service: &str) -> &Client {
         let index = SERVICES.iter().position(|known| *known == service).unwrap();
@@ -179,21 +187,17 @@ impl Platform {
     /// Registers a user.
     pub async fn register(&self, email: &str) -> TestResponse {
         let body = json!({"email": email, "password": PASSWORD, "name": "Ada"});
-        self.anonymous_at("user-service")
-            .post("/auth/register", body)
-            .await
+        self.anonymous().post("/auth/register", body).await
     }
 
     pub async fn login(&self, email: &str, password: &str) -> TestResponse {
         let body = json!({"email": email, "password": password});
-        self.anonymous_at("user-service").post("/auth/login", body).await
+        self.anonymous().post("/auth/login", body).await
     }
 
     pub async fn refresh(&self, pair: &Value) -> TestResponse {
         let body = json!({"refresh_token": pair["refresh_token"]});
-        self.anonymous_at("user-service")
-            .post("/auth/refresh", body)
-            .await
+        self.anonymous().post("/auth/refresh", body).await
     }
 
     /// Registers Ada and logs her in. Returns her token pair.

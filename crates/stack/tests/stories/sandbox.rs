@@ -19,25 +19,29 @@ use test_kit::TestDatabase;
 use crate::platform::Platform;
 
 pub const STACK: &str = env!("CARGO_BIN_EXE_stack");
-pub const SERVICES: [&str; 4] = [
+pub const GATEWAY: &str = "gateway";
+pub const SERVICES: [&str; 5] = [
+    GATEWAY,
     "user-service",
     "product-service",
     "order-service",
     "inventory-service",
 ];
+/// The services behind the gateway. Each has a database.
+pub const INNER_SERVICES: [&str; 4] = [SERVICES[1], SERVICES[2], SERVICES[3], SERVICES[4]];
 
 /// A working directory, ports, and databases. Several platforms can run in it, one after the other.
 pub struct Sandbox {
     directory: TempDir,
     pub port_base: u16,
-    /// One per service.
+    /// One per service behind the gateway.
     databases: Vec<TestDatabase>,
 }
 
 impl Sandbox {
     pub async fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let databases = join_all(SERVICES.map(|_| TestDatabase::new())).await;
+        let databases = join_all(INNER_SERVICES.map(|_| TestDatabase::new())).await;
         Self {
             directory,
             port_base: free_port_base(),
@@ -85,8 +89,10 @@ impl Sandbox {
             .env_clear();
         command
             .env("DATA_DIR", self.data(""))
-            .env("PORT_BASE", self.port_base.to_string());
-        for service in SERVICES {
+            .env("PORT_BASE", self.port_base.to_string())
+            // All clients of a test have one address.
+            .env("RATE_LIMIT", "0");
+        for service in INNER_SERVICES {
             if let DatabaseUrl::Postgres(options) = self.database(service) {
                 let prefix = service.to_uppercase().replace('-', "_");
                 command.env(format!("{prefix}_DATABASE_URL"), options.to_url_lossy().as_str());
@@ -97,7 +103,7 @@ impl Sandbox {
 
     /// The database of a service.
     pub fn database(&self, service: &str) -> DatabaseUrl {
-        let index = SERVICES.iter().position(|known| *known == service).unwrap();
+        let index = INNER_SERVICES.iter().position(|known| *known == service).unwrap();
         match self.databases[index].url() {
             // SQLite files are in DATA_DIR.
             DatabaseUrl::Sqlite(_) => DatabaseUrl::Sqlite(self.data(&format!("{service}.db"))),
@@ -138,18 +144,29 @@ pub fn port(port_base: u16, service: &str) -> u16 {
         .port(port_base)
 }
 
+/// All ports of a service: the one for requests and, for the gateway, the inner one.
+pub fn ports(port_base: u16, service: &str) -> impl Iterator<Item = u16> {
+    let registry = Registry::built_in();
+    let service = registry.find(service).expect("a registered service");
+    let port = service.port(port_base);
+    [Some(port), service.inner_port(port)].into_iter().flatten()
+}
+
 pub fn is_free(port: u16) -> bool {
     TcpListener::bind(("127.0.0.1", port)).is_ok()
 }
 
-/// A port base below the system's ephemeral ports, used by no other test of this run.
+/// A port base below the system's ephemeral ports, used by no other test of this run. Inner ports are higher by 1000, so that every
+/// second thousand remains for them.
 fn free_port_base() -> u16 {
     static USED: LazyLock<Mutex<HashSet<u16>>> = LazyLock::new(Mutex::default);
     loop {
         let mut random = [0; 2];
         aws_lc_rs::rand::fill(&mut random).unwrap();
-        let base = 20_000 + u16::from_le_bytes(random) % 800 * 10;
-        if SERVICES.iter().all(|service| is_free(port(base, service))) && USED.lock().unwrap().insert(base) {
+        let [thousands, tens] = random.map(u16::from);
+        let base = 20_000 + thousands % 6 * 2_000 + tens % 100 * 10;
+        let mut ports = SERVICES.iter().flat_map(|service| ports(base, service));
+        if ports.all(is_free) && USED.lock().unwrap().insert(base) {
             return base;
         }
     }

@@ -12,7 +12,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _};
 
 use crate::eventually;
-use crate::sandbox::{SERVICES, Sandbox};
+use crate::sandbox::{INNER_SERVICES, SERVICES, Sandbox};
 use crate::shop::lamp;
 use crate::usage::Usage;
 
@@ -52,7 +52,7 @@ async fn only_the_owner_can_read_the_data_directory() {
         .map(str::to_owned)
         .collect::<Vec<_>>();
     if sandbox.server().is_none() {
-        for service in SERVICES {
+        for service in INNER_SERVICES {
             expected.extend(["db", "db-shm", "db-wal", "migrating"].map(|kind| format!("{service}.{kind}")));
         }
     }
@@ -219,7 +219,7 @@ async fn copy_of_databases(sandbox: &Sandbox) -> Vec<u8> {
     const TABLES: &str =
         "select table_name::text from information_schema.tables where table_schema = 'public'";
     let mut copy = Vec::new();
-    for service in SERVICES {
+    for service in INNER_SERVICES {
         match sandbox.database(service) {
             DatabaseUrl::Sqlite(file) => {
                 for end in ["", "-wal"] {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::sandbox::{SERVICES, Sandbox};
+use crate::sandbox::{GATEWAY, SERVICES, Sandbox};
 
 pub fn lamp() -> Value {
     json!({"name": "Lamp", "description": "Gives light.", "price_cents": 1_999, "currency": "EUR"})
@@ -46,13 +46,20 @@ async fn the_platform_is_ready_soon_after_its_first_start_and_prints_its_urls() 
     let output = platform.output.text();
     for service in SERVICES {
         assert!(platform.is_ready(service).await, "{service} is not ready");
-        let url = format!("http://127.0.0.1:{}", platform.port(service));
         let line = output.lines().find(|line| line.starts_with(service)).unwrap();
-        assert!(
-            line.contains(&format!("{url} ")) && line.ends_with(&format!("{url}/docs")),
-            "{line}"
+        let words: Vec<_> = line.split_whitespace().collect();
+        let inner: &[_] = if service == GATEWAY { &[] } else { &["(inner)"] };
+        assert_eq!(
+            words,
+            [&[service, platform.url(service).as_str()], inner].concat()
         );
     }
+    let docs = format!("{}/docs", platform.url(GATEWAY));
+    let mut lines = output.lines().filter(|line| !line.is_empty());
+    assert_eq!(
+        lines.next().unwrap().split_whitespace().collect::<Vec<_>>(),
+        ["documentation", docs.as_str()]
+    );
 }
 
 #[tokio::test]
@@ -73,11 +80,9 @@ async fn the_printed_command_logs_the_admin_in() {
     else {
         panic!("{arguments}");
     };
-    let path = url
-        .strip_prefix(&format!("http://127.0.0.1:{}", platform.port("user-service")))
-        .unwrap();
+    let path = url.strip_prefix(&platform.url(GATEWAY)).unwrap();
     let body = serde_json::from_str(body).unwrap();
-    let response = platform.anonymous_at("user-service").post(path, body).await;
+    let response = platform.anonymous().post(path, body).await;
     response.assert(
         200,
         json!({"user": {"email": "admin@example.com", "roles": ["user", "admin"]}}),
@@ -85,22 +90,27 @@ async fn the_printed_command_logs_the_admin_in() {
 }
 
 #[tokio::test]
-async fn each_service_serves_its_documentation() {
+async fn each_service_serves_its_documentation_and_the_gateway_that_of_all() {
     let sandbox = Sandbox::new().await;
     let platform = sandbox.platform().await;
-    for (service, path) in
-        SERVICES
-            .into_iter()
-            .zip(["/auth/login", "/products/{id}", "/orders/{id}", "/inventory/{id}"])
-    {
-        let service = platform.anonymous_at(service);
-        let page = service.get("/docs/").await;
-        assert!(
-            page.assert_status(200).body.contains("<title>Swagger UI</title>"),
-            "{}",
-            page.body
-        );
-        let document = service.get("/openapi.json").await.assert_status(200).json();
-        assert!(document["paths"][path].is_object(), "{document}");
+    for (service, inner_path, path) in [
+        ("user-service", "/auth/login", "/auth/login"),
+        ("product-service", "/products/{id}", "/api/products/{id}"),
+        ("order-service", "/orders/{id}", "/api/orders/{id}"),
+        ("inventory-service", "/inventory/{id}", "/api/inventory/{id}"),
+    ] {
+        for (client, path) in [
+            (platform.anonymous_at(service), inner_path),
+            (platform.anonymous(), path),
+        ] {
+            let page = client.get("/docs/").await;
+            assert!(
+                page.assert_status(200).body.contains("<title>Swagger UI</title>"),
+                "{}",
+                page.body
+            );
+            let document = client.get("/openapi.json").await.assert_status(200).json();
+            assert!(document["paths"][path].is_object(), "{path}: {document}");
+        }
     }
 }

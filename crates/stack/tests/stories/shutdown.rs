@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal, getpgid, kill_process_group};
 use serde_json::{Value, json};
 
 use crate::platform::PASSWORD;
-use crate::sandbox::{SERVICES, Sandbox, is_free};
+use crate::sandbox::{SERVICES, Sandbox, is_free, ports};
 use crate::trader::{Trader, order_of};
 use crate::{DEADLINE, eventually};
 
@@ -28,7 +28,8 @@ async fn a_signal_stops_stack_and_all_services() {
             platform.log.text()
         );
         for service in SERVICES {
-            assert!(is_free(platform.port(service)), "{service}'s port");
+            let mut ports = ports(sandbox.port_base, service);
+            assert!(ports.all(is_free), "{service}'s ports");
         }
         // A service may start before user-service, and then fetches the key set again.
         let is_expected = |event: &Value| event["message"] == "could not fetch the key set";

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::platform::Platform;
 use crate::random_secret;
-use crate::sandbox::{SERVICES, STACK, Sandbox};
+use crate::sandbox::{SERVICES, STACK, Sandbox, ports};
 
 /// Checks that the platform exits by itself, with this code and these messages, and leaves no process.
 async fn assert_refused(mut platform: Platform, code: i32, messages: &[&str]) {
@@ -45,19 +45,13 @@ async fn a_data_directory_in_use_is_refused() {
 
 #[tokio::test]
 async fn a_port_in_use_is_reported() {
-    for service in crate::sandbox::SERVICES {
+    for service in SERVICES {
         let sandbox = Sandbox::new().await;
-        let port = crate::sandbox::port(sandbox.port_base, service);
-        let _taken = TcpListener::bind(("127.0.0.1", port)).unwrap();
-        assert_refused(
-            sandbox.start(&[]),
-            1,
-            &[
-                &format!("{service} can't listen on 127.0.0.1:{port}: "),
-                "PORT_BASE",
-            ],
-        )
-        .await;
+        for port in ports(sandbox.port_base, service) {
+            let _taken = TcpListener::bind(("127.0.0.1", port)).unwrap();
+            let message = format!("{service} can't listen on 127.0.0.1:{port}: ");
+            assert_refused(sandbox.start(&[]), 1, &[&message, "PORT_BASE"]).await;
+        }
     }
 }
 

@@ -21,7 +21,7 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Calls the routes of all services.
+    /// Calls the routes of all services, through the gateway if they are public.
     pub async fn of_everything(sandbox: &Sandbox, platform: &Platform) -> Self {
         let mut usage = Self::default();
         let local_part: String = random_secret()
@@ -33,23 +33,23 @@ impl Usage {
 
         let email = format!("{local_part}@example.com");
         let (pair, password) = usage.register(platform, &email).await;
-        let users = platform.anonymous_at("user-service");
-        let user = users.with_token(text(&pair["access_token"]));
+        let user = platform.anonymous().with_token(text(&pair["access_token"]));
         usage.change_password(&user, &email, &password).await;
         usage.search_and_sell(platform, &pair).await;
+        let users = platform.anonymous_at("user-service");
         usage.authenticate_as_service(sandbox, users, &pair).await;
         usage.act_as_admin(sandbox, platform, &local_part).await;
 
         user.post("/auth/logout", json!({"refresh_token": ""}))
             .await
             .assert_status(204);
-        usage.refused(&user.get("/users/me").await, 401);
+        usage.refused(&user.get("/api/users/me").await, 401);
         usage
     }
 
     /// Registers a user, logs in and refreshes, with the errors on the way. Returns the token pair and the password.
     async fn register(&mut self, platform: &Platform, email: &str) -> (Value, String) {
-        let users = platform.anonymous_at("user-service");
+        let users = platform.anonymous();
         let (name, password) = (random_secret(), random_secret());
         let registration = json!({"email": email, "password": password, "name": name});
         users
@@ -99,23 +99,23 @@ impl Usage {
 
     async fn search_and_sell(&mut self, platform: &Platform, pair: &Value) {
         let token = text(&pair["access_token"]);
-        let users = platform.anonymous_at("user-service");
+        let users = platform.anonymous();
         users
             .post("/auth/verify", json!({"token": token}))
             .await
             .assert(200, json!({"valid": true}));
-        self.refused(&users.with_token(token).get("/admin/users").await, 403);
+        self.refused(&users.with_token(token).get("/api/admin/users").await, 403);
 
-        let products = platform.anonymous_at("product-service");
+        let products = platform.anonymous();
         products
             .with_token(token)
-            .post("/products", lamp())
+            .post("/api/products", lamp())
             .await
             .assert_status(201);
         let forged = products.with_token(&format!("{token}x"));
-        self.refused(&forged.post("/products", lamp()).await, 401);
+        self.refused(&forged.post("/api/products", lamp()).await, 401);
         products
-            .get(&format!("/products?q={SEARCH_TERM}"))
+            .get(&format!("/api/products?q={SEARCH_TERM}"))
             .await
             .assert_status(200);
         self.add("a search term", SEARCH_TERM);
@@ -151,15 +151,13 @@ impl Usage {
             .await
             .assert_status(200)
             .json();
-        let admin = platform
-            .anonymous_at("user-service")
-            .with_token(text(&pair["access_token"]));
+        let admin = platform.anonymous().with_token(text(&pair["access_token"]));
         admin
-            .get(&format!("/admin/users?q={local_part}"))
+            .get(&format!("/api/admin/users?q={local_part}"))
             .await
             .assert_status(200);
-        admin.get("/admin/audit-log").await.assert_status(200);
-        let unknown_role = format!("/admin/users?role={SEARCH_TERM}");
+        admin.get("/api/admin/audit-log").await.assert_status(200);
+        let unknown_role = format!("/api/admin/users?role={SEARCH_TERM}");
         self.refused(&admin.get(&unknown_role).await, 400);
         self.add("the admin's password", &password);
     }
