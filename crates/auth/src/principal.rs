@@ -100,6 +100,12 @@ impl User {
         !scope.is_empty() && self.0.scope.split(' ').any(|word| word == scope)
     }
 
+    /// The token's scopes, separated by one space (RFC 6749 §3.3). Empty if it has none.
+    #[must_use]
+    pub fn scope(&self) -> &str {
+        &self.0.scope
+    }
+
     /// The token's id (`jti`).
     #[must_use]
     pub fn token_id(&self) -> &str {

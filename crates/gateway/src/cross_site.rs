@@ -28,9 +28,9 @@ impl Origins {
         self.others.iter().any(|other| origin == other)
     }
 
-    /// Whether the cross-site rule admits a request. The rule concerns only unsafe requests that use cookies, and upgrades. A request
-    /// with a cookie must prove where it comes from, by `Sec-Fetch-Site` or by `Origin`. An upgrade without a cookie may come from a
-    /// program that is no browser, and then has neither header.
+    /// Whether the cross-site rule admits a request. The rule concerns only unsafe requests that use cookies, and upgrades. A
+    /// request with a cookie must prove where it comes from, by `Sec-Fetch-Site` or by `Origin`. An upgrade without a cookie may
+    /// come from a program that is no browser, and then has neither header.
     pub(crate) fn admit(
         &self,
         method: &Method,

@@ -148,8 +148,8 @@ fn copy(request: &Request<RequestBody>, upload: &Rc<Upload>) -> Option<Request<R
     Some(copy)
 }
 
-/// Waits for the head of a response for at most `limit` after the request's body was sent, and at most until `deadline`. `None` if it
-/// does not arrive in time.
+/// Waits for the head of a response for at most `limit` after the request's body was sent, and at most until `deadline`. `None`
+/// if it does not arrive in time.
 async fn first_byte_in_time<F: Future>(
     sent: F,
     upload: &Upload,

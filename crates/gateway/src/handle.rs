@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use auth::{AuthError, Policy, Principal, User};
+use auth::{AuthError, IDENTITY_HEADER, Policy, Principal, User};
 use http::header::{AUTHORIZATION, CONNECTION, HOST, HeaderMap, HeaderValue, ORIGIN, UPGRADE};
 use http::uri::PathAndQuery;
 use http::{Method, Request, Response, Uri, Version};
@@ -23,7 +23,7 @@ use crate::table::Route;
 use crate::worker::{Peer, Worker};
 use crate::{cors, forward, pages, path, tunnel};
 
-/// What is learned about a request on its way, for the log and the metrics.
+/// Facts about a request that are found on its way, for the log and the metrics.
 #[derive(Default)]
 struct Findings {
     route: Option<Arc<Route>>,
@@ -42,8 +42,11 @@ pub(crate) async fn handle(
     let request_id = request_id(request.headers());
     let origin = request.headers().get(ORIGIN).cloned();
 
+    let (parts, body) = request.into_parts();
+    let request = Request::from_parts(parts, ());
+    let mut body = Some(body);
     let mut findings = Findings::default();
-    let outcome = answer(&worker, peer, request, &request_id, &mut findings).await;
+    let outcome = answer(&worker, peer, request, &mut body, &request_id, &mut findings).await;
     let mut response =
         outcome.unwrap_or_else(|refusal: Refusal| refusal.respond(request_id.to_str().unwrap_or_default()));
 
@@ -65,13 +68,15 @@ pub(crate) async fn handle(
         user: findings.user,
         status: response.status(),
     };
-    response.map(|body| body.recorded(record))
+    // HTTP/2 would otherwise reset the stream of a body that was not read, before the response is sent (RFC 9113 §8.1).
+    response.map(|response| response.recorded(record).keeping(body))
 }
 
 async fn answer(
     worker: &Worker,
     peer: Peer,
-    request: Request<Incoming>,
+    request: Request<()>,
+    body: &mut Option<Incoming>,
     request_id: &HeaderValue,
     findings: &mut Findings,
 ) -> Result<Response<ResponseBody>, Refusal> {
@@ -96,7 +101,8 @@ async fn answer(
     let scheme = scheme(worker, peer, request.headers());
     let is_upgrade = route.rules.upgrade && wants_web_socket(&request);
     let mut request = request;
-    let user = admit(worker, route, client, is_upgrade, &mut request).await?;
+    let body_length = body.as_ref().map_or(0, |body| body.size_hint().lower());
+    let user = admit(worker, route, client, is_upgrade, &mut request, body_length).await?;
     findings.user = user.as_ref().map(User::id);
 
     let protocol = request.headers().get(UPGRADE).cloned().filter(|_| is_upgrade);
@@ -111,8 +117,17 @@ async fn answer(
         upstream_host: route.upstream.authority.clone(),
     };
     headers::add_facts(request.headers_mut(), facts);
+    if let (Some(signer), Some(user)) = (&gateway.identity_signer, &user)
+        && let Some(token) = worker.identities.token(signer, user, &route.upstream.name)
+    {
+        request.headers_mut().insert(IDENTITY_HEADER, token);
+    }
     *request.uri_mut() = uri;
     *request.version_mut() = Version::HTTP_11;
+    let Some(body) = body.take() else {
+        return Err(Refusal::Unavailable);
+    };
+    let request = request.map(|()| body);
     match protocol {
         Some(protocol) => tunnel::open(route, request, protocol).await,
         None => forward::forward(worker, &table, route, request).await,
@@ -126,7 +141,8 @@ async fn admit(
     route: &Route,
     client: IpAddr,
     is_upgrade: bool,
-    request: &mut Request<Incoming>,
+    request: &mut Request<()>,
+    body_length: u64,
 ) -> Result<Option<User>, Refusal> {
     let gateway = &worker.gateway;
     let rules = &route.rules;
@@ -163,7 +179,7 @@ async fn admit(
         return Err(Refusal::CrossSite);
     }
     // A body whose length is unknown is measured while it passes.
-    if request.body().size_hint().lower() > rules.body_limit {
+    if body_length > rules.body_limit {
         return Err(Refusal::BodyTooLarge);
     }
     headers::set_credentials(request.headers_mut(), cookies);
@@ -204,8 +220,9 @@ fn check_method(method: &Method) -> Result<(), Refusal> {
     }
 }
 
-/// The host that the client named, in the request's target (absolute form, HTTP/2) or in `Host`. Empty if it is missing in HTTP/1.0.
-fn host(request: &Request<Incoming>) -> Result<HeaderValue, Refusal> {
+/// The host that the client named, in the request's target (absolute form, HTTP/2) or in `Host`. Empty if it is missing in
+/// HTTP/1.0.
+fn host(request: &Request<()>) -> Result<HeaderValue, Refusal> {
     let host = if let Some(authority) = request.uri().authority() {
         HeaderValue::from_str(authority.as_str()).map_err(|_| Refusal::Host)?
     } else {
@@ -257,7 +274,7 @@ fn scheme(worker: &Worker, peer: Peer, headers: &HeaderMap) -> &'static str {
 
 /// Whether the client asks to turn the connection into a WebSocket (RFC 6455 §4.1). No other protocol is passed on: HTTP/2 over an
 /// upgraded connection would pass requests by the gateway's rules.
-fn wants_web_socket(request: &Request<Incoming>) -> bool {
+fn wants_web_socket(request: &Request<()>) -> bool {
     let headers = request.headers();
     let names = |value: &HeaderValue, wanted: &str| {
         let value = value.to_str().unwrap_or_default();

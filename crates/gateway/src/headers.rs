@@ -73,7 +73,7 @@ const PROTECTED: [&str; 6] = [
     "origin",
 ];
 
-/// What the gateway knows about a request beyond its headers.
+/// Facts about a request that the gateway passes on to the service.
 pub(crate) struct Facts<'f> {
     pub user: Option<&'f User>,
     /// The highest of the user's roles.

@@ -1,10 +1,10 @@
 //! The gateway: the one public door of the platform. It verifies access tokens, applies the rules of `services.toml`, removes what
 //! clients must not set, and forwards requests to the services. It owns no data.
 //!
-//! It is a program of hyper and not of actix-web, because forwarding is all that it does: docs/decisions/0013 has the figures.
+//! It is a program of hyper and not of actix-web, because forwarding is all that it does: docs/decisions/0014 has the figures.
 //!
-//! A request passes through `connection` (TLS and HTTP), `handle` (the rules, in order), `forward` or `tunnel`, and `upstream`. `startup`
-//! assembles the gateway, with a worker thread for each core.
+//! A request passes through `connection` (TLS and HTTP), `handle` (the rules, in order), `forward` or `tunnel`, and `upstream`.
+//! `startup` assembles the gateway, with a worker thread for each core.
 
 mod body;
 mod client_stream;
@@ -17,6 +17,7 @@ mod documents;
 mod forward;
 mod handle;
 mod headers;
+mod identity;
 mod pages;
 mod path;
 mod phase;

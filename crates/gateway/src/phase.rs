@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long a client may take to send the head of a request, from its first byte on. For the first request of a connection: from the
-/// opening of the connection on.
+/// How long a client may take to send the head of a request, from its first byte on. For the first request of a connection: from
+/// the opening of the connection on.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection without a request is kept.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
-/// What a client's connection waits for.
+/// The phase of a client's connection: in a request, before one, or in the head of one.
 #[derive(Debug)]
 pub(crate) struct Phase {
     /// The requests that are being answered. HTTP/2 connections can have several.

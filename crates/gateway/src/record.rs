@@ -1,5 +1,5 @@
-//! Counts requests, measures how long they take, and logs them. Paths are neither labels nor logged: they are chosen by clients, and may
-//! contain personal data. The prefix of the route stands for them, and the request id leads to the service's own log.
+//! Counts requests, measures how long they take, and logs them. Paths are neither labels nor logged: they are chosen by clients,
+//! and may contain personal data. The prefix of the route stands for them, and the request id leads to the service's own log.
 
 use std::cell::RefCell;
 use std::rc::Rc;

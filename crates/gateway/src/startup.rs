@@ -11,11 +11,12 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use service_kit::Runtime;
+use service_kit::{AuthStrategy, Runtime};
 
 use self::worker_thread::WorkerThread;
 use crate::NAME;
 use crate::config::Config;
+use crate::identity::IdentitySigner;
 use crate::worker::Gateway;
 
 /// How often state that belongs to no request is cleaned up.
@@ -34,6 +35,10 @@ const UNREAD_TIMEOUT_MILLIS: u32 = 30_000;
 /// When a listener can't be opened.
 pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>> {
     let verifier = config.auth.verifier(NAME, &runtime)?;
+    let identity_signer = match config.auth.strategy {
+        AuthStrategy::Gateway => Some(IdentitySigner::new(&config.auth.issuer, runtime.clock.clone())?),
+        AuthStrategy::Local | AuthStrategy::Introspect => None,
+    };
     let inner_listener = TcpListener::bind(config.inner_listen)
         .map_err(|error| format!("can't listen on {}: {error}", config.inner_listen))?;
     let gateway = Arc::new(Gateway::new(
@@ -42,6 +47,7 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
         config.origins,
         config.trusted_proxies,
         config.access_cookie,
+        identity_signer,
         config.edge.table,
         runtime.shutdown.clone(),
     ));

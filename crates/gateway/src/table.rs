@@ -113,7 +113,7 @@ impl Table {
 }
 
 impl Route {
-    /// What follows the prefix in this path. `None` if the path does not have the prefix.
+    /// The part of this path behind the prefix. `None` if the path does not have the prefix.
     fn rest_of<'p>(&self, path: &'p str) -> Option<&'p str> {
         rest(path, &self.rules.prefix)
     }
@@ -136,7 +136,7 @@ impl Route {
     }
 }
 
-/// What follows a prefix of whole segments.
+/// The part of a path behind a prefix of whole segments.
 fn rest<'p>(path: &'p str, prefix: &str) -> Option<&'p str> {
     let rest = path.strip_prefix(prefix)?;
     (rest.is_empty() || rest.starts_with('/')).then_some(rest)

@@ -1,7 +1,7 @@
 //! The services behind the gateway, and the connections to them.
 //!
-//! Each worker thread has connections of its own. A connection has no task: the request that uses it drives it, and when the response
-//! has passed, the connection waits in the pool. So a request causes no switch between tasks.
+//! Each worker thread has its own connections. A connection has no task: the request that uses it drives it, and when the
+//! response has passed, the connection waits in the pool. So a request causes no switch between tasks.
 
 mod connection;
 mod pool;

@@ -9,6 +9,7 @@ use service_kit::{Roles, Shutdown, TrustedProxies};
 
 use crate::cross_site::Origins;
 use crate::documents::Documents;
+use crate::identity::{Identities, IdentitySigner};
 use crate::record::RequestMetrics;
 use crate::table::Table;
 use crate::upstream::Pool;
@@ -22,18 +23,25 @@ pub(crate) struct Gateway {
     /// The name of the access cookie.
     pub access_cookie: &'static str,
     pub documents: Documents,
+    /// Signs identity tokens, with `AUTH_STRATEGY=gateway`.
+    pub identity_signer: Option<IdentitySigner>,
     table: RwLock<Arc<Table>>,
     /// When the gateway was asked to stop, it closes connections after the next response.
     shutdown: Shutdown,
 }
 
 impl Gateway {
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is a part of the state, named here once"
+    )]
     pub(crate) fn new(
         verifier: Verifier,
         roles: Roles,
         origins: Origins,
         trusted_proxies: TrustedProxies,
         access_cookie: &'static str,
+        identity_signer: Option<IdentitySigner>,
         table: Table,
         shutdown: Shutdown,
     ) -> Self {
@@ -44,6 +52,7 @@ impl Gateway {
             trusted_proxies,
             access_cookie,
             documents: Documents::default(),
+            identity_signer,
             table: RwLock::new(Arc::new(table)),
             shutdown,
         }
@@ -59,7 +68,7 @@ impl Gateway {
         *self.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
     }
 
-    /// What the gateway lacks to be ready.
+    /// The names of the things that the gateway lacks to be ready.
     pub(crate) fn missing(&self) -> &'static [&'static str] {
         if self.is_draining() {
             &["stopping"]
@@ -80,6 +89,7 @@ pub(crate) struct Worker {
     pub gateway: Arc<Gateway>,
     pub pool: Rc<Pool>,
     pub metrics: Rc<RequestMetrics>,
+    pub identities: Rc<Identities>,
 }
 
 /// The other end of a client's connection.

@@ -30,8 +30,9 @@ impl TrustedProxies {
         self.0.iter().any(|network| network.contains(&address))
     }
 
-    /// The address of the client that sent a request over a connection from `peer`, given the lines of its `X-Forwarded-For`. It is the
-    /// last address that is no trusted proxy itself. Addresses before that one prove nothing: the client may have written them.
+    /// The address of the client that sent a request over a connection from `peer`, given the lines of its `X-Forwarded-For`. It
+    /// is the last address that is no trusted proxy itself. Addresses before that one prove nothing: the client may have written
+    /// them.
     #[must_use]
     pub fn client<'l>(&self, peer: IpAddr, lines: impl DoubleEndedIterator<Item = &'l [u8]>) -> IpAddr {
         // Bytes, since an address that a proxy appended must count even if the client wrote no text before it.

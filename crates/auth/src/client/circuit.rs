@@ -10,8 +10,8 @@ const MAX_FAILURES: u32 = 10;
 /// How long the circuit stays open. After that, one probe is allowed per period.
 const OPEN_TIME: Duration = Duration::from_secs(5);
 
-/// Decides whether a call may be sent to a neighbour. Ten consecutive failures open the circuit for 5 seconds. After that, one call is
-/// admitted every 5 seconds, until a call succeeds.
+/// Decides whether a call may be sent to a neighbour. Ten consecutive failures open the circuit for 5 seconds. After that, one
+/// call is admitted every 5 seconds, until a call succeeds.
 #[derive(Debug, Default)]
 pub struct Circuit(Mutex<State>);
 

@@ -50,8 +50,8 @@ impl TraceContext {
     }
 }
 
-/// Whether this text is a `traceparent` (W3C Trace Context §3.2) of version 00, the only version: `00-<trace id>-<parent id>-<flags>`.
-/// The parts have 32, 16 and 2 lowercase hex digits. An id must not be all zeros.
+/// Whether this text is a `traceparent` (W3C Trace Context §3.2) of version 00, the only version: `00-<trace id>-<parent
+/// id>-<flags>`. The parts have 32, 16 and 2 lowercase hex digits. An id must not be all zeros.
 #[must_use]
 pub fn is_trace_parent(text: &str) -> bool {
     let parts: Vec<_> = text.split('-').collect();

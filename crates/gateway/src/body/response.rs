@@ -26,6 +26,8 @@ pub(crate) struct ResponseBody {
     source: Source,
     record: Option<Record>,
     in_progress: Option<InProgress>,
+    /// The request's body, if it was not read.
+    unread: Option<Incoming>,
 }
 
 enum Source {
@@ -42,6 +44,7 @@ impl ResponseBody {
             source: Source::Empty,
             record: None,
             in_progress: None,
+            unread: None,
         }
     }
 
@@ -50,6 +53,7 @@ impl ResponseBody {
             source: Source::Full(text.into()),
             record: None,
             in_progress: None,
+            unread: None,
         }
     }
 
@@ -58,7 +62,14 @@ impl ResponseBody {
             source: Source::Upstream(Box::new(body)),
             record: None,
             in_progress: None,
+            unread: None,
         }
+    }
+
+    /// Keeps the request's body until the response is complete.
+    pub(crate) fn keeping(mut self, unread: Option<Incoming>) -> Self {
+        self.unread = unread;
+        self
     }
 
     /// Ends the request when this body is dropped.
@@ -110,8 +121,8 @@ impl Body for ResponseBody {
     }
 }
 
-/// The body of a service's response. It drives the connection that the body arrives on, and returns the connection to the pool at its
-/// end. A body that is dropped before its end closes the connection.
+/// The body of a service's response. It drives the connection that the body arrives on, and returns the connection to the pool at
+/// its end. A body that is dropped before its end closes the connection.
 pub(crate) struct UpstreamBody {
     incoming: Incoming,
     driver: Driver,

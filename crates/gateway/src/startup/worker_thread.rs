@@ -22,12 +22,12 @@ use crate::worker::{Gateway, Peer, Worker};
 
 /// How long requests in flight may take after a shutdown was requested.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
-/// How often idle connections to services are looked through for closed ones.
-const POOL_INTERVAL: Duration = Duration::from_secs(1);
+/// How often closed connections to services and old identity tokens are dropped.
+const CLEANUP_INTERVAL: Duration = Duration::from_secs(1);
 /// How often a worker with the maximum number of connections looks whether one has ended.
 const FULL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// What a worker thread is started with.
+/// A worker thread that is about to start.
 pub(super) struct WorkerThread {
     pub gateway: Arc<Gateway>,
     pub listener: StdListener,
@@ -60,12 +60,16 @@ impl WorkerThread {
             gateway: Arc::clone(&self.gateway),
             pool: Rc::default(),
             metrics: Rc::default(),
+            identities: Rc::default(),
         });
-        let pool = Rc::clone(&worker.pool);
+        let cleaned = Rc::clone(&worker);
         spawn_local(async move {
             loop {
-                sleep(POOL_INTERVAL).await;
-                pool.drop_stale();
+                sleep(CLEANUP_INTERVAL).await;
+                cleaned.pool.drop_stale();
+                if let Some(signer) = &cleaned.gateway.identity_signer {
+                    cleaned.identities.cleanup(signer);
+                }
             }
         });
 

@@ -24,7 +24,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// The maximum length of a response's head, in bytes.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 
-/// The maximum number of bytes up to the end of a response's head, with all interim responses (1xx), whose number has no limit in HTTP.
+/// The maximum number of bytes up to the end of a response's head, with all interim responses (1xx), whose number has no limit in
+/// HTTP.
 const MAX_BYTES_TO_HEAD: usize = 256 * 1024;
 
 /// The driver of a connection: each poll reads and writes as much as possible.

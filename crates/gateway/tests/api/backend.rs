@@ -307,7 +307,7 @@ async fn behave(stream: &mut TcpStream, path: &str, number: usize, received: &Re
             send(stream, "0\r\n\r\n").await;
         }
         "ws" => return web_socket(stream, received).await,
-        _ => respond(stream, received.header("x-user-id").unwrap_or("nobody")).await,
+        _ => respond(stream, received.header("x-user-id").unwrap_or("anonymous")).await,
     }
     true
 }

@@ -44,7 +44,7 @@ async fn large_bodies_pass_unchanged() {
     let length = format!("content-length: {}", body.len());
     door.send("POST /api/products HTTP/1.1", &[&length], &body)
         .await
-        .assert_forwarded("nobody");
+        .assert_forwarded("anonymous");
     assert_eq!(door.backend.only().body, body.as_bytes());
     let answer = door.get("/api/products/large", &[]).await;
     assert_eq!(answer.body.len(), 64 * 1024);
@@ -102,7 +102,7 @@ async fn responses_without_a_body_keep_the_connection_usable() {
         .await
         .unwrap();
     let rest = read_to_end(&mut stream).await;
-    assert!(rest.ends_with("nobody"), "{rest}");
+    assert!(rest.ends_with("anonymous"), "{rest}");
 }
 
 #[actix_web::test]
@@ -113,7 +113,7 @@ async fn connections_to_the_service_are_used_again() {
         let request =
             format!("POST /api/products/{number} HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n{{}}");
         stream.write_all(request.as_bytes()).await.unwrap();
-        read_until(&mut stream, "nobody").await;
+        read_until(&mut stream, "anonymous").await;
     }
     assert_eq!(door.backend.connections(), 1);
 }
@@ -131,7 +131,7 @@ async fn a_client_that_disconnects_ends_its_request() {
     }
     drop(stream);
     // The gateway goes on answering others.
-    door.get("/api/products", &[]).await.assert_forwarded("nobody");
+    door.get("/api/products", &[]).await.assert_forwarded("anonymous");
 }
 
 #[actix_web::test]

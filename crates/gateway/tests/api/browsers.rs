@@ -50,7 +50,7 @@ async fn over_https_the_cookie_has_the_host_prefix() {
 }
 
 #[actix_web::test]
-async fn a_doubled_or_bad_access_cookie_identifies_no_one() {
+async fn a_doubled_or_bad_access_cookie_does_not_identify_a_user() {
     let door = Door::open().await;
     let token = door.issuer.as_user().token();
     let doubled = format!("cookie: countersign_access={token}; countersign_access={token}");
@@ -73,7 +73,7 @@ async fn a_doubled_or_bad_access_cookie_identifies_no_one() {
             "",
         )
         .await
-        .assert_forwarded("nobody");
+        .assert_forwarded("anonymous");
     }
 }
 
@@ -113,7 +113,7 @@ async fn an_unsafe_request_with_cookies_must_come_from_this_site() {
         post("/api/orders", &cookie, admitted).await.assert_forwarded(&id);
         post("/auth/refresh", refresh, admitted)
             .await
-            .assert_forwarded("nobody");
+            .assert_forwarded("anonymous");
     }
     // Reading, cookies that the gateway does not use, and bearer tokens are not concerned.
     door.get("/api/orders", &[&cookie, "origin: https://evil.example"])

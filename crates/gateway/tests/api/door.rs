@@ -206,7 +206,7 @@ impl Answer {
         assert_eq!(problem["request_id"], self.header("x-request-id").unwrap());
     }
 
-    /// Asserts that this response came from the backend, which names the user that it was told.
+    /// Asserts that this response came from the backend, which returns the user that the gateway named.
     #[track_caller]
     pub fn assert_forwarded(&self, user: &str) {
         assert_eq!((self.status, self.body.as_str()), (200, user), "{self:?}");

@@ -83,7 +83,7 @@ async fn a_second_response_reaches_no_other_client() {
     for _ in 0..5 {
         let answer = door.get("/api/products/extra-response", &[]).await;
         assert_eq!((answer.status, answer.body.as_str()), (200, "first"));
-        door.get("/api/products", &[]).await.assert_forwarded("nobody");
+        door.get("/api/products", &[]).await.assert_forwarded("anonymous");
     }
 }
 
@@ -158,7 +158,7 @@ async fn repeated_failures_open_the_circuit_of_that_service_only() {
     let retry_after: u64 = answer.header("retry-after").unwrap().parse().unwrap();
     assert!((1..=5).contains(&retry_after), "{retry_after}");
     assert_eq!(door.backend.received().len(), 10);
-    door.get("/auth/login", &[]).await.assert_forwarded("nobody");
+    door.get("/auth/login", &[]).await.assert_forwarded("anonymous");
 
     let started = Instant::now();
     while door.get("/api/products", &[]).await.status != 200 {
@@ -168,7 +168,7 @@ async fn repeated_failures_open_the_circuit_of_that_service_only() {
         );
         sleep(Duration::from_millis(100)).await;
     }
-    door.get("/api/products", &[]).await.assert_forwarded("nobody");
+    door.get("/api/products", &[]).await.assert_forwarded("anonymous");
 }
 
 #[actix_web::test]
@@ -178,7 +178,7 @@ async fn a_service_that_refuses_connections_is_tried_again() {
     drop(listener);
     let door = Door::open_with(&[("USER_SERVICE_URL", &format!("http://{address}"))]).await;
     // No retries on this route.
-    door.get("/api/products", &[]).await.assert_forwarded("nobody");
+    door.get("/api/products", &[]).await.assert_forwarded("anonymous");
 
     let mut stream = door.connect().await;
     stream

@@ -1,4 +1,4 @@
-//! The boundaries of requests: whatever a client writes, the service sees the same requests as the gateway, or none.
+//! The boundaries of requests: the service sees the same requests as the gateway, or none, for any bytes of a client.
 
 use tokio::io::AsyncWriteExt as _;
 
@@ -140,7 +140,7 @@ async fn http_1_0_has_no_chunks_and_closes() {
     assert_eq!((status, received.len()), (Some(400), 0));
 
     let text = door.raw("GET /api/products HTTP/1.0\r\n\r\n").await;
-    Answer::parse(&text).assert_forwarded("nobody");
+    Answer::parse(&text).assert_forwarded("anonymous");
     assert!(text.starts_with("HTTP/1.0 200"), "{text}");
     assert!(door.backend.only().head.contains(" HTTP/1.1\r\n"));
 }
@@ -195,7 +195,7 @@ async fn a_client_that_waits_for_100_continue_gets_it() {
     stream.write_all(head.as_bytes()).await.unwrap();
     read_until(&mut stream, "HTTP/1.1 100 Continue\r\n\r\n").await;
     stream.write_all(b"{}").await.unwrap();
-    read_until(&mut stream, "nobody").await;
+    read_until(&mut stream, "anonymous").await;
     let received = door.backend.only();
     assert_eq!(
         (received.body.as_slice(), received.header("expect")),

@@ -20,7 +20,9 @@ async fn identity_headers_of_clients_reach_no_service() {
         "x-real-ip: 1.2.3.4",
         "x-custom: kept",
     ];
-    door.get("/api/products", &lines).await.assert_forwarded("nobody");
+    door.get("/api/products", &lines)
+        .await
+        .assert_forwarded("anonymous");
     let received = door.backend.only();
     assert_eq!(received.header("x-custom"), Some("kept"));
     assert_eq!(received.header("x-forwarded-for"), Some("127.0.0.1"));
@@ -143,7 +145,9 @@ async fn a_trusted_proxy_names_the_client() {
         "x-forwarded-for: 10.0.0.9",
         "x-forwarded-proto: https",
     ];
-    door.get("/api/products", &lines).await.assert_forwarded("nobody");
+    door.get("/api/products", &lines)
+        .await
+        .assert_forwarded("anonymous");
     let received = door.backend.only();
     assert_eq!(received.header("x-forwarded-for"), Some("203.0.113.7"));
     assert_eq!(received.header("x-forwarded-proto"), Some("https"));

@@ -1,4 +1,4 @@
-//! Callers: the gateway verifies users' tokens, and each request carries the identity of its own caller.
+//! Callers: the gateway verifies users' tokens, and each request has the identity of its caller.
 
 use futures_util::future::join_all;
 use tokio::io::AsyncWriteExt as _;
@@ -78,7 +78,7 @@ async fn where_a_token_is_optional_the_service_decides_about_bad_ones() {
             "authorization: Bearer x",
             "authorization: Basic YTpi",
         ] {
-            door.get(path, &[bad]).await.assert_forwarded("nobody");
+            door.get(path, &[bad]).await.assert_forwarded("anonymous");
             let sent = bad.split_once(": ").unwrap().1;
             assert_eq!(door.backend.last().header("authorization"), Some(sent));
         }
@@ -86,7 +86,7 @@ async fn where_a_token_is_optional_the_service_decides_about_bad_ones() {
 }
 
 #[actix_web::test]
-async fn where_tokens_are_ignored_no_one_is_identified() {
+async fn a_route_that_ignores_tokens_identifies_no_caller() {
     let door = Door::open().await;
     let lines = [
         door.bearer(),
@@ -95,7 +95,7 @@ async fn where_tokens_are_ignored_no_one_is_identified() {
     let lines: Vec<_> = lines.iter().map(String::as_str).collect();
     door.get("/.well-known/jwks.json", &lines)
         .await
-        .assert_forwarded("nobody");
+        .assert_forwarded("anonymous");
     assert_eq!(door.backend.only().header("cookie"), None);
 }
 
@@ -133,7 +133,7 @@ async fn identities_of_interleaved_users_are_never_crossed() {
                 let (id, token) = &users[(lane * 7 + round * 13) % users.len()];
                 // Every fourth request is anonymous, on the same connections.
                 let (line, expected) = if round % 4 == 3 {
-                    ("x-user-id: forged".to_owned(), "nobody")
+                    ("x-user-id: forged".to_owned(), "anonymous")
                 } else {
                     (format!("authorization: Bearer {token}"), id.as_str())
                 };

@@ -36,14 +36,14 @@ async fn heads_that_are_too_long_are_refused() {
     let long = format!("x: {}", "a".repeat(20_000));
     door.get("/api/products", &[&long])
         .await
-        .assert_forwarded("nobody");
+        .assert_forwarded("anonymous");
 }
 
 #[actix_web::test]
 async fn an_address_may_send_a_burst_and_then_waits() {
     let door = Door::open().await;
     for _ in 0..6 {
-        door.get("/api/limited", &[]).await.assert_forwarded("nobody");
+        door.get("/api/limited", &[]).await.assert_forwarded("anonymous");
     }
     let answer = door.get("/api/limited", &["x-forwarded-for: 198.51.100.1"]).await;
     answer.assert_problem(429, "rate_limited");
@@ -54,7 +54,7 @@ async fn an_address_may_send_a_burst_and_then_waits() {
     invalid.assert_problem(429, "rate_limited");
 
     // Other routes and users behind the same address are not affected.
-    door.get("/api/products", &[]).await.assert_forwarded("nobody");
+    door.get("/api/products", &[]).await.assert_forwarded("anonymous");
     for _ in 0..2 {
         let user = door.issuer.as_user();
         let bearer = format!("authorization: Bearer {}", user.token());
@@ -73,14 +73,14 @@ async fn an_address_may_send_a_burst_and_then_waits() {
 async fn the_default_limit_is_configured() {
     let door = Door::open_with(&[("RATE_LIMIT", "2/m")]).await;
     for _ in 0..4 {
-        door.get("/api/products", &[]).await.assert_forwarded("nobody");
+        door.get("/api/products", &[]).await.assert_forwarded("anonymous");
     }
     door.get("/auth/login", &[])
         .await
         .assert_problem(429, "rate_limited");
     let door = Door::open_with(&[("RATE_LIMIT", "0")]).await;
     for _ in 0..300 {
-        door.get("/api/products", &[]).await.assert_forwarded("nobody");
+        door.get("/api/products", &[]).await.assert_forwarded("anonymous");
     }
 }
 
@@ -103,12 +103,12 @@ async fn slow_clients_do_not_keep_others_waiting() {
         }
         slow.push(stream);
         if number % 500 == 0 {
-            door.get("/api/products", &[]).await.assert_forwarded("nobody");
+            door.get("/api/products", &[]).await.assert_forwarded("anonymous");
         }
     }
     for _ in 0..20 {
         let started = tokio::time::Instant::now();
-        door.get("/api/products", &[]).await.assert_forwarded("nobody");
+        door.get("/api/products", &[]).await.assert_forwarded("anonymous");
         assert!(
             started.elapsed() < std::time::Duration::from_secs(1),
             "{:?}",

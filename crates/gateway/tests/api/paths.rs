@@ -72,7 +72,7 @@ async fn a_path_has_one_spelling_inside() {
         ("/.well-known/jwks.json", "GET /.well-known/jwks.json"),
         ("http://shop.example/api/products", "GET /products"),
     ] {
-        door.get(outside, &[]).await.assert_forwarded("nobody");
+        door.get(outside, &[]).await.assert_forwarded("anonymous");
         assert_eq!(door.backend.last().target(), inside);
     }
 }
@@ -89,7 +89,9 @@ async fn headers_change_neither_path_nor_method() {
         "x_http_method_override: DELETE",
         "x-forwarded-prefix: /internal",
     ];
-    door.get("/api/products", &lines).await.assert_forwarded("nobody");
+    door.get("/api/products", &lines)
+        .await
+        .assert_forwarded("anonymous");
     let received = door.backend.only();
     assert_eq!(received.target(), "GET /products");
     for line in lines {
@@ -105,7 +107,7 @@ async fn only_the_usual_methods_are_forwarded() {
         let answer = door
             .send(&format!("{method} /api/products HTTP/1.1"), &[], "")
             .await;
-        answer.assert_forwarded("nobody");
+        answer.assert_forwarded("anonymous");
         assert_eq!(door.backend.last().target(), format!("{method} /products"));
     }
     let head = door.send("HEAD /api/products HTTP/1.1", &[], "").await;

@@ -12,8 +12,8 @@ use super::upgrade::hide_upgrade;
 /// Passes bytes on, but hides `Upgrade` headers from the parser, and gives the parser's own refusals a body.
 pub(super) struct ClientStream<T>(RefusalBodies<T>);
 
-/// Passes bytes on, but gives the refusals of an HTTP parser a body: problem details. A parser refuses a request by an empty response,
-/// before any code sees the request.
+/// Passes bytes on, but gives the refusals of an HTTP parser a body: problem details. A parser refuses a request by an empty
+/// response, before any code sees the request.
 #[derive(Debug)]
 pub struct RefusalBodies<T> {
     stream: T,
