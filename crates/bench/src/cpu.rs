@@ -41,6 +41,14 @@ pub(crate) fn used_by(pid: u32) -> Result<Duration, Failure> {
         .ok_or_else(|| format!("no process {pid}").into())
 }
 
+/// The processor time of a process and its children so far.
+pub(crate) fn used_by_family(pid: u32) -> Duration {
+    all()
+        .filter(|process| process.pid == pid || process.parent == pid)
+        .map(|process| process.used)
+        .sum()
+}
+
 /// The processor time of one of a platform's services so far.
 pub(crate) fn used_by_service(stack: u32, service: &str) -> Result<Duration, Failure> {
     used(stack, None)
@@ -48,10 +56,10 @@ pub(crate) fn used_by_service(stack: u32, service: &str) -> Result<Duration, Fai
         .ok_or_else(|| format!("no process of {service}").into())
 }
 
-/// The processes of a platform: `stack` and its services.
-pub(crate) fn family(stack: u32) -> impl Iterator<Item = u32> {
+/// A process and its children: `stack` and its services are those of a platform.
+pub(crate) fn family(pid: u32) -> impl Iterator<Item = u32> {
     all()
-        .filter(move |process| process.pid == stack || process.parent == stack)
+        .filter(move |process| process.pid == pid || process.parent == pid)
         .map(|process| process.pid)
 }
 

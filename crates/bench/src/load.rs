@@ -79,6 +79,11 @@ impl Tally {
             .sum()
     }
 
+    /// The number of other responses.
+    pub(crate) fn errors(&self) -> u32 {
+        self.answers.values().sum::<u32>() - self.count()
+    }
+
     /// Fails if there was any other status, because a refusal has a different cost.
     pub(crate) fn expect_only(&self, status: u16) -> Result<(), Failure> {
         if self.answers.keys().all(|received| *received == status) {
@@ -153,7 +158,7 @@ mod tests {
             .await
             .unwrap();
         assert_eq!(tally.answers, [(201, 2), (202, 1), (409, 1), (503, 1)].into());
-        assert_eq!(tally.count(), 3);
+        assert_eq!((tally.count(), tally.errors()), (3, 2));
         assert_eq!(tally.latencies.len(), 5);
         assert!(tally.expect_only(201).is_err());
         assert!(Tally::default().expect_only(201).is_ok());

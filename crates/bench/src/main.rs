@@ -7,6 +7,7 @@ mod cores;
 mod cpu;
 mod database;
 mod flood;
+mod gateway;
 mod hash;
 mod load;
 mod login;
@@ -53,6 +54,8 @@ enum Command {
     /// Serves the routes that `route` measures.
     #[command(hide = true)]
     RouteServer(route_server::Options),
+    /// The processor time per request of the gateway, compared with `HAProxy`, which verifies tokens too, and with nginx.
+    Gateway(gateway::Options),
     /// Logins per second, compared with the limit that hashing sets; and a hash, compared with libargon2's.
     Login(login::Login),
     /// Refreshes per second, compared with commits of the engine alone: on SQLite, and on the PostgreSQL server in
@@ -96,6 +99,11 @@ async fn run(command: &Command) -> Result<(), Failure> {
     {
         return tokio::select! { served = route::serve(directory) => served, () = shutdown => Ok(()) };
     }
+    if let Command::Gateway(options) = command
+        && let Some(directory) = &options.serve
+    {
+        return tokio::select! { served = gateway::serve(options, directory) => served, () = shutdown => Ok(()) };
+    }
     let server = Server::from_environment().await?;
     let outcome = tokio::select! {
         outcome = measure(command, server.as_ref()) => outcome,
@@ -113,6 +121,11 @@ async fn measure(command: &Command, server: Option<&Server>) -> Result<(), Failu
         Command::Verify(verify::Verify { lines: true, .. }) => return verify::print_lines(),
         Command::Login(login::Login { lines: true, .. }) => return login::print_lines(),
         Command::Orders(options) => return print(&orders::measure(options, server).await?, options.json),
+        Command::Gateway(options) => {
+            let report = gateway::measure(options).await?;
+            print(&report, options.json)?;
+            return report.fail_on_errors();
+        }
         Command::All(options) => return all(options, server).await,
         Command::Verify(verify::Verify { options, .. }) => (options, verify::measure(options)?),
         Command::Route(route::Route { options, .. }) => (options, route::measure(options).await?),
@@ -146,11 +159,14 @@ async fn all(options: &Options, server: Option<&Server>) -> Result<(), Failure> 
             Err(failure) => failures.push(failure.to_string()),
         }
     }
+    let gateway = gateway::measure(&gateway::Options::of(options)).await;
+    let gateway = gateway.map_err(|failure| failures.push(failure.to_string())).ok();
     let orders = orders::measure(&orders::Options::of(options), server).await;
     let orders = orders.map_err(|failure| failures.push(failure.to_string())).ok();
     print(
         &FullReport {
             findings: options.report(findings),
+            gateway,
             orders,
         },
         options.json,

@@ -79,6 +79,11 @@ async fn watch(stack: u32, most: &Cell<Memory>) -> Result<(), Failure> {
     }
 }
 
+/// The resident memory of a process and its children, in megabytes.
+pub(crate) fn resident_megabytes(pid: u32) -> Result<f64, Failure> {
+    Ok(megabytes(Memory::of(pid)?.resident))
+}
+
 /// Memory of processes, in KiB.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Memory {
@@ -89,10 +94,10 @@ struct Memory {
 }
 
 impl Memory {
-    /// The memory of a platform.
-    fn of(stack: u32) -> Result<Self, Failure> {
+    /// The memory of a process and its children.
+    fn of(pid: u32) -> Result<Self, Failure> {
         let mut all = Self::default();
-        for process in cpu::family(stack) {
+        for process in cpu::family(pid) {
             // proc_pid_smaps(5)
             let text = fs::read_to_string(format!("/proc/{process}/smaps_rollup"))?;
             let of = Self::read(&text).ok_or("the memory of a process can't be read")?;

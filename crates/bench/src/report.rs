@@ -1,7 +1,9 @@
 //! Prints results as tables or as JSON.
 
 mod findings;
+mod gateway;
 mod orders;
+mod spread;
 
 use std::fmt::{self, Display, Formatter};
 use std::io::Write as _;
@@ -9,19 +11,25 @@ use std::io::Write as _;
 use serde::Serialize;
 
 pub(crate) use self::findings::{Finding, Findings};
+pub(crate) use self::gateway::{Report as GatewayReport, Row as GatewayRow};
 pub(crate) use self::orders::{EngineReport, Report as OrdersReport, SizeReport};
+pub(crate) use self::spread::Spread;
 use crate::Failure;
 
 /// The results of all benchmarks.
 #[derive(Debug, Serialize)]
 pub(crate) struct FullReport {
     pub findings: Findings,
+    pub gateway: Option<GatewayReport>,
     pub orders: Option<OrdersReport>,
 }
 
 impl Display for FullReport {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.findings)?;
+        if let Some(gateway) = &self.gateway {
+            write!(f, "\n\n{gateway}")?;
+        }
         self.orders
             .as_ref()
             .map_or(Ok(()), |orders| write!(f, "\n\n{orders}"))

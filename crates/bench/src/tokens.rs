@@ -18,8 +18,10 @@ use crate::Failure;
 /// The number of valid tokens, and of revocations.
 pub const COUNT: usize = 10_000;
 
-const ISSUER: &str = "http://localhost:8080";
-const AUDIENCE: &str = "platform";
+/// The issuer of the tokens.
+pub const ISSUER: &str = "http://localhost:8080";
+/// Their audience.
+pub const AUDIENCE: &str = "platform";
 /// The longest lifetime that user-service allows, in seconds: a day.
 const LIFETIME: i64 = 86_400;
 const KEY_ID: &str = "4a3c6f0e-5f0b-4f6e-9a57-2d8f6a1f3b9c";
@@ -30,6 +32,16 @@ pub struct Signer {
     encoding: EncodingKey,
     keys: KeySet,
     bare_check: BareCheck,
+    key: VerificationKey,
+}
+
+/// The key with which other programs verify the tokens.
+#[derive(Debug)]
+pub enum VerificationKey {
+    /// A key set.
+    KeySet(String),
+    /// A shared secret.
+    Secret(SecretString),
 }
 
 /// Checks a signature with the cryptographic library alone. The arguments are the signed bytes and the signature.
@@ -49,19 +61,22 @@ impl Signer {
             encoding: EncodingKey::from_ed_der(pair.to_pkcs8()?.as_ref()),
             keys: KeySet::from_jwks(jwks.to_string().as_bytes(), &[Algorithm::EdDSA])?,
             bare_check: Rc::new(move |signed, signature| public.verify_sig(signed, signature).is_ok()),
+            key: VerificationKey::KeySet(jwks.to_string()),
         })
     }
 
     /// Signs with a shared secret, as user-service does with `JWT_SECRET`.
     pub fn hs256() -> Result<Self, Failure> {
         let text = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
-        let secret = SharedSecret::new(SecretString::from(text))?;
+        let text = SecretString::from(text);
+        let secret = SharedSecret::new(text.clone())?;
         let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose());
         Ok(Self {
             header: header(Algorithm::HS256, None),
             encoding: EncodingKey::from_secret(secret.expose()),
             bare_check: Rc::new(move |signed, signature| hmac::verify(&key, signed, signature).is_ok()),
             keys: secret.into(),
+            key: VerificationKey::Secret(text),
         })
     }
 
@@ -71,17 +86,21 @@ impl Signer {
         Rc::clone(&self.bare_check)
     }
 
+    /// The key with which other programs verify the tokens.
+    #[must_use]
+    pub fn verification_key(&self) -> &VerificationKey {
+        &self.key
+    }
+
     /// [`COUNT`] tokens of different users.
     pub fn tokens(&self) -> Result<Vec<String>, Failure> {
-        let now = Clock::system().unix();
-        let sign = |_| {
-            Ok(jsonwebtoken::encode(
-                &self.header,
-                &claims_of_a_user(now),
-                &self.encoding,
-            )?)
-        };
-        (0..COUNT).map(sign).collect()
+        self.sign(&claims())
+    }
+
+    /// A token for each of these claims.
+    pub fn sign(&self, claims: &[Claims]) -> Result<Vec<String>, Failure> {
+        let sign = |claims| Ok(jsonwebtoken::encode(&self.header, claims, &self.encoding)?);
+        claims.iter().map(sign).collect()
     }
 
     /// A verifier with an empty cache.
@@ -92,6 +111,13 @@ impl Signer {
             .revocations(revocations.clone())
             .build()
     }
+}
+
+/// The claims of [`COUNT`] different users.
+#[must_use]
+pub fn claims() -> Vec<Claims> {
+    let now = Clock::system().unix();
+    (0..COUNT).map(|_| claims_of_a_user(now)).collect()
 }
 
 /// [`COUNT`] revocations, of sessions and users in alternation. None affects a token of a [`Signer`].

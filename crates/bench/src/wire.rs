@@ -1,11 +1,14 @@
 //! A minimal HTTP/1.1 client for services on this machine. A full client would cost several times the measured work and be the
 //! limit.
 
+use std::fmt::Debug;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
 
 use crate::Failure;
 
@@ -14,9 +17,14 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 /// A persistent connection.
 #[derive(Debug)]
 pub(crate) struct Wire {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     received: Vec<u8>,
 }
+
+/// A connection, with or without TLS.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Debug {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Debug> Stream for T {}
 
 /// A response.
 #[derive(Debug)]
@@ -27,16 +35,29 @@ pub(crate) struct Response<'w> {
 
 impl Wire {
     pub(crate) async fn open(port: u16) -> Result<Self, Failure> {
-        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
-        stream.set_nodelay(true)?;
-        Ok(Self {
-            stream,
+        Ok(Self::new(connect(port).await?))
+    }
+
+    /// Opens a connection with TLS, to a server that calls itself `localhost`.
+    pub(crate) async fn open_tls(port: u16, connector: &TlsConnector) -> Result<Self, Failure> {
+        let name = ServerName::try_from("localhost")?;
+        Ok(Self::new(connector.connect(name, connect(port).await?).await?))
+    }
+
+    fn new(stream: impl Stream + 'static) -> Self {
+        Self {
+            stream: Box::new(stream),
             received: Vec::new(),
-        })
+        }
     }
 
     /// Sends a request, and reads the response.
     pub(crate) async fn send(&mut self, request: &str) -> Result<Response<'_>, Failure> {
+        self.send_bytes(request.as_bytes()).await
+    }
+
+    /// Like [`send`](Self::send), for a request with a body that is not text.
+    pub(crate) async fn send_bytes(&mut self, request: &[u8]) -> Result<Response<'_>, Failure> {
         let head = tokio::time::timeout(RESPONSE_TIMEOUT, self.exchange(request)).await??;
         let body = self
             .received
@@ -48,8 +69,10 @@ impl Wire {
         })
     }
 
-    async fn exchange(&mut self, request: &str) -> Result<Head, Failure> {
-        self.stream.write_all(request.as_bytes()).await?;
+    async fn exchange(&mut self, request: &[u8]) -> Result<Head, Failure> {
+        self.stream.write_all(request).await?;
+        // TLS keeps what the connection does not accept at once.
+        self.stream.flush().await?;
         self.received.clear();
         loop {
             if self.stream.read_buf(&mut self.received).await? == 0 {
@@ -61,6 +84,12 @@ impl Wire {
             }
         }
     }
+}
+
+async fn connect(port: u16) -> Result<TcpStream, Failure> {
+    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
 /// The head of a response.

@@ -5,7 +5,8 @@ use std::num::NonZero;
 
 use serde::Serialize;
 
-use super::{aligned, grouped};
+use super::aligned;
+use super::spread::{Spread, figure};
 
 /// The findings of a benchmark.
 #[derive(Debug, Serialize)]
@@ -21,9 +22,8 @@ pub(crate) struct Findings {
 #[derive(Debug, Serialize)]
 pub(crate) struct Finding {
     what: String,
-    median: f64,
-    lowest: f64,
-    highest: f64,
+    #[serde(flatten)]
+    spread: Spread,
     /// Empty for a ratio.
     unit: &'static str,
     goal: Option<Goal>,
@@ -53,34 +53,28 @@ impl Findings {
 impl Finding {
     /// Summarises the values of the rounds.
     pub(crate) fn new(what: impl Into<String>, unit: &'static str, of_rounds: &[f64]) -> Self {
-        let mut sorted = of_rounds.to_vec();
-        sorted.sort_by(f64::total_cmp);
-        let [lowest, highest] = [sorted.first(), sorted.last()].map(|end| end.copied().unwrap_or(f64::NAN));
+        Self::of(what, unit, Spread::of(of_rounds))
+    }
+
+    /// Summarises the ratio of two values within each round, which is not affected by changes of speed between rounds.
+    pub(crate) fn ratio(what: impl Into<String>, dividends: &[f64], divisors: &[f64]) -> Self {
+        Self::of(what, "", Spread::of_ratios(dividends, divisors))
+    }
+
+    fn of(what: impl Into<String>, unit: &'static str, spread: Spread) -> Self {
         Self {
             what: what.into(),
-            median: median(&sorted),
-            lowest,
-            highest,
+            spread,
             unit,
             goal: None,
             met: None,
         }
     }
 
-    /// Summarises the ratio of two values within each round, which is not affected by changes of speed between rounds.
-    pub(crate) fn ratio(what: impl Into<String>, dividends: &[f64], divisors: &[f64]) -> Self {
-        let ratios: Vec<_> = dividends
-            .iter()
-            .zip(divisors)
-            .map(|(dividend, divisor)| dividend / divisor)
-            .collect();
-        Self::new(what, "", &ratios)
-    }
-
     pub(crate) fn at_most(self, goal: f64) -> Self {
         Self {
             goal: Some(Goal::AtMost(goal)),
-            met: Some(self.median <= goal),
+            met: Some(self.spread.median <= goal),
             ..self
         }
     }
@@ -88,19 +82,31 @@ impl Finding {
     pub(crate) fn at_least(self, goal: f64) -> Self {
         Self {
             goal: Some(Goal::AtLeast(goal)),
-            met: Some(self.median >= goal),
+            met: Some(self.spread.median >= goal),
             ..self
         }
     }
 
-    fn row(&self) -> Vec<String> {
+    /// The names of the columns of [`row`](Self::row).
+    pub(super) fn head() -> Vec<String> {
+        ["what", "median", "lowest", "highest", "unit", "goal", "met"]
+            .map(str::to_owned)
+            .into()
+    }
+
+    pub(super) fn row(&self) -> Vec<String> {
         let goal = match self.goal {
             None => String::new(),
             Some(Goal::AtMost(goal)) => format!("≤ {}", format_goal(goal)),
             Some(Goal::AtLeast(goal)) => format!("≥ {}", format_goal(goal)),
         };
         let met = self.met.map_or("", |met| if met { "yes" } else { "NO" });
-        let [median, lowest, highest] = [self.median, self.lowest, self.highest].map(figure);
+        let Spread {
+            median,
+            lowest,
+            highest,
+        } = self.spread;
+        let [median, lowest, highest] = [median, lowest, highest].map(figure);
         vec![
             self.what.clone(),
             median,
@@ -110,27 +116,6 @@ impl Finding {
             goal,
             met.to_owned(),
         ]
-    }
-}
-
-/// The median of sorted values: of an even number, the mean of the two in the middle.
-fn median(sorted: &[f64]) -> f64 {
-    let middle = sorted.len() / 2;
-    let at = |index: usize| sorted.get(index).copied().unwrap_or(f64::NAN);
-    if sorted.len().is_multiple_of(2) {
-        f64::midpoint(at(middle.wrapping_sub(1)), at(middle))
-    } else {
-        at(middle)
-    }
-}
-
-/// Formats a value with its significant digits.
-fn figure(value: f64) -> String {
-    match value.abs() {
-        value if value >= 1_000.0 => grouped(format_args!("{value:.0}")),
-        value if value >= 100.0 => format!("{value:.0}"),
-        value if value >= 10.0 => format!("{value:.1}"),
-        _ => format!("{value:.3}"),
     }
 }
 
@@ -151,8 +136,7 @@ impl Display for Findings {
             seconds,
             figures,
         } = self;
-        let head = ["what", "median", "lowest", "highest", "unit", "goal", "met"].map(str::to_owned);
-        let rows: Vec<_> = std::iter::once(head.into())
+        let rows: Vec<_> = std::iter::once(Finding::head())
             .chain(figures.iter().map(Finding::row))
             .collect();
         aligned(f, &rows)?;
@@ -167,42 +151,6 @@ impl Display for Findings {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_finding_has_the_median_and_the_range_of_its_rounds() {
-        for (rounds, expected) in [
-            (&[3.0, 1.0, 2.0][..], [2.0, 1.0, 3.0]),
-            (&[4.0, 1.0, 3.0, 2.0], [2.5, 1.0, 4.0]),
-            (&[7.0], [7.0, 7.0, 7.0]),
-        ] {
-            let Finding {
-                median,
-                lowest,
-                highest,
-                ..
-            } = Finding::new("it", "ms", rounds);
-            assert_eq!(
-                [median, lowest, highest].map(f64::to_bits),
-                expected.map(f64::to_bits),
-                "{rounds:?}"
-            );
-        }
-        assert!(Finding::new("it", "ms", &[]).median.is_nan());
-    }
-
-    #[test]
-    fn a_ratio_is_computed_within_each_round() {
-        let Finding {
-            median,
-            lowest,
-            highest,
-            ..
-        } = Finding::ratio("it", &[2.0, 40.0, 3.0], &[1.0, 10.0, 1.0]);
-        assert_eq!(
-            [median, lowest, highest].map(f64::to_bits),
-            [3.0, 2.0, 4.0].map(f64::to_bits)
-        );
-    }
 
     #[test]
     fn a_goal_includes_its_bound_and_is_not_met_without_rounds() {
