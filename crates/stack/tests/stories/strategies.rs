@@ -1,4 +1,4 @@
-//! `AUTH_STRATEGY=introspect`: services ask user-service about users' tokens.
+//! `AUTH_STRATEGY`: with `introspect`, services ask user-service about users' tokens; with `gateway`, they accept only identity tokens.
 
 use std::time::{Duration, Instant};
 
@@ -51,4 +51,50 @@ async fn with_introspect_no_user_is_admitted_while_user_service_does_not_answer(
     refused.assert_problem(503, "revocation_unknown");
     assert!(elapsed < Duration::from_secs(5), "{elapsed:?}");
     orders.get("/orders").await.assert_status(200);
+}
+
+#[tokio::test]
+async fn with_gateway_services_know_users_only_through_the_gateway() {
+    let sandbox = Sandbox::new().await;
+    let platform = sandbox.platform_with(&[("AUTH_STRATEGY", "gateway")]).await;
+    let pair = platform.register_ada().await;
+    let token = pair["access_token"].as_str().unwrap();
+    let gateway = platform.anonymous_at("gateway").with_token(token);
+    gateway.post("/api/products", lamp()).await.assert_status(201);
+    gateway.get("/api/orders").await.assert_status(200);
+    gateway.get("/api/users/me").await.assert_status(200);
+
+    for (service, path) in [("order-service", "/orders"), ("user-service", "/users/me")] {
+        let direct = platform.anonymous_at(service);
+        direct
+            .with_token(token)
+            .get(path)
+            .await
+            .assert_problem(401, "invalid_token");
+        for forged in [token, "x"] {
+            direct
+                .with("x-countersign-identity", forged)
+                .with("x-user-id", "01a22357-bd82-714c-9946-d6f6b3b20c7d")
+                .with("x-user-role", "admin")
+                .get(path)
+                .await
+                .assert_problem(401, "invalid_token");
+        }
+    }
+    // The gateway removes a client's own identity token.
+    platform
+        .anonymous_at("gateway")
+        .with("x-countersign-identity", token)
+        .get("/api/orders")
+        .await
+        .assert_problem(401, "no_token");
+
+    gateway
+        .post("/auth/logout", json!({"refresh_token": ""}))
+        .await
+        .assert_status(204);
+    gateway
+        .get("/api/users/me")
+        .await
+        .assert_problem(401, "token_revoked");
 }
