@@ -47,8 +47,10 @@ pub(crate) fn preflight(
 /// Adds what lets the page that sent the request read the response. A service's own answers to that question are removed, since the
 /// gateway decides.
 pub(crate) fn add_headers(origin: Option<&HeaderValue>, origins: &Origins, headers: &mut HeaderMap) {
-    headers.remove(ACCESS_CONTROL_ALLOW_ORIGIN);
-    headers.remove(ACCESS_CONTROL_ALLOW_CREDENTIALS);
+    if headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
+        headers.remove(ACCESS_CONTROL_ALLOW_ORIGIN);
+        headers.remove(ACCESS_CONTROL_ALLOW_CREDENTIALS);
+    }
     if !origins.has_others() {
         return;
     }
