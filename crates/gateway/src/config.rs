@@ -34,7 +34,7 @@ pub(crate) struct Edge {
 impl Config {
     /// Reads the configuration. Problems are collected in `env`, which reports all of them together.
     pub fn read(env: &mut Env, settings: Settings) -> Self {
-        let edge = Edge::read(env, &settings);
+        let edge = Edge::read(env, &settings, &Table::default());
         let inner_listen = settings.inner_listen.unwrap_or_else(|| {
             env.problem(
                 "services.toml",
@@ -60,9 +60,9 @@ impl Config {
 }
 
 impl Edge {
-    fn read(env: &mut Env, settings: &Settings) -> Self {
+    fn read(env: &mut Env, settings: &Settings, previous: &Table) -> Self {
         Self {
-            table: Table::read(env, settings),
+            table: Table::read(env, settings, previous),
             tls: tls::read(env),
         }
     }
@@ -71,10 +71,10 @@ impl Edge {
     ///
     /// # Errors
     /// All problems together.
-    pub(crate) fn reload() -> Result<Self, service_kit::ConfigErrors> {
+    pub(crate) fn reload(previous: &Table) -> Result<Self, service_kit::ConfigErrors> {
         let mut env = Env::load(NAME);
         let settings = Settings::read(&mut env, NAME);
-        let edge = Self::read(&mut env, &settings);
+        let edge = Self::read(&mut env, &settings, previous);
         env.finish(edge)
     }
 }

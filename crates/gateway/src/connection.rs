@@ -16,7 +16,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::spawn_local;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
@@ -32,6 +32,8 @@ const MAX_HEAD_BYTES: usize = 32 * 1024;
 const BUFFER_BYTES: usize = 64 * 1024;
 const MAX_HEADERS: usize = 100;
 const TLS_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a client that connected just before a shutdown may take to send its first request.
+const FIRST_REQUEST_TIME: Duration = Duration::from_secs(1);
 /// How long the last response of a connection may take to be sent.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 const MAX_STREAMS: u32 = 100;
@@ -80,7 +82,7 @@ struct Client {
 impl Client {
     async fn answer(self, request: Request<Incoming>) -> Result<Response<ResponseBody>, Infallible> {
         let in_progress = InProgress::begin(self.phase);
-        let response = handle::handle(self.worker, self.peer, request).await;
+        let response = handle::handle(self.worker, self.peer, request, &in_progress).await;
         Ok(response.map(|body| body.in_progress(in_progress)))
     }
 
@@ -93,7 +95,7 @@ impl Client {
             .max_headers(MAX_HEADERS)
             .serve_connection(stream, service_fn(move |request| client.clone().answer(request)))
             .with_upgrades();
-        let mut closing = pin!(self.closing.cancelled());
+        let mut closing = pin!(self.closing());
         let mut is_closing = false;
         let ended = self
             .phase_limited(|cx| {
@@ -115,6 +117,14 @@ impl Client {
         }
     }
 
+    /// Waits until the connection should end. A client that has just connected gets a moment for its first request.
+    async fn closing(&self) {
+        self.closing.cancelled().await;
+        if self.phase.is_unused() {
+            sleep(FIRST_REQUEST_TIME).await;
+        }
+    }
+
     async fn http2<T: AsyncRead + AsyncWrite + Unpin + 'static>(self, stream: T) {
         let client = self.clone();
         let mut connection = http2::Builder::new(LocalExecutor)
@@ -126,7 +136,7 @@ impl Client {
                 TokioIo::new(stream),
                 service_fn(move |request| client.clone().answer(request)),
             );
-        let mut closing = pin!(self.closing.cancelled());
+        let mut closing = pin!(self.closing());
         let mut is_closing = false;
         let ended = self
             .phase_limited(|cx| {

@@ -14,6 +14,8 @@ use crate::table::Table;
 
 /// How long a joined document is used before the services are asked again.
 const MAX_AGE: Duration = Duration::from_secs(30);
+/// The same for a document that lacks the routes of a service which did not answer.
+const MAX_INCOMPLETE_AGE: Duration = Duration::from_secs(5);
 const FETCH_TIMEOUT: Duration = Duration::from_secs(2);
 const MAX_DOCUMENT_BYTES: usize = 4 * 1024 * 1024;
 
@@ -28,6 +30,8 @@ struct State {
     /// The last document of each service. It is kept while the service does not answer.
     by_service: HashMap<String, Value>,
     joined: Option<(Arc<str>, Instant)>,
+    /// How long the joined document may be used.
+    max_age: Duration,
 }
 
 impl Documents {
@@ -38,7 +42,7 @@ impl Documents {
         if let Some((joined, _)) = state
             .joined
             .as_ref()
-            .filter(|(_, since)| since.elapsed() < MAX_AGE)
+            .filter(|(_, since)| since.elapsed() < state.max_age)
         {
             return Some(Arc::clone(joined));
         }
@@ -59,8 +63,8 @@ impl Documents {
             return None;
         }
         let joined: Arc<str> = join::join(&state.by_service, table).to_string().into();
-        // An incomplete document is made again for the next reader.
-        state.joined = is_complete.then(|| (Arc::clone(&joined), Instant::now()));
+        state.joined = Some((Arc::clone(&joined), Instant::now()));
+        state.max_age = if is_complete { MAX_AGE } else { MAX_INCOMPLETE_AGE };
         Some(joined)
     }
 }

@@ -35,6 +35,8 @@ enum Failure {
     Timeout,
     #[error("{0}")]
     Broken(#[source] hyper::Error),
+    #[error("an unexpected switch of protocols")]
+    UnexpectedStatus,
     /// Not the service's failure: the client's body ended early.
     #[error("{0}")]
     Client(Refusal),
@@ -56,6 +58,10 @@ pub(crate) async fn forward(
     let (mut response, connection) = exchange(&worker.pool, route, request, &upload, deadline)
         .await
         .map_err(|failure| record_failure(upstream, &failure))?;
+    if response.status().is_informational() {
+        // The request asked for no switch of protocols.
+        return Err(record_failure(upstream, &Failure::UnexpectedStatus));
+    }
     record_success(upstream);
 
     headers::clean_response(response.headers_mut());
@@ -105,6 +111,7 @@ async fn exchange(
         let sent = connection.send(request);
         let first_byte = route.rules.first_byte_timeout;
         let SendError { error, unsent } = match first_byte_in_time(sent, upload, first_byte, deadline).await {
+            None if upload.ended_at.get().is_none() => return Err(Failure::Client(Refusal::BodyTimeout)),
             None => return Err(Failure::Timeout),
             Some(Ok(response)) => return Ok((response, connection)),
             Some(Err(error)) => error,
@@ -188,7 +195,7 @@ fn record_failure(upstream: &Upstream, failure: &Failure) -> Refusal {
     let refusal = match failure {
         Failure::Client(refusal) => return *refusal,
         Failure::Timeout => Refusal::UpstreamTimeout,
-        Failure::Connect(_) | Failure::Broken(_) => Refusal::Unavailable,
+        Failure::Connect(_) | Failure::Broken(_) | Failure::UnexpectedStatus => Refusal::Unavailable,
     };
     record_upstream_failure(upstream, failure);
     refusal
@@ -207,7 +214,7 @@ pub(crate) fn record_upstream_failure(upstream: &Upstream, failure: &dyn std::er
     }
 }
 
-fn is_event_stream(headers: &HeaderMap) -> bool {
+pub(crate) fn is_event_stream(headers: &HeaderMap) -> bool {
     headers
         .get(CONTENT_TYPE)
         .is_some_and(|media_type| media_type.as_bytes().starts_with(b"text/event-stream"))

@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::body::ResponseBody;
 use crate::cookies::Cookies;
 use crate::headers::{self, Facts, X_FORWARDED_PROTO, X_REQUEST_ID};
+use crate::phase::InProgress;
 use crate::record::{Record, known_method};
 use crate::refusal::{METHODS, Refusal};
 use crate::table::Route;
@@ -35,6 +36,7 @@ pub(crate) async fn handle(
     worker: Rc<Worker>,
     peer: Peer,
     request: Request<Incoming>,
+    in_progress: &InProgress,
 ) -> Response<ResponseBody> {
     let started = Instant::now();
     let method = known_method(request.method());
@@ -50,6 +52,10 @@ pub(crate) async fn handle(
     let mut response =
         outcome.unwrap_or_else(|refusal: Refusal| refusal.respond(request_id.to_str().unwrap_or_default()));
 
+    if let Some(route) = &findings.route {
+        let is_limited = !forward::is_event_stream(response.headers());
+        in_progress.limit(is_limited.then_some(route.rules.timeout));
+    }
     let headers = response.headers_mut();
     cors::add_headers(origin.as_ref(), &worker.gateway.origins, headers);
     headers.insert(X_REQUEST_ID, request_id.clone());
@@ -99,7 +105,8 @@ async fn answer(
 
     let client = client_address(worker, peer, request.headers());
     let scheme = scheme(worker, peer, request.headers());
-    let is_upgrade = route.rules.upgrade && wants_web_socket(&request);
+    let has_body = body.as_ref().is_some_and(|body| !body.is_end_stream());
+    let is_upgrade = route.rules.upgrade && !has_body && wants_web_socket(&request);
     let mut request = request;
     let body_length = body.as_ref().map_or(0, |body| body.size_hint().lower());
     let user = admit(worker, route, client, is_upgrade, &mut request, body_length).await?;

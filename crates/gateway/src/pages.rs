@@ -1,7 +1,9 @@
 //! The gateway's own pages: health, and the documentation of the whole platform.
 
+use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 
+use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, X_CONTENT_TYPE_OPTIONS};
 use http::{Method, Response, StatusCode};
 use utoipa_swagger_ui::Config;
@@ -49,12 +51,17 @@ fn docs_page(file: &str) -> Result<Response<ResponseBody>, Refusal> {
     let file = utoipa_swagger_ui::serve(file, Arc::clone(&CONFIG)).ok().flatten();
     let file = file.filter(|file| !file.gzpipped).ok_or(Refusal::NotFound)?;
     let media_type = HeaderValue::try_from(file.content_type).map_err(|_| Refusal::NotFound)?;
-    Ok(page(file.bytes.into_owned(), (CONTENT_TYPE, media_type)))
+    // Not copied: a client may leave many responses unread.
+    let content = match file.bytes {
+        Cow::Borrowed(content) => Bytes::from_static(content),
+        Cow::Owned(content) => content.into(),
+    };
+    Ok(page(content, (CONTENT_TYPE, media_type)))
 }
 
 fn json(text: String) -> Response<ResponseBody> {
     let mut response = page(
-        text.into_bytes(),
+        text.into(),
         (CONTENT_TYPE, HeaderValue::from_static("application/json")),
     );
     // The answer is the state of this moment.
@@ -64,12 +71,12 @@ fn json(text: String) -> Response<ResponseBody> {
 }
 
 fn redirect(location: &'static str) -> Response<ResponseBody> {
-    let mut response = page(Vec::new(), (LOCATION, HeaderValue::from_static(location)));
+    let mut response = page(Bytes::new(), (LOCATION, HeaderValue::from_static(location)));
     *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
     response
 }
 
-fn page(content: Vec<u8>, (name, value): (HeaderName, HeaderValue)) -> Response<ResponseBody> {
+fn page(content: Bytes, (name, value): (HeaderName, HeaderValue)) -> Response<ResponseBody> {
     let mut response = Response::new(ResponseBody::full(content));
     let headers = response.headers_mut();
     headers.insert(name, value);

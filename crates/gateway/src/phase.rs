@@ -1,6 +1,6 @@
-//! Timeouts of a client's connection outside of requests.
+//! Timeouts of a client's connection: between requests, in the head of a request, and for responses that a client does not read.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,17 +8,23 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long a client may take to send the head of a request, from its first byte on. For the first request of a connection: from
-/// the opening of the connection on.
+/// How long a client may take to send the head of a request, from its first byte on. For the first request of a connection: from the
+/// opening of the connection on.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection without a request is kept.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// How long a request may take, the sending of its response included, unless its route allows more.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a client may take to read a response, beyond the timeout of the route.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The phase of a client's connection: in a request, before one, or in the head of one.
+/// The phase of a client's connection: in requests, before one, or in the head of one.
 #[derive(Debug)]
 pub(crate) struct Phase {
-    /// The requests that are being answered. HTTP/2 connections can have several.
-    requests: Cell<u32>,
+    /// The requests in progress, by number, with the times when they must have ended. HTTP/2 connections can have several. `None`: no
+    /// limit.
+    requests: RefCell<Vec<(u64, Option<Instant>)>>,
+    next_number: Cell<u64>,
     /// Whether bytes have arrived since the last request began. Shared with the stream, which hyper requires to be `Send`.
     received: Arc<AtomicBool>,
     /// Whether the head of the next request has begun to arrive.
@@ -30,58 +36,82 @@ impl Phase {
     /// The phase of a new connection.
     pub(crate) fn new() -> Self {
         Self {
-            requests: Cell::new(0),
+            requests: RefCell::default(),
+            next_number: Cell::new(0),
             received: Arc::default(),
             head_began: Cell::new(true),
             since: Cell::new(Instant::now()),
         }
     }
 
-    /// When the connection ends unless something happens. `None` while a request is being answered: requests have timeouts of their
-    /// own.
+    /// When the connection ends unless something happens. `None` if it may take any time.
     pub(crate) fn deadline(&self) -> Option<Instant> {
+        let requests = self.requests.borrow();
+        if !requests.is_empty() {
+            return requests.iter().filter_map(|(_, end)| *end).min();
+        }
+        if self.received.swap(false, Ordering::Relaxed) && !self.head_began.replace(true) {
+            self.since.set(Instant::now());
+        }
         let limit = if self.head_began.get() {
             HEAD_TIMEOUT
         } else {
             KEEP_ALIVE
         };
-        (self.requests.get() == 0).then(|| self.since.get() + limit)
+        Some(self.since.get() + limit)
     }
 
     /// Whether the client has sent only a part of a request's head, or nothing at all on a new connection.
     pub(crate) fn is_in_head(&self) -> bool {
-        self.head_began.get() && self.requests.get() == 0
+        self.head_began.get() && self.requests.borrow().is_empty()
+    }
+
+    /// Whether the connection has had no request yet.
+    pub(crate) fn is_unused(&self) -> bool {
+        self.next_number.get() == 0
     }
 
     /// The flag that the stream sets when bytes arrive.
     pub(crate) fn received(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.received)
     }
-
-    fn request_began(&self) {
-        self.requests.set(self.requests.get() + 1);
-        self.head_began.set(false);
-        self.received.store(false, Ordering::Relaxed);
-    }
-
-    fn request_ended(&self) {
-        self.requests.set(self.requests.get().saturating_sub(1));
-        self.since.set(Instant::now());
-    }
 }
 
 /// A request that is being answered. The request has ended when this is dropped with its response.
-pub(crate) struct InProgress(Rc<Phase>);
+pub(crate) struct InProgress {
+    phase: Rc<Phase>,
+    number: u64,
+}
 
 impl InProgress {
     pub(crate) fn begin(phase: Rc<Phase>) -> Self {
-        phase.request_began();
-        Self(phase)
+        let number = phase.next_number.get();
+        phase.next_number.set(number + 1);
+        phase
+            .requests
+            .borrow_mut()
+            .push((number, Some(Instant::now() + REQUEST_TIMEOUT)));
+        phase.head_began.set(false);
+        phase.received.store(false, Ordering::Relaxed);
+        Self { phase, number }
+    }
+
+    /// Sets how long the response may take from now on. `None`: any time.
+    pub(crate) fn limit(&self, timeout: Option<Duration>) {
+        let end = timeout.map(|timeout| Instant::now() + timeout + READ_TIMEOUT);
+        let mut requests = self.phase.requests.borrow_mut();
+        if let Some((_, limit)) = requests.iter_mut().find(|(number, _)| *number == self.number) {
+            *limit = end;
+        }
     }
 }
 
 impl Drop for InProgress {
     fn drop(&mut self) {
-        self.0.request_ended();
+        self.phase
+            .requests
+            .borrow_mut()
+            .retain(|(number, _)| *number != self.number);
+        self.phase.since.set(Instant::now());
     }
 }

@@ -30,6 +30,8 @@ pub(crate) enum Refusal {
     CrossSite,
     #[error("Pages of this origin may not read responses.")]
     Origin,
+    #[error("The body is not valid, or broke off.")]
+    Body,
     #[error("The body is too long.")]
     BodyTooLarge,
     #[error("The body did not arrive in time.")]
@@ -51,7 +53,7 @@ impl Refusal {
     fn parts(self) -> (StatusCode, &'static str) {
         match self {
             Self::Path => (StatusCode::BAD_REQUEST, "invalid_path"),
-            Self::Host => (StatusCode::BAD_REQUEST, "bad_request"),
+            Self::Host | Self::Body => (StatusCode::BAD_REQUEST, "bad_request"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found"),
             Self::Method { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::Auth(error) => (

@@ -28,7 +28,9 @@ pub(crate) struct Route {
 
 impl Table {
     /// Reads the routes of the registry, the URL of each service with routes, and `RATE_LIMIT`. Reports problems to `env`.
-    pub(crate) fn read(env: &mut Env, settings: &Settings) -> Self {
+    ///
+    /// A service that `previous` has at the same URL keeps its connections and its circuit.
+    pub(crate) fn read(env: &mut Env, settings: &Settings, previous: &Self) -> Self {
         let default_limit = env.parse("RATE_LIMIT", RateLimit::DEFAULT, RateLimit::FORM);
         let mut upstreams = Vec::new();
         for service in settings
@@ -37,7 +39,10 @@ impl Table {
             .filter(|service| !service.routes.is_empty())
         {
             let url = settings.service_url(env, service);
-            if let Some(upstream) = Upstream::new(&service.name, &url) {
+            let is_known = |known: &&Arc<Upstream>| known.name == service.name && known.url == url;
+            if let Some(known) = previous.upstreams().into_iter().find(is_known) {
+                upstreams.push(Arc::clone(known));
+            } else if let Some(upstream) = Upstream::new(&service.name, &url) {
                 upstreams.push(Arc::new(upstream));
             } else {
                 let variable = format!("{}_URL", service.variable_prefix());

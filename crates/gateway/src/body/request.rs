@@ -91,7 +91,7 @@ impl Body for RequestBody {
             let frame = match Pin::new(&mut *incoming).poll_frame(cx) {
                 Poll::Pending => return this.poll_idle(cx),
                 Poll::Ready(Some(Ok(frame))) => frame,
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error.into()))),
+                Poll::Ready(Some(Err(error))) => return this.fail(Refusal::Body, error.into()),
                 Poll::Ready(None) => {
                     this.upload.ended_at.set(Some(Instant::now()));
                     return Poll::Ready(None);

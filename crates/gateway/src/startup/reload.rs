@@ -21,7 +21,7 @@ pub(super) async fn on_signal(gateway: Arc<Gateway>, tls: Tls) {
         }
     };
     while signals.recv().await.is_some() {
-        match Edge::reload() {
+        match Edge::reload(&gateway.table()) {
             Ok(edge) => {
                 gateway.replace_table(edge.table);
                 *tls.write().unwrap_or_else(PoisonError::into_inner) = edge.tls;

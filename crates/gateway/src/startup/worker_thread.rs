@@ -55,7 +55,7 @@ impl WorkerThread {
     }
 
     async fn serve(self) -> io::Result<()> {
-        let listener = Listener::new(self.listener, self.shutdown)?;
+        let listener = Listener::new(self.listener, self.shutdown.clone())?;
         let worker = Rc::new(Worker {
             gateway: Arc::clone(&self.gateway),
             pool: Rc::default(),
@@ -76,6 +76,7 @@ impl WorkerThread {
         let connections = Connections {
             worker,
             tls: self.tls,
+            shutdown: self.shutdown.clone(),
             tracker: TaskTracker::new(),
             closing: CancellationToken::new(),
         };
@@ -92,6 +93,7 @@ struct Connections {
     worker: Rc<Worker>,
     tls: Tls,
     tracker: TaskTracker,
+    shutdown: Shutdown,
     /// Cancelled when connections should end after their current request.
     closing: CancellationToken,
 }
@@ -101,8 +103,10 @@ impl Connections {
     async fn accept_all(&self, mut listener: Listener, max_connections: usize) {
         loop {
             if self.tracker.len() >= max_connections {
-                sleep(FULL_INTERVAL).await;
-                continue;
+                tokio::select! {
+                    () = sleep(FULL_INTERVAL) => continue,
+                    () = self.shutdown.delay_over() => return,
+                }
             }
             let Some((stream, address)) = listener.accept().await else {
                 return;

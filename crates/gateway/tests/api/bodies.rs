@@ -154,6 +154,26 @@ async fn a_slow_head_is_answered_with_408() {
 }
 
 #[actix_web::test]
+async fn a_slow_head_after_other_requests_is_answered_with_408_too() {
+    let door = Door::open().await;
+    let mut stream = door.connect().await;
+    stream
+        .write_all(b"GET /api/products HTTP/1.1\r\nhost: a\r\n\r\n")
+        .await
+        .unwrap();
+    read_until(&mut stream, "anonymous").await;
+    stream.write_all(b"GET /api/pro").await.unwrap();
+    let started = Instant::now();
+    let text = read_to_end(&mut stream).await;
+    Answer::parse(&text).assert_problem(408, "request_timeout");
+    assert!(
+        started.elapsed() < Duration::from_secs(13),
+        "{:?}",
+        started.elapsed()
+    );
+}
+
+#[actix_web::test]
 async fn a_body_that_stops_arriving_is_answered_with_408() {
     let door = Door::open().await;
     let mut stream = door.connect().await;

@@ -204,3 +204,25 @@ async fn a_service_that_refuses_connections_is_tried_again() {
     let (_connection, text) = tokio::join!(service, read_until(&mut stream, "\r\n\r\n"));
     assert!(text.starts_with("HTTP/1.1 200"), "{text}");
 }
+
+/// Otherwise any client could keep a service's other clients away.
+#[actix_web::test]
+async fn bodies_that_clients_break_off_do_not_open_the_circuit() {
+    let door = Door::open().await;
+    for chunks in ["1\r\n{\r\nZZ\r\n", "ffffffffffffffffffffff\r\n"] {
+        for _ in 0..10 {
+            let text = door
+                .raw(format!(
+                    "POST /api/products HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n{chunks}"
+                ))
+                .await;
+            Answer::parse(&text).assert_problem(400, "bad_request");
+        }
+    }
+    for _ in 0..10 {
+        let mut stream = door.connect().await;
+        let head = "POST /api/products HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nhalf";
+        stream.write_all(head.as_bytes()).await.unwrap();
+    }
+    door.get("/api/products", &[]).await.assert_forwarded("anonymous");
+}
