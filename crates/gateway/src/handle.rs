@@ -128,6 +128,8 @@ async fn answer(
         && let Some(token) = worker.identities.token(signer, user, &route.upstream.name)
     {
         request.headers_mut().insert(IDENTITY_HEADER, token);
+        // The service must not receive a token that other services accept.
+        request.headers_mut().remove(AUTHORIZATION);
     }
     *request.uri_mut() = uri;
     *request.version_mut() = Version::HTTP_11;
