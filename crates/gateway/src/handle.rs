@@ -24,11 +24,19 @@ use crate::table::Route;
 use crate::worker::{Peer, Worker};
 use crate::{cors, forward, pages, path, tunnel};
 
-/// Facts about a request that are found on its way, for the log and the metrics.
-#[derive(Default)]
-struct Findings {
+/// Facts about a request that are found on its way, for its time limit, the log and the metrics.
+struct Findings<'r> {
+    in_progress: &'r InProgress,
     route: Option<Arc<Route>>,
     user: Option<Uuid>,
+}
+
+impl Findings<'_> {
+    fn set_route(&mut self, route: &Arc<Route>) {
+        // Before the request is forwarded: the route may allow more time than a request has otherwise.
+        self.in_progress.limit(Some(route.rules.timeout));
+        self.route = Some(Arc::clone(route));
+    }
 }
 
 /// Answers a request.
@@ -47,14 +55,17 @@ pub(crate) async fn handle(
     let (parts, body) = request.into_parts();
     let request = Request::from_parts(parts, ());
     let mut body = Some(body);
-    let mut findings = Findings::default();
+    let mut findings = Findings {
+        in_progress,
+        route: None,
+        user: None,
+    };
     let outcome = answer(&worker, peer, request, &mut body, &request_id, &mut findings).await;
     let mut response =
         outcome.unwrap_or_else(|refusal: Refusal| refusal.respond(request_id.to_str().unwrap_or_default()));
 
-    if let Some(route) = &findings.route {
-        let is_limited = !forward::is_event_stream(response.headers());
-        in_progress.limit(is_limited.then_some(route.rules.timeout));
+    if forward::is_event_stream(response.headers()) {
+        in_progress.limit(None);
     }
     let headers = response.headers_mut();
     cors::add_headers(origin.as_ref(), &worker.gateway.origins, headers);
@@ -84,7 +95,7 @@ async fn answer(
     request: Request<()>,
     body: &mut Option<Incoming>,
     request_id: &HeaderValue,
-    findings: &mut Findings,
+    findings: &mut Findings<'_>,
 ) -> Result<Response<ResponseBody>, Refusal> {
     let gateway = &worker.gateway;
     check_method(request.method())?;
@@ -99,7 +110,7 @@ async fn answer(
 
     let table = gateway.table();
     let route = table.find(&path).ok_or(Refusal::NotFound)?;
-    findings.route = Some(Arc::clone(route));
+    findings.set_route(route);
     let upstream_path = route.upstream_path(&path);
     let uri = upstream_uri(upstream_path, request.uri().query())?;
 

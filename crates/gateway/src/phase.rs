@@ -13,7 +13,7 @@ use tokio::time::Instant;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection without a request is kept.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// How long a request may take, the sending of its response included, unless its route allows more.
+/// How long a request without a route may take, the sending of its response included.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a client may take to read a response, beyond the timeout of the route.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
@@ -96,7 +96,7 @@ impl InProgress {
         Self { phase, number }
     }
 
-    /// Sets how long the response may take from now on. `None`: any time.
+    /// Sets how long the response may take from now on, without the time in which the client reads it. `None`: any time.
     pub(crate) fn limit(&self, timeout: Option<Duration>) {
         let end = timeout.map(|timeout| Instant::now() + timeout + READ_TIMEOUT);
         let mut requests = self.phase.requests.borrow_mut();
