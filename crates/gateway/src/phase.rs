@@ -115,3 +115,52 @@ impl Drop for InProgress {
         self.phase.since.set(Instant::now());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn time_left(phase: &Phase) -> Option<Duration> {
+        let deadline = phase.deadline()?;
+        Some(deadline - Instant::now())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_has_less_time_than_an_idle_connection() {
+        let phase = Rc::new(Phase::new());
+        assert!(phase.is_in_head() && phase.is_unused());
+        assert_eq!(time_left(&phase), Some(HEAD_TIMEOUT));
+
+        drop(InProgress::begin(Rc::clone(&phase)));
+        assert!(!phase.is_in_head() && !phase.is_unused());
+        assert_eq!(time_left(&phase), Some(KEEP_ALIVE));
+
+        tokio::time::advance(KEEP_ALIVE / 2).await;
+        phase.received().store(true, Ordering::Relaxed);
+        assert_eq!(time_left(&phase), Some(HEAD_TIMEOUT));
+        assert!(phase.is_in_head());
+        // Further bytes of the same head give it no more time.
+        tokio::time::advance(HEAD_TIMEOUT / 2).await;
+        phase.received().store(true, Ordering::Relaxed);
+        assert_eq!(time_left(&phase), Some(HEAD_TIMEOUT / 2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_ends_when_the_first_of_its_requests_must_have_ended() {
+        let phase = Rc::new(Phase::new());
+        let (one, other) = (
+            InProgress::begin(Rc::clone(&phase)),
+            InProgress::begin(Rc::clone(&phase)),
+        );
+        assert_eq!(time_left(&phase), Some(REQUEST_TIMEOUT));
+        one.limit(Some(Duration::from_secs(300)));
+        other.limit(Some(Duration::from_secs(2)));
+        assert_eq!(time_left(&phase), Some(Duration::from_secs(2) + READ_TIMEOUT));
+        drop(other);
+        assert_eq!(time_left(&phase), Some(Duration::from_secs(300) + READ_TIMEOUT));
+        one.limit(None);
+        assert_eq!(time_left(&phase), None);
+        drop(one);
+        assert_eq!(time_left(&phase), Some(KEEP_ALIVE));
+    }
+}
