@@ -13,6 +13,7 @@ use hyper::rt::Executor;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use service_kit::RefusalBodies;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::spawn_local;
@@ -21,9 +22,9 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::body::ResponseBody;
-use crate::client_stream::ClientStream;
 use crate::handle;
 use crate::phase::{InProgress, Phase};
+use crate::watched_stream::WatchedStream;
 use crate::worker::{Peer, Worker};
 
 /// The maximum length of a request's head, in bytes. Longer ones are 431. A token has at most 8 KiB.
@@ -87,13 +88,16 @@ impl Client {
     }
 
     async fn http1<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: T) {
-        let stream = TokioIo::new(ClientStream::new(stream, &self.phase));
+        let stream = WatchedStream::new(RefusalBodies::new(stream), self.phase.watch());
         let client = self.clone();
         let mut connection = http1::Builder::new()
             .max_buf_size(BUFFER_BYTES)
             .max_header_size(MAX_HEAD_BYTES)
             .max_headers(MAX_HEADERS)
-            .serve_connection(stream, service_fn(move |request| client.clone().answer(request)))
+            .serve_connection(
+                TokioIo::new(stream),
+                service_fn(move |request| client.clone().answer(request)),
+            )
             .with_upgrades();
         let mut closing = pin!(self.closing());
         let mut is_closing = false;

@@ -7,7 +7,6 @@
 //! `startup` assembles the gateway, with a worker thread for each core.
 
 mod body;
-mod client_stream;
 mod config;
 mod connection;
 mod cookies;
@@ -29,6 +28,7 @@ mod table;
 mod tls;
 mod tunnel;
 mod upstream;
+mod watched_stream;
 mod worker;
 
 use std::process::ExitCode;

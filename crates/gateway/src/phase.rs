@@ -1,12 +1,15 @@
 //! Timeouts of a client's connection: between requests, in the head of a request, and for responses that a client does not read.
 
 use std::cell::{Cell, RefCell};
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use crate::watched_stream::ReadWatch;
 
 /// How long a client may take to send the head of a request, from its first byte on. For the first request of a connection: from the
 /// opening of the connection on.
@@ -71,9 +74,19 @@ impl Phase {
         self.next_number.get() == 0
     }
 
-    /// The flag that the stream sets when bytes arrive.
-    pub(crate) fn received(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.received)
+    /// Notes when the client sends bytes.
+    pub(crate) fn watch(&self) -> PhaseWatch {
+        PhaseWatch(Arc::clone(&self.received))
+    }
+}
+
+/// The watch of the stream of a client's connection.
+pub(crate) struct PhaseWatch(Arc<AtomicBool>);
+
+impl ReadWatch for PhaseWatch {
+    fn read(&mut self, _: usize) -> io::Result<()> {
+        self.0.store(true, Ordering::Relaxed);
+        Ok(())
     }
 }
 
@@ -136,12 +149,12 @@ mod tests {
         assert_eq!(time_left(&phase), Some(KEEP_ALIVE));
 
         tokio::time::advance(KEEP_ALIVE / 2).await;
-        phase.received().store(true, Ordering::Relaxed);
+        phase.watch().read(1).unwrap();
         assert_eq!(time_left(&phase), Some(HEAD_TIMEOUT));
         assert!(phase.is_in_head());
         // Further bytes of the same head give it no more time.
         tokio::time::advance(HEAD_TIMEOUT / 2).await;
-        phase.received().store(true, Ordering::Relaxed);
+        phase.watch().read(1).unwrap();
         assert_eq!(time_left(&phase), Some(HEAD_TIMEOUT / 2));
     }
 

@@ -2,9 +2,7 @@
 
 use std::cell::Cell;
 use std::io;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http::header::{CONNECTION, HeaderValue, UPGRADE};
@@ -12,7 +10,7 @@ use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional};
+use tokio::io::copy_bidirectional;
 use tokio::task::spawn_local;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -22,6 +20,7 @@ use crate::headers;
 use crate::refusal::Refusal;
 use crate::table::Route;
 use crate::upstream::Connection;
+use crate::watched_stream::{ReadWatch, WatchedStream};
 
 /// How long no byte may pass in either direction.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
@@ -76,11 +75,8 @@ pub(crate) async fn open(
 /// Passes bytes until one side ends, or no byte has passed for a while.
 async fn tunnel(client: OnUpgrade, service: OnUpgrade) -> Result<(), Box<dyn std::error::Error>> {
     let last_byte = Rc::new(Cell::new(Instant::now()));
-    let noting = |io| Noting {
-        io: TokioIo::new(io),
-        last_byte: Rc::clone(&last_byte),
-    };
-    let (mut client, mut service) = (noting(client.await?), noting(service.await?));
+    let watched = |io| WatchedStream::new(TokioIo::new(io), LastByte(Rc::clone(&last_byte)));
+    let (mut client, mut service) = (watched(client.await?), watched(service.await?));
     tokio::select! {
         ended = copy_bidirectional(&mut client, &mut service) => drop(ended?),
         () = idle(&last_byte) => {}
@@ -99,37 +95,12 @@ async fn idle(last_byte: &Cell<Instant>) {
     }
 }
 
-/// Notes when bytes are read.
-struct Noting<T> {
-    io: T,
-    last_byte: Rc<Cell<Instant>>,
-}
+/// Notes when bytes pass.
+struct LastByte(Rc<Cell<Instant>>);
 
-impl<T: AsyncRead + Unpin> AsyncRead for Noting<T> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
-        if buf.filled().len() > before {
-            self.last_byte.set(Instant::now());
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<T: AsyncWrite + Unpin> AsyncWrite for Noting<T> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
+impl ReadWatch for LastByte {
+    fn read(&mut self, _: usize) -> io::Result<()> {
+        self.0.set(Instant::now());
+        Ok(())
     }
 }

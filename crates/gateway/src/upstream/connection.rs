@@ -1,23 +1,23 @@
 //! One connection to a service, and the exchange of one request and response on it.
 
 use std::future::{Future as _, poll_fn};
-use std::io::{self, IoSlice};
+use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::Upstream;
 use crate::body::RequestBody;
+use crate::watched_stream::{ReadWatch, WatchedStream};
 
 /// How long opening a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -29,7 +29,7 @@ const MAX_HEAD_BYTES: usize = 64 * 1024;
 const MAX_BYTES_TO_HEAD: usize = 256 * 1024;
 
 /// The driver of a connection: each poll reads and writes as much as possible.
-pub(crate) type Dispatch = http1::Connection<TokioIo<HeadLimited>, RequestBody>;
+pub(crate) type Dispatch = http1::Connection<TokioIo<WatchedStream<TcpStream, HeadLimit>>, RequestBody>;
 
 /// A connection to a service. It carries one exchange at a time.
 pub(crate) struct Connection {
@@ -57,10 +57,7 @@ impl Connection {
         let stream = timeout(CONNECT_TIMEOUT, connect).await??;
         stream.set_nodelay(true)?;
         let bytes_to_head = Arc::new(AtomicUsize::new(MAX_BYTES_TO_HEAD));
-        let stream = HeadLimited {
-            stream,
-            bytes_to_head: Arc::clone(&bytes_to_head),
-        };
+        let stream = WatchedStream::new(stream, HeadLimit(Arc::clone(&bytes_to_head)));
         let (sender, dispatch) = http1::Builder::new()
             .max_buf_size(MAX_HEAD_BYTES)
             .max_header_size(MAX_HEAD_BYTES)
@@ -117,52 +114,14 @@ impl Connection {
     }
 }
 
-/// A stream that fails when the service sends more than a number of bytes and no head of a response.
-pub(crate) struct HeadLimited {
-    stream: TcpStream,
-    bytes_to_head: Arc<AtomicUsize>,
-}
+/// Fails reads when the service has sent too many bytes and no head of a response.
+pub(crate) struct HeadLimit(Arc<AtomicUsize>);
 
-impl AsyncRead for HeadLimited {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
-        let read = buf.filled().len() - before;
-        let left = self.bytes_to_head.load(Ordering::Relaxed);
-        let Some(left) = left.checked_sub(read) else {
-            return Poll::Ready(Err(io::Error::other("the head of the response is too long")));
-        };
-        self.bytes_to_head.store(left, Ordering::Relaxed);
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for HeadLimited {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffers: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, buffers)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+impl ReadWatch for HeadLimit {
+    fn read(&mut self, bytes: usize) -> io::Result<()> {
+        let left = self.0.load(Ordering::Relaxed).checked_sub(bytes);
+        let left = left.ok_or_else(|| io::Error::other("the head of the response is too long"))?;
+        self.0.store(left, Ordering::Relaxed);
+        Ok(())
     }
 }

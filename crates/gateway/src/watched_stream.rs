@@ -1,32 +1,33 @@
-//! The stream between a client and the parser.
+//! A stream that reports the bytes that are read from it.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
-use service_kit::RefusalBodies;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::phase::Phase;
-
-/// Notes when the client sends bytes, and gives the parser's own refusals a body.
-pub(crate) struct ClientStream<T> {
-    stream: RefusalBodies<T>,
-    received: Arc<AtomicBool>,
+/// Is notified of the bytes that are read from a stream.
+pub(crate) trait ReadWatch: Unpin {
+    /// Called after each read of at least one byte, with the number of bytes.
+    ///
+    /// # Errors
+    /// Fails the read, if no more should be read.
+    fn read(&mut self, bytes: usize) -> io::Result<()>;
 }
 
-impl<T> ClientStream<T> {
-    pub(crate) fn new(stream: T, phase: &Phase) -> Self {
-        Self {
-            stream: RefusalBodies::new(stream),
-            received: phase.received(),
-        }
+/// A stream with a watch. It passes all bytes on unchanged.
+pub(crate) struct WatchedStream<T, W> {
+    stream: T,
+    watch: W,
+}
+
+impl<T, W> WatchedStream<T, W> {
+    pub(crate) fn new(stream: T, watch: W) -> Self {
+        Self { stream, watch }
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for ClientStream<T> {
+impl<T: AsyncRead + Unpin, W: ReadWatch> AsyncRead for WatchedStream<T, W> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -34,14 +35,14 @@ impl<T: AsyncRead + Unpin> AsyncRead for ClientStream<T> {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
-        if buf.filled().len() > before {
-            self.received.store(true, Ordering::Relaxed);
+        match buf.filled().len() - before {
+            0 => Poll::Ready(Ok(())),
+            bytes => Poll::Ready(self.watch.read(bytes)),
         }
-        Poll::Ready(Ok(()))
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for ClientStream<T> {
+impl<T: AsyncWrite + Unpin, W: Unpin> AsyncWrite for WatchedStream<T, W> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
@@ -49,9 +50,9 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for ClientStream<T> {
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        bytes: &[IoSlice<'_>],
+        buffers: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bytes)
+        Pin::new(&mut self.stream).poll_write_vectored(cx, buffers)
     }
 
     fn is_write_vectored(&self) -> bool {
