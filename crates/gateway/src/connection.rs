@@ -99,16 +99,8 @@ impl Client {
                 service_fn(move |request| client.clone().answer(request)),
             )
             .with_upgrades();
-        let mut closing = pin!(self.closing());
-        let mut is_closing = false;
         let ended = self
-            .phase_limited(|cx| {
-                if !is_closing && closing.as_mut().poll(cx).is_ready() {
-                    is_closing = true;
-                    Pin::new(&mut connection).graceful_shutdown();
-                }
-                Pin::new(&mut connection).poll(cx)
-            })
+            .run(&mut connection, http1::UpgradeableConnection::graceful_shutdown)
             .await;
         match ended {
             Some(Err(error)) => tracing::debug!(%error, "a connection ended early"),
@@ -140,16 +132,8 @@ impl Client {
                 TokioIo::new(stream),
                 service_fn(move |request| client.clone().answer(request)),
             );
-        let mut closing = pin!(self.closing());
-        let mut is_closing = false;
         let ended = self
-            .phase_limited(|cx| {
-                if !is_closing && closing.as_mut().poll(cx).is_ready() {
-                    is_closing = true;
-                    Pin::new(&mut connection).graceful_shutdown();
-                }
-                Pin::new(&mut connection).poll(cx)
-            })
+            .run(&mut connection, http2::Connection::graceful_shutdown)
             .await;
         match ended {
             Some(Ok(())) => {}
@@ -161,14 +145,21 @@ impl Client {
         }
     }
 
-    /// Polls a connection to its end. `None` if the phase of the connection has taken too long.
-    async fn phase_limited<T>(
+    /// Runs a connection to its end. `None` if its phase has taken too long.
+    async fn run<C: Future + Unpin>(
         &self,
-        mut poll: impl FnMut(&mut std::task::Context<'_>) -> Poll<T>,
-    ) -> Option<T> {
+        connection: &mut C,
+        graceful_shutdown: impl Fn(Pin<&mut C>),
+    ) -> Option<C::Output> {
         let mut timer = pin!(sleep_until(self.phase.deadline().unwrap_or_else(Instant::now)));
+        let mut closing = pin!(self.closing());
+        let mut is_closing = false;
         poll_fn(|cx| {
-            if let Poll::Ready(ended) = poll(cx) {
+            if !is_closing && closing.as_mut().poll(cx).is_ready() {
+                is_closing = true;
+                graceful_shutdown(Pin::new(connection));
+            }
+            if let Poll::Ready(ended) = Pin::new(&mut *connection).poll(cx) {
                 return Poll::Ready(Some(ended));
             }
             // The timer is set anew only when it fires or must fire earlier, and not for each request.
