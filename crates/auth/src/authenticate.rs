@@ -5,7 +5,7 @@ use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
 use actix_web::web::Data;
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 
-use crate::credentials::bearer_token;
+use crate::credentials::bearer_token_of;
 use crate::error::AuthError;
 use crate::policy::Policy;
 use crate::principal::Principal;
@@ -43,7 +43,7 @@ async fn authenticate(request: &HttpRequest) -> Result<Principal, AuthError> {
     let headers = request.headers();
     let outcome = match request.app_data::<Data<Verifier>>() {
         Some(verifier) => verifier.authenticate(headers).await,
-        None => bearer_token(headers).and(Err(AuthError::NoVerifier)),
+        None => bearer_token_of(headers).and(Err(AuthError::NoVerifier)),
     };
     request.extensions_mut().insert(AuthOutcome(outcome.clone()));
     outcome

@@ -158,6 +158,7 @@ pub use self::client::{
     ServiceRequest, ServiceResponse, TokenError, TraceContext, is_trace_parent, parse_origin,
 };
 pub use self::clock::Clock;
+pub use self::credentials::bearer_token;
 pub use self::error::{AuthError, TokenFault};
 pub use self::identity::{IDENTITY_HEADER, IDENTITY_TOKEN_TYPE, identity_issuer};
 pub use self::keys::{

@@ -45,7 +45,7 @@ impl Verifier {
             // The gateway may also forward the client's access token, which is not looked at.
             return identities.verify(token).await;
         }
-        self.verify_bearer(credentials::bearer_token(headers)?).await
+        self.verify(credentials::bearer_token_of(headers)?).await
     }
 
     /// Verifies an access token or a service token. If the token's key is unknown, waits for a refetch of the key set, at most
@@ -58,11 +58,8 @@ impl Verifier {
     ///   accepted.
     /// - [`KeysUnavailable`](AuthError::KeysUnavailable) or [`RevocationUnknown`](AuthError::RevocationUnknown) if this verifier
     ///   can't decide.
-    pub async fn verify(&self, token: &str) -> Result<Principal, AuthError> {
-        self.verify_bearer(token.as_bytes()).await
-    }
-
-    async fn verify_bearer(&self, token: &[u8]) -> Result<Principal, AuthError> {
+    pub async fn verify(&self, token: impl AsRef<[u8]>) -> Result<Principal, AuthError> {
+        let token = token.as_ref();
         let principal = self.state.tokens.verify(token).await?;
         match (&self.state.strategy, &principal) {
             (Strategy::Introspect(introspection), Principal::User(_)) => {

@@ -5,20 +5,20 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use auth::{AuthError, IDENTITY_HEADER, Policy, Principal, User};
+use auth::{AuthError, IDENTITY_HEADER, Policy, Principal, User, bearer_token};
 use http::header::{AUTHORIZATION, CONNECTION, HOST, HeaderMap, HeaderValue, ORIGIN, UPGRADE};
 use http::uri::PathAndQuery;
 use http::{Method, Request, Response, Uri, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use service_kit::{RequestId, TokenRule, is_host};
+use service_kit::{RequestId, TokenRule, is_host, known_method};
 use uuid::Uuid;
 
 use crate::body::ResponseBody;
 use crate::cookies::Cookies;
 use crate::headers::{self, Facts, X_FORWARDED_PROTO, X_REQUEST_ID};
 use crate::phase::InProgress;
-use crate::record::{Record, known_method};
+use crate::record::Record;
 use crate::refusal::{METHODS, Refusal};
 use crate::table::Route;
 use crate::worker::{Peer, Worker};
@@ -47,7 +47,7 @@ pub(crate) async fn handle(
     in_progress: &InProgress,
 ) -> Response<ResponseBody> {
     let started = Instant::now();
-    let method = known_method(request.method());
+    let method = known_method(request.method().as_str());
     let version = request.version();
     let request_id = request_id(request.headers());
     let origin = request.headers().get(ORIGIN).cloned();
@@ -74,14 +74,12 @@ pub(crate) async fn handle(
     if worker.gateway.is_draining() && version < Version::HTTP_2 {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
+    let prefix = findings.route.as_ref().map_or("", |route| &route.rules.prefix);
     let record = Record {
         started,
         request_id,
-        metrics: Rc::clone(&worker.metrics),
+        metrics: worker.metrics.of(prefix),
         method,
-        route: findings
-            .route
-            .map_or_else(|| "none".to_owned(), |route| route.rules.prefix.clone()),
         user: findings.user,
         status: response.status(),
     };
@@ -206,26 +204,15 @@ async fn admit(
     Ok(user)
 }
 
-/// The token of `Authorization: Bearer`, or else of the access cookie. Both may be present only if they are equal.
-fn token<'r>(headers: &'r HeaderMap, cookies: &'r Cookies) -> Result<&'r str, AuthError> {
-    let mut lines = headers.get_all(AUTHORIZATION).iter();
-    let (line, second) = (lines.next(), lines.next());
-    if second.is_some() {
-        return Err(AuthError::AmbiguousCredentials);
+/// The bearer token, or else the token of the access cookie. Both may be present only if they are equal.
+fn token<'r>(headers: &'r HeaderMap, cookies: &'r Cookies) -> Result<&'r [u8], AuthError> {
+    let cookie = cookies.access.as_deref().map(str::as_bytes);
+    if !headers.contains_key(AUTHORIZATION) {
+        return cookie.ok_or(AuthError::NoToken);
     }
-    let Some(line) = line else {
-        return cookies.access.as_deref().ok_or(AuthError::NoToken);
-    };
-    // A token that is not text is invalid, and so is an empty one.
-    let (scheme, token) = line
-        .to_str()
-        .unwrap_or("bearer")
-        .split_once(' ')
-        .unwrap_or_default();
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(AuthError::NoToken);
-    }
-    match &cookies.access {
+    let values = headers.get_all(AUTHORIZATION).iter();
+    let token = bearer_token(values.map(HeaderValue::as_bytes))?;
+    match cookie {
         Some(cookie) if cookie != token => Err(AuthError::AmbiguousCredentials),
         _ => Ok(token),
     }
@@ -233,7 +220,7 @@ fn token<'r>(headers: &'r HeaderMap, cookies: &'r Cookies) -> Result<&'r str, Au
 
 /// Refuses the methods that a service must not see: `TRACE` repeats the request's headers, and `CONNECT` opens a tunnel.
 fn check_method(method: &Method) -> Result<(), Refusal> {
-    if known_method(method) == "other" {
+    if known_method(method.as_str()) == "other" {
         Err(Refusal::Method { allowed: METHODS })
     } else {
         Ok(())

@@ -21,7 +21,8 @@ use futures_util::future::LocalBoxFuture;
 
 use crate::request_id::{RequestId, X_REQUEST_ID};
 use crate::request_log::{SpanFields, status_of};
-use crate::request_metrics::{RequestMetrics, known_method};
+use crate::request_metrics::RequestMetrics;
+use crate::route_metrics::known_method;
 use crate::shutdown::Shutdown;
 use crate::unread_body::UnreadBody;
 
@@ -92,7 +93,7 @@ impl<S> Worker<S> {
         B: MessageBody + 'static,
     {
         let started = Instant::now();
-        let method = known_method(request.method());
+        let method = known_method(request.method().as_str());
         let route = self.metrics.route(&request);
         let id = RequestId::of(request.headers());
         let trace_parent = request.headers().get(TRACEPARENT);
@@ -107,7 +108,7 @@ impl<S> Worker<S> {
 
         let outcome = trace.run(self.service.call(request)).await;
 
-        route.record(method, status_of(&outcome), started.elapsed());
+        route.record(method, status_of(&outcome).as_u16(), started.elapsed());
 
         let complete = |response: HttpResponse| {
             let mut response = add_standard_headers(response, id);

@@ -11,12 +11,12 @@ use tracing::field::Empty;
 use tracing_actix_web::RootSpanBuilder;
 
 use crate::request_id::RequestId;
-use crate::request_metrics::Route;
+use crate::route_metrics::RouteMetrics;
 
 /// Fields of the span that the middleware puts into the request's extensions.
 pub(crate) struct SpanFields {
     pub service_name: &'static str,
-    pub route: Rc<Route>,
+    pub route: Rc<RouteMetrics>,
 }
 
 /// Builds the request's span. Its fields are listed one by one: the query may contain personal data, and so may the address
@@ -32,7 +32,7 @@ impl RootSpanBuilder for RequestSpan {
             service.name = fields.map_or("", |fields| fields.service_name),
             request_id = extensions.get::<RequestId>().map_or("", RequestId::as_str),
             http.method = request.method().as_str(),
-            http.route = fields.map_or("", |fields| fields.route.pattern()),
+            http.route = fields.map_or("", |fields| fields.route.route()),
             http.status_code = Empty,
         )
     }
