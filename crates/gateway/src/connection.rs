@@ -14,7 +14,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use service_kit::RefusalBodies;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, copy, sink};
 use tokio::net::TcpStream;
 use tokio::task::spawn_local;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -35,7 +35,7 @@ const MAX_HEADERS: usize = 100;
 const TLS_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client that connected just before a shutdown may take to send its first request.
 const FIRST_REQUEST_TIME: Duration = Duration::from_secs(1);
-/// How long the last response of a connection may take to be sent.
+/// How long the end of a connection may take, the arrival of its last response included.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 const MAX_STREAMS: u32 = 100;
 /// The interval of the pings that find out whether an HTTP/2 client is still there.
@@ -102,14 +102,13 @@ impl Client {
         let ended = self
             .run(&mut connection, http1::UpgradeableConnection::graceful_shutdown)
             .await;
-        match ended {
-            Some(Err(error)) => tracing::debug!(%error, "a connection ended early"),
-            None if self.phase.is_in_head() => {
-                if let Some(parts) = connection.into_parts() {
-                    refuse_slow_head(parts.io.into_inner()).await;
-                }
-            }
-            Some(Ok(())) | None => {}
+        if let Some(Err(error)) = &ended {
+            tracing::debug!(%error, "a connection ended early");
+        }
+        let is_slow_head = ended.is_none() && self.phase.is_in_head();
+        // There are no parts after an upgrade.
+        if let Some(parts) = connection.into_parts() {
+            close(parts.io.into_inner(), is_slow_head).await;
         }
     }
 
@@ -181,14 +180,20 @@ impl Client {
     }
 }
 
-/// Answers a client that did not send the whole head of its request in time. The stream adds a body.
-async fn refuse_slow_head<T: AsyncRead + AsyncWrite + Unpin>(mut stream: T) {
-    const REFUSAL: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-    let refusal = async {
-        stream.write_all(REFUSAL).await?;
-        stream.shutdown().await
+/// Closes a connection so that the client receives the last response. The system would discard the response if the client still sends,
+/// for example a body that was refused, and its bytes are not read (RFC 9112 §9.6).
+async fn close<T: AsyncRead + AsyncWrite + Unpin>(mut stream: T, is_slow_head: bool) {
+    // The stream adds a body.
+    const SLOW_HEAD: &[u8] =
+        b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    let closing = async {
+        if is_slow_head {
+            stream.write_all(SLOW_HEAD).await?;
+        }
+        stream.shutdown().await?;
+        copy(&mut stream, &mut sink()).await
     };
-    drop(timeout(CLOSE_TIMEOUT, refusal).await);
+    drop(timeout(CLOSE_TIMEOUT, closing).await);
 }
 
 /// Runs the streams of HTTP/2 connections on the worker's own thread.

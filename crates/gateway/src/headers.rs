@@ -62,6 +62,9 @@ const OVERRIDES: [&str; 12] = [
     "x-host",
 ];
 
+/// Response headers that change how a browser uses the whole site. One service must not decide that for all.
+const FOR_ALL_SERVICES: [&str; 3] = ["alt-svc", "clear-site-data", "service-worker-allowed"];
+
 /// Headers of requests that the option list of `Connection` can't remove. A client could otherwise make the gateway drop what the
 /// service must see.
 const PROTECTED: [&str; 6] = [
@@ -119,7 +122,9 @@ pub(crate) fn set_credentials(headers: &mut HeaderMap, cookies: Cookies) {
 /// Removes the headers of the connection to the service.
 pub(crate) fn clean_response(headers: &mut HeaderMap) {
     let protected = ["content-length", "content-type", "set-cookie", "cache-control"];
-    clean(headers, &protected, is_hop_by_hop);
+    clean(headers, &protected, |name| {
+        is_hop_by_hop(name) || FOR_ALL_SERVICES.contains(&name.as_str())
+    });
 }
 
 /// Removes these headers and those that `Connection` names. Most messages have none of them.

@@ -1,6 +1,7 @@
 //! Rate limits: how many requests each client may send.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use governor::clock::{Clock as _, DefaultClock};
 use governor::state::keyed::DashMapStateStore;
@@ -32,20 +33,30 @@ impl RateKey {
 /// Counts the requests of each client (GCRA).
 #[derive(Debug)]
 pub(crate) struct RateLimits {
+    limit: RateLimit,
     limiter: RateLimiter<RateKey, DashMapStateStore<RateKey>, DefaultClock>,
 }
 
 impl RateLimits {
     /// `None` if any number of requests is allowed.
-    pub(crate) fn new(limit: RateLimit) -> Option<Self> {
+    fn new(limit: RateLimit) -> Option<Self> {
         let RateLimit::Limited { requests, period } = limit else {
             return None;
         };
         let quota = Quota::with_period(period / requests.get())?
             .allow_burst(requests.saturating_mul(std::num::NonZeroU32::new(2)?));
         Some(Self {
+            limit,
             limiter: RateLimiter::dashmap(quota),
         })
+    }
+
+    /// The previous counts, if they are of the same limit.
+    pub(crate) fn keep_or_new(previous: Option<&Arc<Self>>, limit: RateLimit) -> Option<Arc<Self>> {
+        match previous {
+            Some(previous) if previous.limit == limit => Some(Arc::clone(previous)),
+            _ => Self::new(limit).map(Arc::new),
+        }
     }
 
     /// Counts a request.
@@ -100,6 +111,17 @@ mod tests {
         while !limits.limiter.is_empty() {
             limits.cleanup();
         }
+    }
+
+    #[test]
+    fn counts_are_kept_while_the_limit_is_the_same() {
+        let limit = |text: &str| text.parse().unwrap();
+        let counts = RateLimits::keep_or_new(None, limit("1/m")).unwrap();
+        let kept = RateLimits::keep_or_new(Some(&counts), limit("1/m")).unwrap();
+        assert!(Arc::ptr_eq(&counts, &kept));
+        let other = RateLimits::keep_or_new(Some(&counts), limit("2/m")).unwrap();
+        assert!(!Arc::ptr_eq(&counts, &other));
+        assert!(RateLimits::keep_or_new(Some(&counts), limit("0")).is_none());
     }
 
     #[test]

@@ -29,7 +29,8 @@ pub(crate) struct Route {
 impl Table {
     /// Reads the routes of the registry, the URL of each service with routes, and `RATE_LIMIT`. Reports problems to `env`.
     ///
-    /// A service that `previous` has at the same URL keeps its connections and its circuit.
+    /// A service that `previous` has at the same URL keeps its connections and its circuit. A limit that did not change keeps its
+    /// counts.
     pub(crate) fn read(env: &mut Env, settings: &Settings, previous: &Self) -> Self {
         let default_limit = env.parse("RATE_LIMIT", RateLimit::DEFAULT, RateLimit::FORM);
         let mut upstreams = Vec::new();
@@ -52,12 +53,17 @@ impl Table {
                 );
             }
         }
-        Self::new(&settings.registry, &upstreams, default_limit)
+        Self::new(&settings.registry, &upstreams, default_limit, previous)
     }
 
     /// The routes of the services that are in `upstreams`.
-    fn new(registry: &Registry, upstreams: &[Arc<Upstream>], default_limit: RateLimit) -> Self {
-        let default_limits = RateLimits::new(default_limit).map(Arc::new);
+    fn new(
+        registry: &Registry,
+        upstreams: &[Arc<Upstream>],
+        default_limit: RateLimit,
+        previous: &Self,
+    ) -> Self {
+        let default_limits = RateLimits::keep_or_new(previous.default_limits.as_ref(), default_limit);
         let mut routes = Vec::new();
         for service in registry.iter() {
             let Some(upstream) = upstreams.iter().find(|upstream| upstream.name == service.name) else {
@@ -66,7 +72,7 @@ impl Table {
             for rules in &service.routes {
                 let limits = match rules.rate_limit {
                     None => default_limits.clone(),
-                    Some(limit) => RateLimits::new(limit).map(Arc::new),
+                    Some(limit) => RateLimits::keep_or_new(previous.limits_of(&rules.prefix), limit),
                 };
                 routes.push(Arc::new(Route {
                     rules: rules.clone(),
@@ -80,6 +86,12 @@ impl Table {
             routes,
             default_limits,
         }
+    }
+
+    /// The counts of the route with this prefix.
+    fn limits_of(&self, prefix: &str) -> Option<&Arc<RateLimits>> {
+        let route = self.routes.iter().find(|route| route.rules.prefix == prefix);
+        route.and_then(|route| route.limits.as_ref())
     }
 
     /// The route of a path in normal form.
@@ -157,7 +169,7 @@ mod tests {
             .iter()
             .filter_map(|service| Upstream::new(&service.name, "http://127.0.0.1:1").map(Arc::new))
             .collect();
-        Table::new(&registry, &upstreams, RateLimit::DEFAULT)
+        Table::new(&registry, &upstreams, RateLimit::DEFAULT, &Table::default())
     }
 
     #[test]

@@ -40,26 +40,20 @@ enum Source {
 
 impl ResponseBody {
     pub(crate) fn empty() -> Self {
-        Self {
-            source: Source::Empty,
-            record: None,
-            in_progress: None,
-            unread: None,
-        }
+        Self::from(Source::Empty)
     }
 
     pub(crate) fn full(text: impl Into<Bytes>) -> Self {
-        Self {
-            source: Source::Full(text.into()),
-            record: None,
-            in_progress: None,
-            unread: None,
-        }
+        Self::from(Source::Full(text.into()))
     }
 
     pub(crate) fn upstream(body: UpstreamBody) -> Self {
+        Self::from(Source::Upstream(Box::new(body)))
+    }
+
+    fn from(source: Source) -> Self {
         Self {
-            source: Source::Upstream(Box::new(body)),
+            source,
             record: None,
             in_progress: None,
             unread: None,
@@ -192,6 +186,11 @@ impl UpstreamBody {
                 Poll::Ready(None)
             }
             Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error.into()))),
+            // Trailers are headers of a service that were not looked at.
+            Poll::Ready(Some(Ok(frame))) if frame.is_trailers() => {
+                self.finish(cx);
+                Poll::Ready(None)
+            }
             Poll::Ready(Some(Ok(frame))) => {
                 self.timer.note_progress();
                 // The server does not ask again after a body of known length is complete.

@@ -267,7 +267,7 @@ async fn behave(stream: &mut TcpStream, path: &str, number: usize, received: &Re
             send(
                 stream,
                 "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: x-inner, keep-alive\r\nx-inner: 1\r\nkeep-alive: timeout=5\r\n\
-                 proxy-connection: keep-alive\r\nx-outer: 1\r\naccess-control-allow-origin: *\r\n\r\nok",
+                 proxy-connection: keep-alive\r\nx-outer: 1\r\naccess-control-allow-origin: *\r\nalt-svc: h2=\"evil.example\"\r\nclear-site-data: \"*\"\r\n\r\nok",
             )
             .await;
         }

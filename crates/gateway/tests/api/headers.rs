@@ -77,6 +77,8 @@ async fn headers_of_the_connection_to_the_service_reach_no_client() {
         "keep-alive",
         "proxy-connection",
         "access-control-allow-origin",
+        "alt-svc",
+        "clear-site-data",
     ] {
         assert_eq!(answer.header(name), None, "{answer:?}");
     }

@@ -27,10 +27,7 @@ async fn heads_that_are_too_long_are_refused() {
         ),
     ] {
         let text = door.raw(format!("{line}host: a\r\n\r\n")).await;
-        // The client may see a reset before it has read the answer, because it still sends.
-        if !text.is_empty() {
-            Answer::parse(&text).assert_problem(status, code);
-        }
+        Answer::parse(&text).assert_problem(status, code);
     }
     assert!(door.backend.received().is_empty());
     let long = format!("x: {}", "a".repeat(20_000));

@@ -54,5 +54,13 @@ async fn a_certificate_turns_on_tls_with_http_2() {
         assert_eq!(received.header("x-forwarded-proto"), Some("https"));
         assert_eq!(received.header("cookie"), None);
         assert_eq!(received.header("x-forwarded-host"), Some(host.as_str()));
+
+        // A refusal arrives although the body was not read.
+        let refused = client
+            .post(format!("https://{host}/api/products"))
+            .body("a".repeat(2_000_000));
+        let response = refused.send().await.unwrap();
+        assert_eq!((response.status().as_u16(), response.version()), (413, version));
+        assert!(response.text().await.unwrap().contains("payload_too_large"));
     }
 }
