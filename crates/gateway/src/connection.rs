@@ -19,7 +19,6 @@ use tokio::net::TcpStream;
 use tokio::task::spawn_local;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
-use tokio_util::sync::CancellationToken;
 
 use crate::body::ResponseBody;
 use crate::handle;
@@ -41,21 +40,10 @@ const MAX_STREAMS: u32 = 100;
 /// The interval of the pings that find out whether an HTTP/2 client is still there.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 
-/// Answers the requests of one connection until it ends. After `closing`, no further request is accepted.
-pub(crate) async fn serve(
-    worker: Rc<Worker>,
-    stream: TcpStream,
-    peer: Peer,
-    tls: Option<TlsAcceptor>,
-    closing: CancellationToken,
-) {
+/// Answers the requests of one connection until it ends.
+pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: Peer, tls: Option<TlsAcceptor>) {
     let phase = Rc::new(Phase::new());
-    let client = Client {
-        worker,
-        peer,
-        phase,
-        closing,
-    };
+    let client = Client { worker, peer, phase };
     let Some(tls) = tls else {
         client.http1(stream).await;
         return;
@@ -77,7 +65,6 @@ struct Client {
     worker: Rc<Worker>,
     peer: Peer,
     phase: Rc<Phase>,
-    closing: CancellationToken,
 }
 
 impl Client {
@@ -114,7 +101,7 @@ impl Client {
 
     /// Waits until the connection should end. A client that has just connected gets a moment for its first request.
     async fn closing(&self) {
-        self.closing.cancelled().await;
+        self.worker.closing.cancelled().await;
         if self.phase.is_unused() {
             sleep(FIRST_REQUEST_TIME).await;
         }

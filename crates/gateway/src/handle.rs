@@ -147,7 +147,7 @@ async fn answer(
     };
     let request = request.map(|()| body);
     match protocol {
-        Some(protocol) => tunnel::open(route, request, protocol).await,
+        Some(protocol) => tunnel::open(worker, user.as_ref(), route, request, protocol).await,
         None => forward::forward(worker, &table, route, request).await,
     }
 }

@@ -43,6 +43,7 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
         .map_err(|error| format!("can't listen on {}: {error}", config.inner_listen))?;
     let gateway = Arc::new(Gateway::new(
         verifier,
+        runtime.clock.clone(),
         config.roles,
         config.origins,
         config.trusted_proxies,

@@ -5,14 +5,14 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
+use auth::User;
 use http::header::{CONNECTION, HeaderValue, UPGRADE};
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::copy_bidirectional;
-use tokio::task::spawn_local;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::body::{RequestBody, ResponseBody, Upload, UpstreamBody};
 use crate::forward::{admit, record_success, record_upstream_failure};
@@ -21,12 +21,16 @@ use crate::refusal::Refusal;
 use crate::table::Route;
 use crate::upstream::Connection;
 use crate::watched_stream::{ReadWatch, WatchedStream};
+use crate::worker::Worker;
 
 /// How long no byte may pass in either direction.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// Passes an upgrade to the service. If the service agrees, the connection becomes a tunnel.
+/// Passes an upgrade to the service. If the service agrees, the connection becomes a tunnel. The tunnel ends when the token that
+/// admitted the user expires.
 pub(crate) async fn open(
+    worker: &Worker,
+    user: Option<&User>,
     route: &Route,
     mut request: Request<Incoming>,
     protocol: HeaderValue,
@@ -47,9 +51,7 @@ pub(crate) async fn open(
     let connection = Connection::open(upstream)
         .await
         .map_err(|error| unavailable(&error))?;
-    let (mut sender, dispatch) = connection.into_parts();
-    spawn_local(dispatch.with_upgrades());
-    let mut response = timeout(route.rules.first_byte_timeout, sender.send_request(request))
+    let mut response = timeout(route.rules.first_byte_timeout, connection.send_upgrade(request))
         .await
         .map_err(|error| {
             record_upstream_failure(upstream, &error);
@@ -64,12 +66,28 @@ pub(crate) async fn open(
         return Ok(response.map(|body| ResponseBody::upstream(UpstreamBody::driven(body, deadline))));
     }
     let service = hyper::upgrade::on(&mut response);
-    spawn_local(async move {
-        if let Err(error) = tunnel(client, service).await {
-            tracing::debug!(%error, "a WebSocket ended");
+    let (closing, expired) = (worker.closing.clone(), sleep(time_left(worker, user)));
+    worker.connections.spawn_local(async move {
+        tokio::select! {
+            ended = tunnel(client, service) => {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, "a WebSocket ended early");
+                }
+            }
+            () = expired => tracing::debug!("a WebSocket ended with its token"),
+            () = closing.cancelled() => {}
         }
     });
     Ok(response.map(|_| ResponseBody::empty()))
+}
+
+/// How long the user's token is still valid. A tunnel without a user has no such limit.
+fn time_left(worker: &Worker, user: Option<&User>) -> Duration {
+    let Some(user) = user else {
+        return Duration::MAX;
+    };
+    let left = user.expires_at() - worker.gateway.clock.now();
+    left.to_std().unwrap_or_default()
 }
 
 /// Passes bytes until one side ends, or no byte has passed for a while.

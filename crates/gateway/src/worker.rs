@@ -4,8 +4,10 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use auth::Verifier;
+use auth::{Clock, Verifier};
 use service_kit::{Roles, Shutdown, TrustedProxies};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::cross_site::Origins;
 use crate::documents::Documents;
@@ -17,6 +19,7 @@ use crate::upstream::Pool;
 /// The state that all workers share.
 pub(crate) struct Gateway {
     pub verifier: Verifier,
+    pub clock: Clock,
     pub roles: Roles,
     pub origins: Origins,
     pub trusted_proxies: TrustedProxies,
@@ -37,6 +40,7 @@ impl Gateway {
     )]
     pub(crate) fn new(
         verifier: Verifier,
+        clock: Clock,
         roles: Roles,
         origins: Origins,
         trusted_proxies: TrustedProxies,
@@ -47,6 +51,7 @@ impl Gateway {
     ) -> Self {
         Self {
             verifier,
+            clock,
             roles,
             origins,
             trusted_proxies,
@@ -90,6 +95,10 @@ pub(crate) struct Worker {
     pub pool: Rc<Pool>,
     pub metrics: Rc<RequestMetrics>,
     pub identities: Rc<Identities>,
+    /// The tasks of clients' connections and tunnels.
+    pub connections: TaskTracker,
+    /// Cancelled when connections should end after their current request, and tunnels at once.
+    pub closing: CancellationToken,
 }
 
 /// The other end of a client's connection.

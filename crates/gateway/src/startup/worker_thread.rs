@@ -61,6 +61,8 @@ impl WorkerThread {
             pool: Rc::default(),
             metrics: Rc::default(),
             identities: Rc::default(),
+            connections: TaskTracker::new(),
+            closing: CancellationToken::new(),
         });
         let cleaned = Rc::clone(&worker);
         spawn_local(async move {
@@ -73,36 +75,32 @@ impl WorkerThread {
             }
         });
 
-        let connections = Connections {
-            worker,
+        let acceptor = Acceptor {
+            worker: Rc::clone(&worker),
             tls: self.tls,
-            shutdown: self.shutdown.clone(),
-            tracker: TaskTracker::new(),
-            closing: CancellationToken::new(),
+            shutdown: self.shutdown,
         };
-        connections.accept_all(listener, self.max_connections).await;
-        connections.closing.cancel();
-        connections.tracker.close();
-        drop(timeout(SHUTDOWN_GRACE, connections.tracker.wait()).await);
+        acceptor.accept_all(listener, self.max_connections).await;
+        worker.closing.cancel();
+        worker.connections.close();
+        drop(timeout(SHUTDOWN_GRACE, worker.connections.wait()).await);
         Ok(())
     }
 }
 
-/// The connections of a worker.
-struct Connections {
+/// Accepts the connections of a worker.
+struct Acceptor {
     worker: Rc<Worker>,
     tls: Tls,
-    tracker: TaskTracker,
     shutdown: Shutdown,
-    /// Cancelled when connections should end after their current request.
-    closing: CancellationToken,
 }
 
-impl Connections {
+impl Acceptor {
     /// Accepts connections until the listener ends at shutdown.
     async fn accept_all(&self, mut listener: Listener, max_connections: usize) {
+        let connections = &self.worker.connections;
         loop {
-            if self.tracker.len() >= max_connections {
+            if connections.len() >= max_connections {
                 tokio::select! {
                     () = sleep(FULL_INTERVAL) => continue,
                     () = self.shutdown.delay_over() => return,
@@ -117,12 +115,12 @@ impl Connections {
                 is_tls: tls.is_some(),
             };
             prepare(&stream);
-            self.tracker.spawn_local(connection::serve(
-                Rc::clone(&self.worker),
+            let worker = Rc::clone(&self.worker);
+            connections.spawn_local(connection::serve(
+                worker,
                 stream,
                 peer,
                 tls.map(TlsAcceptor::from),
-                self.closing.clone(),
             ));
         }
     }

@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::task::spawn_local;
 use tokio::time::timeout;
 
 use super::Upstream;
@@ -29,7 +30,7 @@ const MAX_HEAD_BYTES: usize = 64 * 1024;
 const MAX_BYTES_TO_HEAD: usize = 256 * 1024;
 
 /// The driver of a connection: each poll reads and writes as much as possible.
-pub(crate) type Dispatch = http1::Connection<TokioIo<WatchedStream<TcpStream, HeadLimit>>, RequestBody>;
+type Dispatch = http1::Connection<TokioIo<WatchedStream<TcpStream, HeadLimit>>, RequestBody>;
 
 /// A connection to a service. It carries one exchange at a time.
 pub(crate) struct Connection {
@@ -108,14 +109,20 @@ impl Connection {
         !self.is_closed && matches!(self.sender.poll_ready(cx), Poll::Ready(Ok(())))
     }
 
-    /// The parts, for an exchange that takes the connection over.
-    pub(crate) fn into_parts(self) -> (SendRequest<RequestBody>, Dispatch) {
-        (self.sender, self.dispatch)
+    /// Sends a request to switch protocols, and waits for the head of its response. The connection belongs to that request.
+    pub(crate) async fn send_upgrade(
+        mut self,
+        request: Request<RequestBody>,
+    ) -> Result<Response<Incoming>, hyper::Error> {
+        spawn_local(self.dispatch.with_upgrades());
+        let response = self.sender.send_request(request).await?;
+        self.bytes_to_head.store(usize::MAX, Ordering::Relaxed);
+        Ok(response)
     }
 }
 
 /// Fails reads when the service has sent too many bytes and no head of a response.
-pub(crate) struct HeadLimit(Arc<AtomicUsize>);
+struct HeadLimit(Arc<AtomicUsize>);
 
 impl ReadWatch for HeadLimit {
     fn read(&mut self, bytes: usize) -> io::Result<()> {

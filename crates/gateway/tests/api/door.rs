@@ -70,7 +70,7 @@ pub struct Door {
     pub address: SocketAddr,
     pub issuer: Issuer,
     pub backend: Backend,
-    _stop: oneshot::Sender<()>,
+    stop: Option<oneshot::Sender<()>>,
     _services: NamedTempFile,
 }
 
@@ -119,9 +119,14 @@ impl Door {
             address,
             issuer,
             backend,
-            _stop: stop,
+            stop: Some(stop),
             _services: services,
         }
+    }
+
+    /// Asks the gateway to stop.
+    pub fn stop(&mut self) {
+        self.stop = None;
     }
 
     /// Opens a connection.

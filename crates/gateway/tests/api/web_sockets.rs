@@ -1,8 +1,9 @@
 //! WebSockets pass where a route allows them.
 
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::time::timeout;
 
-use crate::door::{Door, read_until};
+use crate::door::{DEADLINE, Door, read_to_end, read_until};
 
 const UPGRADE: &str =
     "connection: keep-alive, Upgrade\r\nupgrade: WebSocket\r\nsec-websocket-version: 13\r\n";
@@ -33,6 +34,44 @@ async fn bytes_pass_in_both_directions() {
     );
     assert_eq!(received.header("upgrade"), Some("WebSocket"));
     assert_eq!(received.header("connection"), Some("upgrade"));
+}
+
+#[actix_web::test]
+async fn a_tunnel_passes_any_number_of_bytes() {
+    let door = Door::open().await;
+    let mut stream = door.connect().await;
+    let request = format!("GET /api/socket/ws HTTP/1.1\r\nhost: a\r\n{UPGRADE}\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    read_until(&mut stream, "\r\n\r\n").await;
+    let (mut reading, mut writing) = stream.split();
+    let sent = "a".repeat(1_000_000);
+    let send = async { writing.write_all(sent.as_bytes()).await.unwrap() };
+    let mut received = vec![0; sent.len()];
+    let ((), read) = tokio::join!(send, timeout(DEADLINE, reading.read_exact(&mut received)));
+    read.expect("all bytes come back").unwrap();
+    assert!(received.iter().all(|byte| *byte == b'A'));
+}
+
+#[actix_web::test]
+async fn a_tunnel_ends_with_the_token_that_opened_it_and_at_shutdown() {
+    for lifetime in [1, 900] {
+        let mut door = Door::open().await;
+        let user = door
+            .issuer
+            .as_user()
+            .with(|_, claims| claims.exp = claims.iat + lifetime);
+        let mut stream = door.connect().await;
+        let request = format!(
+            "GET /api/socket/ws HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {}\r\n{UPGRADE}\r\n",
+            user.token()
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        read_until(&mut stream, "\r\n\r\n").await;
+        if lifetime > 1 {
+            door.stop();
+        }
+        assert_eq!(read_to_end(&mut stream).await, "");
+    }
 }
 
 #[actix_web::test]
