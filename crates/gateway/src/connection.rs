@@ -75,7 +75,10 @@ impl Client {
     }
 
     async fn http1<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: T) {
-        let stream = WatchedStream::new(RefusalBodies::new(stream), self.phase.watch());
+        let stream = WatchedStream::new(
+            RefusalBodies::new(stream).only_while(self.phase.is_parsing()),
+            self.phase.watch(),
+        );
         let client = self.clone();
         let mut connection = http1::Builder::new()
             .max_buf_size(BUFFER_BYTES)

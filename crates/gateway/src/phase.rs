@@ -30,6 +30,8 @@ pub(crate) struct Phase {
     next_number: Cell<u64>,
     /// Whether bytes have arrived since the last request began. Shared with the stream, which hyper requires to be `Send`.
     received: Arc<AtomicBool>,
+    /// Whether the parser may refuse a request: from the arrival of bytes until a request begins.
+    is_parsing: Arc<AtomicBool>,
     /// Whether the head of the next request has begun to arrive.
     head_began: Cell<bool>,
     since: Cell<Instant>,
@@ -42,6 +44,7 @@ impl Phase {
             requests: RefCell::default(),
             next_number: Cell::new(0),
             received: Arc::default(),
+            is_parsing: Arc::new(AtomicBool::new(true)),
             head_began: Cell::new(true),
             since: Cell::new(Instant::now()),
         }
@@ -76,16 +79,28 @@ impl Phase {
 
     /// Notes when the client sends bytes.
     pub(crate) fn watch(&self) -> PhaseWatch {
-        PhaseWatch(Arc::clone(&self.received))
+        PhaseWatch {
+            received: Arc::clone(&self.received),
+            is_parsing: Arc::clone(&self.is_parsing),
+        }
+    }
+
+    /// The flag that is set while the parser may refuse a request.
+    pub(crate) fn is_parsing(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.is_parsing)
     }
 }
 
 /// The watch of the stream of a client's connection.
-pub(crate) struct PhaseWatch(Arc<AtomicBool>);
+pub(crate) struct PhaseWatch {
+    received: Arc<AtomicBool>,
+    is_parsing: Arc<AtomicBool>,
+}
 
 impl ReadWatch for PhaseWatch {
     fn read(&mut self, _: usize) -> io::Result<()> {
-        self.0.store(true, Ordering::Relaxed);
+        self.received.store(true, Ordering::Relaxed);
+        self.is_parsing.store(true, Ordering::Relaxed);
         Ok(())
     }
 }
@@ -106,6 +121,7 @@ impl InProgress {
             .push((number, Some(Instant::now() + REQUEST_TIMEOUT)));
         phase.head_began.set(false);
         phase.received.store(false, Ordering::Relaxed);
+        phase.is_parsing.store(false, Ordering::Relaxed);
         Self { phase, number }
     }
 

@@ -285,6 +285,18 @@ async fn behave(stream: &mut TcpStream, path: &str, number: usize, received: &Re
             )
             .await;
         }
+        // A body that looks like a parser's refusal.
+        "lookalike" => {
+            let body = "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n";
+            let length = body.len();
+            send(
+                stream,
+                &format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n"),
+            )
+            .await;
+            sleep(Duration::from_millis(50)).await;
+            send(stream, body).await;
+        }
         "unmodified" => send(stream, "HTTP/1.1 304 Not Modified\r\netag: \"1\"\r\n\r\n").await,
         "large" => {
             let body = "x".repeat(64 * 1024);

@@ -85,6 +85,16 @@ async fn refusals_of_the_parser_are_problem_details() {
 }
 
 #[actix_web::test]
+async fn a_body_that_looks_like_a_refusal_of_the_parser_is_not_changed() {
+    let door = Door::open().await;
+    let answer = door.get("/api/products/lookalike", &[]).await;
+    assert_eq!(
+        answer.body,
+        "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n"
+    );
+}
+
+#[actix_web::test]
 async fn chunks_are_framed_anew() {
     let door = Door::open().await;
     let chunks = "5;name=value\r\nhello\r\n6;\"x\r\n world\r\n0\r\nx-user-id: admin\r\n\r\n";

@@ -2,6 +2,8 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -17,6 +19,8 @@ pub(super) struct ClientStream<T>(RefusalBodies<T>);
 #[derive(Debug)]
 pub struct RefusalBodies<T> {
     stream: T,
+    /// Whether the parser may refuse a request now. `None`: always.
+    is_parsing: Option<Arc<AtomicBool>>,
     refusal: Option<Refusal>,
 }
 
@@ -38,8 +42,24 @@ impl<T> RefusalBodies<T> {
     pub fn new(stream: T) -> Self {
         Self {
             stream,
+            is_parsing: None,
             refusal: None,
         }
+    }
+
+    /// Looks for refusals only while the flag is set: a response could contain the same bytes.
+    #[must_use]
+    pub fn only_while(self, is_parsing: Arc<AtomicBool>) -> Self {
+        Self {
+            is_parsing: Some(is_parsing),
+            ..self
+        }
+    }
+
+    fn is_parsing(&self) -> bool {
+        self.is_parsing
+            .as_ref()
+            .is_none_or(|is_parsing| is_parsing.load(Ordering::Relaxed))
     }
 }
 
@@ -88,7 +108,8 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for RefusalBodies<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         if this.refusal.is_none() {
-            match refusal::find(bytes) {
+            let start = this.is_parsing().then(|| refusal::find(bytes)).flatten();
+            match start {
                 Some(0) => {
                     this.refusal = Some(Refusal {
                         bytes: refusal::with_body(bytes),
