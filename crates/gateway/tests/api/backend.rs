@@ -47,6 +47,7 @@ pub struct Backend {
     pub address: SocketAddr,
     received: Arc<Mutex<Vec<Received>>>,
     connections: Arc<AtomicUsize>,
+    ended: Arc<AtomicUsize>,
 }
 
 impl Backend {
@@ -56,6 +57,7 @@ impl Backend {
             address: listener.local_addr().unwrap(),
             received: Arc::default(),
             connections: Arc::default(),
+            ended: Arc::default(),
         };
         let accepting = backend.clone();
         tokio::spawn(async move {
@@ -90,6 +92,11 @@ impl Backend {
         self.connections.load(Ordering::Relaxed)
     }
 
+    /// The number of connections that ended with a request.
+    pub fn ended(&self) -> usize {
+        self.ended.load(Ordering::Relaxed)
+    }
+
     async fn serve(&self, mut stream: TcpStream) {
         let mut buffer = Vec::new();
         for number in 0.. {
@@ -114,6 +121,7 @@ impl Backend {
             let received = Received { head, body };
             self.received.lock().unwrap().push(received.clone());
             if !behave(&mut stream, &path, number, &received).await {
+                self.ended.fetch_add(1, Ordering::Relaxed);
                 return;
             }
         }
@@ -190,7 +198,11 @@ async fn read_exactly(stream: &mut TcpStream, buffer: &mut Vec<u8>, length: usiz
 async fn behave(stream: &mut TcpStream, path: &str, number: usize, received: &Received) -> bool {
     let kind = path.rsplit('/').next().unwrap_or_default();
     match kind.split('?').next().unwrap_or_default() {
-        "hang" => sleep(Duration::from_secs(60)).await,
+        // Ends when the gateway closes the connection.
+        "hang" => {
+            assert_eq!(stream.read(&mut [0]).await.unwrap_or(0), 0, "a second request");
+            return false;
+        }
         "drip-head" => {
             for byte in
                 b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nx-slow: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n\r\n"

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
-use crate::door::{Answer, Door, read_to_end, read_until};
+use crate::door::{Answer, Door, eventually, read_to_end, read_until};
 
 #[actix_web::test]
 async fn events_pass_when_they_happen() {
@@ -126,10 +126,10 @@ async fn a_client_that_disconnects_ends_its_request() {
         .write_all(b"GET /api/products/hang HTTP/1.1\r\nhost: a\r\n\r\n")
         .await
         .unwrap();
-    while door.backend.received().is_empty() {
-        sleep(Duration::from_millis(5)).await;
-    }
+    eventually(|| door.backend.received().len() == 1).await;
+    assert_eq!(door.backend.ended(), 0);
     drop(stream);
+    eventually(|| door.backend.ended() == 1).await;
     // The gateway goes on answering others.
     door.get("/api/products", &[]).await.assert_forwarded("anonymous");
 }

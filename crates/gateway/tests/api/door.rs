@@ -10,7 +10,7 @@ use tempfile::NamedTempFile;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::backend::Backend;
 
@@ -216,6 +216,16 @@ impl Answer {
     pub fn assert_forwarded(&self, user: &str) {
         assert_eq!((self.status, self.body.as_str()), (200, user), "{self:?}");
     }
+}
+
+/// Waits until this holds.
+pub async fn eventually(holds: impl Fn() -> bool) {
+    let waiting = async {
+        while !holds() {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(DEADLINE, waiting).await.expect("it holds in the end");
 }
 
 /// Reads up to the end of the connection.

@@ -186,12 +186,7 @@ async fn a_service_that_refuses_connections_is_tried_again() {
         .await
         .unwrap();
     // The service starts while the gateway waits.
-    let listener = loop {
-        if let Ok(listener) = TcpListener::bind(address).await {
-            break listener;
-        }
-        sleep(Duration::from_millis(1)).await;
-    };
+    let listener = TcpListener::bind(address).await.unwrap();
     let service = async {
         let (mut connection, _) = listener.accept().await.unwrap();
         read_until(&mut connection, "{}").await;

@@ -10,6 +10,7 @@ mod common_routes;
 mod conditional;
 mod connections;
 mod deadlines;
+mod gate;
 mod hosts;
 mod neighbour_calls;
 mod queries;

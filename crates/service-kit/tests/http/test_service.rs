@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_TYPE;
-use actix_web::web::{Data, Json};
+use actix_web::web::Json;
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 use auth::testing::Issuer;
 use auth::{Anyone, CurrentUser, FieldError, HasScope, IsAdmin, IsService, Routes, VerifyToken};
@@ -20,10 +20,10 @@ use service_kit::{
     problem,
 };
 use test_kit::{TestRuntime, TestService};
-use tokio::sync::Semaphore;
 use utoipa::OpenApi;
 use uuid::Uuid;
 
+use crate::gate::{self, Gate};
 use crate::neighbour_calls;
 use crate::wire::Wire;
 
@@ -48,13 +48,6 @@ pub(crate) struct Things {
     pub(crate) database_is_there: Arc<AtomicBool>,
 }
 
-/// Where a request waits until the test releases it.
-#[derive(Clone)]
-pub(crate) struct Gate {
-    pub(crate) entered: Arc<Semaphore>,
-    pub(crate) leave: Arc<Semaphore>,
-}
-
 impl Things {
     pub(crate) async fn spawn() -> Self {
         Self::spawn_as(|service| service).await
@@ -77,10 +70,7 @@ impl Things {
     async fn start(shutdown_delay: Duration, change: impl FnOnce(Server) -> Server) -> Self {
         let issuer = Issuer::new(NAME);
         let verifier = issuer.verifier();
-        let gate = Gate {
-            entered: Arc::new(Semaphore::new(0)),
-            leave: Arc::new(Semaphore::new(0)),
-        };
+        let gate = Gate::closed();
         let database_is_there = Arc::new(AtomicBool::new(true));
         let (inner_gate, flag) = (gate.clone(), Arc::clone(&database_is_there));
         let mut address = None;
@@ -143,7 +133,7 @@ fn routes() -> Routes {
         .get("/answers", answer)
         .get("/hangs", hang)
         .get("/panics", panic)
-        .get("/waits", wait)
+        .get("/waits", gate::wait)
         .get("/id", request_id)
         .get("/calls", neighbour_calls::call)
         .get("/received", neighbour_calls::receive)
@@ -306,12 +296,6 @@ async fn hang_as_admin(_: IsAdmin) -> HttpResponse {
 #[expect(clippy::panic, reason = "tests how the service handles a panic")]
 async fn panic(_: Anyone) -> HttpResponse {
     panic!("{SECRET}, on purpose")
-}
-
-async fn wait(_: Anyone, gate: Data<Gate>) -> Json<Value> {
-    gate.entered.add_permits(1);
-    drop(gate.leave.acquire().await);
-    Json(json!({"waited": true}))
 }
 
 async fn request_id(_: Anyone, request: HttpRequest) -> Json<Value> {
