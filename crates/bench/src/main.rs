@@ -23,6 +23,7 @@ mod seed;
 mod service_token;
 mod shop;
 mod start;
+mod strategies;
 mod users;
 mod verify;
 mod wire;
@@ -63,6 +64,8 @@ enum Command {
     Refresh(Options),
     /// Service tokens per second, and per second of user-service's processor time.
     ServiceToken(Options),
+    /// The processor time and the latency of a request with each `AUTH_STRATEGY`.
+    Strategies(Options),
     /// The latency of verified requests during a flood of logins.
     Flood(Options),
     /// Memory of all processes, idle and under load.
@@ -132,6 +135,7 @@ async fn measure(command: &Command, server: Option<&Server>) -> Result<(), Failu
         Command::Login(login::Login { options, .. }) => (options, login::measure(options).await?),
         Command::Refresh(options) => (options, refresh::measure(options, server).await?),
         Command::ServiceToken(options) => (options, service_token::measure(options).await?),
+        Command::Strategies(options) => (options, strategies::measure(options).await?),
         Command::Flood(options) => (options, flood::measure(options).await?),
         Command::Memory(options) => (options, memory::measure(options).await?),
         Command::Start(options) => (options, start::measure(options, server).await?),
@@ -148,6 +152,7 @@ async fn all(options: &Options, server: Option<&Server>) -> Result<(), Failure> 
         login::measure(options).await,
         refresh::measure(options, server).await,
         service_token::measure(options).await,
+        strategies::measure(options).await,
         flood::measure(options).await,
         memory::measure(options).await,
         start::measure(options, server).await,
