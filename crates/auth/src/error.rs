@@ -32,8 +32,8 @@ pub enum AuthError {
         /// The scope that the route requires, if it requires one.
         scope: Option<&'static str>,
     },
-    /// 400 `invalid_request`: more than one `Authorization` header.
-    #[error("Send one Authorization header.")]
+    /// 400 `invalid_request`: more than one `Authorization` header, or a cookie with another token.
+    #[error("Send one credential: one Authorization header, or the cookie.")]
     AmbiguousCredentials,
     /// 400 `invalid_request`: more than one [identity header](crate::IDENTITY_HEADER).
     #[error("Send one x-countersign-identity header.")]

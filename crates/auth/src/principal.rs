@@ -19,6 +19,15 @@ pub enum Principal {
 }
 
 impl Principal {
+    /// The user, if the caller is one.
+    #[must_use]
+    pub fn user(&self) -> Option<&User> {
+        match self {
+            Self::User(user) => Some(user),
+            Self::Service(_) => None,
+        }
+    }
+
     pub(crate) fn expires_at(&self) -> i64 {
         match self {
             Self::User(user) => user.0.expires_at,

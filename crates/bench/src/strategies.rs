@@ -76,7 +76,10 @@ pub(crate) async fn measure(options: &Options) -> Result<Vec<Finding>, Failure> 
     }
 
     let mut findings = Vec::new();
-    let local = subjects.first().map(|subject| subject.cpu.clone()).unwrap_or_default();
+    let local = subjects
+        .first()
+        .map(|subject| subject.cpu.clone())
+        .unwrap_or_default();
     for (strategy, subject) in STRATEGIES.into_iter().zip(&subjects) {
         let named = |what: &str| format!("strategies: {strategy}: {what}");
         findings.push(Finding::new(named("CPU of all programs"), "us", &subject.cpu));

@@ -30,7 +30,8 @@ use crate::worker::{Peer, Worker};
 const MAX_HEAD_BYTES: usize = 32 * 1024;
 /// The size of the buffer for each direction of a connection.
 const BUFFER_BYTES: usize = 64 * 1024;
-const MAX_HEADERS: usize = 100;
+/// The maximum number of a request's headers. The gateway adds up to 10, and services accept 96.
+const MAX_HEADERS: usize = 80;
 const TLS_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client that connected just before a shutdown may take to send its first request.
 const FIRST_REQUEST_TIME: Duration = Duration::from_secs(1);

@@ -1,10 +1,9 @@
 //! The cookies of a request. The access cookie becomes a bearer token, and only cookies that the route names reach the service.
 
-use http::HeaderMap;
-use http::header::COOKIE;
+use http::header::{COOKIE, HeaderMap, HeaderValue};
 
 /// The cookies that the gateway uses or passes on.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(crate) struct Cookies {
     /// The value of the access cookie. A cookie that is repeated counts as none.
     pub access: Option<String>,
@@ -17,11 +16,11 @@ impl Cookies {
     pub(crate) fn read(headers: &HeaderMap, access_name: &str, passed_names: &[String]) -> Self {
         let mut cookies = Self::default();
         let mut access_count = 0_u32;
-        let lines = headers
-            .get_all(COOKIE)
-            .iter()
-            .filter_map(|line| line.to_str().ok());
-        for pair in lines.flat_map(|line| line.split(';')).map(str::trim) {
+        let lines = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes);
+        let pairs = lines.flat_map(|line| line.split(|byte| *byte == b';'));
+        // A cookie with other characters is not one of the platform's.
+        for pair in pairs.filter(|pair| pair.is_ascii()) {
+            let pair = str::from_utf8(pair).unwrap_or_default().trim();
             let Some((name, value)) = pair.split_once('=') else {
                 continue;
             };
@@ -73,6 +72,10 @@ mod tests {
             (token, "one=1; two=3=4; one=6".to_owned())
         );
         assert_eq!(read(&["one; =1; ;x"]), (None, String::new()));
+        assert_eq!(
+            read(&["city=Zürich; one=é; access=a.b.c; two=2"]),
+            (Some("a.b.c".to_owned()), "two=2".to_owned())
+        );
     }
 
     #[test]

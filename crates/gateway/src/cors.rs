@@ -29,7 +29,7 @@ pub(crate) fn preflight(
     if method != Method::OPTIONS || !headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
         return None;
     }
-    if !origins.are_allowed(origin) {
+    if !origins.allow_cors(origin) {
         return Some(Err(Refusal::Origin));
     }
     let mut response = Response::new(ResponseBody::empty());
@@ -47,16 +47,19 @@ pub(crate) fn preflight(
 /// Adds what lets the page that sent the request read the response. A service's own answers to that question are removed, since the
 /// gateway decides.
 pub(crate) fn add_headers(origin: Option<&HeaderValue>, origins: &Origins, headers: &mut HeaderMap) {
-    if headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
-        headers.remove(ACCESS_CONTROL_ALLOW_ORIGIN);
-        headers.remove(ACCESS_CONTROL_ALLOW_CREDENTIALS);
+    for answer in [
+        ACCESS_CONTROL_ALLOW_ORIGIN,
+        ACCESS_CONTROL_ALLOW_CREDENTIALS,
+        ACCESS_CONTROL_EXPOSE_HEADERS,
+    ] {
+        headers.remove(answer);
     }
     if !origins.has_others() {
         return;
     }
     // A cache must not give one origin's response to another.
     headers.append(VARY, HeaderValue::from_static("origin"));
-    if let Some(origin) = origin.filter(|origin| origins.are_allowed(origin)) {
+    if let Some(origin) = origin.filter(|origin| origins.allow_cors(origin)) {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
         headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         headers.insert(

@@ -24,14 +24,14 @@ impl Origins {
     }
 
     /// Whether pages of this origin may read responses (`CORS_ORIGINS`).
-    pub(crate) fn are_allowed(&self, origin: &HeaderValue) -> bool {
+    pub(crate) fn allow_cors(&self, origin: &HeaderValue) -> bool {
         self.others.iter().any(|other| origin == other)
     }
 
-    /// Whether the cross-site rule admits a request. The rule concerns only unsafe requests that use cookies, and upgrades. A
+    /// Whether the cross-site rule allows a request. The rule concerns only unsafe requests that use cookies, and upgrades. A
     /// request with a cookie must prove where it comes from, by `Sec-Fetch-Site` or by `Origin`. An upgrade without a cookie may
     /// come from a program that is no browser, and then has neither header.
-    pub(crate) fn admit(
+    pub(crate) fn allow(
         &self,
         method: &Method,
         headers: &HeaderMap,
@@ -48,7 +48,7 @@ impl Origins {
             return true;
         }
         match headers.get(ORIGIN) {
-            Some(origin) => *origin == self.own || self.are_allowed(origin),
+            Some(origin) => *origin == self.own || self.allow_cors(origin),
             None => !uses_cookies && site.is_none(),
         }
     }
@@ -67,7 +67,7 @@ mod tests {
             .iter()
             .map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse().unwrap()))
             .collect();
-        origins.admit(method, &headers, uses_cookies, is_upgrade)
+        origins.allow(method, &headers, uses_cookies, is_upgrade)
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Forwards a request to its service, and passes the response on.
 
 use std::future::{Future, poll_fn};
+use std::io;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::task::{Poll, ready};
 use std::time::Duration;
 
 use auth::Backoff;
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, TRANSFER_ENCODING};
 use http::{Request, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -30,7 +31,7 @@ const UPLOAD_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error("can't connect: {0}")]
-    Connect(#[source] std::io::Error),
+    Connect(#[source] io::Error),
     #[error("no response in time")]
     Timeout,
     #[error("{0}")]
@@ -47,12 +48,13 @@ pub(crate) async fn forward(
     worker: &Worker,
     table: &Table,
     route: &Route,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
 ) -> Result<Response<ResponseBody>, Refusal> {
     let upstream = &route.upstream;
-    admit(upstream)?;
+    upstream.check_circuit()?;
 
     let upload = Rc::new(Upload::default());
+    mark_chunked(&mut request);
     let request = request.map(|body| RequestBody::new(body, route.rules.body_limit, Rc::clone(&upload)));
     let deadline = Instant::now() + route.rules.timeout;
     let (mut response, connection) = exchange(&worker.pool, route, request, &upload, deadline)
@@ -62,7 +64,7 @@ pub(crate) async fn forward(
         // The request asked for no switch of protocols.
         return Err(record_failure(upstream, &Failure::UnexpectedStatus));
     }
-    record_success(upstream);
+    upstream.record_success();
 
     headers::clean_response(response.headers_mut());
     rewrite_location(response.headers_mut(), table, upstream);
@@ -81,14 +83,13 @@ pub(crate) async fn forward(
     Ok(Response::from_parts(parts, body))
 }
 
-/// Refuses the request while the service's circuit is open.
-pub(crate) fn admit(upstream: &Upstream) -> Result<(), Refusal> {
-    upstream
-        .circuit
-        .admit(Instant::now())
-        .map_err(|remaining| Refusal::CircuitOpen {
-            retry_after_seconds: remaining.as_secs() + 1,
-        })
+/// Announces a body of unknown length. The HTTP library would otherwise drop the body of a `GET`.
+fn mark_chunked(request: &mut Request<Incoming>) {
+    let body = request.body();
+    if !body.is_end_stream() && body.size_hint().exact().is_none() {
+        let chunked = HeaderValue::from_static("chunked");
+        request.headers_mut().insert(TRANSFER_ENCODING, chunked);
+    }
 }
 
 /// Sends the request, on a pooled connection if there is one. A pooled connection that fails is replaced by a new one once, if the
@@ -99,19 +100,22 @@ async fn exchange(
     mut request: Request<RequestBody>,
     upload: &Rc<Upload>,
     deadline: Instant,
-) -> Result<(Response<Incoming>, Connection), Failure> {
+) -> Result<(Response<Incoming>, Box<Connection>), Failure> {
     let mut pooled = pool.take(&route.upstream).await;
     loop {
         let is_pooled = pooled.is_some();
         let mut connection = match pooled.take() {
             Some(connection) => connection,
-            None => connect(route, deadline).await?,
+            // In a box, as it is rare: each request would be larger.
+            None => Box::pin(connect(route, deadline))
+                .await
+                .map_err(Failure::Connect)?,
         };
         let spare = is_pooled.then(|| copy(&request, upload)).flatten();
         let sent = connection.send(request);
         let first_byte = route.rules.first_byte_timeout;
         let SendError { error, unsent } = match first_byte_in_time(sent, upload, first_byte, deadline).await {
-            None if upload.ended_at.get().is_none() => return Err(Failure::Client(Refusal::BodyTimeout)),
+            None if upload.waits_for_client.get() => return Err(Failure::Client(Refusal::BodyTimeout)),
             None => return Err(Failure::Timeout),
             Some(Ok(response)) => return Ok((response, connection)),
             Some(Err(error)) => error,
@@ -127,7 +131,7 @@ async fn exchange(
 }
 
 /// Opens a connection, and tries again if the service does not accept it.
-async fn connect(route: &Route, deadline: Instant) -> Result<Connection, Failure> {
+pub(crate) async fn connect(route: &Route, deadline: Instant) -> io::Result<Box<Connection>> {
     let mut failures = 0;
     loop {
         let error = match Connection::open(&route.upstream).await {
@@ -137,7 +141,7 @@ async fn connect(route: &Route, deadline: Instant) -> Result<Connection, Failure
         failures += 1;
         let retry_at = Instant::now() + RECONNECT.delay(failures);
         if failures > route.rules.retries || retry_at >= deadline {
-            return Err(Failure::Connect(error));
+            return Err(error);
         }
         sleep_until(retry_at).await;
     }
@@ -185,33 +189,14 @@ async fn first_byte_in_time<F: Future>(
     .await
 }
 
-pub(crate) fn record_success(upstream: &Upstream) {
-    if upstream.circuit.record_success() {
-        tracing::info!(service = upstream.name, "the service answers again");
-    }
-}
-
 fn record_failure(upstream: &Upstream, failure: &Failure) -> Refusal {
     let refusal = match failure {
         Failure::Client(refusal) => return *refusal,
         Failure::Timeout => Refusal::UpstreamTimeout,
         Failure::Connect(_) | Failure::Broken(_) | Failure::UnexpectedStatus => Refusal::Unavailable,
     };
-    record_upstream_failure(upstream, failure);
+    upstream.record_failure(failure);
     refusal
-}
-
-/// Logs and counts a failure of a service.
-pub(crate) fn record_upstream_failure(upstream: &Upstream, failure: &dyn std::error::Error) {
-    let service = &upstream.name;
-    metrics::counter!("gateway_upstream_failures_total", "service" => service.clone()).increment(1);
-    tracing::warn!(service, %failure, "the service did not answer");
-    if upstream.circuit.record_failure(Instant::now()) {
-        tracing::error!(
-            service,
-            "the service failed repeatedly; requests to it are refused for a while"
-        );
-    }
 }
 
 pub(crate) fn is_event_stream(headers: &HeaderMap) -> bool {
@@ -221,7 +206,7 @@ pub(crate) fn is_event_stream(headers: &HeaderMap) -> bool {
 }
 
 /// Replaces a service's own path in `Location` by the path that leads there through the gateway.
-fn rewrite_location(headers: &mut HeaderMap, table: &Table, upstream: &Upstream) {
+pub(crate) fn rewrite_location(headers: &mut HeaderMap, table: &Table, upstream: &Upstream) {
     let Some(location) = headers.get(LOCATION).and_then(|location| location.to_str().ok()) else {
         return;
     };

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use auth::{User, is_trace_parent};
+use auth::{AuthError, User, bearer_token, is_trace_parent};
 use http::header::{
     AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue,
     PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
@@ -47,12 +47,16 @@ const IDENTITY_PREFIXES: [&str; 5] = [
     "x-countersign-",
 ];
 /// Further headers that change what a service sees: the caller, the client's address, the method or the path.
-const OVERRIDES: [&str; 12] = [
+const OVERRIDES: [&str; 16] = [
     "forwarded",
     "x-real-ip",
     "x-client-ip",
     "x-cluster-client-ip",
     "true-client-ip",
+    "client-ip",
+    "cf-connecting-ip",
+    "remote-user",
+    "x-remote-user",
     "x-original-url",
     "x-original-host",
     "x-rewrite-url",
@@ -63,7 +67,7 @@ const OVERRIDES: [&str; 12] = [
 ];
 
 /// Response headers that change how a browser uses the whole site. One service must not decide that for all.
-const FOR_ALL_SERVICES: [&str; 3] = ["alt-svc", "clear-site-data", "service-worker-allowed"];
+const SITE_WIDE: [&str; 3] = ["alt-svc", "clear-site-data", "service-worker-allowed"];
 
 /// Headers of requests that the option list of `Connection` can't remove. A client could otherwise make the gateway drop what the
 /// service must see.
@@ -76,8 +80,8 @@ const PROTECTED: [&str; 6] = [
     "origin",
 ];
 
-/// Facts about a request that the gateway passes on to the service.
-pub(crate) struct Facts<'f> {
+/// Facts about a request that the gateway passes on to the service in headers.
+pub(crate) struct ForwardedFacts<'f> {
     pub user: Option<&'f User>,
     /// The highest of the user's roles.
     pub role: Option<&'f str>,
@@ -94,7 +98,7 @@ pub(crate) struct Facts<'f> {
 /// The number of headers that the gateway adds to a request.
 const ADDED_HEADERS: usize = 10;
 
-/// Removes everything that ends at the gateway.
+/// Removes the headers of the connection and those that clients must not set.
 pub(crate) fn clean_request(headers: &mut HeaderMap) {
     clean(headers, &PROTECTED, |name| {
         is_hop_by_hop(name) || is_forbidden(name.as_str())
@@ -111,8 +115,12 @@ pub(crate) fn set_credentials(headers: &mut HeaderMap, cookies: Cookies) {
     {
         headers.insert(COOKIE, passed);
     }
+    let has_bearer = || {
+        let values = headers.get_all(AUTHORIZATION).iter();
+        bearer_token(values.map(HeaderValue::as_bytes)) != Err(AuthError::NoToken)
+    };
     if let Some(token) = cookies.access
-        && !headers.contains_key(AUTHORIZATION)
+        && !has_bearer()
         && let Ok(bearer) = HeaderValue::try_from(format!("Bearer {token}"))
     {
         headers.insert(AUTHORIZATION, bearer);
@@ -123,13 +131,14 @@ pub(crate) fn set_credentials(headers: &mut HeaderMap, cookies: Cookies) {
 pub(crate) fn clean_response(headers: &mut HeaderMap) {
     let protected = ["content-length", "content-type", "set-cookie", "cache-control"];
     clean(headers, &protected, |name| {
-        is_hop_by_hop(name) || FOR_ALL_SERVICES.contains(&name.as_str())
+        is_hop_by_hop(name) || SITE_WIDE.contains(&name.as_str())
     });
 }
 
-/// Removes these headers and those that `Connection` names. Most messages have none of them.
+/// Removes these headers and those that `Connection` names.
 fn clean(headers: &mut HeaderMap, protected: &[&str], ends_here: impl Fn(&HeaderName) -> bool) {
     let removed: Vec<_> = headers.keys().filter(|name| ends_here(name)).cloned().collect();
+    // As with most messages.
     if removed.is_empty() {
         return;
     }
@@ -152,7 +161,7 @@ fn remove_second_length(headers: &mut HeaderMap) {
 }
 
 /// Sets the headers by which the service knows the client and its request.
-pub(crate) fn add_facts(headers: &mut HeaderMap, facts: Facts<'_>) {
+pub(crate) fn add_facts(headers: &mut HeaderMap, facts: ForwardedFacts<'_>) {
     if let Some(user) = facts.user {
         let mut buffer = Uuid::encode_buffer();
         let id: &str = user.id().hyphenated().encode_lower(&mut buffer);
@@ -205,13 +214,10 @@ fn new_trace_parent() -> String {
 /// Removes the headers that `Connection` names, except for those that it must not name.
 fn remove_connection_options(headers: &mut HeaderMap, protected: &[&str]) {
     let is_option = |option: &&str| {
-        let is_usual = ["keep-alive", "close", "upgrade", "te"]
-            .iter()
-            .any(|usual| option.eq_ignore_ascii_case(usual));
         let is_protected = protected
             .iter()
             .any(|protected| option.eq_ignore_ascii_case(protected));
-        !option.is_empty() && !is_usual && !is_protected
+        !option.is_empty() && !is_protected
     };
     let named: Vec<HeaderName> = headers
         .get_all(CONNECTION)
@@ -239,8 +245,8 @@ fn is_forbidden(name: &str) -> bool {
 }
 
 fn is_reserved(name: &str) -> bool {
-    // Most names fail this test, which is cheaper than the next ones.
-    name.starts_with(['x', 'f', 't'])
+    // Most names have another first letter, which is cheaper to see than that they are none of these.
+    name.starts_with(['c', 'f', 'r', 't', 'x'])
         && (IDENTITY_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || OVERRIDES.contains(&name))
 }
 
@@ -288,6 +294,16 @@ mod tests {
     }
 
     #[test]
+    fn each_reserved_name_is_removed() {
+        let prefixed = IDENTITY_PREFIXES.iter().map(|prefix| format!("{prefix}a"));
+        for name in prefixed.chain(OVERRIDES.iter().map(|&name| name.to_owned())) {
+            let mut headers = map(&[(&name, "a")]);
+            clean_request(&mut headers);
+            assert!(headers.is_empty(), "{name}");
+        }
+    }
+
+    #[test]
     fn headers_of_the_connection_are_removed_with_those_that_it_names() {
         let mut headers = map(&[
             ("connection", "x-one, Keep-Alive ,upgrade"),
@@ -310,8 +326,8 @@ mod tests {
         assert_eq!(names(&headers), ["authorization", "content-length", "x-two"]);
     }
 
-    fn facts(user: Option<&User>) -> Facts<'_> {
-        Facts {
+    fn facts(user: Option<&User>) -> ForwardedFacts<'_> {
+        ForwardedFacts {
             user,
             role: Some("admin"),
             client: "203.0.113.7".parse().unwrap(),

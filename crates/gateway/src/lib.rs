@@ -23,6 +23,7 @@ mod phase;
 mod rate_limits;
 mod record;
 mod refusal;
+mod request_facts;
 pub mod startup;
 mod table;
 mod tls;

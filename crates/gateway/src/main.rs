@@ -4,6 +4,9 @@ use std::process::ExitCode;
 
 use service_kit::StandardInput;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     gateway::launch(StandardInput::Ignored)
 }

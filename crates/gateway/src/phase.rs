@@ -21,6 +21,15 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a client may take to read a response, beyond the timeout of the route.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// The part of a [`Phase`] that the stream shares. hyper requires the stream to be `Send`.
+#[derive(Debug)]
+struct Flags {
+    /// Whether requests are in progress.
+    in_request: AtomicBool,
+    /// Whether the parser may refuse a request: from the arrival of a head's first bytes until the request begins.
+    is_parsing: Arc<AtomicBool>,
+}
+
 /// The phase of a client's connection: in requests, before one, or in the head of one.
 #[derive(Debug)]
 pub(crate) struct Phase {
@@ -28,11 +37,9 @@ pub(crate) struct Phase {
     /// limit.
     requests: RefCell<Vec<(u64, Option<Instant>)>>,
     next_number: Cell<u64>,
-    /// Whether bytes have arrived since the last request began. Shared with the stream, which hyper requires to be `Send`.
-    received: Arc<AtomicBool>,
-    /// Whether the parser may refuse a request: from the arrival of bytes until a request begins.
-    is_parsing: Arc<AtomicBool>,
-    /// Whether the head of the next request has begun to arrive.
+    /// Shared with the stream.
+    flags: Arc<Flags>,
+    /// Whether it was noticed that the head of the next request has begun to arrive.
     head_began: Cell<bool>,
     since: Cell<Instant>,
 }
@@ -43,8 +50,10 @@ impl Phase {
         Self {
             requests: RefCell::default(),
             next_number: Cell::new(0),
-            received: Arc::default(),
-            is_parsing: Arc::new(AtomicBool::new(true)),
+            flags: Arc::new(Flags {
+                in_request: AtomicBool::new(false),
+                is_parsing: Arc::new(AtomicBool::new(true)),
+            }),
             head_began: Cell::new(true),
             since: Cell::new(Instant::now()),
         }
@@ -56,7 +65,7 @@ impl Phase {
         if !requests.is_empty() {
             return requests.iter().filter_map(|(_, end)| *end).min();
         }
-        if self.received.swap(false, Ordering::Relaxed) && !self.head_began.replace(true) {
+        if self.flags.is_parsing.load(Ordering::Relaxed) && !self.head_began.replace(true) {
             self.since.set(Instant::now());
         }
         let limit = if self.head_began.get() {
@@ -79,28 +88,24 @@ impl Phase {
 
     /// Notes when the client sends bytes.
     pub(crate) fn watch(&self) -> PhaseWatch {
-        PhaseWatch {
-            received: Arc::clone(&self.received),
-            is_parsing: Arc::clone(&self.is_parsing),
-        }
+        PhaseWatch(Arc::clone(&self.flags))
     }
 
     /// The flag that is set while the parser may refuse a request.
     pub(crate) fn is_parsing(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.is_parsing)
+        Arc::clone(&self.flags.is_parsing)
     }
 }
 
 /// The watch of the stream of a client's connection.
-pub(crate) struct PhaseWatch {
-    received: Arc<AtomicBool>,
-    is_parsing: Arc<AtomicBool>,
-}
+pub(crate) struct PhaseWatch(Arc<Flags>);
 
 impl ReadWatch for PhaseWatch {
     fn read(&mut self, _: usize) -> io::Result<()> {
-        self.received.store(true, Ordering::Relaxed);
-        self.is_parsing.store(true, Ordering::Relaxed);
+        // During a request, these are bytes of its body.
+        if !self.0.in_request.load(Ordering::Relaxed) {
+            self.0.is_parsing.store(true, Ordering::Relaxed);
+        }
         Ok(())
     }
 }
@@ -120,8 +125,8 @@ impl InProgress {
             .borrow_mut()
             .push((number, Some(Instant::now() + REQUEST_TIMEOUT)));
         phase.head_began.set(false);
-        phase.received.store(false, Ordering::Relaxed);
-        phase.is_parsing.store(false, Ordering::Relaxed);
+        phase.flags.in_request.store(true, Ordering::Relaxed);
+        phase.flags.is_parsing.store(false, Ordering::Relaxed);
         Self { phase, number }
     }
 
@@ -137,10 +142,12 @@ impl InProgress {
 
 impl Drop for InProgress {
     fn drop(&mut self) {
+        let mut requests = self.phase.requests.borrow_mut();
+        requests.retain(|(number, _)| *number != self.number);
         self.phase
-            .requests
-            .borrow_mut()
-            .retain(|(number, _)| *number != self.number);
+            .flags
+            .in_request
+            .store(!requests.is_empty(), Ordering::Relaxed);
         self.phase.since.set(Instant::now());
     }
 }
@@ -160,7 +167,11 @@ mod tests {
         assert!(phase.is_in_head() && phase.is_unused());
         assert_eq!(time_left(&phase), Some(HEAD_TIMEOUT));
 
-        drop(InProgress::begin(Rc::clone(&phase)));
+        let request = InProgress::begin(Rc::clone(&phase));
+        // The request's body.
+        phase.watch().read(1).unwrap();
+        assert!(!phase.is_parsing().load(Ordering::Relaxed));
+        drop(request);
         assert!(!phase.is_in_head() && !phase.is_unused());
         assert_eq!(time_left(&phase), Some(KEEP_ALIVE));
 

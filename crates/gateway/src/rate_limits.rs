@@ -62,8 +62,8 @@ impl RateLimits {
     /// Counts a request.
     ///
     /// # Errors
-    /// When the client has sent too many requests. They count only if they are admitted.
-    pub(crate) fn admit(&self, key: RateKey) -> Result<(), Refusal> {
+    /// When the client has sent too many requests. A refused request does not count.
+    pub(crate) fn check(&self, key: RateKey) -> Result<(), Refusal> {
         self.limiter.check_key(&key).map_err(|until| {
             let wait = until.wait_time_from(DefaultClock::default().now());
             let retry_after_seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
@@ -88,9 +88,9 @@ mod tests {
         let limits = RateLimits::new("10/m".parse().unwrap()).unwrap();
         let one = RateKey::of_address("192.0.2.7".parse().unwrap());
         for _ in 0..20 {
-            limits.admit(one).unwrap();
+            limits.check(one).unwrap();
         }
-        let refused = limits.admit(one).unwrap_err();
+        let refused = limits.check(one).unwrap_err();
         let Refusal::RateLimited { retry_after_seconds } = refused else {
             panic!("{refused:?}");
         };
@@ -99,7 +99,7 @@ mod tests {
             RateKey::of_address("192.0.2.8".parse().unwrap()),
             RateKey::User(Uuid::nil()),
         ] {
-            limits.admit(other).unwrap();
+            limits.check(other).unwrap();
         }
         assert!(RateLimits::new(RateLimit::Unlimited).is_none());
     }
@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn clients_that_sent_nothing_for_long_are_forgotten() {
         let limits = RateLimits::new("1000000/s".parse().unwrap()).unwrap();
-        limits.admit(RateKey::User(Uuid::nil())).unwrap();
+        limits.check(RateKey::User(Uuid::nil())).unwrap();
         while !limits.limiter.is_empty() {
             limits.cleanup();
         }

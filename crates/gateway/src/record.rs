@@ -3,11 +3,14 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
 use http::{HeaderValue, StatusCode};
 use service_kit::RouteMetrics;
 use uuid::Uuid;
+
+use crate::table::Route;
 
 /// The metrics of the routes of one worker thread.
 #[derive(Default)]
@@ -17,7 +20,7 @@ pub(crate) struct RequestMetrics {
 
 impl RequestMetrics {
     /// The metrics of the route with this prefix. Requests without a route have an empty one.
-    pub(crate) fn of(&self, prefix: &str) -> Rc<RouteMetrics> {
+    fn of(&self, prefix: &str) -> Rc<RouteMetrics> {
         let mut routes = self.routes.borrow_mut();
         if let Some(route) = routes.iter().find(|route| route.route() == prefix) {
             return Rc::clone(route);
@@ -30,22 +33,44 @@ impl RequestMetrics {
 
 /// One request. It is counted and logged when this is dropped, which is when its response is complete or abandoned.
 pub(crate) struct Record {
-    pub started: Instant,
+    started: Instant,
+    metrics: Rc<RequestMetrics>,
     pub request_id: HeaderValue,
-    pub metrics: Rc<RouteMetrics>,
-    pub method: &'static str,
+    method: &'static str,
+    pub route: Option<Arc<Route>>,
     pub user: Option<Uuid>,
     pub status: StatusCode,
+}
+
+impl Record {
+    /// A request that begins now. Until its status is known, it is 499: the client closed the connection before the response.
+    pub(crate) fn new(metrics: Rc<RequestMetrics>, request_id: HeaderValue, method: &'static str) -> Self {
+        Self {
+            started: Instant::now(),
+            metrics,
+            request_id,
+            method,
+            route: None,
+            user: None,
+            status: StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST),
+        }
+    }
+
+    pub(crate) fn request_id(&self) -> &str {
+        self.request_id.to_str().unwrap_or_default()
+    }
 }
 
 impl Drop for Record {
     fn drop(&mut self) {
         let duration = self.started.elapsed();
-        self.metrics.record(self.method, self.status.as_u16(), duration);
+        let prefix = self.route.as_ref().map_or("", |route| &route.rules.prefix);
+        let metrics = self.metrics.of(prefix);
+        metrics.record(self.method, self.status.as_u16(), duration);
         tracing::info!(
-            request_id = self.request_id.to_str().unwrap_or_default(),
+            request_id = self.request_id(),
             http.method = self.method,
-            http.route = self.metrics.route(),
+            http.route = metrics.route(),
             http.status_code = self.status.as_u16(),
             user.id = self.user.map(tracing::field::display),
             duration_ms = duration.as_secs_f64() * 1_000.0,

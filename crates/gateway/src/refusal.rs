@@ -44,6 +44,8 @@ pub(crate) enum Refusal {
     CircuitOpen { retry_after_seconds: u64 },
     #[error("The service did not answer in time.")]
     UpstreamTimeout,
+    #[error("Something went wrong.")]
+    Internal,
     #[error("Not ready: {missing}.")]
     NotReady { missing: &'static str },
 }
@@ -68,6 +70,7 @@ impl Refusal {
             Self::Unavailable => (StatusCode::BAD_GATEWAY, "upstream_unavailable"),
             Self::CircuitOpen { .. } => (StatusCode::SERVICE_UNAVAILABLE, "circuit_open"),
             Self::UpstreamTimeout => (StatusCode::GATEWAY_TIMEOUT, "upstream_timeout"),
+            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
             Self::NotReady { .. } => (StatusCode::SERVICE_UNAVAILABLE, "not_ready"),
         }
     }

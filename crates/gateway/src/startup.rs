@@ -5,6 +5,7 @@ mod reload;
 mod worker_thread;
 
 use std::error::Error;
+use std::io;
 use std::net::TcpListener;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, RwLock};
@@ -12,6 +13,8 @@ use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use service_kit::{AuthStrategy, Runtime};
+use tokio::sync::oneshot::error::RecvError;
+use tokio::task::JoinSet;
 
 use self::worker_thread::WorkerThread;
 use crate::NAME;
@@ -19,8 +22,8 @@ use crate::config::Config;
 use crate::identity::IdentitySigner;
 use crate::worker::Gateway;
 
-/// How often state that belongs to no request is cleaned up.
-const CLEANUP_INTERVAL: Duration = Duration::from_secs(10);
+/// How often clients that sent nothing for long are forgotten.
+const RATE_LIMIT_CLEANUP_INTERVAL: Duration = Duration::from_secs(10);
 /// File descriptors for everything but connections.
 const RESERVED_FILES: u64 = 256;
 /// The number of client connections if the system sets no limit.
@@ -60,7 +63,7 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
     let address = listener.local_addr()?;
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let max_connections = max_connections() / cores;
-    let mut workers = Vec::new();
+    let mut workers = JoinSet::new();
     for _ in 0..cores {
         let worker = WorkerThread {
             gateway: Arc::clone(&gateway),
@@ -69,29 +72,34 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
             max_connections,
             shutdown: runtime.shutdown.clone(),
         };
-        workers.push(worker.start()?);
+        workers.spawn(worker.start()?);
     }
     // The workers have the listener now. When they drop it, connections are refused.
     drop(listener);
     tracing::info!(%address, workers = cores, "listening");
 
     let (cleaned, reloaded) = (Arc::clone(&gateway), Arc::clone(&gateway));
-    inner::server(&gateway)
+    let server = inner::server(&gateway)
         .background("cleanup", move || cleanup(Arc::clone(&cleaned)))
         .background("reload", move || {
             reload::on_signal(Arc::clone(&reloaded), Arc::clone(&tls))
         })
-        .run(inner_listener, runtime.shutdown)
-        .await?;
-    for worker in workers {
-        worker.await.map_err(|_| "a worker thread panicked")??;
+        .run(inner_listener, runtime.shutdown);
+    tokio::try_join!(async { Ok(server.await?) }, all_end(workers))?;
+    Ok(())
+}
+
+/// Waits until all worker threads have ended, or one has failed: the program ends then.
+async fn all_end(mut workers: JoinSet<Result<io::Result<()>, RecvError>>) -> Result<(), Box<dyn Error>> {
+    while let Some(ended) = workers.join_next().await {
+        ended?.map_err(|_| "a worker thread panicked")??;
     }
     Ok(())
 }
 
 async fn cleanup(gateway: Arc<Gateway>) {
     loop {
-        tokio::time::sleep(CLEANUP_INTERVAL).await;
+        tokio::time::sleep(RATE_LIMIT_CLEANUP_INTERVAL).await;
         gateway.table().cleanup_limits();
     }
 }

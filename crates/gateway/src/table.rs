@@ -88,10 +88,16 @@ impl Table {
         }
     }
 
-    /// The counts of the route with this prefix.
+    /// The counts of the route with this prefix, if it has its own limit.
     fn limits_of(&self, prefix: &str) -> Option<&Arc<RateLimits>> {
-        let route = self.routes.iter().find(|route| route.rules.prefix == prefix);
-        route.and_then(|route| route.limits.as_ref())
+        let mut own = self.routes_with_limit();
+        own.find(|route| route.rules.prefix == prefix)?.limits.as_ref()
+    }
+
+    /// The routes that name a limit.
+    fn routes_with_limit(&self) -> impl Iterator<Item = &Arc<Route>> {
+        let routes = self.routes.iter();
+        routes.filter(|route| route.rules.rate_limit.is_some())
     }
 
     /// The route of a path in normal form.
@@ -107,7 +113,6 @@ impl Table {
                 upstreams.push(&route.upstream);
             }
         }
-        upstreams.sort_by(|one, other| one.name.cmp(&other.name));
         upstreams
     }
 
@@ -122,7 +127,7 @@ impl Table {
 
     /// Forgets clients that sent nothing for long.
     pub(crate) fn cleanup_limits(&self) {
-        let limits = self.routes.iter().filter_map(|route| route.limits.as_ref());
+        let limits = self.routes_with_limit().filter_map(|route| route.limits.as_ref());
         for limits in limits.chain(&self.default_limits) {
             limits.cleanup();
         }
@@ -145,11 +150,11 @@ impl Route {
     }
 
     /// Counts a request of this user or, without a user, of this address.
-    pub(crate) fn admit(&self, user: Option<uuid::Uuid>, address: IpAddr) -> Result<(), Refusal> {
+    pub(crate) fn check_rate(&self, user: Option<uuid::Uuid>, address: IpAddr) -> Result<(), Refusal> {
         let Some(limits) = &self.limits else {
             return Ok(());
         };
-        limits.admit(user.map_or_else(|| RateKey::of_address(address), RateKey::User))
+        limits.check(user.map_or_else(|| RateKey::of_address(address), RateKey::User))
     }
 }
 

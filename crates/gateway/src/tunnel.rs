@@ -15,11 +15,10 @@ use tokio::io::copy_bidirectional;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::body::{RequestBody, ResponseBody, Upload, UpstreamBody};
-use crate::forward::{admit, record_success, record_upstream_failure};
+use crate::forward::{connect, rewrite_location};
 use crate::headers;
 use crate::refusal::Refusal;
-use crate::table::Route;
-use crate::upstream::Connection;
+use crate::table::{Route, Table};
 use crate::watched_stream::{ReadWatch, WatchedStream};
 use crate::worker::Worker;
 
@@ -31,12 +30,13 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 pub(crate) async fn open(
     worker: &Worker,
     user: Option<&User>,
+    table: &Table,
     route: &Route,
     mut request: Request<Incoming>,
     protocol: HeaderValue,
 ) -> Result<Response<ResponseBody>, Refusal> {
     let upstream = &route.upstream;
-    admit(upstream)?;
+    upstream.check_circuit()?;
     let client = hyper::upgrade::on(&mut request);
     let request_headers = request.headers_mut();
     request_headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
@@ -45,26 +45,31 @@ pub(crate) async fn open(
     let request = request.map(|body| RequestBody::new(body, route.rules.body_limit, upload));
 
     let unavailable = |error: &dyn std::error::Error| {
-        record_upstream_failure(upstream, error);
+        upstream.record_failure(error);
         Refusal::Unavailable
     };
-    let connection = Connection::open(upstream)
+    let deadline = Instant::now() + route.rules.timeout;
+    let connection = connect(route, deadline)
         .await
         .map_err(|error| unavailable(&error))?;
     let mut response = timeout(route.rules.first_byte_timeout, connection.send_upgrade(request))
         .await
         .map_err(|error| {
-            record_upstream_failure(upstream, &error);
+            upstream.record_failure(&error);
             Refusal::UpstreamTimeout
         })?
         .map_err(|error| unavailable(&error))?;
-    record_success(upstream);
+    upstream.record_success();
 
+    let accepted = response.headers().get(UPGRADE).cloned();
+    headers::clean_response(response.headers_mut());
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        headers::clean_response(response.headers_mut());
-        let deadline = Instant::now() + route.rules.timeout;
+        rewrite_location(response.headers_mut(), table, upstream);
         return Ok(response.map(|body| ResponseBody::upstream(UpstreamBody::driven(body, deadline))));
     }
+    let response_headers = response.headers_mut();
+    response_headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    response_headers.extend(accepted.map(|protocol| (UPGRADE, protocol)));
     let service = hyper::upgrade::on(&mut response);
     let (closing, expired) = (worker.closing.clone(), sleep(time_left(worker, user)));
     worker.connections.spawn_local(async move {

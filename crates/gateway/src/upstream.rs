@@ -6,14 +6,17 @@
 mod connection;
 mod pool;
 
+use std::error::Error;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use auth::Circuit;
 use http::HeaderValue;
+use tokio::time::Instant;
 use url::{Host, Url};
 
 pub(crate) use self::connection::{Connection, SendError};
 pub(crate) use self::pool::Pool;
+use crate::refusal::Refusal;
 
 /// A service that the gateway forwards to.
 #[derive(Debug)]
@@ -28,7 +31,7 @@ pub(crate) struct Upstream {
     /// The `Host` of requests to the service.
     pub authority: HeaderValue,
     /// Stops requests to a failing service.
-    pub circuit: Circuit,
+    circuit: Circuit,
     /// The position of the service's connections in each worker's pool.
     id: usize,
 }
@@ -52,6 +55,43 @@ impl Upstream {
             circuit: Circuit::default(),
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
         })
+    }
+
+    /// Refuses a request while the circuit is open.
+    pub(crate) fn check_circuit(&self) -> Result<(), Refusal> {
+        let admitted = self.circuit.admit(Instant::now());
+        admitted.map_err(|remaining| Refusal::CircuitOpen {
+            retry_after_seconds: remaining.as_secs() + 1,
+        })
+    }
+
+    /// Notes that the service has answered.
+    pub(crate) fn record_success(&self) {
+        if self.circuit.record_success() {
+            tracing::info!(service = self.name, "the service answers again");
+        }
+    }
+
+    /// Logs and counts that the service has not answered. The circuit opens after several failures.
+    pub(crate) fn record_failure(&self, failure: &dyn Error) {
+        self.count_failure();
+        tracing::warn!(service = self.name, %failure, "the service did not answer");
+        if self.circuit.record_failure(Instant::now()) {
+            tracing::error!(
+                service = self.name,
+                "the service failed repeatedly; requests to it are refused for a while"
+            );
+        }
+    }
+
+    /// Logs and counts that the body of a response has ended early.
+    pub(crate) fn record_broken_body(&self, failure: &dyn Error) {
+        self.count_failure();
+        tracing::warn!(service = self.name, %failure, "the service did not complete a response");
+    }
+
+    fn count_failure(&self) {
+        metrics::counter!("gateway_upstream_failures_total", "service" => self.name.clone()).increment(1);
     }
 }
 

@@ -11,7 +11,7 @@ use crate::config::{Env, Settings};
 use crate::probe;
 use crate::runtime::Runtime;
 use crate::shutdown::Shutdown;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{self, Telemetry};
 
 /// `EX_CONFIG` of sysexits.h: the configuration is invalid, so a restart won't help.
 const EX_CONFIG: u8 = 78;
@@ -57,6 +57,8 @@ where
         }
     };
     telemetry.start();
+    // Before anything is measured: metrics that are used earlier count nothing.
+    telemetry::recorder();
     notes.log();
 
     let system = actix_web::rt::System::new();

@@ -147,7 +147,7 @@ impl Server {
     /// # Errors
     /// When the listener can't be used, or a thread can't be started.
     pub async fn run(mut self, listener: TcpListener, shutdown: Shutdown) -> std::io::Result<()> {
-        // Installs the recorder before the first request is measured.
+        // Programs have installed the recorder already, tests have not.
         telemetry::recorder();
         let document = Data::new(docs::document(self.name, &self.handlers, &(self.routes)()));
         self.readiness.fail_during(shutdown.clone());

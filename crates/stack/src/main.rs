@@ -39,6 +39,9 @@ enum Command {
     Service { name: String },
 }
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     if let Some(launch) = own_name().as_deref().and_then(platform::launcher) {
         return launch(StandardInput::Ignored);

@@ -32,8 +32,10 @@ pub(crate) struct RequestBody {
 pub(crate) struct Upload {
     /// The client's fault, if the body ended early.
     pub fault: Cell<Option<Refusal>>,
-    /// When the last byte was passed on.
+    /// When the last byte was passed on, or the connection to the service no longer wanted the body.
     pub ended_at: Cell<Option<Instant>>,
+    /// Whether the service could receive more, but the client has not sent it yet.
+    pub waits_for_client: Cell<bool>,
 }
 
 impl RequestBody {
@@ -75,6 +77,15 @@ impl RequestBody {
     }
 }
 
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        if self.upload.ended_at.get().is_none() {
+            self.upload.ended_at.set(Some(Instant::now()));
+        }
+        self.upload.waits_for_client.set(false);
+    }
+}
+
 impl Body for RequestBody {
     type Data = Bytes;
     type Error = BodyError;
@@ -89,7 +100,10 @@ impl Body for RequestBody {
         };
         loop {
             let frame = match Pin::new(&mut *incoming).poll_frame(cx) {
-                Poll::Pending => return this.poll_idle(cx),
+                Poll::Pending => {
+                    this.upload.waits_for_client.set(true);
+                    return this.poll_idle(cx);
+                }
                 Poll::Ready(Some(Ok(frame))) => frame,
                 Poll::Ready(Some(Err(error))) => return this.fail(Refusal::Body, error.into()),
                 Poll::Ready(None) => {
@@ -106,6 +120,7 @@ impl Body for RequestBody {
             }
             this.remaining -= length;
             this.idle = None;
+            this.upload.waits_for_client.set(false);
             if incoming.is_end_stream() {
                 this.upload.ended_at.set(Some(Instant::now()));
             }

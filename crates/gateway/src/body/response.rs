@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -124,14 +124,10 @@ pub(crate) struct UpstreamBody {
 }
 
 /// How the connection of a body is driven.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly all bodies are of the large variant, and each is in a box"
-)]
 enum Driver {
     /// By the body itself.
     Body {
-        connection: Connection,
+        connection: Box<Connection>,
         pool: Rc<Pool>,
         upstream: Arc<Upstream>,
     },
@@ -143,7 +139,7 @@ impl UpstreamBody {
     /// The body of a response that must be complete by `deadline`. A stream of events has no deadline.
     pub(crate) fn new(
         incoming: Incoming,
-        connection: Connection,
+        connection: Box<Connection>,
         pool: Rc<Pool>,
         upstream: Arc<Upstream>,
         deadline: Option<Instant>,
@@ -177,15 +173,15 @@ impl UpstreamBody {
             polled = Pin::new(&mut self.incoming).poll_frame(cx);
         }
         match polled {
-            Poll::Pending => self
-                .timer
-                .poll(cx)
-                .map(|()| Some(Err(BodyError::UpstreamTimeout))),
+            Poll::Pending => {
+                ready!(self.timer.poll(cx));
+                self.fail(BodyError::UpstreamTimeout)
+            }
             Poll::Ready(None) => {
                 self.finish(cx);
                 Poll::Ready(None)
             }
-            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error.into()))),
+            Poll::Ready(Some(Err(error))) => self.fail(error.into()),
             // Trailers are headers of a service that were not looked at.
             Poll::Ready(Some(Ok(frame))) if frame.is_trailers() => {
                 self.finish(cx);
@@ -200,6 +196,13 @@ impl UpstreamBody {
                 Poll::Ready(Some(Ok(frame)))
             }
         }
+    }
+
+    fn fail(&self, error: BodyError) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Driver::Body { upstream, .. } = &self.driver {
+            upstream.record_broken_body(&error);
+        }
+        Poll::Ready(Some(Err(error)))
     }
 
     fn drive(&mut self, cx: &mut Context<'_>) {
@@ -255,7 +258,7 @@ impl BodyTimer {
             let idle_end = self.last_progress + self.idle_timeout;
             let end = self.deadline.map_or(idle_end, |deadline| deadline.min(idle_end));
             let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(end)));
-            std::task::ready!(sleep.as_mut().poll(cx));
+            ready!(sleep.as_mut().poll(cx));
             // It was set for earlier progress.
             if Instant::now() >= end {
                 return Poll::Ready(());

@@ -23,7 +23,7 @@ use crate::worker::{Gateway, Peer, Worker};
 /// How long requests in flight may take after a shutdown was requested.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 /// How often closed connections to services and old identity tokens are dropped.
-const CLEANUP_INTERVAL: Duration = Duration::from_secs(1);
+const POOL_CLEANUP_INTERVAL: Duration = Duration::from_secs(1);
 /// How often a worker with the maximum number of connections looks whether one has ended.
 const FULL_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -67,7 +67,7 @@ impl WorkerThread {
         let cleaned = Rc::clone(&worker);
         spawn_local(async move {
             loop {
-                sleep(CLEANUP_INTERVAL).await;
+                sleep(POOL_CLEANUP_INTERVAL).await;
                 cleaned.pool.drop_stale();
                 if let Some(signer) = &cleaned.gateway.identity_signer {
                     cleaned.identities.cleanup(signer);

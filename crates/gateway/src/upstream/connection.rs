@@ -32,7 +32,7 @@ const MAX_BYTES_TO_HEAD: usize = 256 * 1024;
 /// The driver of a connection: each poll reads and writes as much as possible.
 type Dispatch = http1::Connection<TokioIo<WatchedStream<TcpStream, HeadLimit>>, RequestBody>;
 
-/// A connection to a service. It carries one exchange at a time.
+/// A connection to a service. It carries one exchange at a time. It is large, so it is moved in a box.
 pub(crate) struct Connection {
     sender: SendRequest<RequestBody>,
     dispatch: Dispatch,
@@ -53,7 +53,7 @@ impl Connection {
     ///
     /// # Errors
     /// When the service does not accept it within a second.
-    pub(crate) async fn open(upstream: &Upstream) -> io::Result<Self> {
+    pub(crate) async fn open(upstream: &Upstream) -> io::Result<Box<Self>> {
         let connect = TcpStream::connect((upstream.host.as_str(), upstream.port));
         let stream = timeout(CONNECT_TIMEOUT, connect).await??;
         stream.set_nodelay(true)?;
@@ -65,12 +65,12 @@ impl Connection {
             .handshake(TokioIo::new(stream))
             .await
             .map_err(io::Error::other)?;
-        Ok(Self {
+        Ok(Box::new(Self {
             sender,
             dispatch,
             is_closed: false,
             bytes_to_head,
-        })
+        }))
     }
 
     /// Sends a request and waits for the head of its response.
@@ -111,12 +111,18 @@ impl Connection {
 
     /// Sends a request to switch protocols, and waits for the head of its response. The connection belongs to that request.
     pub(crate) async fn send_upgrade(
-        mut self,
+        self: Box<Self>,
         request: Request<RequestBody>,
     ) -> Result<Response<Incoming>, hyper::Error> {
-        spawn_local(self.dispatch.with_upgrades());
-        let response = self.sender.send_request(request).await?;
-        self.bytes_to_head.store(usize::MAX, Ordering::Relaxed);
+        let Self {
+            mut sender,
+            dispatch,
+            bytes_to_head,
+            ..
+        } = *self;
+        spawn_local(dispatch.with_upgrades());
+        let response = sender.send_request(request).await?;
+        bytes_to_head.store(usize::MAX, Ordering::Relaxed);
         Ok(response)
     }
 }

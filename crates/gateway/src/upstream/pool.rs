@@ -20,17 +20,17 @@ pub(crate) struct Pool {
 }
 
 struct Idle {
-    connection: Connection,
+    connection: Box<Connection>,
     since: Instant,
 }
 
 impl Pool {
     /// Takes the connection that became idle last. Skips those that the service has closed.
-    pub(crate) async fn take(&self, upstream: &Upstream) -> Option<Connection> {
+    pub(crate) async fn take(&self, upstream: &Upstream) -> Option<Box<Connection>> {
         poll_fn(|cx| Poll::Ready(self.take_now(upstream, cx))).await
     }
 
-    fn take_now(&self, upstream: &Upstream, cx: &mut Context<'_>) -> Option<Connection> {
+    fn take_now(&self, upstream: &Upstream, cx: &mut Context<'_>) -> Option<Box<Connection>> {
         let mut by_upstream = self.by_upstream.borrow_mut();
         let idle = by_upstream.get_mut(upstream.id)?;
         while let Some(Idle {
@@ -46,14 +46,14 @@ impl Pool {
     }
 
     /// Keeps a connection if its exchange is complete.
-    pub(crate) async fn put_if_reusable(&self, upstream: &Upstream, mut connection: Connection) {
+    pub(crate) async fn put_if_reusable(&self, upstream: &Upstream, mut connection: Box<Connection>) {
         if poll_fn(|cx| Poll::Ready(connection.is_reusable(cx))).await {
             self.put(upstream, connection);
         }
     }
 
     /// Keeps a connection whose exchange is complete.
-    pub(crate) fn put(&self, upstream: &Upstream, connection: Connection) {
+    pub(crate) fn put(&self, upstream: &Upstream, connection: Box<Connection>) {
         let mut by_upstream = self.by_upstream.borrow_mut();
         if by_upstream.len() <= upstream.id {
             by_upstream.resize_with(upstream.id + 1, Vec::new);

@@ -38,6 +38,36 @@ async fn a_body_passes_while_the_client_still_sends() {
 }
 
 #[actix_web::test]
+async fn a_get_keeps_its_body() {
+    let door = Door::open().await;
+    for (framing, body) in [
+        ("transfer-encoding: chunked", "5\r\nhello\r\n0\r\n\r\n"),
+        ("content-length: 5", "hello"),
+    ] {
+        door.send("GET /api/products HTTP/1.1", &[framing], body)
+            .await
+            .assert_forwarded("anonymous");
+        assert_eq!(door.backend.last().body, b"hello", "{framing}");
+    }
+}
+
+#[actix_web::test]
+async fn a_response_that_looks_like_a_refusal_is_not_changed_by_a_body_that_arrives_late() {
+    let door = Door::open().await;
+    let mut stream = door.connect().await;
+    let head = "POST /api/products/lookalike HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 5\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // The body is read when the request is in progress already.
+    eventually(|| door.backend.connections() == 1).await;
+    stream.write_all(b"hello").await.unwrap();
+    let answer = Answer::parse(&read_to_end(&mut stream).await);
+    assert_eq!(
+        answer.body,
+        "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n"
+    );
+}
+
+#[actix_web::test]
 async fn large_bodies_pass_unchanged() {
     let door = Door::open().await;
     let body: String = ('a'..='z').cycle().take(90_000).collect();

@@ -32,6 +32,20 @@ async fn the_access_cookie_becomes_a_bearer_token_and_other_cookies_end_here() {
 }
 
 #[actix_web::test]
+async fn the_access_cookie_counts_beside_another_scheme_and_beside_foreign_cookies() {
+    let door = Door::open().await;
+    let user = door.issuer.as_user();
+    let cookie = format!("cookie: city=Z\u{fc}rich; countersign_access={}", user.token());
+    door.get("/api/orders", &["authorization: Basic YTpi", &cookie])
+        .await
+        .assert_forwarded(&user.user().id().to_string());
+    assert_eq!(
+        door.backend.only().all("authorization"),
+        [format!("Bearer {}", user.token())]
+    );
+}
+
+#[actix_web::test]
 async fn over_https_the_cookie_has_the_host_prefix() {
     let door = Door::open_with(&[
         ("PUBLIC_URL", "https://shop.example"),

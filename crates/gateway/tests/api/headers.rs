@@ -145,7 +145,8 @@ async fn a_trusted_proxy_names_the_client() {
     let lines = [
         "x-forwarded-for: 198.51.100.1, 203.0.113.7",
         "x-forwarded-for: 10.0.0.9",
-        "x-forwarded-proto: https",
+        // The first one is the client's own.
+        "x-forwarded-proto: http, HTTPS",
     ];
     door.get("/api/products", &lines)
         .await
