@@ -55,7 +55,8 @@ async fn a_get_keeps_its_body() {
 async fn a_response_that_looks_like_a_refusal_is_not_changed_by_a_body_that_arrives_late() {
     let door = Door::open().await;
     let mut stream = door.connect().await;
-    let head = "POST /api/products/lookalike HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 5\r\n\r\n";
+    let head =
+        "POST /api/products/lookalike HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 5\r\n\r\n";
     stream.write_all(head.as_bytes()).await.unwrap();
     // The body is read when the request is in progress already.
     eventually(|| door.backend.connections() == 1).await;
