@@ -10,6 +10,7 @@
 mod backend;
 mod bodies;
 mod browsers;
+mod client;
 mod door;
 mod faults;
 mod framing;
