@@ -10,11 +10,15 @@
 mod backend;
 mod bodies;
 mod browsers;
+mod certificate;
 mod client;
 mod door;
 mod faults;
 mod framing;
 mod headers;
+mod http2;
+mod http2_client;
+mod http2_frames;
 mod identity;
 mod limits;
 mod paths;
