@@ -21,6 +21,7 @@ mod http2;
 mod http2_client;
 mod http2_frames;
 mod identity;
+mod identity_tokens;
 mod limits;
 mod metrics;
 mod paths;
