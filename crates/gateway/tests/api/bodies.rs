@@ -5,7 +5,8 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::Instant;
 
-use crate::door::{Answer, Door, eventually, read_to_end, read_until};
+use crate::client::{Answer, eventually, read_to_end, read_until};
+use crate::door::Door;
 
 #[actix_web::test]
 async fn events_pass_when_they_happen() {

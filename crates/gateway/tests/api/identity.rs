@@ -3,7 +3,8 @@
 use futures_util::future::join_all;
 use tokio::io::AsyncWriteExt as _;
 
-use crate::door::{Door, read_until};
+use crate::client::read_until;
+use crate::door::Door;
 
 #[actix_web::test]
 async fn a_route_that_requires_a_token_refuses_requests_without_a_valid_one() {

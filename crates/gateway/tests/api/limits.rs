@@ -2,7 +2,8 @@
 
 use tokio::io::AsyncWriteExt as _;
 
-use crate::door::{Answer, Door};
+use crate::client::{Answer, read_to_end};
+use crate::door::Door;
 
 #[actix_web::test]
 async fn heads_that_are_too_long_are_refused() {
@@ -67,6 +68,34 @@ async fn an_address_may_send_a_burst_and_then_waits() {
 }
 
 #[actix_web::test]
+async fn the_rate_limit_comes_before_401_and_before_403() {
+    let door = Door::open_with(&[("RATE_LIMIT", "2/m")]).await;
+    for _ in 0..4 {
+        door.get("/api/orders", &[]).await.assert_problem(401, "no_token");
+    }
+    for line in ["x: y", "authorization: Bearer x"] {
+        door.get("/api/orders", &[line])
+            .await
+            .assert_problem(429, "rate_limited");
+    }
+
+    // A user has another limit than the address.
+    let cookie = format!("cookie: countersign_access={}", door.issuer.as_user().token());
+    let lines = [cookie.as_str(), "origin: https://evil.example"];
+    for path in ["/api/products", "/api/orders", "/api/products", "/api/orders"] {
+        door.send(&format!("POST {path} HTTP/1.1"), &lines, "")
+            .await
+            .assert_problem(403, "cross_site");
+    }
+    for path in ["/api/products", "/api/orders"] {
+        door.send(&format!("POST {path} HTTP/1.1"), &lines, "")
+            .await
+            .assert_problem(429, "rate_limited");
+    }
+    assert!(door.backend.received().is_empty());
+}
+
+#[actix_web::test]
 async fn the_default_limit_is_configured() {
     let door = Door::open_with(&[("RATE_LIMIT", "2/m")]).await;
     for _ in 0..4 {
@@ -112,7 +141,10 @@ async fn slow_clients_do_not_keep_others_waiting() {
             started.elapsed()
         );
     }
-    // Each of them is sent away in the end.
-    let text = crate::door::read_to_end(slow.last_mut().unwrap()).await;
-    Answer::parse(&text).assert_problem(408, "request_timeout");
+    // Clients with a part of a head and clients without a byte get 408 in the end. A sample of both stands for all.
+    let last = slow.len() - 1;
+    for index in [0, 1, last / 2, last / 2 + 1, last - 1, last] {
+        let text = read_to_end(&mut slow[index]).await;
+        Answer::parse(&text).assert_problem(408, "request_timeout");
+    }
 }

@@ -3,30 +3,17 @@
 use std::time::Duration;
 
 use reqwest::{Certificate, Version};
-use tempfile::TempDir;
 
-use crate::door::Door;
+use crate::certificate::Certificate as TestCertificate;
 
 #[actix_web::test]
 async fn a_certificate_turns_on_tls_with_http_2() {
-    let key = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let directory = TempDir::new().unwrap();
-    let (cert_file, key_file) = (
-        directory.path().join("cert.pem"),
-        directory.path().join("key.pem"),
-    );
-    std::fs::write(&cert_file, key.cert.pem()).unwrap();
-    std::fs::write(&key_file, key.signing_key.serialize_pem()).unwrap();
-    // One variable has a path, and the other one the text of a file.
-    let door = Door::open_with(&[
-        ("TLS_CERT", cert_file.to_str().unwrap()),
-        ("TLS_KEY_FILE", key_file.to_str().unwrap()),
-    ])
-    .await;
+    let certificate = TestCertificate::new();
+    let door = certificate.open_door().await;
 
     let client = || {
         reqwest::Client::builder()
-            .tls_certs_only([Certificate::from_pem(key.cert.pem().as_bytes()).unwrap()])
+            .tls_certs_only([Certificate::from_pem(certificate.pem().as_bytes()).unwrap()])
             .timeout(Duration::from_secs(20))
             .no_proxy()
     };

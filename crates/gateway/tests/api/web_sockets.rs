@@ -3,7 +3,8 @@
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
-use crate::door::{DEADLINE, Door, read_to_end, read_until};
+use crate::client::{DEADLINE, read_to_end, read_until};
+use crate::door::Door;
 
 const UPGRADE: &str =
     "connection: keep-alive, Upgrade\r\nupgrade: WebSocket\r\nsec-websocket-version: 13\r\n";

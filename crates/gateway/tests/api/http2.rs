@@ -1,0 +1,238 @@
+//! HTTP/2: a service receives the same request as from a client of HTTP/1.1, or none.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::Reason;
+use http::Request;
+use http::request::Builder;
+use tokio::time::{Instant, timeout};
+
+use crate::certificate::Certificate;
+use crate::client::DEADLINE;
+use crate::door::Door;
+use crate::http2_client::{Http2, receive};
+use crate::http2_frames::{Reaction, react};
+
+fn request(method: &str, path: &str) -> Builder {
+    let uri = format!("https://localhost{path}");
+    Request::builder().method(method).uri(uri)
+}
+
+async fn open() -> (Certificate, Door, Http2) {
+    let certificate = Certificate::new();
+    let door = certificate.open_door().await;
+    let client = Http2::connect(&certificate, &door).await;
+    (certificate, door, client)
+}
+
+#[actix_web::test]
+async fn a_wrong_or_ambiguous_length_reaches_no_service() {
+    let (_certificate, door, client) = open().await;
+    for lengths in [
+        &["2", "3"][..],
+        &["3", "2"],
+        &["2, 2"],
+        &["2, 3"],
+        &["+2"],
+        &[""],
+        &["1"],
+        &["3"],
+    ] {
+        let head = request("POST", "/api/products");
+        let head = lengths
+            .iter()
+            .fold(head, |head, length| head.header("content-length", *length));
+        let error = client.send(head.body(()).unwrap(), "{}").await.unwrap_err();
+        assert!(error.is_reset(), "{lengths:?}: {error}");
+        assert_eq!(error.reason(), Some(Reason::PROTOCOL_ERROR), "{lengths:?}");
+    }
+    assert!(door.backend.received().is_empty());
+}
+
+#[actix_web::test]
+async fn the_authority_counts_and_not_the_host_header() {
+    let (_certificate, door, client) = open().await;
+    for hosts in [
+        &[][..],
+        &["localhost"],
+        &["evil.example"],
+        &["evil.example", "localhost"],
+        &["a b"],
+    ] {
+        let head = request("GET", "/api/products");
+        let head = hosts.iter().fold(head, |head, host| head.header("host", *host));
+        let answer = client.send(head.body(()).unwrap(), "").await.unwrap();
+        answer.assert_forwarded("anonymous");
+        let received = door.backend.last();
+        let own = door.backend.address.to_string();
+        assert_eq!(received.header("host"), Some(own.as_str()), "{hosts:?}");
+        assert_eq!(
+            received.header("x-forwarded-host"),
+            Some("localhost"),
+            "{hosts:?}"
+        );
+    }
+    let head = Request::builder().uri("https://user@localhost/api/products");
+    let answer = client.send(head.body(()).unwrap(), "").await.unwrap();
+    answer.assert_problem(400, "bad_request");
+}
+
+#[actix_web::test]
+async fn cookies_in_several_fields_are_read_as_one_line() {
+    let (_certificate, door, client) = open().await;
+    let user = door.issuer.as_user();
+    let access = format!("countersign_access={}", user.token());
+    let head = |method: &str, path: &str, crumbs: &[&str]| {
+        let head = request(method, path);
+        let head = crumbs
+            .iter()
+            .fold(head, |head, crumb| head.header("cookie", *crumb));
+        head.body(()).unwrap()
+    };
+    let crumbs = ["a=b", &access, "countersign_refresh=r", "c=d"];
+    let answer = client
+        .send(head("GET", "/auth/sessions", &crumbs), "")
+        .await
+        .unwrap();
+    answer.assert_forwarded(&user.user().id().to_string());
+    let received = door.backend.only();
+    assert_eq!(received.header("cookie"), Some("countersign_refresh=r"));
+    let bearer = format!("Bearer {}", user.token());
+    assert_eq!(received.header("authorization"), Some(bearer.as_str()));
+
+    let answer = client
+        .send(head("POST", "/auth/refresh", &crumbs), "")
+        .await
+        .unwrap();
+    answer.assert_problem(403, "cross_site");
+    let doubled = client
+        .send(head("GET", "/api/orders", &[&access, "a=b", &access]), "")
+        .await;
+    doubled.unwrap().assert_problem(401, "no_token");
+    door.backend.only();
+}
+
+#[actix_web::test]
+async fn a_streamed_body_that_is_too_long_is_answered_with_413() {
+    let (_certificate, door, client) = open().await;
+    for _ in 0..10 {
+        let (response, mut upload) = client
+            .begin(request("POST", "/api/products").body(()).unwrap())
+            .await;
+        for _ in 0..2 {
+            upload.send_data(Bytes::from(vec![b'a'; 60_000]), false).unwrap();
+        }
+        // The client could still send more.
+        receive(response)
+            .await
+            .unwrap()
+            .assert_problem(413, "payload_too_large");
+    }
+    assert!(door.backend.received().is_empty());
+    let answer = client
+        .send(request("POST", "/api/products").body(()).unwrap(), "{}")
+        .await;
+    answer.unwrap().assert_forwarded("anonymous");
+}
+
+#[actix_web::test]
+async fn a_refusal_in_the_middle_of_an_upload_arrives() {
+    let (_certificate, door, client) = open().await;
+    // More bytes in all than the window of the connection, which the refused ones must not use up.
+    for _ in 0..10 {
+        let (response, mut upload) = client
+            .begin(request("POST", "/api/orders").body(()).unwrap())
+            .await;
+        upload
+            .send_data(Bytes::from(vec![b'a'; 1_000_000]), false)
+            .unwrap();
+        receive(response).await.unwrap().assert_problem(401, "no_token");
+    }
+    assert!(door.backend.received().is_empty());
+    let answer = client
+        .send(request("POST", "/api/products").body(()).unwrap(), "{}")
+        .await;
+    answer.unwrap().assert_forwarded("anonymous");
+    assert_eq!(door.backend.only().body, b"{}");
+}
+
+#[actix_web::test]
+async fn fields_that_have_no_meaning_in_http_2_are_refused() {
+    let certificate = Certificate::new();
+    let door = certificate.open_door().await;
+    let send = async |field| {
+        let stream = certificate.connect(door.connect().await).await.unwrap();
+        let head = [
+            (":method", "GET"),
+            (":scheme", "https"),
+            (":authority", "localhost"),
+            (":path", "/api/products"),
+            field,
+        ];
+        react(stream, &head).await
+    };
+    for field in [
+        ("connection", "close"),
+        ("connection", "x-user-id"),
+        ("transfer-encoding", "chunked"),
+        ("keep-alive", "timeout=5"),
+        ("proxy-connection", "keep-alive"),
+        ("upgrade", "websocket"),
+        ("te", "other"),
+        ("te", "trailers, other"),
+        // A pseudo-header behind a header, or twice.
+        (":path", "/api/orders"),
+    ] {
+        assert_eq!(
+            send(field).await,
+            Reaction::Reset(Reason::PROTOCOL_ERROR.into()),
+            "{field:?}"
+        );
+    }
+    // A service would read line breaks as the end of a field, so no field can have them.
+    for field in [
+        ("x", "a\r\ntransfer-encoding: chunked"),
+        ("x", "a\nx-user-id: admin"),
+        ("x", "a\u{0}"),
+        ("x: a\r\ny", "b"),
+        ("x-user-id: admin", "b"),
+        ("X-User-Id", "admin"),
+        ("x y", "b"),
+        ("", "b"),
+        (":other", "b"),
+    ] {
+        assert_eq!(send(field).await, Reaction::End, "{field:?}");
+    }
+    assert!(door.backend.received().is_empty());
+    assert_eq!(send(("te", "trailers")).await, Reaction::Response);
+    assert_eq!(door.backend.only().header("te"), None);
+}
+
+/// The client has 30 seconds longer than the timeout of the route, which is 2 seconds.
+#[actix_web::test]
+async fn a_client_that_does_not_read_a_response_loses_its_connection() {
+    let certificate = Certificate::new();
+    let door = certificate.open_door().await;
+    let mut builder = h2::client::Builder::new();
+    builder.initial_window_size(1_000);
+    let client = Http2::connect_with(&certificate, &door, &builder).await;
+    let started = Instant::now();
+    let (response, mut upload) = client
+        .begin(request("GET", "/api/products/large").body(()).unwrap())
+        .await;
+    upload.send_data(Bytes::new(), true).unwrap();
+    let _unread = response.await.unwrap();
+    // Other requests go on during that time.
+    let answer = client
+        .send(request("GET", "/api/products").body(()).unwrap(), "")
+        .await;
+    answer.unwrap().assert_forwarded("anonymous");
+    let ended = timeout(2 * DEADLINE, client.connection).await;
+    ended.expect("the connection ends").unwrap().unwrap();
+    let elapsed = started.elapsed();
+    assert!(
+        (Duration::from_secs(32)..Duration::from_secs(36)).contains(&elapsed),
+        "{elapsed:?}"
+    );
+}
