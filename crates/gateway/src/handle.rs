@@ -66,10 +66,10 @@ pub(crate) async fn handle(
         minimum: body.size_hint().lower(),
     };
     let request = Request::from_parts(parts, ());
-    let (outcome, unread) = match check(&worker, peer, request, length, in_progress, &mut record).await {
-        Ok(Checked::Admitted(admitted)) => (send(&worker, admitted, body).await, None),
-        Ok(Checked::Answered(response)) => (Ok(response), Some(body)),
-        Err(refusal) => (Err(refusal), Some(body)),
+    let outcome = match check(&worker, peer, request, length, in_progress, &mut record).await {
+        Ok(Checked::Admitted(admitted)) => send(&worker, admitted, body).await,
+        Ok(Checked::Answered(response)) => Ok(response),
+        Err(refusal) => Err(refusal),
     };
     let mut response = outcome.unwrap_or_else(|refusal| refusal.respond(record.request_id()));
 
@@ -85,8 +85,7 @@ pub(crate) async fn handle(
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     record.status = response.status();
-    // HTTP/2 would otherwise reset the stream of a body that was not read, before the response is sent (RFC 9113 §8.1).
-    response.map(|body| body.recorded(record).keeping(unread))
+    response.map(|body| body.recorded(record))
 }
 
 /// Decides what happens with a request. Leaves in it the headers that the service receives.

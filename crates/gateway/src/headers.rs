@@ -100,11 +100,20 @@ const ADDED_HEADERS: usize = 10;
 
 /// Removes the headers of the connection and those that clients must not set.
 pub(crate) fn clean_request(headers: &mut HeaderMap) {
+    keep_one_length(headers);
     clean(headers, &PROTECTED, |name| {
         is_hop_by_hop(name) || is_forbidden(name.as_str())
     });
     // Once, instead of step by step.
     headers.reserve(ADDED_HEADERS);
+}
+
+/// An HTTP/2 client may repeat an equal length. The service must receive one.
+fn keep_one_length(headers: &mut HeaderMap) {
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    if let (Some(length), Some(_)) = (lengths.next().cloned(), lengths.next()) {
+        headers.insert(CONTENT_LENGTH, length);
+    }
 }
 
 /// Leaves the credential and the cookies that the service receives. The access cookie becomes a bearer token.

@@ -22,6 +22,12 @@ pub(crate) fn host(request: &Request<()>) -> Result<HeaderValue, Refusal> {
         return Err(Refusal::Host);
     }
     let host = match (request.uri().authority(), header) {
+        // RFC 9113 §8.3.1. In HTTP/1.1 the target counts, and the header is ignored (RFC 9112 §3.2.2).
+        (Some(authority), Some(host))
+            if request.version() == Version::HTTP_2 && host.as_bytes() != authority.as_str().as_bytes() =>
+        {
+            return Err(Refusal::Host);
+        }
         (Some(authority), _) => HeaderValue::from_str(authority.as_str()).map_err(|_| Refusal::Host)?,
         (None, Some(host)) => host.clone(),
         (None, None) if request.version() < Version::HTTP_11 => HeaderValue::from_static(""),

@@ -26,8 +26,6 @@ pub(crate) struct ResponseBody {
     source: Source,
     record: Option<Record>,
     in_progress: Option<InProgress>,
-    /// The request's body, if it was not read.
-    unread: Option<Incoming>,
 }
 
 enum Source {
@@ -56,14 +54,7 @@ impl ResponseBody {
             source,
             record: None,
             in_progress: None,
-            unread: None,
         }
-    }
-
-    /// Keeps the request's body until the response is complete.
-    pub(crate) fn keeping(mut self, unread: Option<Incoming>) -> Self {
-        self.unread = unread;
-        self
     }
 
     /// Ends the request when this body is dropped.

@@ -51,18 +51,36 @@ async fn a_wrong_or_ambiguous_length_reaches_no_service() {
 }
 
 #[actix_web::test]
-async fn the_authority_counts_and_not_the_host_header() {
+async fn equal_lengths_reach_the_service_as_one() {
     let (_certificate, door, client) = open().await;
-    for hosts in [
-        &[][..],
-        &["localhost"],
-        &["evil.example"],
-        &["evil.example", "localhost"],
-        &["a b"],
-    ] {
+    for lengths in [["2", "2"], ["2", "02"]] {
+        let head = request("POST", "/api/products");
+        let head = lengths
+            .iter()
+            .fold(head, |head, length| head.header("content-length", *length));
+        let answer = client.send(head.body(()).unwrap(), "{}").await.unwrap();
+        answer.assert_forwarded("anonymous");
+        let received = door.backend.last();
+        assert_eq!(received.all("content-length"), ["2"], "{lengths:?}");
+        assert_eq!(received.body, b"{}");
+    }
+}
+
+#[actix_web::test]
+async fn a_host_header_may_only_repeat_the_authority() {
+    let (_certificate, door, client) = open().await;
+    let send = async |hosts: &[&str]| {
         let head = request("GET", "/api/products");
         let head = hosts.iter().fold(head, |head, host| head.header("host", *host));
-        let answer = client.send(head.body(()).unwrap(), "").await.unwrap();
+        client.send(head.body(()).unwrap(), "").await.unwrap()
+    };
+    for hosts in [&["evil.example"][..], &["localhost", "localhost"], &["a b"]] {
+        let answer = send(hosts).await;
+        answer.assert_problem(400, "bad_request");
+    }
+    assert!(door.backend.received().is_empty());
+    for hosts in [&[][..], &["localhost"]] {
+        let answer = send(hosts).await;
         answer.assert_forwarded("anonymous");
         let received = door.backend.last();
         let own = door.backend.address.to_string();
