@@ -1,10 +1,11 @@
 //! A client's connection: TLS if there is a certificate, then HTTP/1.1 or HTTP/2.
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Poll, ready};
+use std::task::Poll;
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -17,11 +18,14 @@ use service_kit::RefusalBodies;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, copy, sink};
 use tokio::net::TcpStream;
 use tokio::task::spawn_local;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::task_local;
+use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use crate::body::ResponseBody;
+use crate::deadline::Deadline;
 use crate::handle;
+use crate::headers::MAX_HEADERS;
 use crate::phase::{InProgress, Phase};
 use crate::watched_stream::WatchedStream;
 use crate::worker::{Peer, Worker};
@@ -30,8 +34,6 @@ use crate::worker::{Peer, Worker};
 const MAX_HEAD_BYTES: usize = 32 * 1024;
 /// The size of the buffer for each direction of a connection.
 const BUFFER_BYTES: usize = 64 * 1024;
-/// The maximum number of a request's headers. The gateway adds up to 10, and services accept 96.
-const MAX_HEADERS: usize = 80;
 const TLS_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client that connected just before a shutdown may take to send its first request.
 const FIRST_REQUEST_TIME: Duration = Duration::from_secs(1);
@@ -71,6 +73,8 @@ struct Client {
 impl Client {
     async fn answer(self, request: Request<Incoming>) -> Result<Response<ResponseBody>, Infallible> {
         let in_progress = InProgress::begin(self.phase);
+        // Only HTTP/2 has a task for each request.
+        let _ = REQUEST.try_with(|number| number.set(Some(in_progress.number())));
         let response = handle::handle(self.worker, self.peer, request, &in_progress).await;
         Ok(response.map(|body| body.in_progress(in_progress)))
     }
@@ -91,7 +95,11 @@ impl Client {
             )
             .with_upgrades();
         let ended = self
-            .run(&mut connection, http1::UpgradeableConnection::graceful_shutdown)
+            .run(
+                &mut connection,
+                http1::UpgradeableConnection::graceful_shutdown,
+                Phase::deadline,
+            )
             .await;
         if let Some(Err(error)) = &ended {
             tracing::debug!(%error, "a connection ended early");
@@ -113,17 +121,23 @@ impl Client {
 
     async fn http2<T: AsyncRead + AsyncWrite + Unpin + 'static>(self, stream: T) {
         let client = self.clone();
-        let mut connection = http2::Builder::new(LocalExecutor)
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(MAX_STREAMS)
-            .max_header_list_size(u32::try_from(MAX_HEAD_BYTES).unwrap_or(u32::MAX))
-            .keep_alive_interval(PING_INTERVAL)
-            .serve_connection(
-                TokioIo::new(stream),
-                service_fn(move |request| client.clone().answer(request)),
-            );
+        let mut connection = http2::Builder::new(StreamExecutor {
+            phase: Rc::clone(&self.phase),
+        })
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(u32::try_from(MAX_HEAD_BYTES).unwrap_or(u32::MAX))
+        .keep_alive_interval(PING_INTERVAL)
+        .serve_connection(
+            TokioIo::new(stream),
+            service_fn(move |request| client.clone().answer(request)),
+        );
         let ended = self
-            .run(&mut connection, http2::Connection::graceful_shutdown)
+            .run(
+                &mut connection,
+                http2::Connection::graceful_shutdown,
+                Phase::deadline_of_next,
+            )
             .await;
         match ended {
             Some(Ok(())) => {}
@@ -135,15 +149,16 @@ impl Client {
         }
     }
 
-    /// Runs a connection to its end. `None` if its phase has taken too long.
+    /// Runs a connection to its end. `None` if it has not ended in time.
     async fn run<C: Future + Unpin>(
         &self,
         connection: &mut C,
         graceful_shutdown: impl Fn(Pin<&mut C>),
+        end: impl Fn(&Phase) -> Option<Instant>,
     ) -> Option<C::Output> {
-        let mut timer = pin!(sleep_until(self.phase.deadline().unwrap_or_else(Instant::now)));
         let mut closing = pin!(self.closing());
         let mut is_closing = false;
+        let mut deadline = Deadline::default();
         poll_fn(|cx| {
             if !is_closing && closing.as_mut().poll(cx).is_ready() {
                 is_closing = true;
@@ -152,20 +167,7 @@ impl Client {
             if let Poll::Ready(ended) = Pin::new(&mut *connection).poll(cx) {
                 return Poll::Ready(Some(ended));
             }
-            // The timer is set anew only when it fires or must fire earlier, and not for each request.
-            loop {
-                let Some(deadline) = self.phase.deadline() else {
-                    return Poll::Pending;
-                };
-                if deadline < timer.deadline() {
-                    timer.as_mut().reset(deadline);
-                }
-                ready!(timer.as_mut().poll(cx));
-                if deadline <= Instant::now() {
-                    return Poll::Ready(None);
-                }
-                timer.as_mut().reset(deadline);
-            }
+            deadline.poll(end(&self.phase), cx).map(|()| None)
         })
         .await
     }
@@ -187,14 +189,35 @@ async fn close<T: AsyncRead + AsyncWrite + Unpin>(mut stream: T, is_slow_head: b
     drop(timeout(CLOSE_TIMEOUT, closing).await);
 }
 
-/// Runs the streams of HTTP/2 connections on the worker's own thread.
-#[derive(Clone, Copy)]
-struct LocalExecutor;
+task_local! {
+    /// The number of the request of this task, which is an HTTP/2 stream.
+    static REQUEST: Cell<Option<u64>>;
+}
 
-impl<F: Future + 'static> Executor<F> for LocalExecutor {
-    fn execute(&self, future: F) {
-        spawn_local(async move {
-            future.await;
-        });
+/// Runs each stream of an HTTP/2 connection in a task on the worker's own thread. A stream that has not ended in time is reset; the
+/// others go on.
+#[derive(Clone)]
+struct StreamExecutor {
+    phase: Rc<Phase>,
+}
+
+impl<F: Future + 'static> Executor<F> for StreamExecutor {
+    fn execute(&self, stream: F) {
+        let phase = Rc::clone(&self.phase);
+        let stream = async move {
+            let mut stream = pin!(stream);
+            let mut deadline = Deadline::default();
+            poll_fn(|cx| {
+                if stream.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(());
+                }
+                let end = REQUEST
+                    .with(Cell::get)
+                    .and_then(|number| phase.deadline_of(number));
+                deadline.poll(end, cx)
+            })
+            .await;
+        };
+        spawn_local(REQUEST.scope(Cell::new(None), stream));
     }
 }

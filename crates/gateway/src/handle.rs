@@ -13,7 +13,7 @@ use service_kit::{TokenRule, known_method};
 
 use crate::body::ResponseBody;
 use crate::cookies::Cookies;
-use crate::headers::{self, ForwardedFacts, X_REQUEST_ID};
+use crate::headers::{self, ForwardedFacts, MAX_HEADERS, X_REQUEST_ID};
 use crate::identity::IdentitySigner;
 use crate::phase::InProgress;
 use crate::record::Record;
@@ -99,6 +99,10 @@ async fn check(
 ) -> Result<Checked, Refusal> {
     let gateway = &worker.gateway;
     check_method(request.method())?;
+    // In HTTP/1.1 the parser has refused it already.
+    if request.headers().len() > MAX_HEADERS {
+        return Err(Refusal::TooManyHeaders);
+    }
     let host = host(&request)?;
     let path = path::normalize(request.uri().path()).map_err(|path::InvalidPath| Refusal::Path)?;
     if let Some(page) = pages::answer(gateway, request.method(), &path).await {

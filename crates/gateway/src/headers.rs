@@ -95,6 +95,8 @@ pub(crate) struct ForwardedFacts<'f> {
     pub upstream_host: HeaderValue,
 }
 
+/// The maximum number of a request's headers. The gateway adds up to 10, and services accept 96.
+pub(crate) const MAX_HEADERS: usize = 80;
 /// The number of headers that the gateway adds to a request.
 const ADDED_HEADERS: usize = 10;
 

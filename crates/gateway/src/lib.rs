@@ -12,6 +12,7 @@ mod connection;
 mod cookies;
 mod cors;
 mod cross_site;
+mod deadline;
 mod documents;
 mod forward;
 mod handle;

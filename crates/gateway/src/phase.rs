@@ -62,8 +62,24 @@ impl Phase {
     /// When the connection ends unless something happens. `None` if it may take any time.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let requests = self.requests.borrow();
-        if !requests.is_empty() {
-            return requests.iter().filter_map(|(_, end)| *end).min();
+        if requests.is_empty() {
+            drop(requests);
+            return self.deadline_of_next();
+        }
+        requests.iter().filter_map(|(_, end)| *end).min()
+    }
+
+    /// When this request must have ended. `None` if it may take any time.
+    pub(crate) fn deadline_of(&self, number: u64) -> Option<Instant> {
+        let requests = self.requests.borrow();
+        let request = requests.iter().find(|(found, _)| *found == number);
+        request.and_then(|(_, end)| *end)
+    }
+
+    /// When the connection ends unless the next request arrives. `None` while requests are in progress.
+    pub(crate) fn deadline_of_next(&self) -> Option<Instant> {
+        if !self.requests.borrow().is_empty() {
+            return None;
         }
         if self.flags.is_parsing.load(Ordering::Relaxed) && !self.head_began.replace(true) {
             self.since.set(Instant::now());
@@ -128,6 +144,11 @@ impl InProgress {
         phase.flags.in_request.store(true, Ordering::Relaxed);
         phase.flags.is_parsing.store(false, Ordering::Relaxed);
         Self { phase, number }
+    }
+
+    /// The number of the request on its connection.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
     }
 
     /// Sets how long the response may take from now on, without the time in which the client reads it. `None`: any time.

@@ -20,6 +20,8 @@ pub(crate) enum Refusal {
     Path,
     #[error("The Host header is missing, repeated or not valid.")]
     Host,
+    #[error("There are too many headers.")]
+    TooManyHeaders,
     #[error("There is nothing at this path.")]
     NotFound,
     #[error("This path does not support the method.")]
@@ -56,6 +58,7 @@ impl Refusal {
         match self {
             Self::Path => (StatusCode::BAD_REQUEST, "invalid_path"),
             Self::Host | Self::Body => (StatusCode::BAD_REQUEST, "bad_request"),
+            Self::TooManyHeaders => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found"),
             Self::Method { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::Auth(error) => (

@@ -9,9 +9,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 
 use super::BodyError;
+use crate::deadline::Deadline;
 use crate::phase::InProgress;
 use crate::record::Record;
 use crate::upstream::{Connection, Pool, Upstream};
@@ -222,8 +223,7 @@ struct BodyTimer {
     deadline: Option<Instant>,
     idle_timeout: Duration,
     last_progress: Instant,
-    /// Created when the body has to be waited for.
-    sleep: Option<Pin<Box<Sleep>>>,
+    timer: Deadline,
 }
 
 impl BodyTimer {
@@ -236,7 +236,7 @@ impl BodyTimer {
                 STREAM_IDLE_TIMEOUT
             },
             last_progress: Instant::now(),
-            sleep: None,
+            timer: Deadline::default(),
         }
     }
 
@@ -245,16 +245,8 @@ impl BodyTimer {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            let idle_end = self.last_progress + self.idle_timeout;
-            let end = self.deadline.map_or(idle_end, |deadline| deadline.min(idle_end));
-            let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(end)));
-            ready!(sleep.as_mut().poll(cx));
-            // It was set for earlier progress.
-            if Instant::now() >= end {
-                return Poll::Ready(());
-            }
-            sleep.as_mut().reset(end);
-        }
+        let idle_end = self.last_progress + self.idle_timeout;
+        let end = self.deadline.map_or(idle_end, |deadline| deadline.min(idle_end));
+        self.timer.poll(Some(end), cx)
     }
 }

@@ -97,6 +97,19 @@ async fn a_host_header_may_only_repeat_the_authority() {
 }
 
 #[actix_web::test]
+async fn a_request_has_as_many_fields_as_its_service_accepts() {
+    let (_certificate, door, client) = open().await;
+    let send = async |fields: usize| {
+        let head = request("GET", "/api/products");
+        let head = (0..fields).fold(head, |head, number| head.header(format!("x-{number}"), "a"));
+        client.send(head.body(()).unwrap(), "").await.unwrap()
+    };
+    send(81).await.assert_problem(431, "headers_too_large");
+    assert!(door.backend.received().is_empty());
+    send(80).await.assert_forwarded("anonymous");
+}
+
+#[actix_web::test]
 async fn cookies_in_several_fields_are_read_as_one_line() {
     let (_certificate, door, client) = open().await;
     let user = door.issuer.as_user();
@@ -229,7 +242,7 @@ async fn fields_that_have_no_meaning_in_http_2_are_refused() {
 
 /// The client has 30 seconds longer than the timeout of the route, which is 2 seconds.
 #[actix_web::test]
-async fn a_client_that_does_not_read_a_response_loses_its_connection() {
+async fn a_response_that_the_client_does_not_read_is_reset_and_others_go_on() {
     let certificate = Certificate::new();
     let door = certificate.open_door().await;
     let mut builder = h2::client::Builder::new();
@@ -240,14 +253,19 @@ async fn a_client_that_does_not_read_a_response_loses_its_connection() {
         .begin(request("GET", "/api/products/large").body(()).unwrap())
         .await;
     upload.send_data(Bytes::new(), true).unwrap();
-    let _unread = response.await.unwrap();
-    // Other requests go on during that time.
-    let answer = client
-        .send(request("GET", "/api/products").body(()).unwrap(), "")
-        .await;
-    answer.unwrap().assert_forwarded("anonymous");
-    let ended = timeout(2 * DEADLINE, client.connection).await;
-    ended.expect("the connection ends").unwrap().unwrap();
+    let mut unread = response.await.unwrap().into_body();
+    let other_request = async || {
+        let answer = client
+            .send(request("GET", "/api/products").body(()).unwrap(), "")
+            .await;
+        answer.unwrap().assert_forwarded("anonymous");
+    };
+    other_request().await;
+    // Its window for data is full, so the next event is the reset.
+    unread.data().await.unwrap().unwrap();
+    let reset = timeout(2 * DEADLINE, unread.data()).await;
+    reset.expect("the stream ends").unwrap().unwrap_err();
+    other_request().await;
     let elapsed = started.elapsed();
     assert!(
         (Duration::from_secs(32)..Duration::from_secs(36)).contains(&elapsed),

@@ -4,7 +4,6 @@ use bytes::Bytes;
 use h2::client::{Builder, ResponseFuture, SendRequest};
 use h2::{RecvStream, SendStream};
 use http::{HeaderMap, Request, StatusCode};
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::certificate::Certificate;
@@ -14,8 +13,6 @@ use crate::door::Door;
 /// A connection to a gateway with TLS.
 pub struct Http2 {
     send: SendRequest<Bytes>,
-    /// The task of the connection. It ends with the connection.
-    pub connection: JoinHandle<Result<(), h2::Error>>,
 }
 
 impl Http2 {
@@ -26,10 +23,8 @@ impl Http2 {
     pub async fn connect_with(certificate: &Certificate, door: &Door, builder: &Builder) -> Self {
         let stream = certificate.connect(door.connect().await).await.unwrap();
         let (send, connection) = builder.handshake(stream).await.unwrap();
-        Self {
-            send,
-            connection: tokio::spawn(connection),
-        }
+        tokio::spawn(connection);
+        Self { send }
     }
 
     /// Begins a request whose body follows.
