@@ -27,18 +27,16 @@ pub(crate) async fn answer(
         return Some(Err(Refusal::Method { allowed: "GET, HEAD" }));
     }
     Some(match path {
-        "/health/live" => Ok(json(r#"{"status":"live"}"#.to_owned())),
+        "/health/live" => Ok(json(r#"{"status":"live"}"#)),
         "/health/ready" => match gateway.missing() {
-            [] => Ok(json(r#"{"status":"ready"}"#.to_owned())),
+            [] => Ok(json(r#"{"status":"ready"}"#)),
             [missing, ..] => Err(Refusal::NotReady { missing }),
         },
         "/openapi.json" => {
             let document = gateway.documents.joined(&gateway.table()).await;
-            document
-                .map(|document| json(document.to_string()))
-                .ok_or(Refusal::NotReady {
-                    missing: "the documents of the services",
-                })
+            document.map(json).ok_or(Refusal::NotReady {
+                missing: "the documents of the services",
+            })
         }
         "/docs" => Ok(redirect("/docs/")),
         _ => docs_page(docs_file.unwrap_or_default()),
@@ -59,7 +57,7 @@ fn docs_page(file: &str) -> Result<Response<ResponseBody>, Refusal> {
     Ok(page(content, (CONTENT_TYPE, media_type)))
 }
 
-fn json(text: String) -> Response<ResponseBody> {
+fn json(text: impl Into<Bytes>) -> Response<ResponseBody> {
     let mut response = page(
         text.into(),
         (CONTENT_TYPE, HeaderValue::from_static("application/json")),

@@ -13,6 +13,7 @@ mod browsers;
 mod certificate;
 mod client;
 mod configuration;
+mod documents;
 mod door;
 mod faults;
 mod framing;
