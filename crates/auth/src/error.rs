@@ -33,7 +33,7 @@ pub enum AuthError {
         scope: Option<&'static str>,
     },
     /// 400 `invalid_request`: more than one `Authorization` header, or a cookie with another token.
-    #[error("Send one credential: one Authorization header, or the cookie.")]
+    #[error("Send one access token.")]
     AmbiguousCredentials,
     /// 400 `invalid_request`: more than one [identity header](crate::IDENTITY_HEADER).
     #[error("Send one x-countersign-identity header.")]

@@ -122,7 +122,7 @@ async fn two_authorization_headers_are_refused() {
                 .append_header(("authorization", second))
         };
         for path in GUARDED.into_iter().chain(["/optional"]) {
-            let (code, detail) = ("invalid_request", "Send one Authorization header.");
+            let (code, detail) = ("invalid_request", "Send one access token.");
             let challenge = challenge(code, detail);
             call!(app, twice(path)).assert_problem(400, code, detail, Some(&challenge));
         }

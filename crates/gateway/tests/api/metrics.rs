@@ -1,5 +1,8 @@
 //! Metrics and log: what operators see of each request.
 
+use tokio::io::AsyncWriteExt as _;
+
+use crate::backend::Received;
 use crate::client::{Client, eventually};
 use crate::program::Program;
 
@@ -81,4 +84,23 @@ async fn requests_and_failures_of_services_are_counted_and_logged() {
     assert_eq!(failed.len(), 1, "{failed:?}");
     assert_eq!(failed[0]["service"], "product-service");
     assert_eq!(failed[0]["level"], "WARN");
+}
+
+#[actix_web::test]
+async fn a_request_whose_client_leaves_is_counted_and_logged() {
+    let program = Program::start(&[]).await;
+    let mut stream = program.client().connect().await;
+    stream
+        .write_all(b"GET /api/products/hang HTTP/1.1\r\nhost: a\r\nx-request-id: left\r\n\r\n")
+        .await
+        .unwrap();
+    let is_hang = |received: &Received| received.target().ends_with("/hang");
+    eventually(|| program.backend.received().iter().any(is_hang)).await;
+    drop(stream);
+    eventually(|| !program.events("answered").is_empty()).await;
+    let event = &program.events("answered")[0];
+    assert_eq!(event["request_id"], "left");
+    assert_eq!(event["http.status_code"], 499);
+    let series = r#"http_requests_total{method="GET",route="/api/products",status="499"}"#;
+    assert_eq!(metric(program.inner(), series).await, 1);
 }
