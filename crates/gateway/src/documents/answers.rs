@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use service_kit::docs;
 use utoipa::openapi::OpenApiBuilder;
 
-use super::components::resolve;
+use super::components::{resolve, used_in};
 use crate::NAME;
 
 const PROBLEM_JSON: &str = "application/problem+json";
@@ -118,6 +118,15 @@ pub(super) fn add(public: &mut Value) {
                 answer.add(responses, &components);
             }
         }
+    }
+}
+
+/// Removes the answers that no operation refers to.
+pub(super) fn remove_unused(joined: &mut Value) {
+    let used = joined.get("paths").map(used_in).unwrap_or_default();
+    let responses = joined.pointer_mut("/components/responses");
+    if let Some(responses) = responses.and_then(Value::as_object_mut) {
+        responses.retain(|name, _| used.contains(&("responses".to_owned(), name.clone())));
     }
 }
 

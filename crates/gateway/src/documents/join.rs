@@ -41,6 +41,7 @@ pub(super) fn join(by_service: &HashMap<String, Value>, table: &Table) -> Value 
             }
         }
     }
+    answers::remove_unused(&mut joined);
     joined
 }
 
@@ -175,10 +176,17 @@ mod tests {
     }
 
     #[test]
-    fn every_reference_leads_to_a_component() {
-        let joined = joined(json!({}), json!({"paths": {"/products": list(&json!({}))}}));
-        for (kind, name) in components::used_in(&joined) {
-            assert!(joined["components"][&kind][&name].is_object(), "{kind} {name}");
+    fn every_reference_leads_to_a_component_and_every_answer_is_used() {
+        let mut joined = joined(json!({}), json!({"paths": {"/products": list(&json!({}))}}));
+        let used = components::used_in(&joined);
+        for (kind, name) in &used {
+            assert!(joined["components"][kind][name].is_object(), "{kind} {name}");
+        }
+        let answers = joined["components"]["responses"].take();
+        let answers = answers.as_object().unwrap();
+        assert!(!answers.is_empty());
+        for name in answers.keys() {
+            assert!(used.contains(&("responses".to_owned(), name.clone())), "{name}");
         }
     }
 }
