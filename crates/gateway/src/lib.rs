@@ -1,7 +1,7 @@
 //! The gateway: the only program that clients reach. It verifies access tokens, applies the rules of `services.toml`, removes what
 //! clients must not set, and forwards requests to the services. It owns no data.
 //!
-//! It is a program of hyper and not of actix-web, because forwarding is all that it does: docs/decisions/0014 has the reasons.
+//! It is a program of hyper and not of actix-web, because forwarding is all that it does: docs/decisions/0014 has the figures.
 //!
 //! A request passes through `connection` (TLS and HTTP), `handle` (the rules, in order), `forward` or `tunnel`, and `upstream`.
 //! `startup` assembles the gateway, with a worker thread for each core.
