@@ -4,7 +4,7 @@ mod request;
 mod response;
 
 pub(crate) use self::request::{RequestBody, Upload};
-pub(crate) use self::response::{ResponseBody, UpstreamBody};
+pub(crate) use self::response::{Driver, ResponseBody, UpstreamBody};
 
 /// Why a body ends early.
 #[derive(Debug, thiserror::Error)]
@@ -13,7 +13,7 @@ pub(crate) enum BodyError {
     TooLong,
     #[error("the client sent no part of its body in time")]
     ClientTimeout,
-    #[error("the service sent no part of its body in time")]
+    #[error("the service did not complete its body in time")]
     UpstreamTimeout,
     #[error(transparent)]
     Http(#[from] hyper::Error),

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rustls::ServerConfig;
-use service_kit::{AuthSettings, Env, Roles, Settings, TrustedProxies};
+use service_kit::{AuthSettings, Env, Settings, TrustedProxies};
 
 use crate::cross_site::Origins;
 use crate::table::Table;
@@ -16,7 +16,6 @@ pub struct Config {
     pub(crate) inner_listen: SocketAddr,
     /// The issuer and keys that tokens are verified with.
     pub(crate) auth: AuthSettings,
-    pub(crate) roles: Roles,
     pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) origins: Origins,
     /// The name of the access cookie. Browsers accept the prefix `__Host-` only over https.
@@ -48,7 +47,6 @@ impl Config {
             edge,
             origins: Origins::new(settings.public_url, cors_origins(env)),
             auth: settings.auth,
-            roles: settings.roles,
             trusted_proxies: settings.trusted_proxies,
             access_cookie: if is_https {
                 "__Host-countersign-access"
@@ -67,7 +65,7 @@ impl Edge {
         }
     }
 
-    /// Reads the routes and the certificate again.
+    /// Reads the routes, the roles and the certificate again.
     ///
     /// # Errors
     /// All problems together.

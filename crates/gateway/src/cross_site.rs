@@ -38,8 +38,8 @@ impl Origins {
         uses_cookies: bool,
         is_upgrade: bool,
     ) -> bool {
-        let concerns = is_upgrade || uses_cookies && !method.is_safe();
-        if !concerns {
+        let rule_applies = is_upgrade || uses_cookies && !method.is_safe();
+        if !rule_applies {
             return true;
         }
         // `none`: the user typed the address or opened a bookmark.

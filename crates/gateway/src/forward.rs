@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use auth::Backoff;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, TRANSFER_ENCODING};
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
-use crate::body::{RequestBody, ResponseBody, Upload, UpstreamBody};
+use crate::body::{Driver, RequestBody, ResponseBody, Upload, UpstreamBody};
 use crate::headers;
 use crate::refusal::Refusal;
 use crate::table::{Route, Table};
@@ -29,7 +29,7 @@ const UPLOAD_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Why a service has sent no response.
 #[derive(Debug, thiserror::Error)]
-enum Failure {
+pub(crate) enum Failure {
     #[error("can't connect: {0}")]
     Connect(#[source] io::Error),
     #[error("no response in time")]
@@ -60,6 +60,8 @@ pub(crate) async fn forward(
     let (mut response, connection) = exchange(&worker.pool, route, request, &upload, deadline)
         .await
         .map_err(|failure| record_failure(upstream, &failure))?;
+    // The service's version is that of its connection only (RFC 9110 §2.5).
+    *response.version_mut() = Version::HTTP_11;
     if response.status().is_informational() {
         // The request asked for no switch of protocols.
         return Err(record_failure(upstream, &Failure::UnexpectedStatus));
@@ -73,11 +75,12 @@ pub(crate) async fn forward(
     let (parts, body) = response.into_parts();
     let body = if body.is_end_stream() {
         // The server does not poll an empty body, so the connection is returned here.
-        worker.pool.put_if_reusable(upstream, connection).await;
+        worker.pool.put_if_reusable(upstream, connection);
         ResponseBody::empty()
     } else {
         let pool = Rc::clone(&worker.pool);
-        let body = UpstreamBody::new(body, connection, pool, Arc::clone(upstream), deadline);
+        let driver = Driver::Body { connection, pool };
+        let body = UpstreamBody::new(body, Arc::clone(upstream), upload, driver, deadline);
         ResponseBody::upstream(body)
     };
     Ok(Response::from_parts(parts, body))
@@ -101,7 +104,7 @@ async fn exchange(
     upload: &Rc<Upload>,
     deadline: Instant,
 ) -> Result<(Response<Incoming>, Box<Connection>), Failure> {
-    let mut pooled = pool.take(&route.upstream).await;
+    let mut pooled = pool.take(&route.upstream);
     loop {
         let is_pooled = pooled.is_some();
         let mut connection = match pooled.take() {
@@ -167,7 +170,8 @@ async fn first_byte_in_time<F: Future>(
     limit: Duration,
     deadline: Instant,
 ) -> Option<F::Output> {
-    let (mut sent, mut timer) = (pin!(sent), pin!(sleep(limit)));
+    let first_end = (Instant::now() + limit).min(deadline);
+    let (mut sent, mut timer) = (pin!(sent), pin!(sleep_until(first_end)));
     poll_fn(|cx| {
         if let Poll::Ready(outcome) = sent.as_mut().poll(cx) {
             return Poll::Ready(Some(outcome));
@@ -189,7 +193,7 @@ async fn first_byte_in_time<F: Future>(
     .await
 }
 
-fn record_failure(upstream: &Upstream, failure: &Failure) -> Refusal {
+pub(crate) fn record_failure(upstream: &Upstream, failure: &Failure) -> Refusal {
     let refusal = match failure {
         Failure::Client(refusal) => return *refusal,
         Failure::Timeout => Refusal::UpstreamTimeout,

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use auth::{AuthError, IDENTITY_HEADER, Policy, Principal, User, bearer_token};
-use http::header::{AUTHORIZATION, CONNECTION, HeaderMap, HeaderValue, ORIGIN, UPGRADE};
+use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue, ORIGIN, UPGRADE};
 use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -71,17 +71,29 @@ pub(crate) async fn handle(
         Ok(Checked::Answered(response)) => Ok(response),
         Err(refusal) => Err(refusal),
     };
+    // The rest of the client's body is not read.
+    let is_last =
+        worker.gateway.is_draining() || matches!(&outcome, Err(Refusal::BodyTooLarge | Refusal::BodyTimeout));
     let mut response = outcome.unwrap_or_else(|refusal| refusal.respond(record.request_id()));
+    if method == "HEAD"
+        && let Some(length) = response.body_mut().remove_text()
+    {
+        // In HTTP/2 the library would send the text (RFC 9110 §9.3.2).
+        response.headers_mut().insert(CONTENT_LENGTH, length.into());
+    }
 
     if forward::is_event_stream(response.headers()) {
         in_progress.limit(None);
     }
     let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    if switches {
+        in_progress.becomes_tunnel();
+    }
     let headers = response.headers_mut();
     cors::add_headers(origin.as_ref(), &worker.gateway.origins, headers);
     headers.insert(X_REQUEST_ID, request_id);
     // HTTP/2 has no such header: it announces the end of a connection by a frame. A tunnel ends by itself.
-    if worker.gateway.is_draining() && version < Version::HTTP_2 && !switches {
+    if is_last && version < Version::HTTP_2 && !switches {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     record.status = response.status();
@@ -105,32 +117,36 @@ async fn check(
     }
     let host = host(&request)?;
     let path = path::normalize(request.uri().path()).map_err(|path::InvalidPath| Refusal::Path)?;
-    if let Some(page) = pages::answer(gateway, request.method(), &path).await {
-        return page.map(Checked::Answered);
-    }
     if let Some(answer) = cors::preflight(request.method(), request.headers(), &gateway.origins) {
         return answer.map(Checked::Answered);
     }
 
     let table = gateway.table();
-    let route = Arc::clone(table.find(&path).ok_or(Refusal::NotFound)?);
+    let client = client_address(worker, peer, request.headers());
+    let Some(route) = table.find(&path).cloned() else {
+        if !pages::is_health(&path) {
+            table.check_rate_without_route(client)?;
+        }
+        let page = pages::answer(gateway, request.method(), &path).await;
+        return page.map(Checked::Answered);
+    };
     // The route may allow more time than a request has otherwise.
     in_progress.limit(Some(route.rules.timeout));
     record.route = Some(Arc::clone(&route));
     let uri = upstream_uri(route.upstream_path(&path), request.uri().query())?;
-    let client = client_address(worker, peer, request.headers());
     let scheme = scheme(worker, peer, request.headers());
     let is_upgrade = route.rules.upgrade && length.is_empty && wants_web_socket(&request);
-    let principal = authorize(worker, &route, client, is_upgrade, &mut request, &length).await?;
-    let user = principal.as_ref().and_then(Principal::user);
+    let caller = authorize(worker, &route, client, is_upgrade, &mut request, &length).await?;
+    let user = caller.as_ref().ok().and_then(Principal::user);
     record.user = user.map(User::id);
 
     let protocol = request.headers().get(UPGRADE).cloned().filter(|_| is_upgrade);
     headers::clean_request(request.headers_mut());
     let facts = ForwardedFacts {
         user,
-        role: user.and_then(|user| gateway.roles.highest(user.roles())),
+        role: user.and_then(|user| table.roles.highest(user.roles())),
         client,
+        version: request.version(),
         scheme,
         host,
         request_id: record.request_id.clone(),
@@ -138,7 +154,7 @@ async fn check(
     };
     headers::add_facts(request.headers_mut(), facts);
     if let Some(signer) = &gateway.identity_signer {
-        replace_token(worker, signer, principal.as_ref(), &route, request.headers_mut())?;
+        replace_token(worker, signer, &caller, &route, request.headers_mut())?;
     }
     *request.uri_mut() = uri;
     *request.version_mut() = Version::HTTP_11;
@@ -182,7 +198,7 @@ async fn send(
 }
 
 /// Identifies the caller and applies the rules of the route. Leaves in `request` the credential and the cookies that the service
-/// receives.
+/// receives. If the route admits requests without a valid token, the caller may be an error.
 async fn authorize(
     worker: &Worker,
     route: &Route,
@@ -190,37 +206,41 @@ async fn authorize(
     is_upgrade: bool,
     request: &mut Request<()>,
     length: &BodyLength,
-) -> Result<Option<Principal>, Refusal> {
+) -> Result<Result<Principal, AuthError>, Refusal> {
     let gateway = &worker.gateway;
     let rules = &route.rules;
     let mut cookies = Cookies::read(request.headers(), gateway.access_cookie, &rules.cookies);
     if rules.token == TokenRule::Ignored {
         cookies.access = None;
     }
-    let is_from_here = gateway.origins.allow(
+    let passes_cross_site_rule = gateway.origins.allow(
         request.method(),
         request.headers(),
         cookies.are_used(),
         is_upgrade,
     );
 
-    let outcome = match rules.token {
+    let caller = match rules.token {
         TokenRule::Ignored => Err(AuthError::NoToken),
         TokenRule::Required | TokenRule::Optional => match token(request.headers(), &cookies) {
             Ok(token) => gateway.verifier.verify(token).await,
             Err(error) => Err(error),
         },
     };
-    let user = outcome.as_ref().ok().and_then(Principal::user);
+    let user = caller.as_ref().ok().and_then(Principal::user);
     route.check_rate(user.map(User::id), client)?;
-    if outcome == Err(AuthError::AmbiguousCredentials) {
-        return Err(AuthError::AmbiguousCredentials.into());
+    if let Err(error) = caller
+        && (error == AuthError::AmbiguousCredentials
+            // The service would not receive the token, so it could not decide either.
+            || gateway.identity_signer.is_some() && !error.is_unauthenticated())
+    {
+        return Err(error.into());
     }
-    let principal = match rules.token {
-        TokenRule::Required => Policy::User.decide(outcome)?,
-        TokenRule::Optional | TokenRule::Ignored => outcome.ok(),
+    let caller = match rules.token {
+        TokenRule::Required => Policy::User.decide(caller)?.ok_or(AuthError::NoToken),
+        TokenRule::Optional | TokenRule::Ignored => caller,
     };
-    if !is_from_here {
+    if !passes_cross_site_rule {
         return Err(Refusal::CrossSite);
     }
     // A body whose length is unknown is measured while it passes.
@@ -228,7 +248,7 @@ async fn authorize(
         return Err(Refusal::BodyTooLarge);
     }
     headers::set_credentials(request.headers_mut(), cookies);
-    Ok(principal)
+    Ok(caller)
 }
 
 /// The bearer token, or else the token of the access cookie. Both may be present only if they are equal.
@@ -247,20 +267,29 @@ fn token<'r>(headers: &'r HeaderMap, cookies: &'r Cookies) -> Result<&'r [u8], A
 }
 
 /// Replaces a user's access token by an identity token for the service of the route. The service must not receive a token that other
-/// services accept, so only a service's own token stays.
+/// services accept.
 fn replace_token(
     worker: &Worker,
     signer: &IdentitySigner,
-    principal: Option<&Principal>,
+    caller: &Result<Principal, AuthError>,
     route: &Route,
     headers: &mut HeaderMap,
 ) -> Result<(), Refusal> {
-    if let Some(user) = principal.and_then(Principal::user) {
-        let token = worker.identities.token(signer, user, &route.upstream.name);
-        headers.insert(IDENTITY_HEADER, token.ok_or(Refusal::Internal)?);
-    }
-    if !matches!(principal, Some(Principal::Service(_))) {
-        headers.remove(AUTHORIZATION);
+    match caller {
+        Ok(Principal::User(user)) => {
+            let token = worker.identities.token(signer, user, &route.upstream.name);
+            headers.insert(IDENTITY_HEADER, token.ok_or(Refusal::Internal)?);
+            headers.remove(AUTHORIZATION);
+        }
+        // No other service accepts it. If this one requires a token, it answers why it refuses this one.
+        Ok(Principal::Service(_)) | Err(AuthError::Expired | AuthError::Revoked) => {}
+        // The same, but not with the client's token, since another service may know a key that the gateway does not know yet.
+        Err(AuthError::InvalidToken(_)) => {
+            headers.insert(AUTHORIZATION, HeaderValue::from_static("Bearer invalid"));
+        }
+        Err(_) => {
+            headers.remove(AUTHORIZATION);
+        }
     }
     Ok(())
 }

@@ -3,9 +3,10 @@
 use std::net::IpAddr;
 
 use auth::{AuthError, User, bearer_token, is_trace_parent};
+use http::Version;
 use http::header::{
     AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue,
-    PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use uuid::Uuid;
 
@@ -47,8 +48,16 @@ const IDENTITY_PREFIXES: [&str; 5] = [
     "x-countersign-",
 ];
 /// Further headers that change what a service sees: the caller, the client's address, the method or the path.
-const OVERRIDES: [&str; 16] = [
+const OVERRIDES: [&str; 24] = [
     "forwarded",
+    "x-forwarded",
+    "x-original-for",
+    "x-original-uri",
+    "x-originating-ip",
+    "x-remote-ip",
+    "x-remote-addr",
+    "x-azure-clientip",
+    "x-client-cert",
     "x-real-ip",
     "x-client-ip",
     "x-cluster-client-ip",
@@ -86,6 +95,8 @@ pub(crate) struct ForwardedFacts<'f> {
     /// The highest of the user's roles.
     pub role: Option<&'f str>,
     pub client: IpAddr,
+    /// The HTTP version that the client used.
+    pub version: Version,
     /// The scheme that the client used.
     pub scheme: &'static str,
     /// The host that the client named.
@@ -95,14 +106,14 @@ pub(crate) struct ForwardedFacts<'f> {
     pub upstream_host: HeaderValue,
 }
 
-/// The maximum number of a request's headers. The gateway adds up to 10, and services accept 96.
+/// The maximum number of a request's headers. The gateway adds up to 11, and services accept 96.
 pub(crate) const MAX_HEADERS: usize = 80;
 /// The number of headers that the gateway adds to a request.
-const ADDED_HEADERS: usize = 10;
+const ADDED_HEADERS: usize = 11;
 
 /// Removes the headers of the connection and those that clients must not set.
 pub(crate) fn clean_request(headers: &mut HeaderMap) {
-    keep_one_length(headers);
+    merge_equal_lengths(headers);
     clean(headers, &PROTECTED, |name| {
         is_hop_by_hop(name) || is_forbidden(name.as_str())
     });
@@ -111,7 +122,7 @@ pub(crate) fn clean_request(headers: &mut HeaderMap) {
 }
 
 /// An HTTP/2 client may repeat an equal length. The service must receive one.
-fn keep_one_length(headers: &mut HeaderMap) {
+fn merge_equal_lengths(headers: &mut HeaderMap) {
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
     if let (Some(length), Some(_)) = (lengths.next().cloned(), lengths.next()) {
         headers.insert(CONTENT_LENGTH, length);
@@ -153,7 +164,7 @@ fn clean(headers: &mut HeaderMap, protected: &[&str], ends_here: impl Fn(&Header
     if removed.is_empty() {
         return;
     }
-    remove_second_length(headers);
+    drop_length_of_chunked(headers);
     remove_connection_options(headers, protected);
     for name in removed {
         headers.remove(name);
@@ -165,7 +176,7 @@ fn is_hop_by_hop(name: &HeaderName) -> bool {
 }
 
 /// `Transfer-Encoding` overrides `Content-Length`. A message must not be passed on with both (RFC 9112 §6.3).
-fn remove_second_length(headers: &mut HeaderMap) {
+fn drop_length_of_chunked(headers: &mut HeaderMap) {
     if headers.contains_key(TRANSFER_ENCODING) {
         headers.remove(CONTENT_LENGTH);
     }
@@ -177,7 +188,9 @@ pub(crate) fn add_facts(headers: &mut HeaderMap, facts: ForwardedFacts<'_>) {
         let mut buffer = Uuid::encode_buffer();
         let id: &str = user.id().hyphenated().encode_lower(&mut buffer);
         set(headers, X_USER_ID, id);
-        set(headers, X_USER_ROLE, facts.role.unwrap_or_default());
+        if let Some(role) = facts.role {
+            set(headers, X_USER_ROLE, role);
+        }
         match user.roles() {
             [role] => set(headers, X_USER_ROLES, role),
             roles => set(headers, X_USER_ROLES, &roles.join(",")),
@@ -188,7 +201,17 @@ pub(crate) fn add_facts(headers: &mut HeaderMap, facts: ForwardedFacts<'_>) {
     headers.insert(X_FORWARDED_HOST, facts.host);
     headers.insert(X_REQUEST_ID, facts.request_id);
     headers.insert(HOST, facts.upstream_host);
+    headers.append(VIA, via(facts.version));
     ensure_trace(headers);
+}
+
+/// The gateway's entry in `Via`, with the version in which it received the request (RFC 9110 §7.6.3).
+fn via(version: Version) -> HeaderValue {
+    HeaderValue::from_static(match version {
+        Version::HTTP_2 => "2 countersign",
+        Version::HTTP_11 => "1.1 countersign",
+        _ => "1.0 countersign",
+    })
 }
 
 /// Inserts a header, if the text can be the value of one. Roles are checked when the register of roles is read.
@@ -244,12 +267,13 @@ fn remove_connection_options(headers: &mut HeaderMap, protected: &[&str]) {
     }
 }
 
-/// Whether a client may not set this header. Names are compared as gateways to other languages do, which turn hyphens into
-/// underscores and may read `X_User_Id` as `X-User-Id`.
+/// Whether a client may not set this header. Punctuation counts as a hyphen: servers of some languages turn all of it into
+/// underscores, and so read `X_User.Id` as `X-User-Id`.
 fn is_forbidden(name: &str) -> bool {
+    let is_other = |char: char| !char.is_ascii_alphanumeric() && char != '-';
     // Header names are in lower case already.
-    if name.bytes().any(|byte| byte == b'_' || byte == b'.') {
-        is_reserved(&name.replace(['_', '.'], "-"))
+    if name.contains(is_other) {
+        is_reserved(&name.replace(is_other, "-"))
     } else {
         is_reserved(name)
     }
@@ -288,6 +312,7 @@ mod tests {
             ("x_user_id", "a"),
             ("X-User_Role", "a"),
             ("x.user.roles", "a"),
+            ("x~user!id", "a"),
             ("x-user-anything", "a"),
             ("X-Service-Name", "a"),
             ("x-internal-token", "a"),
@@ -342,6 +367,7 @@ mod tests {
             user,
             role: Some("admin"),
             client: "203.0.113.7".parse().unwrap(),
+            version: Version::HTTP_2,
             scheme: "https",
             host: HeaderValue::from_static("shop.example"),
             request_id: HeaderValue::from_static("an-id"),
@@ -362,6 +388,7 @@ mod tests {
             ("x-forwarded-proto", "https"),
             ("x-forwarded-host", "shop.example"),
             ("x-request-id", "an-id"),
+            ("via", "2 countersign"),
             ("host", "products:8082"),
         ] {
             assert_eq!(headers.get(name).unwrap(), value);
@@ -390,7 +417,7 @@ mod tests {
         assert_eq!(after(&[trace]), (true, true));
         for invalid in [&["00-1-2-3"][..], &[], &[trace, trace]] {
             let (is_kept, has_state) = after(invalid);
-            assert!(!has_state && (!is_kept || invalid.len() == 2), "{invalid:?}");
+            assert!(!is_kept && !has_state, "{invalid:?}");
         }
     }
 }

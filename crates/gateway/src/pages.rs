@@ -12,21 +12,30 @@ use crate::body::ResponseBody;
 use crate::refusal::Refusal;
 use crate::worker::Gateway;
 
-/// The answer, if the path is one of the gateway's own pages.
+const HEALTH: [&str; 2] = ["/health/live", "/health/ready"];
+
+/// Whether a page has a health check, which has no rate limit.
+pub(crate) fn is_health(path: &str) -> bool {
+    HEALTH.contains(&path)
+}
+
+/// The page at this path.
+///
+/// # Errors
+/// When there is none, it does not support the method, or it is not ready.
 pub(crate) async fn answer(
     gateway: &Gateway,
     method: &Method,
     path: &str,
-) -> Option<Result<Response<ResponseBody>, Refusal>> {
+) -> Result<Response<ResponseBody>, Refusal> {
     let docs_file = path.strip_prefix("/docs/");
-    let pages = ["/health/live", "/health/ready", "/openapi.json", "/docs"];
-    if docs_file.is_none() && !pages.contains(&path) {
-        return None;
+    if docs_file.is_none() && !is_health(path) && !["/openapi.json", "/docs"].contains(&path) {
+        return Err(Refusal::NotFound);
     }
     if method != Method::GET && method != Method::HEAD {
-        return Some(Err(Refusal::Method { allowed: "GET, HEAD" }));
+        return Err(Refusal::Method { allowed: "GET, HEAD" });
     }
-    Some(match path {
+    match path {
         "/health/live" => Ok(json(r#"{"status":"live"}"#)),
         "/health/ready" => match gateway.missing() {
             [] => Ok(json(r#"{"status":"ready"}"#)),
@@ -40,7 +49,7 @@ pub(crate) async fn answer(
         }
         "/docs" => Ok(redirect("/docs/")),
         _ => docs_page(docs_file.unwrap_or_default()),
-    })
+    }
 }
 
 /// A file of the documentation page.

@@ -39,6 +39,8 @@ pub(crate) struct Phase {
     next_number: Cell<u64>,
     /// Shared with the stream.
     flags: Arc<Flags>,
+    /// Whether the connection carries bytes of another protocol from now on.
+    is_tunnel: Cell<bool>,
     /// Whether it was noticed that the head of the next request has begun to arrive.
     head_began: Cell<bool>,
     since: Cell<Instant>,
@@ -50,6 +52,7 @@ impl Phase {
         Self {
             requests: RefCell::default(),
             next_number: Cell::new(0),
+            is_tunnel: Cell::new(false),
             flags: Arc::new(Flags {
                 in_request: AtomicBool::new(false),
                 is_parsing: Arc::new(AtomicBool::new(true)),
@@ -118,7 +121,7 @@ pub(crate) struct PhaseWatch(Arc<Flags>);
 
 impl ReadWatch for PhaseWatch {
     fn read(&mut self, _: usize) -> io::Result<()> {
-        // During a request, these are bytes of its body.
+        // During a request, these are bytes of its body, or of a request that the client did not wait to send.
         if !self.0.in_request.load(Ordering::Relaxed) {
             self.0.is_parsing.store(true, Ordering::Relaxed);
         }
@@ -146,6 +149,11 @@ impl InProgress {
         Self { phase, number }
     }
 
+    /// After this request, the parser reads no other.
+    pub(crate) fn becomes_tunnel(&self) {
+        self.phase.is_tunnel.set(true);
+    }
+
     /// The number of the request on its connection.
     pub(crate) fn number(&self) -> u64 {
         self.number
@@ -165,10 +173,8 @@ impl Drop for InProgress {
     fn drop(&mut self) {
         let mut requests = self.phase.requests.borrow_mut();
         requests.retain(|(number, _)| *number != self.number);
-        self.phase
-            .flags
-            .in_request
-            .store(!requests.is_empty(), Ordering::Relaxed);
+        let in_request = !requests.is_empty() || self.phase.is_tunnel.get();
+        self.phase.flags.in_request.store(in_request, Ordering::Relaxed);
         self.phase.since.set(Instant::now());
     }
 }

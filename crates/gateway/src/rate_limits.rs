@@ -81,6 +81,8 @@ impl RateLimits {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
 
     #[test]
@@ -102,13 +104,16 @@ mod tests {
             limits.check(other).unwrap();
         }
         assert!(RateLimits::new(RateLimit::Unlimited).is_none());
+        assert!(RateLimits::new("0".parse().unwrap()).is_none());
     }
 
     #[test]
     fn clients_that_sent_nothing_for_long_are_forgotten() {
         let limits = RateLimits::new("1000000/s".parse().unwrap()).unwrap();
         limits.check(RateKey::User(Uuid::nil())).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(10);
         while !limits.limiter.is_empty() {
+            assert!(Instant::now() < deadline, "the client is not forgotten");
             limits.cleanup();
         }
     }

@@ -47,7 +47,6 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
     let gateway = Arc::new(Gateway::new(
         verifier,
         runtime.clock.clone(),
-        config.roles,
         config.origins,
         config.trusted_proxies,
         config.access_cookie,
@@ -62,7 +61,7 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
     rustix::net::sockopt::set_tcp_user_timeout(&listener, UNREAD_TIMEOUT_MILLIS)?;
     let address = listener.local_addr()?;
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let max_connections = max_connections() / cores;
+    let max_connections = (max_connections() / cores).max(1);
     let mut workers = JoinSet::new();
     for _ in 0..cores {
         let worker = WorkerThread {

@@ -1,17 +1,18 @@
-//! The public routes, from the registry: which service a path belongs to, and the rules for it.
+//! The public routes, from the registry: which service a path belongs to, and the rules for it. And the roles.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use service_kit::{Env, PublicRoute, RateLimit, Registry, Settings};
+use service_kit::{Env, PublicRoute, RateLimit, Registry, Roles, Settings};
 
 use crate::rate_limits::{RateKey, RateLimits};
 use crate::refusal::Refusal;
 use crate::upstream::Upstream;
 
-/// The gateway's public routes.
+/// The gateway's public routes, and the roles.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
+    pub roles: Roles,
     /// The longest prefix first, so that the first match is the best.
     routes: Vec<Arc<Route>>,
     /// The limit of routes that name none.
@@ -53,7 +54,10 @@ impl Table {
                 );
             }
         }
-        Self::new(&settings.registry, &upstreams, default_limit, previous)
+        Self {
+            roles: settings.roles.clone(),
+            ..Self::new(&settings.registry, &upstreams, default_limit, previous)
+        }
     }
 
     /// The routes of the services that are in `upstreams`.
@@ -83,6 +87,7 @@ impl Table {
         }
         routes.sort_by_key(|route| std::cmp::Reverse(route.rules.prefix.len()));
         Self {
+            roles: Roles::default(),
             routes,
             default_limits,
         }
@@ -103,6 +108,14 @@ impl Table {
     /// The route of a path in normal form.
     pub(crate) fn find(&self, path: &str) -> Option<&Arc<Route>> {
         self.routes.iter().find(|route| route.rest_of(path).is_some())
+    }
+
+    /// Counts a request of this address that has no route.
+    pub(crate) fn check_rate_without_route(&self, address: IpAddr) -> Result<(), Refusal> {
+        match &self.default_limits {
+            Some(limits) => limits.check(RateKey::of_address(address)),
+            None => Ok(()),
+        }
     }
 
     /// The services with routes.

@@ -3,19 +3,20 @@
 use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use auth::User;
 use http::header::{CONNECTION, HeaderValue, UPGRADE};
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::copy_bidirectional;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
-use crate::body::{RequestBody, ResponseBody, Upload, UpstreamBody};
-use crate::forward::{connect, rewrite_location};
+use crate::body::{Driver, RequestBody, ResponseBody, Upload, UpstreamBody};
+use crate::forward::{Failure, connect, record_failure, rewrite_location};
 use crate::headers;
 use crate::refusal::Refusal;
 use crate::table::{Route, Table};
@@ -42,30 +43,24 @@ pub(crate) async fn open(
     request_headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     request_headers.insert(UPGRADE, protocol);
     let upload = Rc::new(Upload::default());
-    let request = request.map(|body| RequestBody::new(body, route.rules.body_limit, upload));
+    let request = request.map(|body| RequestBody::new(body, route.rules.body_limit, Rc::clone(&upload)));
 
-    let unavailable = |error: &dyn std::error::Error| {
-        upstream.record_failure(error);
-        Refusal::Unavailable
-    };
     let deadline = Instant::now() + route.rules.timeout;
-    let connection = connect(route, deadline)
+    let mut response = exchange(route, request, deadline)
         .await
-        .map_err(|error| unavailable(&error))?;
-    let mut response = timeout(route.rules.first_byte_timeout, connection.send_upgrade(request))
-        .await
-        .map_err(|error| {
-            upstream.record_failure(&error);
-            Refusal::UpstreamTimeout
-        })?
-        .map_err(|error| unavailable(&error))?;
+        .map_err(|failure| record_failure(upstream, &failure))?;
+    *response.version_mut() = Version::HTTP_11;
     upstream.record_success();
 
     let accepted = response.headers().get(UPGRADE).cloned();
     headers::clean_response(response.headers_mut());
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         rewrite_location(response.headers_mut(), table, upstream);
-        return Ok(response.map(|body| ResponseBody::upstream(UpstreamBody::driven(body, deadline))));
+        return Ok(response.map(|body| {
+            let upstream = Arc::clone(upstream);
+            let body = UpstreamBody::new(body, upstream, upload, Driver::Other, Some(deadline));
+            ResponseBody::upstream(body)
+        }));
     }
     let response_headers = response.headers_mut();
     response_headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
@@ -84,6 +79,18 @@ pub(crate) async fn open(
         }
     });
     Ok(response.map(|_| ResponseBody::empty()))
+}
+
+/// Sends the request on a new connection, and waits for the head of the response.
+async fn exchange(
+    route: &Route,
+    request: Request<RequestBody>,
+    deadline: Instant,
+) -> Result<Response<Incoming>, Failure> {
+    let connection = connect(route, deadline).await.map_err(Failure::Connect)?;
+    let end = (Instant::now() + route.rules.first_byte_timeout).min(deadline);
+    let sent = timeout_at(end, connection.send_upgrade(request)).await;
+    sent.map_err(|_| Failure::Timeout)?.map_err(Failure::Broken)
 }
 
 /// How long the user's token is still valid. A tunnel without a user has no such limit.

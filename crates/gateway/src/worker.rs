@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use auth::{Clock, Verifier};
-use service_kit::{Roles, Shutdown, TrustedProxies};
+use service_kit::{Shutdown, TrustedProxies};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -20,7 +20,6 @@ use crate::upstream::Pool;
 pub(crate) struct Gateway {
     pub verifier: Verifier,
     pub clock: Clock,
-    pub roles: Roles,
     pub origins: Origins,
     pub trusted_proxies: TrustedProxies,
     /// The name of the access cookie.
@@ -41,7 +40,6 @@ impl Gateway {
     pub(crate) fn new(
         verifier: Verifier,
         clock: Clock,
-        roles: Roles,
         origins: Origins,
         trusted_proxies: TrustedProxies,
         access_cookie: &'static str,
@@ -52,7 +50,6 @@ impl Gateway {
         Self {
             verifier,
             clock,
-            roles,
             origins,
             trusted_proxies,
             access_cookie,
@@ -63,7 +60,7 @@ impl Gateway {
         }
     }
 
-    /// The current public routes.
+    /// The current public routes and roles.
     pub(crate) fn table(&self) -> Arc<Table> {
         // A poisoned lock is safe to use: the table is replaced as a whole.
         Arc::clone(&self.table.read().unwrap_or_else(PoisonError::into_inner))

@@ -11,7 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use super::BodyError;
+use super::{BodyError, Upload};
 use crate::deadline::Deadline;
 use crate::phase::InProgress;
 use crate::record::Record;
@@ -56,6 +56,16 @@ impl ResponseBody {
             record: None,
             in_progress: None,
         }
+    }
+
+    /// Removes the gateway's own text, as in a response to `HEAD`, and returns its length.
+    pub(crate) fn remove_text(&mut self) -> Option<usize> {
+        let Source::Full(text) = &self.source else {
+            return None;
+        };
+        let length = text.len();
+        self.source = Source::Empty;
+        Some(length)
     }
 
     /// Ends the request when this body is dropped.
@@ -111,17 +121,19 @@ impl Body for ResponseBody {
 /// its end. A body that is dropped before its end closes the connection.
 pub(crate) struct UpstreamBody {
     incoming: Incoming,
+    upstream: Arc<Upstream>,
+    /// The body of the request, which may still be on its way.
+    upload: Rc<Upload>,
     driver: Driver,
     timer: BodyTimer,
 }
 
 /// How the connection of a body is driven.
-enum Driver {
+pub(crate) enum Driver {
     /// By the body itself.
     Body {
         connection: Box<Connection>,
         pool: Rc<Pool>,
-        upstream: Arc<Upstream>,
     },
     /// By another task, or not any longer, because the exchange is complete.
     Other,
@@ -131,28 +143,17 @@ impl UpstreamBody {
     /// The body of a response that must be complete by `deadline`. A stream of events has no deadline.
     pub(crate) fn new(
         incoming: Incoming,
-        connection: Box<Connection>,
-        pool: Rc<Pool>,
         upstream: Arc<Upstream>,
+        upload: Rc<Upload>,
+        driver: Driver,
         deadline: Option<Instant>,
     ) -> Self {
         Self {
             incoming,
-            driver: Driver::Body {
-                connection,
-                pool,
-                upstream,
-            },
+            upstream,
+            upload,
+            driver,
             timer: BodyTimer::new(deadline),
-        }
-    }
-
-    /// The body of a response whose connection another task drives.
-    pub(crate) fn driven(incoming: Incoming, deadline: Instant) -> Self {
-        Self {
-            incoming,
-            driver: Driver::Other,
-            timer: BodyTimer::new(Some(deadline)),
         }
     }
 
@@ -170,20 +171,20 @@ impl UpstreamBody {
                 self.fail(BodyError::UpstreamTimeout)
             }
             Poll::Ready(None) => {
-                self.finish(cx);
+                self.finish();
                 Poll::Ready(None)
             }
             Poll::Ready(Some(Err(error))) => self.fail(error.into()),
             // Trailers are headers of a service that were not looked at.
             Poll::Ready(Some(Ok(frame))) if frame.is_trailers() => {
-                self.finish(cx);
+                self.finish();
                 Poll::Ready(None)
             }
             Poll::Ready(Some(Ok(frame))) => {
                 self.timer.note_progress();
                 // The server does not ask again after a body of known length is complete.
                 if self.incoming.is_end_stream() {
-                    self.finish(cx);
+                    self.finish();
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
@@ -191,8 +192,9 @@ impl UpstreamBody {
     }
 
     fn fail(&self, error: BodyError) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if let Driver::Body { upstream, .. } = &self.driver {
-            upstream.record_broken_body(&error);
+        // Not if the client's body broke off, which ends the exchange.
+        if self.upload.fault.get().is_none() {
+            self.upstream.record_broken_body(&error);
         }
         Poll::Ready(Some(Err(error)))
     }
@@ -203,17 +205,10 @@ impl UpstreamBody {
         }
     }
 
-    /// Returns the connection to the pool if it can carry another exchange. That is not so while the client still sends a body that
-    /// the service did not wait for.
-    fn finish(&mut self, cx: &mut Context<'_>) {
-        if let Driver::Body {
-            mut connection,
-            pool,
-            upstream,
-        } = std::mem::replace(&mut self.driver, Driver::Other)
-            && connection.is_reusable(cx)
-        {
-            pool.put(&upstream, connection);
+    /// Returns the connection to the pool if it can carry another exchange.
+    fn finish(&mut self) {
+        if let Driver::Body { connection, pool } = std::mem::replace(&mut self.driver, Driver::Other) {
+            pool.put_if_reusable(&self.upstream, connection);
         }
     }
 }

@@ -41,18 +41,3 @@ pub(super) fn paths() -> Value {
         ),
     })
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_gateway_that_runs_is_live() {
-        let health = paths();
-        assert_eq!(health["/health/live"]["get"]["responses"]["503"], Value::Null);
-        assert_eq!(
-            health["/health/ready"]["get"]["responses"]["503"]["description"],
-            "The gateway can't forward requests yet, with what is missing."
-        );
-    }
-}

@@ -1,6 +1,6 @@
 //! The inner server: metrics and health checks, on a port that clients don't reach.
 
-use actix_web::web::{Data, Json};
+use actix_web::web::Data;
 use actix_web::{HttpResponse, Responder};
 use auth::{Anyone, Routes};
 use serde_json::Value;
@@ -41,7 +41,7 @@ fn routes() -> Routes {
 )]
 async fn jwks(_: Anyone, keys: Data<IdentityKeys>) -> impl Responder {
     match &keys.0 {
-        Some(keys) => HttpResponse::Ok().json(Json(keys)),
+        Some(keys) => HttpResponse::Ok().json(keys),
         None => HttpResponse::NotFound().finish(),
     }
 }

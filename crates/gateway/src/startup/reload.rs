@@ -1,4 +1,4 @@
-//! SIGHUP: the gateway reads its routes and its certificate again.
+//! SIGHUP: the gateway reads its routes, the roles and its certificate again.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -25,7 +25,7 @@ pub(super) async fn on_signal(gateway: Arc<Gateway>, tls: Tls) {
             Ok(edge) => {
                 gateway.replace_table(edge.table);
                 *tls.write().unwrap_or_else(PoisonError::into_inner) = edge.tls;
-                tracing::info!("routes and certificate were read again");
+                tracing::info!("routes, roles and certificate were read again");
             }
             Err(problems) => {
                 for problem in problems.0 {

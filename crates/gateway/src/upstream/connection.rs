@@ -5,7 +5,7 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -35,8 +35,8 @@ type Dispatch = http1::Connection<TokioIo<WatchedStream<TcpStream, HeadLimit>>, 
 /// A connection to a service. It carries one exchange at a time. It is large, so it is moved in a box.
 pub(crate) struct Connection {
     sender: SendRequest<RequestBody>,
-    dispatch: Dispatch,
-    is_closed: bool,
+    /// `None` after the connection has ended. A driver that has ended is dropped: it would keep a request that it did not send.
+    dispatch: Option<Dispatch>,
     bytes_to_head: Arc<AtomicUsize>,
 }
 
@@ -67,8 +67,7 @@ impl Connection {
             .map_err(io::Error::other)?;
         Ok(Box::new(Self {
             sender,
-            dispatch,
-            is_closed: false,
+            dispatch: Some(dispatch),
             bytes_to_head,
         }))
     }
@@ -81,11 +80,9 @@ impl Connection {
         self.bytes_to_head.store(MAX_BYTES_TO_HEAD, Ordering::Relaxed);
         let bytes_to_head = &self.bytes_to_head;
         let mut response = pin!(self.sender.try_send_request(request));
-        let (dispatch, is_closed) = (&mut self.dispatch, &mut self.is_closed);
+        let dispatch = &mut self.dispatch;
         poll_fn(|cx| {
-            if !*is_closed {
-                *is_closed = Pin::new(&mut *dispatch).poll(cx).is_ready();
-            }
+            drive(dispatch, cx);
             response.as_mut().poll(cx)
         })
         .await
@@ -98,15 +95,15 @@ impl Connection {
 
     /// Moves bytes of the exchange in both directions, as far as possible without waiting.
     pub(crate) fn drive(&mut self, cx: &mut Context<'_>) {
-        if !self.is_closed {
-            self.is_closed = Pin::new(&mut self.dispatch).poll(cx).is_ready();
-        }
+        drive(&mut self.dispatch, cx);
     }
 
     /// Whether the connection is open and has no exchange, so that it can carry the next one.
-    pub(crate) fn is_reusable(&mut self, cx: &mut Context<'_>) -> bool {
-        self.drive(cx);
-        !self.is_closed && matches!(self.sender.poll_ready(cx), Poll::Ready(Ok(())))
+    pub(crate) fn is_reusable(&mut self) -> bool {
+        // No task waits for an idle connection.
+        let mut cx = Context::from_waker(Waker::noop());
+        self.drive(&mut cx);
+        self.dispatch.is_some() && matches!(self.sender.poll_ready(&mut cx), Poll::Ready(Ok(())))
     }
 
     /// Sends a request to switch protocols, and waits for the head of its response. The connection belongs to that request.
@@ -120,10 +117,20 @@ impl Connection {
             bytes_to_head,
             ..
         } = *self;
-        spawn_local(dispatch.with_upgrades());
+        if let Some(dispatch) = dispatch {
+            spawn_local(dispatch.with_upgrades());
+        }
         let response = sender.send_request(request).await?;
         bytes_to_head.store(usize::MAX, Ordering::Relaxed);
         Ok(response)
+    }
+}
+
+fn drive(dispatch: &mut Option<Dispatch>, cx: &mut Context<'_>) {
+    if let Some(driver) = dispatch
+        && Pin::new(driver).poll(cx).is_ready()
+    {
+        *dispatch = None;
     }
 }
 

@@ -1,8 +1,6 @@
 //! The idle connections of one worker thread.
 
 use std::cell::RefCell;
-use std::future::poll_fn;
-use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use super::{Connection, Upstream};
@@ -26,11 +24,7 @@ struct Idle {
 
 impl Pool {
     /// Takes the connection that became idle last. Skips those that the service has closed.
-    pub(crate) async fn take(&self, upstream: &Upstream) -> Option<Box<Connection>> {
-        poll_fn(|cx| Poll::Ready(self.take_now(upstream, cx))).await
-    }
-
-    fn take_now(&self, upstream: &Upstream, cx: &mut Context<'_>) -> Option<Box<Connection>> {
+    pub(crate) fn take(&self, upstream: &Upstream) -> Option<Box<Connection>> {
         let mut by_upstream = self.by_upstream.borrow_mut();
         let idle = by_upstream.get_mut(upstream.id)?;
         while let Some(Idle {
@@ -38,22 +32,19 @@ impl Pool {
             since,
         }) = idle.pop()
         {
-            if since.elapsed() < MAX_IDLE_TIME && connection.is_reusable(cx) {
+            if since.elapsed() < MAX_IDLE_TIME && connection.is_reusable() {
                 return Some(connection);
             }
         }
         None
     }
 
-    /// Keeps a connection if its exchange is complete.
-    pub(crate) async fn put_if_reusable(&self, upstream: &Upstream, mut connection: Box<Connection>) {
-        if poll_fn(|cx| Poll::Ready(connection.is_reusable(cx))).await {
-            self.put(upstream, connection);
+    /// Keeps a connection if its exchange is complete. It is not complete while the client still sends a body that the service did
+    /// not wait for.
+    pub(crate) fn put_if_reusable(&self, upstream: &Upstream, mut connection: Box<Connection>) {
+        if !connection.is_reusable() {
+            return;
         }
-    }
-
-    /// Keeps a connection whose exchange is complete.
-    pub(crate) fn put(&self, upstream: &Upstream, connection: Box<Connection>) {
         let mut by_upstream = self.by_upstream.borrow_mut();
         if by_upstream.len() <= upstream.id {
             by_upstream.resize_with(upstream.id + 1, Vec::new);
@@ -71,11 +62,8 @@ impl Pool {
 
     /// Drops the connections that are closed or have been idle for too long.
     pub(crate) fn drop_stale(&self) {
-        let mut cx = Context::from_waker(Waker::noop());
         for idle in self.by_upstream.borrow_mut().iter_mut() {
-            idle.retain_mut(|idle| {
-                idle.since.elapsed() < MAX_IDLE_TIME && idle.connection.is_reusable(&mut cx)
-            });
+            idle.retain_mut(|idle| idle.since.elapsed() < MAX_IDLE_TIME && idle.connection.is_reusable());
         }
     }
 }

@@ -48,6 +48,7 @@ pub struct Backend {
     received: Arc<Mutex<Vec<Received>>>,
     connections: Arc<AtomicUsize>,
     ended: Arc<AtomicUsize>,
+    broken_bodies: Arc<AtomicUsize>,
 }
 
 impl Backend {
@@ -58,6 +59,7 @@ impl Backend {
             received: Arc::default(),
             connections: Arc::default(),
             ended: Arc::default(),
+            broken_bodies: Arc::default(),
         };
         let accepting = backend.clone();
         tokio::spawn(async move {
@@ -97,6 +99,11 @@ impl Backend {
         self.ended.load(Ordering::Relaxed)
     }
 
+    /// The number of requests whose bodies broke off.
+    pub fn broken_bodies(&self) -> usize {
+        self.broken_bodies.load(Ordering::Relaxed)
+    }
+
     async fn serve(&self, mut stream: TcpStream) {
         let mut buffer = Vec::new();
         for number in 0.. {
@@ -116,6 +123,7 @@ impl Backend {
             }
             // A request that breaks off in its body is not complete, so it does not count.
             let Some(body) = read_body(&mut stream, &mut buffer, &head).await else {
+                self.broken_bodies.fetch_add(1, Ordering::Relaxed);
                 return;
             };
             let received = Received { head, body };
@@ -219,6 +227,8 @@ async fn behave(stream: &mut TcpStream, path: &str, number: usize, received: &Re
         }
         "cut-body" => {
             send(stream, "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf").await;
+            // The gateway passes the beginning on first.
+            sleep(Duration::from_millis(100)).await;
             return false;
         }
         "cut-chunks" => {
@@ -227,6 +237,7 @@ async fn behave(stream: &mut TcpStream, path: &str, number: usize, received: &Re
                 "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n",
             )
             .await;
+            sleep(Duration::from_millis(100)).await;
             return false;
         }
         "reset" => {
@@ -235,6 +246,17 @@ async fn behave(stream: &mut TcpStream, path: &str, number: usize, received: &Re
         }
         // Closes the connection without an answer, unless it is the first request on it.
         "once" if number > 0 => return false,
+        // An old server, which announces no length.
+        "http-1.0" => {
+            send(stream, "HTTP/1.0 200 OK\r\n\r\nold").await;
+            return false;
+        }
+        // Answers, and closes the connection half a second later.
+        "close-later" => {
+            respond(stream, "closed later").await;
+            sleep(Duration::from_millis(500)).await;
+            return false;
+        }
         // Answers, and closes the connection a little later without having announced it.
         "then-close" => {
             respond(stream, "closed afterwards").await;
@@ -347,7 +369,7 @@ async fn web_socket(stream: &mut TcpStream, received: &Received) -> bool {
         "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n",
     )
     .await;
-    let mut bytes = [0; 64];
+    let mut bytes = [0; 128];
     while let Ok(length @ 1..) = stream.read(&mut bytes).await {
         let upper = bytes[..length].to_ascii_uppercase();
         stream.write_all(&upper).await.unwrap();

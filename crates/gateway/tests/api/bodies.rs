@@ -6,12 +6,12 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::time::Instant;
 
 use crate::client::{Answer, eventually, read_to_end, read_until};
-use crate::door::Door;
+use crate::test_gateway::TestGateway;
 
 #[actix_web::test]
 async fn events_pass_when_they_happen() {
-    let door = Door::open().await;
-    let mut stream = door.connect().await;
+    let gateway = TestGateway::open().await;
+    let mut stream = gateway.connect().await;
     stream
         .write_all(b"GET /api/products/events HTTP/1.1\r\nhost: a\r\n\r\n")
         .await
@@ -29,8 +29,8 @@ async fn events_pass_when_they_happen() {
 
 #[actix_web::test]
 async fn a_body_passes_while_the_client_still_sends() {
-    let door = Door::open().await;
-    let mut stream = door.connect().await;
+    let gateway = TestGateway::open().await;
+    let mut stream = gateway.connect().await;
     let head =
         "POST /api/products/early HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n";
     stream.write_all(head.as_bytes()).await.unwrap();
@@ -40,27 +40,28 @@ async fn a_body_passes_while_the_client_still_sends() {
 
 #[actix_web::test]
 async fn a_get_keeps_its_body() {
-    let door = Door::open().await;
+    let gateway = TestGateway::open().await;
     for (framing, body) in [
         ("transfer-encoding: chunked", "5\r\nhello\r\n0\r\n\r\n"),
         ("content-length: 5", "hello"),
     ] {
-        door.send("GET /api/products HTTP/1.1", &[framing], body)
+        gateway
+            .send("GET /api/products HTTP/1.1", &[framing], body)
             .await
             .assert_forwarded("anonymous");
-        assert_eq!(door.backend.last().body, b"hello", "{framing}");
+        assert_eq!(gateway.backend.last().body, b"hello", "{framing}");
     }
 }
 
 #[actix_web::test]
 async fn a_response_that_looks_like_a_refusal_is_not_changed_by_a_body_that_arrives_late() {
-    let door = Door::open().await;
-    let mut stream = door.connect().await;
+    let gateway = TestGateway::open().await;
+    let mut stream = gateway.connect().await;
     let head =
         "POST /api/products/lookalike HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 5\r\n\r\n";
     stream.write_all(head.as_bytes()).await.unwrap();
     // The body is read when the request is in progress already.
-    eventually(|| door.backend.connections() == 1).await;
+    eventually(|| gateway.backend.connections() == 1).await;
     stream.write_all(b"hello").await.unwrap();
     let answer = Answer::parse(&read_to_end(&mut stream).await);
     assert_eq!(
@@ -71,21 +72,22 @@ async fn a_response_that_looks_like_a_refusal_is_not_changed_by_a_body_that_arri
 
 #[actix_web::test]
 async fn large_bodies_pass_unchanged() {
-    let door = Door::open().await;
+    let gateway = TestGateway::open().await;
     let body: String = ('a'..='z').cycle().take(90_000).collect();
     let length = format!("content-length: {}", body.len());
-    door.send("POST /api/products HTTP/1.1", &[&length], &body)
+    gateway
+        .send("POST /api/products HTTP/1.1", &[&length], &body)
         .await
         .assert_forwarded("anonymous");
-    assert_eq!(door.backend.only().body, body.as_bytes());
-    let answer = door.get("/api/products/large", &[]).await;
+    assert_eq!(gateway.backend.only().body, body.as_bytes());
+    let answer = gateway.get("/api/products/large", &[]).await;
     assert_eq!(answer.body.len(), 64 * 1024);
 }
 
 #[actix_web::test]
 async fn a_body_that_is_too_long_is_refused() {
-    let door = Door::open().await;
-    let answer = door
+    let gateway = TestGateway::open().await;
+    let answer = gateway
         .send(
             "POST /api/products HTTP/1.1",
             &["content-length: 100001", "expect: 100-continue"],
@@ -93,11 +95,11 @@ async fn a_body_that_is_too_long_is_refused() {
         )
         .await;
     answer.assert_problem(413, "payload_too_large");
-    assert!(door.backend.received().is_empty());
+    assert!(gateway.backend.received().is_empty());
 
     // The length of a chunked body is known when it has passed.
     let chunk = format!("{:x}\r\n{}\r\n", 60_000, "a".repeat(60_000));
-    let answer = door
+    let answer = gateway
         .send(
             "POST /api/products HTTP/1.1",
             &["transfer-encoding: chunked"],
@@ -105,19 +107,27 @@ async fn a_body_that_is_too_long_is_refused() {
         )
         .await;
     answer.assert_problem(413, "payload_too_large");
-    let longest = door
+    let longest = gateway
         .backend
         .received()
         .iter()
         .map(|received| received.body.len())
         .max();
     assert!(longest.unwrap_or(0) <= 100_000);
+
+    // The client is told that no other request can follow.
+    let text = gateway
+        .raw("POST /api/products HTTP/1.1\r\nhost: a\r\ncontent-length: 100001\r\n\r\n")
+        .await;
+    let answer = Answer::parse(&text);
+    answer.assert_problem(413, "payload_too_large");
+    assert_eq!(answer.header("connection"), Some("close"));
 }
 
 #[actix_web::test]
 async fn responses_without_a_body_keep_the_connection_usable() {
-    let door = Door::open().await;
-    let mut stream = door.connect().await;
+    let gateway = TestGateway::open().await;
+    let mut stream = gateway.connect().await;
     for (request, end) in [
         ("HEAD /api/products/large", "content-length: 65536"),
         ("GET /api/products/unmodified", "304 Not Modified"),
@@ -139,37 +149,47 @@ async fn responses_without_a_body_keep_the_connection_usable() {
 
 #[actix_web::test]
 async fn connections_to_the_service_are_used_again() {
-    let door = Door::open().await;
-    let mut stream = door.connect().await;
+    let gateway = TestGateway::open().await;
+    let mut stream = gateway.connect().await;
     for number in 0..30 {
         let request =
             format!("POST /api/products/{number} HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n{{}}");
         stream.write_all(request.as_bytes()).await.unwrap();
         read_until(&mut stream, "anonymous").await;
     }
-    assert_eq!(door.backend.connections(), 1);
+    assert_eq!(gateway.backend.connections(), 1);
 }
 
 #[actix_web::test]
 async fn a_client_that_disconnects_ends_its_request() {
-    let door = Door::open().await;
-    let mut stream = door.connect().await;
+    let gateway = TestGateway::open().await;
+    let mut stream = gateway.connect().await;
     stream
-        .write_all(b"GET /api/products/hang HTTP/1.1\r\nhost: a\r\n\r\n")
+        .write_all(b"GET /auth/hang HTTP/1.1\r\nhost: a\r\n\r\n")
         .await
         .unwrap();
-    eventually(|| door.backend.received().len() == 1).await;
-    assert_eq!(door.backend.ended(), 0);
+    eventually(|| gateway.backend.received().len() == 1).await;
+    assert_eq!(gateway.backend.ended(), 0);
     drop(stream);
-    eventually(|| door.backend.ended() == 1).await;
+    let dropped = Instant::now();
+    eventually(|| gateway.backend.ended() == 1).await;
+    // Long before the route's timeout.
+    assert!(
+        dropped.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        dropped.elapsed()
+    );
     // The gateway goes on answering others.
-    door.get("/api/products", &[]).await.assert_forwarded("anonymous");
+    gateway
+        .get("/api/products", &[])
+        .await
+        .assert_forwarded("anonymous");
 }
 
 #[actix_web::test]
 async fn a_slow_head_is_answered_with_408() {
-    let door = Door::open().await;
-    let mut stream = door.connect().await;
+    let gateway = TestGateway::open().await;
+    let mut stream = gateway.connect().await;
     stream
         .write_all(b"GET /api/products HTTP/1.1\r\nhost: a\r\n")
         .await
@@ -182,13 +202,13 @@ async fn a_slow_head_is_answered_with_408() {
         (Duration::from_secs(9)..Duration::from_secs(13)).contains(&elapsed),
         "{elapsed:?}"
     );
-    assert!(door.backend.received().is_empty());
+    assert!(gateway.backend.received().is_empty());
 }
 
 #[actix_web::test]
 async fn a_slow_head_after_other_requests_is_answered_with_408_too() {
-    let door = Door::open().await;
-    let mut stream = door.connect().await;
+    let gateway = TestGateway::open().await;
+    let mut stream = gateway.connect().await;
     stream
         .write_all(b"GET /api/products HTTP/1.1\r\nhost: a\r\n\r\n")
         .await
@@ -207,8 +227,8 @@ async fn a_slow_head_after_other_requests_is_answered_with_408_too() {
 
 #[actix_web::test]
 async fn a_body_that_stops_arriving_is_answered_with_408() {
-    let door = Door::open().await;
-    let mut stream = door.connect().await;
+    let gateway = TestGateway::open().await;
+    let mut stream = gateway.connect().await;
     let started = Instant::now();
     let head = "POST /auth/login HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nhalf";
     stream.write_all(head.as_bytes()).await.unwrap();

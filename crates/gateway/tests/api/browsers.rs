@@ -1,11 +1,11 @@
 //! Browsers: cookies, the cross-site rule, and cross-origin requests.
 
-use crate::door::Door;
+use crate::test_gateway::TestGateway;
 
 #[actix_web::test]
 async fn the_access_cookie_becomes_a_bearer_token_and_other_cookies_end_here() {
-    let door = Door::open().await;
-    let user = door.issuer.as_user();
+    let gateway = TestGateway::open().await;
+    let user = gateway.issuer.as_user();
     let cookie = format!(
         "cookie: a=b; countersign_access={}; countersign_refresh=r; c=d",
         user.token()
@@ -14,10 +14,11 @@ async fn the_access_cookie_becomes_a_bearer_token_and_other_cookies_end_here() {
         ("/api/orders", None),
         ("/auth/sessions", Some("countersign_refresh=r")),
     ] {
-        door.get(path, &[&cookie])
+        gateway
+            .get(path, &[&cookie])
             .await
             .assert_forwarded(&user.user().id().to_string());
-        let received = door.backend.last();
+        let received = gateway.backend.last();
         assert_eq!(received.header("cookie"), passed);
         assert_eq!(
             received.header("authorization"),
@@ -26,80 +27,89 @@ async fn the_access_cookie_becomes_a_bearer_token_and_other_cookies_end_here() {
     }
     // The other form of the name is for https.
     let other = cookie.replace("countersign_access", "__Host-countersign-access");
-    door.get("/api/orders", &[&other])
+    gateway
+        .get("/api/orders", &[&other])
         .await
         .assert_problem(401, "no_token");
 }
 
 #[actix_web::test]
 async fn the_access_cookie_counts_beside_another_scheme_and_beside_foreign_cookies() {
-    let door = Door::open().await;
-    let user = door.issuer.as_user();
+    let gateway = TestGateway::open().await;
+    let user = gateway.issuer.as_user();
     let cookie = format!("cookie: city=Z\u{fc}rich; countersign_access={}", user.token());
-    door.get("/api/orders", &["authorization: Basic YTpi", &cookie])
+    gateway
+        .get("/api/orders", &["authorization: Basic YTpi", &cookie])
         .await
         .assert_forwarded(&user.user().id().to_string());
     assert_eq!(
-        door.backend.only().all("authorization"),
+        gateway.backend.only().all("authorization"),
         [format!("Bearer {}", user.token())]
     );
 }
 
 #[actix_web::test]
 async fn over_https_the_cookie_has_the_host_prefix() {
-    let door = Door::open_with(&[
+    let gateway = TestGateway::open_with(&[
         ("PUBLIC_URL", "https://shop.example"),
         ("AUTH_ISSUER", "http://localhost:8080"),
     ])
     .await;
-    let user = door.issuer.as_user();
+    let user = gateway.issuer.as_user();
     let cookie = format!("cookie: __Host-countersign-access={}", user.token());
-    door.get("/api/orders", &[&cookie])
+    gateway
+        .get("/api/orders", &[&cookie])
         .await
         .assert_forwarded(&user.user().id().to_string());
     let plain = cookie.replace("__Host-countersign-access", "countersign_access");
-    door.get("/api/orders", &[&plain])
+    gateway
+        .get("/api/orders", &[&plain])
         .await
         .assert_problem(401, "no_token");
 }
 
 #[actix_web::test]
 async fn a_doubled_or_bad_access_cookie_does_not_identify_a_user() {
-    let door = Door::open().await;
-    let token = door.issuer.as_user().token();
+    let gateway = TestGateway::open().await;
+    let token = gateway.issuer.as_user().token();
     let doubled = format!("cookie: countersign_access={token}; countersign_access={token}");
-    door.get("/api/orders", &[&doubled])
+    gateway
+        .get("/api/orders", &[&doubled])
         .await
         .assert_problem(401, "no_token");
     let truncated = format!("cookie: countersign_access={}", &token[..token.len() - 4]);
-    door.get("/api/orders", &[&truncated])
+    gateway
+        .get("/api/orders", &[&truncated])
         .await
         .assert_problem(401, "invalid_token");
     let oversized = format!("cookie: countersign_access={}", "a".repeat(9_000));
-    door.get("/api/orders", &[&oversized])
+    gateway
+        .get("/api/orders", &[&oversized])
         .await
         .assert_problem(401, "invalid_token");
     // One can still log in.
     for bad in [doubled, truncated, oversized] {
-        door.send(
-            "POST /auth/login HTTP/1.1",
-            &[&bad, "origin: http://localhost:8080"],
-            "",
-        )
-        .await
-        .assert_forwarded("anonymous");
+        gateway
+            .send(
+                "POST /auth/login HTTP/1.1",
+                &[&bad, "origin: http://localhost:8080"],
+                "",
+            )
+            .await
+            .assert_forwarded("anonymous");
     }
 }
 
 #[actix_web::test]
 async fn an_unsafe_request_with_cookies_must_come_from_this_site() {
-    let door = Door::open_with(&[("CORS_ORIGINS", "https://app.example")]).await;
-    let user = door.issuer.as_user();
+    let gateway = TestGateway::open_with(&[("CORS_ORIGINS", "https://app.example")]).await;
+    let user = gateway.issuer.as_user();
     let id = user.user().id().to_string();
     let cookie = format!("cookie: countersign_access={}", user.token());
     let refresh = "cookie: countersign_refresh=r";
     let post = async |path: &str, cookie: &str, line: &str| {
-        door.send(&format!("POST {path} HTTP/1.1"), &[cookie, line], "")
+        gateway
+            .send(&format!("POST {path} HTTP/1.1"), &[cookie, line], "")
             .await
     };
     for refused in [
@@ -117,7 +127,7 @@ async fn an_unsafe_request_with_cookies_must_come_from_this_site() {
             .await
             .assert_problem(403, "cross_site");
     }
-    assert!(door.backend.received().is_empty());
+    assert!(gateway.backend.received().is_empty());
     for admitted in [
         "origin: http://localhost:8080",
         "origin: https://app.example",
@@ -130,7 +140,8 @@ async fn an_unsafe_request_with_cookies_must_come_from_this_site() {
             .assert_forwarded("anonymous");
     }
     // Reading, cookies that the gateway does not use, and bearer tokens are not concerned.
-    door.get("/api/orders", &[&cookie, "origin: https://evil.example"])
+    gateway
+        .get("/api/orders", &[&cookie, "origin: https://evil.example"])
         .await
         .assert_forwarded(&id);
     let bearer = format!("authorization: Bearer {}", user.token());
@@ -144,13 +155,19 @@ async fn an_unsafe_request_with_cookies_must_come_from_this_site() {
 
 #[actix_web::test]
 async fn preflights_are_answered_for_allowed_origins_only() {
-    let door = Door::open_with(&[("CORS_ORIGINS", "https://app.example, http://localhost:5173")]).await;
+    let gateway =
+        TestGateway::open_with(&[("CORS_ORIGINS", "https://app.example, http://localhost:5173")]).await;
     for origin in ["https://app.example", "http://localhost:5173"] {
         let lines = [
             &format!("origin: {origin}"),
             "access-control-request-method: DELETE",
         ];
-        let answer = door.send("OPTIONS /api/products/1 HTTP/1.1", &lines, "").await;
+        let page = gateway.send("OPTIONS /openapi.json HTTP/1.1", &lines, "").await;
+        assert_eq!(
+            (page.status, page.header("access-control-allow-origin")),
+            (204, Some(origin))
+        );
+        let answer = gateway.send("OPTIONS /api/products/1 HTTP/1.1", &lines, "").await;
         assert_eq!((answer.status, answer.body.as_str()), (204, ""));
         assert_eq!(answer.header("access-control-allow-origin"), Some(origin));
         assert_eq!(answer.header("access-control-allow-credentials"), Some("true"));
@@ -171,29 +188,29 @@ async fn preflights_are_answered_for_allowed_origins_only() {
         "origin: https://evil.example",
         "access-control-request-method: DELETE",
     ];
-    let answer = door.send("OPTIONS /api/products/1 HTTP/1.1", &lines, "").await;
+    let answer = gateway.send("OPTIONS /api/products/1 HTTP/1.1", &lines, "").await;
     answer.assert_problem(403, "origin_not_allowed");
     assert_eq!(answer.header("access-control-allow-origin"), None);
-    assert!(door.backend.received().is_empty());
+    assert!(gateway.backend.received().is_empty());
 }
 
 #[actix_web::test]
 async fn pages_of_allowed_origins_may_read_responses() {
-    let door = Door::open_with(&[("CORS_ORIGINS", "https://app.example")]).await;
+    let gateway = TestGateway::open_with(&[("CORS_ORIGINS", "https://app.example")]).await;
     for path in [
         "/api/products",
         "/api/products/hop-by-hop",
         "/no-such-path",
         "/api/orders",
     ] {
-        let answer = door.get(path, &["origin: https://app.example"]).await;
+        let answer = gateway.get(path, &["origin: https://app.example"]).await;
         assert_eq!(
             answer.header("access-control-allow-origin"),
             Some("https://app.example"),
             "{path}"
         );
         assert_eq!(answer.header("vary"), Some("origin"));
-        let answer = door.get(path, &["origin: https://evil.example"]).await;
+        let answer = gateway.get(path, &["origin: https://evil.example"]).await;
         assert_eq!(answer.header("access-control-allow-origin"), None, "{path}");
         assert_eq!(answer.header("vary"), Some("origin"));
     }

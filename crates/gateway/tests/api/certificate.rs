@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::door::Door;
+use crate::test_gateway::TestGateway;
 
 /// A certificate that signed itself, and its private key.
 pub struct Certificate {
@@ -48,8 +48,8 @@ impl Certificate {
     }
 
     /// Opens a gateway with this certificate. One variable has a path, and the other one the text of a file.
-    pub async fn open_door(&self) -> Door {
-        Door::open_with(&[
+    pub async fn open_gateway(&self) -> TestGateway {
+        TestGateway::open_with(&[
             ("TLS_CERT", self.cert_file().to_str().unwrap()),
             ("TLS_KEY_FILE", self.key_file().to_str().unwrap()),
         ])

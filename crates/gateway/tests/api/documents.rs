@@ -12,7 +12,7 @@ use tokio::sync::{Barrier, Semaphore};
 use tokio::time::{sleep, timeout};
 
 use crate::client::{Answer, DEADLINE, eventually, read_to_end};
-use crate::door::Door;
+use crate::test_gateway::TestGateway;
 
 const GET: &str = "GET /openapi.json HTTP/1.1\r\nhost: localhost\r\n\r\n";
 
@@ -67,8 +67,8 @@ async fn read_request(stream: &mut TcpStream) {
     assert!(head.starts_with(b"GET /openapi.json HTTP/1.1\r\n"), "{head:?}");
 }
 
-async fn door(users: &Service, products: &Service) -> Door {
-    Door::open_with(&[
+async fn gateway(users: &Service, products: &Service) -> TestGateway {
+    TestGateway::open_with(&[
         ("USER_SERVICE_URL", &users.origin),
         ("PRODUCT_SERVICE_URL", &products.origin),
     ])
@@ -92,19 +92,19 @@ async fn all_services_are_asked_at_the_same_time_and_once() {
     };
     let users = Service::start(Some("/auth/login"), meet.clone()).await;
     let products = Service::start(Some("/products"), meet).await;
-    let door = door(&users, &products).await;
+    let gateway = gateway(&users, &products).await;
     let expected = ["/api/products", "/auth/login", "/health/live", "/health/ready"];
 
     let answers = tokio::join!(
-        door.get("/openapi.json", &[]),
-        door.get("/openapi.json", &[]),
-        door.get("/openapi.json", &[]),
+        gateway.get("/openapi.json", &[]),
+        gateway.get("/openapi.json", &[]),
+        gateway.get("/openapi.json", &[]),
     );
     for answer in [
         answers.0,
         answers.1,
         answers.2,
-        door.get("/openapi.json", &[]).await,
+        gateway.get("/openapi.json", &[]).await,
     ] {
         assert_eq!(paths(&answer), expected);
     }
@@ -121,9 +121,9 @@ async fn a_client_that_disconnects_does_not_restart_the_fetch() {
     };
     let users = Service::start(Some("/auth/login"), wait.clone()).await;
     let products = Service::start(Some("/products"), wait).await;
-    let door = door(&users, &products).await;
+    let gateway = gateway(&users, &products).await;
 
-    let mut client = door.connect().await;
+    let mut client = gateway.connect().await;
     client.write_all(GET.as_bytes()).await.unwrap();
     eventually(|| users.requests() == 1 && products.requests() == 1).await;
     client.shutdown().await.unwrap();
@@ -131,7 +131,7 @@ async fn a_client_that_disconnects_does_not_restart_the_fetch() {
     assert_eq!(read_to_end(&mut client).await, "");
 
     gate.add_permits(2);
-    assert_eq!(paths(&door.get("/openapi.json", &[]).await).len(), 4);
+    assert_eq!(paths(&gateway.get("/openapi.json", &[]).await).len(), 4);
     assert_eq!((users.requests(), products.requests()), (1, 1));
 }
 
@@ -139,16 +139,17 @@ async fn a_client_that_disconnects_does_not_restart_the_fetch() {
 async fn a_failure_is_remembered_for_a_while() {
     let users = Service::start(None, async || {}).await;
     let products = Service::start(None, async || {}).await;
-    let door = door(&users, &products).await;
+    let gateway = gateway(&users, &products).await;
     for _ in 0..3 {
-        door.get("/openapi.json", &[])
+        gateway
+            .get("/openapi.json", &[])
             .await
             .assert_problem(503, "not_ready");
         assert_eq!((users.requests(), products.requests()), (1, 1));
     }
     let asked_again = async {
         while users.requests() == 1 {
-            let answer = door.get("/openapi.json", &[]).await;
+            let answer = gateway.get("/openapi.json", &[]).await;
             answer.assert_problem(503, "not_ready");
             sleep(Duration::from_millis(50)).await;
         }
@@ -162,9 +163,9 @@ async fn a_failure_is_remembered_for_a_while() {
 async fn the_routes_of_a_service_that_does_not_answer_are_missing() {
     let users = Service::start(Some("/auth/login"), async || {}).await;
     let products = Service::start(None, async || {}).await;
-    let door = door(&users, &products).await;
+    let gateway = gateway(&users, &products).await;
     assert_eq!(
-        paths(&door.get("/openapi.json", &[]).await),
+        paths(&gateway.get("/openapi.json", &[]).await),
         ["/auth/login", "/health/live", "/health/ready"]
     );
 }

@@ -4,16 +4,16 @@ use tokio::io::AsyncWriteExt as _;
 
 use crate::backend::Received;
 use crate::client::{Answer, read_until};
-use crate::door::Door;
+use crate::test_gateway::TestGateway;
 
 /// A request that must never reach the service.
 const SMUGGLED: &str = "GET /products/smuggled HTTP/1.1\r\nhost: a\r\n\r\n";
 
 /// Sends bytes, and returns the status of the first response with what reached the service.
-async fn attack(door: &Door, bytes: &str) -> (Option<u16>, Vec<Received>) {
-    let text = door.raw(bytes).await;
+async fn attack(gateway: &TestGateway, bytes: &str) -> (Option<u16>, Vec<Received>) {
+    let text = gateway.raw(bytes).await;
     let status = (!text.is_empty()).then(|| Answer::parse(&text).status);
-    (status, door.backend.received())
+    (status, gateway.backend.received())
 }
 
 #[actix_web::test]
@@ -25,9 +25,9 @@ async fn ambiguous_lengths_smuggle_no_request() {
         "transfer-encoding: chunked\r\ncontent-length: 5\r\ncontent-length: 6",
         "Content-Length: 6\r\nTRANSFER-ENCODING: Chunked",
     ] {
-        let door = Door::open().await;
+        let gateway = TestGateway::open().await;
         let bytes = format!("POST /api/products HTTP/1.1\r\nhost: a\r\n{framing}\r\n\r\n0\r\n\r\n{SMUGGLED}");
-        let (status, received) = attack(&door, &bytes).await;
+        let (status, received) = attack(&gateway, &bytes).await;
         // Only `Transfer-Encoding` counts, and the connection ends, so that what follows is no request (RFC 9112 §6.3).
         let requests: Vec<_> = received
             .iter()
@@ -67,9 +67,9 @@ async fn malformed_requests_are_refused() {
         "x-user-id : admin",
         "x-user-id\t: admin",
     ] {
-        let door = Door::open().await;
+        let gateway = TestGateway::open().await;
         let bytes = format!("POST /api/products HTTP/1.1\r\nhost: a\r\n{head}\r\n\r\nhello{SMUGGLED}");
-        let (status, received) = attack(&door, &bytes).await;
+        let (status, received) = attack(&gateway, &bytes).await;
         assert!(received.is_empty(), "{head:?}: {received:?}");
         assert_eq!(status, Some(400), "{head:?}");
     }
@@ -77,20 +77,20 @@ async fn malformed_requests_are_refused() {
 
 #[actix_web::test]
 async fn refusals_of_the_parser_are_problem_details() {
-    let door = Door::open().await;
+    let gateway = TestGateway::open().await;
     for bytes in [
         "GET / HTTP/1.1\r\nno colon\r\n\r\n",
         "nonsense\r\n\r\n",
         "GET / HTTP/3.0\r\n\r\n",
     ] {
-        Answer::parse(&door.raw(bytes).await).assert_problem(400, "bad_request");
+        Answer::parse(&gateway.raw(bytes).await).assert_problem(400, "bad_request");
     }
 }
 
 #[actix_web::test]
 async fn a_body_that_looks_like_a_refusal_of_the_parser_is_not_changed() {
-    let door = Door::open().await;
-    let answer = door.get("/api/products/lookalike", &[]).await;
+    let gateway = TestGateway::open().await;
+    let answer = gateway.get("/api/products/lookalike", &[]).await;
     assert_eq!(
         answer.body,
         "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n"
@@ -99,12 +99,12 @@ async fn a_body_that_looks_like_a_refusal_of_the_parser_is_not_changed() {
 
 #[actix_web::test]
 async fn chunks_are_framed_anew() {
-    let door = Door::open().await;
+    let gateway = TestGateway::open().await;
     let chunks = "5;name=value\r\nhello\r\n6;\"x\r\n world\r\n0\r\nx-user-id: admin\r\n\r\n";
     let bytes = format!(
         "POST /api/products HTTP/1.1\r\nhost: a\r\nconnection: close\r\ntransfer-encoding: chunked\r\ntrailer: x-user-id\r\n\r\n{chunks}"
     );
-    let (_, received) = attack(&door, &bytes).await;
+    let (_, received) = attack(&gateway, &bytes).await;
     let received = &received[0];
     assert_eq!(received.body, b"hello world");
     assert!(
@@ -125,11 +125,11 @@ async fn broken_chunks_reach_no_service_as_a_complete_request() {
         "5\nhello\n0\n\n",
         "5 \u{0}\r\nhello\r\n0\r\n\r\n",
     ] {
-        let door = Door::open().await;
+        let gateway = TestGateway::open().await;
         let bytes = format!(
             "POST /api/products HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n{chunks}{SMUGGLED}"
         );
-        let (status, received) = attack(&door, &bytes).await;
+        let (status, received) = attack(&gateway, &bytes).await;
         assert_ne!(status, Some(200), "{chunks:?}");
         // The service may have seen the beginning of the request, but neither its end nor a second request.
         assert!(received.is_empty(), "{chunks:?}: {received:?}");
@@ -138,29 +138,29 @@ async fn broken_chunks_reach_no_service_as_a_complete_request() {
 
 #[actix_web::test]
 async fn http_1_0_has_no_chunks_and_closes() {
-    let door = Door::open().await;
+    let gateway = TestGateway::open().await;
     let (status, received) = attack(
-        &door,
+        &gateway,
         &format!("POST /api/products HTTP/1.0\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n{SMUGGLED}"),
     )
     .await;
     assert_eq!((status, received.len()), (Some(400), 0));
 
-    let text = door.raw("GET /api/products HTTP/1.0\r\n\r\n").await;
+    let text = gateway.raw("GET /api/products HTTP/1.0\r\n\r\n").await;
     Answer::parse(&text).assert_forwarded("anonymous");
     assert!(text.starts_with("HTTP/1.0 200"), "{text}");
-    assert!(door.backend.only().head.contains(" HTTP/1.1\r\n"));
+    assert!(gateway.backend.only().head.contains(" HTTP/1.1\r\n"));
 }
 
 #[actix_web::test]
 async fn pipelined_requests_are_answered_in_order() {
-    let door = Door::open().await;
+    let gateway = TestGateway::open().await;
     let first = "GET /api/products/1 HTTP/1.1\r\nhost: a\r\n\r\n";
     let second = "POST /api/products/2 HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n{}";
     let third = "GET /api/products/3 HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
-    let text = door.raw(format!("{first}{second}{third}")).await;
+    let text = gateway.raw(format!("{first}{second}{third}")).await;
     assert_eq!(text.matches("HTTP/1.1 200 OK").count(), 3, "{text}");
-    let targets: Vec<_> = door
+    let targets: Vec<_> = gateway
         .backend
         .received()
         .iter()
@@ -174,7 +174,7 @@ async fn pipelined_requests_are_answered_in_order() {
 
 #[actix_web::test]
 async fn a_request_has_exactly_one_host() {
-    let door = Door::open().await;
+    let gateway = TestGateway::open().await;
     for hosts in [
         "",
         "host: a\r\nhost: a\r\n",
@@ -184,26 +184,26 @@ async fn a_request_has_exactly_one_host() {
         "host: a/b\r\n",
         "host: a:99999\r\n",
     ] {
-        let text = door
+        let text = gateway
             .raw(format!(
                 "GET /api/products HTTP/1.1\r\n{hosts}connection: close\r\n\r\n"
             ))
             .await;
         Answer::parse(&text).assert_problem(400, "bad_request");
     }
-    assert!(door.backend.received().is_empty());
+    assert!(gateway.backend.received().is_empty());
 }
 
 #[actix_web::test]
 async fn a_client_that_waits_for_100_continue_gets_it() {
-    let door = Door::open().await;
-    let mut stream = door.connect().await;
+    let gateway = TestGateway::open().await;
+    let mut stream = gateway.connect().await;
     let head = "POST /api/products HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n";
     stream.write_all(head.as_bytes()).await.unwrap();
     read_until(&mut stream, "HTTP/1.1 100 Continue\r\n\r\n").await;
     stream.write_all(b"{}").await.unwrap();
     read_until(&mut stream, "anonymous").await;
-    let received = door.backend.only();
+    let received = gateway.backend.only();
     assert_eq!(
         (received.body.as_slice(), received.header("expect")),
         (&b"{}"[..], None)

@@ -10,25 +10,25 @@ use tokio::time::{Instant, timeout};
 
 use crate::certificate::Certificate;
 use crate::client::DEADLINE;
-use crate::door::Door;
 use crate::http2_client::{Http2, receive};
 use crate::http2_frames::{Reaction, react};
+use crate::test_gateway::TestGateway;
 
 fn request(method: &str, path: &str) -> Builder {
     let uri = format!("https://localhost{path}");
     Request::builder().method(method).uri(uri)
 }
 
-async fn open() -> (Certificate, Door, Http2) {
+async fn open() -> (Certificate, TestGateway, Http2) {
     let certificate = Certificate::new();
-    let door = certificate.open_door().await;
-    let client = Http2::connect(&certificate, &door).await;
-    (certificate, door, client)
+    let gateway = certificate.open_gateway().await;
+    let client = Http2::connect(&certificate, &gateway).await;
+    (certificate, gateway, client)
 }
 
 #[actix_web::test]
 async fn a_wrong_or_ambiguous_length_reaches_no_service() {
-    let (_certificate, door, client) = open().await;
+    let (_certificate, gateway, client) = open().await;
     for lengths in [
         &["2", "3"][..],
         &["3", "2"],
@@ -47,12 +47,12 @@ async fn a_wrong_or_ambiguous_length_reaches_no_service() {
         assert!(error.is_reset(), "{lengths:?}: {error}");
         assert_eq!(error.reason(), Some(Reason::PROTOCOL_ERROR), "{lengths:?}");
     }
-    assert!(door.backend.received().is_empty());
+    assert!(gateway.backend.received().is_empty());
 }
 
 #[actix_web::test]
 async fn equal_lengths_reach_the_service_as_one() {
-    let (_certificate, door, client) = open().await;
+    let (_certificate, gateway, client) = open().await;
     for lengths in [["2", "2"], ["2", "02"]] {
         let head = request("POST", "/api/products");
         let head = lengths
@@ -60,7 +60,7 @@ async fn equal_lengths_reach_the_service_as_one() {
             .fold(head, |head, length| head.header("content-length", *length));
         let answer = client.send(head.body(()).unwrap(), "{}").await.unwrap();
         answer.assert_forwarded("anonymous");
-        let received = door.backend.last();
+        let received = gateway.backend.last();
         assert_eq!(received.all("content-length"), ["2"], "{lengths:?}");
         assert_eq!(received.body, b"{}");
     }
@@ -68,7 +68,7 @@ async fn equal_lengths_reach_the_service_as_one() {
 
 #[actix_web::test]
 async fn a_host_header_may_only_repeat_the_authority() {
-    let (_certificate, door, client) = open().await;
+    let (_certificate, gateway, client) = open().await;
     let send = async |hosts: &[&str]| {
         let head = request("GET", "/api/products");
         let head = hosts.iter().fold(head, |head, host| head.header("host", *host));
@@ -78,12 +78,12 @@ async fn a_host_header_may_only_repeat_the_authority() {
         let answer = send(hosts).await;
         answer.assert_problem(400, "bad_request");
     }
-    assert!(door.backend.received().is_empty());
+    assert!(gateway.backend.received().is_empty());
     for hosts in [&[][..], &["localhost"]] {
         let answer = send(hosts).await;
         answer.assert_forwarded("anonymous");
-        let received = door.backend.last();
-        let own = door.backend.address.to_string();
+        let received = gateway.backend.last();
+        let own = gateway.backend.address.to_string();
         assert_eq!(received.header("host"), Some(own.as_str()), "{hosts:?}");
         assert_eq!(
             received.header("x-forwarded-host"),
@@ -96,23 +96,50 @@ async fn a_host_header_may_only_repeat_the_authority() {
     answer.assert_problem(400, "bad_request");
 }
 
+/// Otherwise the client ends the stream with an error.
 #[actix_web::test]
-async fn a_request_has_as_many_fields_as_its_service_accepts() {
-    let (_certificate, door, client) = open().await;
+async fn an_answer_to_head_has_a_length_and_no_content() {
+    let (_certificate, _gateway, client) = open().await;
+    for (path, status) in [
+        ("/health/live", 200),
+        ("/docs/", 200),
+        ("/docs", 308),
+        ("/nothing", 404),
+        ("/api/orders", 401),
+        ("/api/products/reset", 502),
+        ("/api/products/unmodified", 304),
+    ] {
+        let answer = client.send(request("HEAD", path).body(()).unwrap(), "").await;
+        let answer = answer.unwrap_or_else(|error| panic!("{path}: {error}"));
+        assert_eq!((answer.status, answer.body.as_str()), (status, ""), "{path}");
+        if status != 304 {
+            let got = client
+                .send(request("GET", path).body(()).unwrap(), "")
+                .await
+                .unwrap();
+            let length = got.body.len().to_string();
+            assert_eq!(answer.header("content-length"), Some(length.as_str()), "{path}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_request_has_at_most_80_headers() {
+    let (_certificate, gateway, client) = open().await;
     let send = async |fields: usize| {
         let head = request("GET", "/api/products");
         let head = (0..fields).fold(head, |head, number| head.header(format!("x-{number}"), "a"));
         client.send(head.body(()).unwrap(), "").await.unwrap()
     };
     send(81).await.assert_problem(431, "headers_too_large");
-    assert!(door.backend.received().is_empty());
+    assert!(gateway.backend.received().is_empty());
     send(80).await.assert_forwarded("anonymous");
 }
 
 #[actix_web::test]
 async fn cookies_in_several_fields_are_read_as_one_line() {
-    let (_certificate, door, client) = open().await;
-    let user = door.issuer.as_user();
+    let (_certificate, gateway, client) = open().await;
+    let user = gateway.issuer.as_user();
     let access = format!("countersign_access={}", user.token());
     let head = |method: &str, path: &str, crumbs: &[&str]| {
         let head = request(method, path);
@@ -127,7 +154,7 @@ async fn cookies_in_several_fields_are_read_as_one_line() {
         .await
         .unwrap();
     answer.assert_forwarded(&user.user().id().to_string());
-    let received = door.backend.only();
+    let received = gateway.backend.only();
     assert_eq!(received.header("cookie"), Some("countersign_refresh=r"));
     let bearer = format!("Bearer {}", user.token());
     assert_eq!(received.header("authorization"), Some(bearer.as_str()));
@@ -141,12 +168,12 @@ async fn cookies_in_several_fields_are_read_as_one_line() {
         .send(head("GET", "/api/orders", &[&access, "a=b", &access]), "")
         .await;
     doubled.unwrap().assert_problem(401, "no_token");
-    door.backend.only();
+    gateway.backend.only();
 }
 
 #[actix_web::test]
 async fn a_streamed_body_that_is_too_long_is_answered_with_413() {
-    let (_certificate, door, client) = open().await;
+    let (_certificate, gateway, client) = open().await;
     for _ in 0..10 {
         let (response, mut upload) = client
             .begin(request("POST", "/api/products").body(()).unwrap())
@@ -160,7 +187,7 @@ async fn a_streamed_body_that_is_too_long_is_answered_with_413() {
             .unwrap()
             .assert_problem(413, "payload_too_large");
     }
-    assert!(door.backend.received().is_empty());
+    assert!(gateway.backend.received().is_empty());
     let answer = client
         .send(request("POST", "/api/products").body(()).unwrap(), "{}")
         .await;
@@ -169,7 +196,7 @@ async fn a_streamed_body_that_is_too_long_is_answered_with_413() {
 
 #[actix_web::test]
 async fn a_refusal_in_the_middle_of_an_upload_arrives() {
-    let (_certificate, door, client) = open().await;
+    let (_certificate, gateway, client) = open().await;
     // More bytes in all than the window of the connection, which the refused ones must not use up.
     for _ in 0..10 {
         let (response, mut upload) = client
@@ -180,20 +207,20 @@ async fn a_refusal_in_the_middle_of_an_upload_arrives() {
             .unwrap();
         receive(response).await.unwrap().assert_problem(401, "no_token");
     }
-    assert!(door.backend.received().is_empty());
+    assert!(gateway.backend.received().is_empty());
     let answer = client
         .send(request("POST", "/api/products").body(()).unwrap(), "{}")
         .await;
     answer.unwrap().assert_forwarded("anonymous");
-    assert_eq!(door.backend.only().body, b"{}");
+    assert_eq!(gateway.backend.only().body, b"{}");
 }
 
 #[actix_web::test]
 async fn fields_that_have_no_meaning_in_http_2_are_refused() {
     let certificate = Certificate::new();
-    let door = certificate.open_door().await;
+    let gateway = certificate.open_gateway().await;
     let send = async |field| {
-        let stream = certificate.connect(door.connect().await).await.unwrap();
+        let stream = certificate.connect(gateway.connect().await).await.unwrap();
         let head = [
             (":method", "GET"),
             (":scheme", "https"),
@@ -235,19 +262,19 @@ async fn fields_that_have_no_meaning_in_http_2_are_refused() {
     ] {
         assert_eq!(send(field).await, Reaction::End, "{field:?}");
     }
-    assert!(door.backend.received().is_empty());
+    assert!(gateway.backend.received().is_empty());
     assert_eq!(send(("te", "trailers")).await, Reaction::Response);
-    assert_eq!(door.backend.only().header("te"), None);
+    assert_eq!(gateway.backend.only().header("te"), None);
 }
 
 /// The client has 30 seconds longer than the timeout of the route, which is 2 seconds.
 #[actix_web::test]
 async fn a_response_that_the_client_does_not_read_is_reset_and_others_go_on() {
     let certificate = Certificate::new();
-    let door = certificate.open_door().await;
+    let gateway = certificate.open_gateway().await;
     let mut builder = h2::client::Builder::new();
     builder.initial_window_size(1_000);
-    let client = Http2::connect_with(&certificate, &door, &builder).await;
+    let client = Http2::connect_with(&certificate, &gateway, &builder).await;
     let started = Instant::now();
     let (response, mut upload) = client
         .begin(request("GET", "/api/products/large").body(()).unwrap())

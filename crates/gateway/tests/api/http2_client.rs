@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use crate::certificate::Certificate;
 use crate::client::{Answer, DEADLINE};
-use crate::door::Door;
+use crate::test_gateway::TestGateway;
 
 /// A connection to a gateway with TLS.
 pub struct Http2 {
@@ -16,12 +16,12 @@ pub struct Http2 {
 }
 
 impl Http2 {
-    pub async fn connect(certificate: &Certificate, door: &Door) -> Self {
-        Self::connect_with(certificate, door, &Builder::new()).await
+    pub async fn connect(certificate: &Certificate, gateway: &TestGateway) -> Self {
+        Self::connect_with(certificate, gateway, &Builder::new()).await
     }
 
-    pub async fn connect_with(certificate: &Certificate, door: &Door, builder: &Builder) -> Self {
-        let stream = certificate.connect(door.connect().await).await.unwrap();
+    pub async fn connect_with(certificate: &Certificate, gateway: &TestGateway, builder: &Builder) -> Self {
+        let stream = certificate.connect(gateway.connect().await).await.unwrap();
         let (send, connection) = builder.handshake(stream).await.unwrap();
         tokio::spawn(connection);
         Self { send }

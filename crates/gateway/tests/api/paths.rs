@@ -1,10 +1,10 @@
 //! Paths and methods: nothing but the named prefixes can be reached, in any spelling.
 
-use crate::door::Door;
+use crate::test_gateway::TestGateway;
 
 #[actix_web::test]
 async fn ambiguous_paths_are_refused_and_reach_no_service() {
-    let door = Door::open().await;
+    let gateway = TestGateway::open().await;
     for path in [
         "/api/products/../internal",
         "/api/products/..;/internal",
@@ -28,14 +28,14 @@ async fn ambiguous_paths_are_refused_and_reach_no_service() {
         "/api/products/%",
         "*",
     ] {
-        door.get(path, &[]).await.assert_problem(400, "invalid_path");
+        gateway.get(path, &[]).await.assert_problem(400, "invalid_path");
     }
-    assert!(door.backend.received().is_empty());
+    assert!(gateway.backend.received().is_empty());
 }
 
 #[actix_web::test]
 async fn paths_without_a_route_are_not_found() {
-    let door = Door::open().await;
+    let gateway = TestGateway::open().await;
     for path in [
         "/",
         "/products",
@@ -52,14 +52,14 @@ async fn paths_without_a_route_are_not_found() {
         "/health",
         "/.well-knownx",
     ] {
-        door.get(path, &[]).await.assert_problem(404, "not_found");
+        gateway.get(path, &[]).await.assert_problem(404, "not_found");
     }
-    assert!(door.backend.received().is_empty());
+    assert!(gateway.backend.received().is_empty());
 }
 
 #[actix_web::test]
 async fn a_path_has_one_spelling_inside() {
-    let door = Door::open().await;
+    let gateway = TestGateway::open().await;
     for (outside, inside) in [
         ("/api/products", "GET /products"),
         ("/api/products/", "GET /products/"),
@@ -72,14 +72,14 @@ async fn a_path_has_one_spelling_inside() {
         ("/.well-known/jwks.json", "GET /.well-known/jwks.json"),
         ("http://shop.example/api/products", "GET /products"),
     ] {
-        door.get(outside, &[]).await.assert_forwarded("anonymous");
-        assert_eq!(door.backend.last().target(), inside);
+        gateway.get(outside, &[]).await.assert_forwarded("anonymous");
+        assert_eq!(gateway.backend.last().target(), inside);
     }
 }
 
 #[actix_web::test]
 async fn headers_change_neither_path_nor_method() {
-    let door = Door::open().await;
+    let gateway = TestGateway::open().await;
     let lines = [
         "x-original-url: /internal",
         "x-rewrite-url: /internal",
@@ -89,10 +89,11 @@ async fn headers_change_neither_path_nor_method() {
         "x_http_method_override: DELETE",
         "x-forwarded-prefix: /internal",
     ];
-    door.get("/api/products", &lines)
+    gateway
+        .get("/api/products", &lines)
         .await
         .assert_forwarded("anonymous");
-    let received = door.backend.only();
+    let received = gateway.backend.only();
     assert_eq!(received.target(), "GET /products");
     for line in lines {
         let name = line.split(':').next().unwrap();
@@ -102,17 +103,17 @@ async fn headers_change_neither_path_nor_method() {
 
 #[actix_web::test]
 async fn only_the_usual_methods_are_forwarded() {
-    let door = Door::open().await;
+    let gateway = TestGateway::open().await;
     for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
-        let answer = door
+        let answer = gateway
             .send(&format!("{method} /api/products HTTP/1.1"), &[], "")
             .await;
         answer.assert_forwarded("anonymous");
-        assert_eq!(door.backend.last().target(), format!("{method} /products"));
+        assert_eq!(gateway.backend.last().target(), format!("{method} /products"));
     }
-    let head = door.send("HEAD /api/products HTTP/1.1", &[], "").await;
+    let head = gateway.send("HEAD /api/products HTTP/1.1", &[], "").await;
     assert_eq!((head.status, head.body.as_str()), (200, ""));
-    let forwarded = door.backend.received().len();
+    let forwarded = gateway.backend.received().len();
     for line in [
         "TRACE /api/products HTTP/1.1",
         "PURGE /api/products HTTP/1.1",
@@ -120,36 +121,37 @@ async fn only_the_usual_methods_are_forwarded() {
         "CONNECT localhost:8082 HTTP/1.1",
         "PRI /api/products HTTP/1.1",
     ] {
-        let answer = door.send(line, &[], "").await;
+        let answer = gateway.send(line, &[], "").await;
         answer.assert_problem(405, "method_not_allowed");
         assert!(answer.header("allow").unwrap().contains("PATCH"));
     }
-    assert_eq!(door.backend.received().len(), forwarded);
+    assert_eq!(gateway.backend.received().len(), forwarded);
 }
 
 #[actix_web::test]
 async fn the_gateway_has_its_own_pages() {
-    let door = Door::open().await;
-    let answer = door.get("/health/live", &[]).await;
+    let gateway = TestGateway::open().await;
+    let answer = gateway.get("/health/live", &[]).await;
     assert_eq!(
         (answer.status, answer.body.as_str()),
         (200, r#"{"status":"live"}"#)
     );
-    let answer = door.get("/health/ready", &[]).await;
+    let answer = gateway.get("/health/ready", &[]).await;
     assert_eq!(
         (answer.status, answer.body.as_str()),
         (200, r#"{"status":"ready"}"#)
     );
-    let answer = door.get("/docs", &[]).await;
+    let answer = gateway.get("/docs", &[]).await;
     assert_eq!((answer.status, answer.header("location")), (308, Some("/docs/")));
-    let answer = door.get("/docs/", &[]).await;
+    let answer = gateway.get("/docs/", &[]).await;
     assert_eq!(answer.header("content-type"), Some("text/html"));
     assert!(answer.body.contains("swagger"), "{}", answer.body);
-    door.get("/docs/no-such-file", &[])
+    gateway
+        .get("/docs/no-such-file", &[])
         .await
         .assert_problem(404, "not_found");
-    let answer = door.send("DELETE /health/live HTTP/1.1", &[], "").await;
+    let answer = gateway.send("DELETE /health/live HTTP/1.1", &[], "").await;
     answer.assert_problem(405, "method_not_allowed");
     assert_eq!(answer.header("allow"), Some("GET, HEAD"));
-    assert!(door.backend.received().is_empty());
+    assert!(gateway.backend.received().is_empty());
 }

@@ -13,7 +13,7 @@ use tokio::process::{Child, Command};
 
 use crate::backend::Backend;
 use crate::client::{Client, eventually};
-use crate::door::ROUTES;
+use crate::test_gateway::ROUTES;
 
 /// A gateway with a backend. It ends when the test does.
 pub struct Program {
@@ -97,9 +97,9 @@ impl Program {
             .collect()
     }
 
-    /// Makes the program read its routes and its certificate again, and waits until it has.
+    /// Makes the program read its configuration again, and waits until it has.
     pub async fn reload(&self) {
-        let count = || self.events("routes and certificate were read again").len();
+        let count = || self.events("routes, roles and certificate were read again").len();
         let before = count();
         self.send_sighup();
         eventually(|| count() > before).await;

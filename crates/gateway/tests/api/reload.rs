@@ -1,11 +1,14 @@
-//! SIGHUP: the gateway reads its routes and its certificate again, and keeps what did not change.
+//! SIGHUP: the gateway reads its routes, the roles and its certificate again, and keeps what did not change.
 
 use std::fs;
 
+use auth::testing::Issuer;
+use tempfile::NamedTempFile;
+
 use crate::certificate::Certificate;
 use crate::client::eventually;
-use crate::door::ROUTES;
 use crate::program::Program;
+use crate::test_gateway::ROUTES;
 
 /// The routes of the tests, with one more.
 fn more_routes() -> String {
@@ -67,6 +70,34 @@ async fn rate_limits_and_open_circuits_survive_a_reload() {
         .get("/api/limited", &[])
         .await
         .assert_problem(503, "circuit_open");
+}
+
+#[actix_web::test]
+async fn a_reload_replaces_the_roles() {
+    let secret = uuid::Uuid::new_v4().to_string();
+    let issuer = Issuer::with_secret("gateway", &secret);
+    let roles = NamedTempFile::new().unwrap();
+    let write = |names: [&str; 2]| {
+        let lines = names.map(|name| format!("[[role]]\nname = \"{name}\"\nscopes = []\n"));
+        fs::write(roles.path(), lines.concat()).unwrap();
+    };
+    write(["user", "admin"]);
+    let program = Program::start(&[
+        ("JWT_SECRET", &secret),
+        ("AUTH_ISSUER", issuer.issuer()),
+        ("ROLES_FILE", roles.path().to_str().unwrap()),
+    ])
+    .await;
+    let bearer = format!("authorization: Bearer {}", issuer.as_admin().token());
+    let highest = async || {
+        let answer = program.client().get("/api/orders", &[&bearer]).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        program.backend.last().header("x-user-role").map(str::to_owned)
+    };
+    assert_eq!(highest().await.as_deref(), Some("admin"));
+    write(["admin", "user"]);
+    program.reload().await;
+    assert_eq!(highest().await.as_deref(), Some("user"));
 }
 
 #[actix_web::test]

@@ -9,7 +9,7 @@ use crate::certificate::Certificate as TestCertificate;
 #[actix_web::test]
 async fn a_certificate_turns_on_tls_with_http_2() {
     let certificate = TestCertificate::new();
-    let door = certificate.open_door().await;
+    let gateway = certificate.open_gateway().await;
 
     let client = || {
         reqwest::Client::builder()
@@ -17,8 +17,8 @@ async fn a_certificate_turns_on_tls_with_http_2() {
             .timeout(Duration::from_secs(20))
             .no_proxy()
     };
-    let host = format!("localhost:{}", door.address.port());
-    let user = door.issuer.as_user();
+    let host = format!("localhost:{}", gateway.address.port());
+    let user = gateway.issuer.as_user();
     for (client, version) in [
         (client().build().unwrap(), Version::HTTP_2),
         (client().http1_only().build().unwrap(), Version::HTTP_11),
@@ -33,7 +33,7 @@ async fn a_certificate_turns_on_tls_with_http_2() {
         let response = request.send().await.unwrap();
         assert_eq!((response.status().as_u16(), response.version()), (200, version));
         assert_eq!(response.text().await.unwrap(), user.user().id().to_string());
-        let received = door.backend.last();
+        let received = gateway.backend.last();
         assert_eq!(
             (received.target(), received.body.as_slice()),
             ("POST /orders", &b"{}"[..])

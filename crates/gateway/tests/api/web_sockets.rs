@@ -1,19 +1,21 @@
 //! WebSockets pass where a route allows them.
 
+use std::time::Duration;
+
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::client::{DEADLINE, read_to_end, read_until};
-use crate::door::Door;
+use crate::test_gateway::TestGateway;
 
 const UPGRADE: &str =
     "connection: keep-alive, Upgrade\r\nupgrade: WebSocket\r\nsec-websocket-version: 13\r\n";
 
 #[actix_web::test]
 async fn bytes_pass_in_both_directions() {
-    let door = Door::open().await;
-    let user = door.issuer.as_user();
-    let mut stream = door.connect().await;
+    let gateway = TestGateway::open().await;
+    let user = gateway.issuer.as_user();
+    let mut stream = gateway.connect().await;
     let request = format!(
         "GET /api/socket/ws HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {}\r\nx-user-id: forged\r\n{UPGRADE}\r\n",
         user.token()
@@ -24,11 +26,16 @@ async fn bytes_pass_in_both_directions() {
     for (sent, received) in [
         ("hello", "HELLO"),
         ("GET / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\n\r\n"),
+        // As a parser's refusal begins and ends.
+        (
+            "HTTP/1.1 400 x\r\ncontent-length: 0\r\n\r\n",
+            "HTTP/1.1 400 X\r\nCONTENT-LENGTH: 0\r\n\r\n",
+        ),
     ] {
         stream.write_all(sent.as_bytes()).await.unwrap();
         read_until(&mut stream, received).await;
     }
-    let received = door.backend.only();
+    let received = gateway.backend.only();
     assert_eq!(
         received.header("x-user-id"),
         Some(user.user().id().to_string().as_str())
@@ -39,8 +46,8 @@ async fn bytes_pass_in_both_directions() {
 
 #[actix_web::test]
 async fn a_tunnel_passes_any_number_of_bytes() {
-    let door = Door::open().await;
-    let mut stream = door.connect().await;
+    let gateway = TestGateway::open().await;
+    let mut stream = gateway.connect().await;
     let request = format!("GET /api/socket/ws HTTP/1.1\r\nhost: a\r\n{UPGRADE}\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     read_until(&mut stream, "\r\n\r\n").await;
@@ -56,12 +63,12 @@ async fn a_tunnel_passes_any_number_of_bytes() {
 #[actix_web::test]
 async fn a_tunnel_ends_with_the_token_that_opened_it_and_at_shutdown() {
     for lifetime in [1, 900] {
-        let mut door = Door::open().await;
-        let user = door
+        let mut gateway = TestGateway::open().await;
+        let user = gateway
             .issuer
             .as_user()
             .with(|_, claims| claims.exp = claims.iat + lifetime);
-        let mut stream = door.connect().await;
+        let mut stream = gateway.connect().await;
         let request = format!(
             "GET /api/socket/ws HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {}\r\n{UPGRADE}\r\n",
             user.token()
@@ -69,15 +76,22 @@ async fn a_tunnel_ends_with_the_token_that_opened_it_and_at_shutdown() {
         stream.write_all(request.as_bytes()).await.unwrap();
         read_until(&mut stream, "\r\n\r\n").await;
         if lifetime > 1 {
-            door.stop();
+            gateway.stop();
         }
+        let started = Instant::now();
         assert_eq!(read_to_end(&mut stream).await, "");
+        // Before the gateway ends all connections.
+        assert!(
+            started.elapsed() < Duration::from_secs(5),
+            "{:?}",
+            started.elapsed()
+        );
     }
 }
 
 #[actix_web::test]
 async fn an_upgrade_that_is_not_allowed_is_ignored() {
-    let door = Door::open().await;
+    let gateway = TestGateway::open().await;
     for (path, upgrade) in [
         ("/api/products/ws", UPGRADE),
         (
@@ -90,7 +104,7 @@ async fn an_upgrade_that_is_not_allowed_is_ignored() {
         ),
         ("/api/socket/ws", "connection: close\r\nupgrade: websocket\r\n"),
     ] {
-        let mut stream = door.connect().await;
+        let mut stream = gateway.connect().await;
         // A second request in the same packet is a request, and not data of a tunnel.
         let request = format!(
             "GET {path} HTTP/1.1\r\nhost: a\r\n{upgrade}\r\nGET /internal HTTP/1.1\r\nhost: a\r\n\r\n"
@@ -98,7 +112,7 @@ async fn an_upgrade_that_is_not_allowed_is_ignored() {
         stream.write_all(request.as_bytes()).await.unwrap();
         let text = read_until(&mut stream, "no upgrade").await;
         assert!(text.starts_with("HTTP/1.1 200 OK"), "{text}");
-        let received = door.backend.last();
+        let received = gateway.backend.last();
         assert_eq!(received.header("upgrade"), None, "{}", received.head);
         assert!(received.target().ends_with("/ws"), "{}", received.head);
     }
@@ -106,10 +120,10 @@ async fn an_upgrade_that_is_not_allowed_is_ignored() {
 
 #[actix_web::test]
 async fn an_upgrade_from_another_site_is_refused() {
-    let door = Door::open().await;
+    let gateway = TestGateway::open().await;
     for origin in ["origin: https://evil.example", "sec-fetch-site: cross-site"] {
         let lines: Vec<_> = UPGRADE.lines().chain([origin]).collect();
-        let mut stream = door.connect().await;
+        let mut stream = gateway.connect().await;
         let request = format!(
             "GET /api/socket/ws HTTP/1.1\r\nhost: a\r\n{}\r\n\r\n",
             lines.join("\r\n")
@@ -118,15 +132,15 @@ async fn an_upgrade_from_another_site_is_refused() {
         let text = read_until(&mut stream, "cross_site").await;
         assert!(text.starts_with("HTTP/1.1 403 "), "{text}");
     }
-    assert!(door.backend.received().is_empty());
+    assert!(gateway.backend.received().is_empty());
 }
 
 #[actix_web::test]
 async fn bytes_behind_an_upgrade_request_reach_the_service_only_after_it_agreed() {
-    let door = Door::open().await;
-    let mut stream = door.connect().await;
+    let gateway = TestGateway::open().await;
+    let mut stream = gateway.connect().await;
     let request = format!("GET /api/socket/ws HTTP/1.1\r\nhost: a\r\n{UPGRADE}\r\nearly");
     stream.write_all(request.as_bytes()).await.unwrap();
     read_until(&mut stream, "EARLY").await;
-    assert_eq!(door.backend.received().len(), 1);
+    assert_eq!(gateway.backend.received().len(), 1);
 }

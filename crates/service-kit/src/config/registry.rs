@@ -257,6 +257,37 @@ mod tests {
     }
 
     #[test]
+    fn some_paths_are_never_public() {
+        for reserved in [
+            "/internal",
+            "/oauth",
+            "/reservations",
+            "/metrics",
+            "/health",
+            "/docs",
+            "/openapi.json",
+        ] {
+            for (prefix, upstream_prefix) in [(reserved, "/a"), ("/a", reserved)] {
+                let problems = problems(&format!(
+                    r#"
+                    [[service]]
+                    name = "user-service"
+                    port_offset = 1
+                    calls = []
+                    [[service.route]]
+                    prefix = "{prefix}"
+                    upstream_prefix = "{upstream_prefix}"
+                    token = "required"
+                    "#
+                ));
+                let expected = format!("must not begin with `{reserved}`");
+                let found = problems.iter().any(|problem| problem.contains(&expected));
+                assert!(found, "{prefix}, {upstream_prefix}: {problems:?}");
+            }
+        }
+    }
+
+    #[test]
     fn a_syntax_error_names_its_line() {
         for text in ["\n[[service]]\nname = 7\n", "\n\nname", "\n\nservices = 1"] {
             let problems = problems(text);

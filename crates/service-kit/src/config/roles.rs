@@ -11,8 +11,8 @@ const USER: &str = "user";
 /// The role of administrators.
 const ADMIN: &str = "admin";
 
-/// The roles of the platform, in ascending order.
-#[derive(Clone, Debug, Deserialize)]
+/// The roles of the platform, in ascending order. By default there are none.
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Roles {
     #[serde(rename = "role")]
@@ -48,19 +48,28 @@ impl Roles {
         let Some(path) = env.text("ROLES_FILE") else {
             return Self::built_in();
         };
-        let text = std::fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"));
+        let text = std::fs::read_to_string(&path).map_err(|error| vec![format!("{path}: {error}")]);
         text.and_then(|text| Self::parse(&text))
-            .unwrap_or_else(|problem| {
-                env.problem("ROLES_FILE", format!("is not usable: {problem}"));
+            .unwrap_or_else(|problems| {
+                for problem in problems {
+                    env.problem("ROLES_FILE", format!("is not usable: {problem}"));
+                }
                 Self::built_in()
             })
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
-        let roles: Self = toml::from_str(text).map_err(|error| error.message().to_owned())?;
-        let names: HashSet<_> = roles.roles.iter().map(|role| &role.name).collect();
-        if names.len() < roles.roles.len() {
-            return Err("a role is listed twice".to_owned());
+    /// The roles in this text.
+    ///
+    /// # Errors
+    /// All problems together.
+    fn parse(text: &str) -> Result<Self, Vec<String>> {
+        let roles: Self = toml::from_str(text).map_err(|error| vec![error.message().to_owned()])?;
+        let mut problems = Vec::new();
+        let mut names = HashSet::new();
+        for role in &roles.roles {
+            if !names.insert(&role.name) {
+                problems.push(format!("the role `{}` is listed twice", role.name));
+            }
         }
         // A scope is a list of words with spaces between them (RFC 6749 §3.3).
         let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_graphic());
@@ -68,15 +77,19 @@ impl Roles {
             .roles
             .iter()
             .flat_map(|role| role.scopes.iter().chain([&role.name]));
-        if let Some(word) = words.into_iter().find(|word| !is_word(word)) {
-            return Err(format!(
+        for word in words.filter(|word| !is_word(word)) {
+            problems.push(format!(
                 "`{word}` must consist of visible ASCII characters, without spaces"
             ));
         }
         // The code of the services refers to these two.
-        match [USER, ADMIN].into_iter().find(|name| !roles.have(name)) {
-            Some(missing) => Err(format!("there is no role `{missing}`")),
-            None => Ok(roles),
+        for missing in [USER, ADMIN].into_iter().filter(|name| !roles.have(name)) {
+            problems.push(format!("there is no role `{missing}`"));
+        }
+        if problems.is_empty() {
+            Ok(roles)
+        } else {
+            Err(problems)
         }
     }
 
@@ -200,16 +213,29 @@ mod tests {
         assert_eq!(roles.scope_of(&["auditor"]), "audit:read");
         for (text, problem) in [
             (role("user", "a"), "there is no role `admin`"),
-            (required.clone() + &role("user", "a"), "a role is listed twice"),
+            (
+                required.clone() + &role("user", "a"),
+                "the role `user` is listed twice",
+            ),
             (required.clone() + &role("a b", "a"), "`a b` must consist of"),
             (required.clone() + &role("x", ""), "`` must consist of"),
-            (required + "[[rule]]", "unknown field"),
+            (required.clone() + "[[rule]]", "unknown field"),
         ] {
             let error = read(&text).unwrap_err();
             assert!(
                 error.starts_with(&format!("ROLES_FILE is not usable: {problem}")),
                 "{error}"
             );
+        }
+        let all = read(&(role("a b", "") + &role("a b", "a"))).unwrap_err();
+        for problem in [
+            "listed twice",
+            "`a b` must",
+            "`` must",
+            "no role `user`",
+            "no role `admin`",
+        ] {
+            assert!(all.contains(problem), "{problem} is not in {all}");
         }
     }
 }

@@ -19,7 +19,7 @@ pub(super) fn find(bytes: &[u8]) -> Option<usize> {
         .then_some(start)
 }
 
-/// The refusal with a body, and with the headers that every response has.
+/// The refusal with a body, and with the headers that every response has. Counts and logs it, since no middleware sees it.
 pub(super) fn with_body(head: &[u8]) -> Vec<u8> {
     let status = status_of(head).unwrap_or(StatusCode::BAD_REQUEST);
     let (code, detail) = match status {
@@ -32,6 +32,12 @@ pub(super) fn with_body(head: &[u8]) -> Vec<u8> {
         ),
     };
     let id = Uuid::new_v4().to_string();
+    metrics::counter!("http_parser_refusals_total", "status" => status.as_str().to_owned()).increment(1);
+    tracing::debug!(
+        request_id = id,
+        http.status_code = status.as_u16(),
+        "the HTTP parser refused a request"
+    );
     let body = ProblemDetails::new(status, code)
         .detail(detail)
         .request_id(id.as_str())

@@ -14,10 +14,17 @@ const MAX_RETRIES: u32 = 10;
 const DEFAULT_BODY_LIMIT: u64 = 1024 * 1024;
 const MAX_BODY_LIMIT: i64 = 1 << 40;
 
-/// The paths inside every service that no client may reach, by their first segment.
-const PRIVATE: [&str; 4] = ["internal", "oauth", "metrics", "health"];
-/// The paths that the gateway answers itself, by their first segment.
-const GATEWAYS_OWN: [&str; 5] = ["internal", "metrics", "health", "docs", "openapi.json"];
+/// The first segments that neither prefix may have: of paths for services and operators only, and of paths that the gateway and each
+/// service answer themselves.
+const RESERVED: [&str; 7] = [
+    "internal",
+    "oauth",
+    "reservations",
+    "metrics",
+    "health",
+    "docs",
+    "openapi.json",
+];
 
 /// A prefix of paths that the gateway forwards to a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,11 +87,11 @@ impl RouteEntry {
         let prefix = self.prefix;
         let mut problem = |message: String| problems.push(format!("the route `{prefix}`: {message}"));
 
-        if let Some(fault) = prefix_fault(&prefix, &GATEWAYS_OWN) {
+        if let Some(fault) = prefix_fault(&prefix) {
             problem(format!("prefix {fault}"));
         }
         let upstream_prefix = self.upstream_prefix.unwrap_or_else(|| prefix.clone());
-        if let Some(fault) = prefix_fault(&upstream_prefix, &PRIVATE) {
+        if let Some(fault) = prefix_fault(&upstream_prefix) {
             problem(format!("upstream_prefix {fault}"));
         }
         let token = match self.token.as_str() {
@@ -160,8 +167,8 @@ impl RouteEntry {
     }
 }
 
-/// Why this text can't be a prefix of paths. `None` if it can. Its first segment must not be one of `reserved`.
-fn prefix_fault(prefix: &str, reserved: &[&str]) -> Option<String> {
+/// Why this text can't be a prefix of paths. `None` if it can.
+fn prefix_fault(prefix: &str) -> Option<String> {
     let Some(segments) = prefix.strip_prefix('/') else {
         return Some("must begin with a slash".to_owned());
     };
@@ -177,7 +184,7 @@ fn prefix_fault(prefix: &str, reserved: &[&str]) -> Option<String> {
         );
     }
     let first = segments.split('/').next().unwrap_or_default();
-    reserved
+    RESERVED
         .contains(&first)
         .then(|| format!("must not begin with `/{first}`, which is never public"))
 }

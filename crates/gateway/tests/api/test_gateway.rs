@@ -61,7 +61,7 @@ pub const ROUTES: &str = r#"
 "#;
 
 /// A running gateway with a backend. It stops on drop.
-pub struct Door {
+pub struct TestGateway {
     pub address: SocketAddr,
     pub issuer: Issuer,
     pub backend: Backend,
@@ -69,7 +69,7 @@ pub struct Door {
     _services: NamedTempFile,
 }
 
-impl Door {
+impl TestGateway {
     pub async fn open() -> Self {
         Self::open_with(&[]).await
     }
