@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
 /// A request as it arrived.
 #[derive(Clone, Debug)]
@@ -49,6 +50,8 @@ pub struct Backend {
     connections: Arc<AtomicUsize>,
     ended: Arc<AtomicUsize>,
     broken_bodies: Arc<AtomicUsize>,
+    answering: CancellationToken,
+    closing: CancellationToken,
 }
 
 impl Backend {
@@ -60,6 +63,8 @@ impl Backend {
             connections: Arc::default(),
             ended: Arc::default(),
             broken_bodies: Arc::default(),
+            answering: CancellationToken::new(),
+            closing: CancellationToken::new(),
         };
         let accepting = backend.clone();
         tokio::spawn(async move {
@@ -99,6 +104,16 @@ impl Backend {
         self.ended.load(Ordering::Relaxed)
     }
 
+    /// Answers the requests to `/kept`, and keeps their connections.
+    pub fn answer_kept(&self) {
+        self.answering.cancel();
+    }
+
+    /// Closes the connections that were kept.
+    pub fn close_kept(&self) {
+        self.closing.cancel();
+    }
+
     /// The number of requests whose bodies broke off.
     pub fn broken_bodies(&self) -> usize {
         self.broken_bodies.load(Ordering::Relaxed)
@@ -119,6 +134,14 @@ impl Backend {
                 self.record(head, Vec::new());
                 respond(&mut stream, "early").await;
                 sleep(Duration::from_millis(200)).await;
+                return;
+            }
+            if path.ends_with("/kept") {
+                self.answering.cancelled().await;
+                respond(&mut stream, "kept").await;
+                self.closing.cancelled().await;
+                drop(stream);
+                self.ended.fetch_add(1, Ordering::Relaxed);
                 return;
             }
             // A request that breaks off in its body is not complete, so it does not count.
@@ -251,12 +274,6 @@ async fn behave(stream: &mut TcpStream, path: &str, number: usize, received: &Re
             send(stream, "HTTP/1.0 200 OK\r\n\r\nold").await;
             return false;
         }
-        // Answers, and closes the connection half a second later.
-        "close-later" => {
-            respond(stream, "closed later").await;
-            sleep(Duration::from_millis(500)).await;
-            return false;
-        }
         // Answers, and closes the connection a little later without having announced it.
         "then-close" => {
             respond(stream, "closed afterwards").await;
@@ -371,6 +388,10 @@ async fn web_socket(stream: &mut TcpStream, received: &Received) -> bool {
     .await;
     let mut bytes = [0; 128];
     while let Ok(length @ 1..) = stream.read(&mut bytes).await {
+        if bytes.starts_with(b"lookalike") {
+            send(stream, "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").await;
+            continue;
+        }
         let upper = bytes[..length].to_ascii_uppercase();
         stream.write_all(&upper).await.unwrap();
     }

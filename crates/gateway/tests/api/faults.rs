@@ -158,17 +158,20 @@ async fn requests_do_not_wait_on_connections_that_a_service_has_closed() {
     let mut streams = Vec::new();
     for _ in 0..COUNT {
         let mut stream = gateway.connect().await;
-        let request = b"GET /api/products/close-later HTTP/1.1\r\nhost: a\r\n\r\n";
+        let request = b"GET /auth/kept HTTP/1.1\r\nhost: a\r\n\r\n";
         stream.write_all(request).await.unwrap();
         streams.push(stream);
     }
+    eventually(|| gateway.backend.connections() == COUNT).await;
+    gateway.backend.answer_kept();
     for stream in &mut streams {
-        read_until(stream, "closed later").await;
+        read_until(stream, "kept").await;
     }
+    gateway.backend.close_kept();
     eventually(|| gateway.backend.ended() == COUNT).await;
     for _ in 0..20 {
         let text = gateway
-            .raw("POST /api/products HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}")
+            .raw("POST /auth/login HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}")
             .await;
         Answer::parse(&text).assert_forwarded("anonymous");
     }
