@@ -38,7 +38,7 @@ impl Readiness {
     /// The names of the checks that fail.
     async fn missing(&self) -> Vec<&'static str> {
         if self.shutdown.is_draining() {
-            return vec!["shutting down"];
+            return vec!["stopping"];
         }
         let mut missing = Vec::new();
         for (name, check) in &self.checks {

@@ -105,15 +105,21 @@ impl Config {
         Ok((config, generated))
     }
 
-    /// Gives each service the URLs of the others that its environment lacks. By default a service expects all others at its own
-    /// address, where they don't listen if they have another `<SERVICE>_BIND`.
+    /// Gives each service the URLs of the others that its environment lacks, and that of the gateway's keys. By default a service
+    /// expects all others at its own address, where they don't listen if they have another `<SERVICE>_BIND`.
     fn set_neighbour_urls(&mut self) -> Result<(), ConfigErrors> {
-        let urls: Vec<_> = self
-            .services
-            .iter()
-            .filter(|service| !service.is_gateway())
-            .map(|service| (format!("{}_URL", service.prefix), service.url.clone()))
-            .collect();
+        let url_of = |service: &ServiceConfig| {
+            if service.is_gateway() {
+                let inner = service.ready_url.trim_end_matches("/health/ready");
+                (
+                    "GATEWAY_JWKS_URL".to_owned(),
+                    format!("{inner}/internal/jwks.json"),
+                )
+            } else {
+                (format!("{}_URL", service.prefix), service.url.clone())
+            }
+        };
+        let urls: Vec<_> = self.services.iter().map(url_of).collect();
         for service in &mut self.services {
             let mut env = Env::load(&service.name);
             for (variable, url) in &urls {

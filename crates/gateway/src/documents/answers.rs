@@ -57,7 +57,7 @@ const ANSWERS: [Answer; 9] = [
         description: "`rate_limited`: the client sent too many requests",
         headers: &[REQUEST_ID, RETRY_AFTER],
     },
-    // With HTTP/2 it has neither a body nor an id.
+    // If an HTTP/2 client sends too many bytes, the answer of the library has neither a body nor an id.
     Answer {
         status: "431",
         name: "GatewayHeadersTooLarge",
@@ -73,7 +73,8 @@ const ANSWERS: [Answer; 9] = [
     Answer {
         status: "503",
         name: "GatewayCircuitOpen",
-        description: "`circuit_open`: the service failed repeatedly",
+        description: "`circuit_open`: the service failed repeatedly; or `keys_unavailable`: the gateway has no keys to verify the \
+                      token with",
         headers: &[REQUEST_ID, RETRY_AFTER],
     },
     Answer {
@@ -277,7 +278,7 @@ mod tests {
         let responses = with_answers("get", &own);
         assert_eq!(
             responses["503"]["description"],
-            "Busy; or, from the gateway, `circuit_open`: the service failed repeatedly"
+            format!("Busy; or, from the gateway, {}", ANSWERS[7].description)
         );
     }
 
@@ -295,9 +296,12 @@ mod tests {
 
     #[tokio::test]
     async fn each_refusal_of_a_request_with_a_route_is_described() {
+        // Each service's own document has 500.
         for refusal in [
             Refusal::Path,
             Refusal::Host,
+            Refusal::TooManyHeaders,
+            Refusal::Auth(auth::AuthError::KeysUnavailable),
             Refusal::Body,
             Refusal::Auth(auth::AuthError::AmbiguousCredentials),
             Refusal::CrossSite,

@@ -115,7 +115,7 @@ async fn a_body_that_is_too_long_is_refused() {
         .max();
     assert!(longest.unwrap_or(0) <= 100_000);
 
-    // The client is told that no other request can follow.
+    // No other request can follow on the connection.
     let text = gateway
         .raw("POST /api/products HTTP/1.1\r\nhost: a\r\ncontent-length: 100001\r\n\r\n")
         .await;

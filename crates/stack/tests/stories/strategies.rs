@@ -54,6 +54,14 @@ async fn with_introspect_no_user_is_admitted_while_user_service_does_not_answer(
 }
 
 #[tokio::test]
+async fn with_gateway_services_find_its_keys_at_another_address() {
+    let sandbox = Sandbox::new().await;
+    let variables = [("AUTH_STRATEGY", "gateway"), ("GATEWAY_BIND", "127.0.0.2")];
+    // A service without the keys is not ready.
+    sandbox.platform_with(&variables).await;
+}
+
+#[tokio::test]
 async fn with_gateway_services_know_users_only_through_the_gateway() {
     let sandbox = Sandbox::new().await;
     let platform = sandbox.platform_with(&[("AUTH_STRATEGY", "gateway")]).await;
