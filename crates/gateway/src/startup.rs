@@ -118,3 +118,25 @@ fn max_connections() -> usize {
     let connections = (files.saturating_sub(RESERVED_FILES) / 2).clamp(16, MAX_CONNECTIONS);
     usize::try_from(connections).unwrap_or(usize::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_program_ends_when_one_worker_thread_panics_or_fails() {
+        let (_running, runs) = oneshot::channel();
+        let (panicking, panics) = oneshot::channel();
+        drop(panicking);
+        let error = all_end([runs, panics].into_iter().collect()).await.unwrap_err();
+        assert_eq!(error.to_string(), "a worker thread panicked");
+
+        let (_running, runs) = oneshot::channel();
+        let (failing, fails) = oneshot::channel();
+        failing.send(Err(io::Error::other("no listener"))).unwrap();
+        let error = all_end([runs, fails].into_iter().collect()).await.unwrap_err();
+        assert_eq!(error.to_string(), "no listener");
+    }
+}

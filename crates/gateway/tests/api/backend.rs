@@ -136,6 +136,11 @@ impl Backend {
                 sleep(Duration::from_millis(200)).await;
                 return;
             }
+            if path.ends_with("/unread") {
+                self.record(head, Vec::new());
+                sleep(Duration::from_secs(60)).await;
+                return;
+            }
             if path.ends_with("/kept") {
                 self.answering.cancelled().await;
                 respond(&mut stream, "kept").await;

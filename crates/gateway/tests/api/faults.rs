@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt as _;
+use futures_util::future::join;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
-use crate::client::{Answer, eventually, read_to_end, read_until};
+use crate::client::{Answer, DEADLINE, eventually, read_to_end, read_until};
 use crate::test_gateway::TestGateway;
 
 #[actix_web::test]
@@ -175,6 +176,31 @@ async fn requests_do_not_wait_on_connections_that_a_service_has_closed() {
             .await;
         Answer::parse(&text).assert_forwarded("anonymous");
     }
+}
+
+#[actix_web::test]
+async fn a_service_that_stops_reading_is_at_fault_and_not_the_client() {
+    let gateway = TestGateway::open().await;
+    let mut stream = gateway.connect().await;
+    let (mut reading, mut writing) = stream.split();
+    // More than the buffers between the client and the service hold.
+    let body = "a".repeat(50_000_000);
+    let head = format!(
+        "POST /api/uploads/unread HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    let send = async {
+        writing.write_all(head.as_bytes()).await.unwrap();
+        // The gateway ends the connection before it has read the whole body.
+        drop(writing.write_all(body.as_bytes()).await);
+    };
+    let receive = async {
+        let mut text = Vec::new();
+        drop(reading.read_to_end(&mut text).await);
+        String::from_utf8(text).unwrap()
+    };
+    let ((), text) = timeout(DEADLINE, join(send, receive)).await.unwrap();
+    Answer::parse(&text).assert_problem(504, "upstream_timeout");
 }
 
 #[actix_web::test]

@@ -54,6 +54,12 @@ pub const ROUTES: &str = r#"
     token = "optional"
     rate_limit = "3/m"
     [[service.route]]
+    prefix = "/api/uploads"
+    upstream_prefix = "/uploads"
+    token = "ignored"
+    timeout = "2s"
+    body_limit = 100000000
+    [[service.route]]
     prefix = "/api/socket"
     upstream_prefix = "/socket"
     token = "optional"
