@@ -215,3 +215,29 @@ async fn pages_of_allowed_origins_may_read_responses() {
         assert_eq!(answer.header("vary"), Some("origin"));
     }
 }
+
+#[actix_web::test]
+async fn a_request_that_is_no_preflight_reaches_the_service() {
+    let gateway = TestGateway::open_with(&[("CORS_ORIGINS", "https://app.example")]).await;
+    let origin = "origin: https://app.example";
+    for (method, lines) in [
+        ("OPTIONS", &[origin][..]),
+        ("GET", &[origin, "access-control-request-method: DELETE"]),
+        ("OPTIONS", &["access-control-request-method: DELETE"]),
+    ] {
+        let answer = gateway
+            .send(&format!("{method} /api/products HTTP/1.1"), lines, "")
+            .await;
+        answer.assert_forwarded("anonymous");
+    }
+}
+
+#[actix_web::test]
+async fn without_other_origins_responses_are_the_same_for_all_pages() {
+    let gateway = TestGateway::open().await;
+    let answer = gateway
+        .get("/api/products", &["origin: http://localhost:8080"])
+        .await;
+    answer.assert_forwarded("anonymous");
+    assert_eq!(answer.header("vary"), None);
+}
