@@ -224,3 +224,37 @@ pub(crate) fn rewrite_location(headers: &mut HeaderMap, table: &Table, upstream:
         headers.insert(LOCATION, rewritten);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use service_kit::{Env, Settings};
+
+    use super::*;
+    use crate::NAME;
+
+    /// How long the attempts to connect to a service that is not there take, if they must end by this time.
+    async fn time_to_fail(limit: Duration) -> Duration {
+        // A port that was free a moment ago.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        drop(listener);
+        let mut env = Env::from_vars(NAME, [("PRODUCT_SERVICE_URL", url.as_str())]);
+        let settings = Settings::read(&mut env, NAME);
+        let table = Table::read(&mut env, &settings, &Table::default());
+        let route = table.find("/api/products").unwrap();
+        assert_eq!(route.rules.retries, 2);
+
+        let started = Instant::now();
+        assert!(connect(route, started + limit).await.is_err());
+        started.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn connecting_is_tried_again_twice_and_not_beyond_the_deadline() {
+        // The first wait is 50 to 100 ms, the second 100 to 200, a third one would be 200 to 400.
+        let elapsed = time_to_fail(Duration::from_secs(30)).await.as_millis();
+        assert!((150..=310).contains(&elapsed), "{elapsed}");
+        let elapsed = time_to_fail(Duration::from_millis(40)).await.as_millis();
+        assert!(elapsed < 10, "{elapsed}");
+    }
+}

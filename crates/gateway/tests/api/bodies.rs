@@ -225,6 +225,23 @@ async fn a_slow_head_after_other_requests_is_answered_with_408_too() {
     );
 }
 
+/// The service has received all that the client has sent, so the client is at fault.
+#[actix_web::test]
+async fn a_body_that_is_not_complete_in_the_time_of_the_route_is_answered_with_408() {
+    let gateway = TestGateway::open().await;
+    let mut stream = gateway.connect().await;
+    let started = Instant::now();
+    let head = "POST /api/products HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nhalf";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let text = read_to_end(&mut stream).await;
+    Answer::parse(&text).assert_problem(408, "request_timeout");
+    let elapsed = started.elapsed();
+    assert!(
+        (Duration::from_secs(2)..Duration::from_secs(4)).contains(&elapsed),
+        "{elapsed:?}"
+    );
+}
+
 #[actix_web::test]
 async fn a_body_that_stops_arriving_is_answered_with_408() {
     let gateway = TestGateway::open().await;

@@ -1,10 +1,13 @@
 //! Services that fail: they hang, drip, reset, talk nonsense, or close connections under the gateway.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::future::join;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use tokio::task::spawn_local;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::client::{Answer, DEADLINE, eventually, read_to_end, read_until};
@@ -246,6 +249,25 @@ async fn repeated_failures_open_the_circuit_of_that_service_only() {
         .get("/api/products", &[])
         .await
         .assert_forwarded("anonymous");
+}
+
+#[actix_web::test]
+async fn a_request_is_sent_once_to_a_service_that_closes_new_connections() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let gateway = TestGateway::open_with(&[("USER_SERVICE_URL", &url)]).await;
+    let connections = Rc::new(Cell::new(0));
+    let counted = Rc::clone(&connections);
+    let service = spawn_local(async move {
+        while let Ok((connection, _)) = listener.accept().await {
+            counted.set(counted.get() + 1);
+            drop(connection);
+        }
+    });
+    let answer = gateway.get("/auth/sessions", &[]).await;
+    answer.assert_problem(502, "upstream_unavailable");
+    assert_eq!(connections.get(), 1);
+    service.abort();
 }
 
 #[actix_web::test]
