@@ -249,6 +249,10 @@ async fn behave(stream: &mut TcpStream, path: &str, number: usize, received: &Re
                 sleep(Duration::from_millis(50)).await;
             }
         }
+        "delayed" => {
+            sleep(Duration::from_millis(500)).await;
+            respond(stream, "delayed").await;
+        }
         "hang-body" => {
             send(stream, "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf").await;
             sleep(Duration::from_secs(60)).await;

@@ -181,6 +181,19 @@ async fn requests_do_not_wait_on_connections_that_a_service_has_closed() {
     }
 }
 
+/// The route allows 700 ms for the beginning of the response.
+#[actix_web::test]
+async fn the_time_to_respond_begins_after_the_upload() {
+    let gateway = TestGateway::open().await;
+    let mut stream = gateway.connect().await;
+    let head = "POST /api/products/delayed HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\nha";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    sleep(Duration::from_millis(400)).await;
+    stream.write_all(b"lf").await.unwrap();
+    let text = read_until(&mut stream, "\r\n\r\n").await;
+    assert!(text.starts_with("HTTP/1.1 200 "), "{text}");
+}
+
 #[actix_web::test]
 async fn a_service_that_stops_reading_is_at_fault_and_not_the_client() {
     let gateway = TestGateway::open().await;
