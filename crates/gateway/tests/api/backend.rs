@@ -373,7 +373,7 @@ async fn behave(stream: &mut TcpStream, path: &str, number: usize, received: &Re
             )
             .await;
             for number in 0..5 {
-                sleep(Duration::from_millis(300)).await;
+                sleep(Duration::from_millis(600)).await;
                 send(stream, &format!("9\r\ndata: {number}\n\n\r\n")).await;
             }
             send(stream, "0\r\n\r\n").await;
