@@ -115,6 +115,15 @@ async fn a_body_that_is_too_long_is_refused() {
         .max();
     assert!(longest.unwrap_or(0) <= 100_000);
 
+    let longest = gateway
+        .send(
+            "POST /api/products HTTP/1.1",
+            &["content-length: 100000"],
+            &"a".repeat(100_000),
+        )
+        .await;
+    longest.assert_forwarded("anonymous");
+
     // No other request can follow on the connection.
     let text = gateway
         .raw("POST /api/products HTTP/1.1\r\nhost: a\r\ncontent-length: 100001\r\n\r\n")
