@@ -4,7 +4,7 @@ mod request;
 mod response;
 
 pub(crate) use self::request::{RequestBody, Upload};
-pub(crate) use self::response::{Driver, ResponseBody, UpstreamBody};
+pub(crate) use self::response::{BodyEnd, Driver, ResponseBody, UpstreamBody};
 
 /// Why a body ends early.
 #[derive(Debug, thiserror::Error)]

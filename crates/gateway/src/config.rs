@@ -20,6 +20,8 @@ pub struct Config {
     pub(crate) origins: Origins,
     /// The name of the access cookie. Browsers accept the prefix `__Host-` only over https.
     pub(crate) access_cookie: &'static str,
+    /// Whether the public origin is https.
+    pub(crate) is_https: bool,
     pub(crate) edge: Edge,
 }
 
@@ -44,6 +46,7 @@ impl Config {
         let is_https = settings.public_url.starts_with("https:");
         Self {
             inner_listen,
+            is_https,
             edge,
             origins: Origins::new(settings.public_url, cors_origins(env)),
             auth: settings.auth,

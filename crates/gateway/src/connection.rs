@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
+use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
@@ -51,15 +52,30 @@ pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: Peer, tls
         client.http1(stream).await;
         return;
     };
-    let Ok(Ok(stream)) = timeout(TLS_TIMEOUT, tls.accept(stream)).await else {
-        tracing::debug!("a TLS handshake failed");
-        return;
+    let handshake = async {
+        if speaks_plain_http(&stream).await? {
+            close_with(stream, NO_TLS).await;
+            return Err(io::Error::other("the client speaks HTTP without TLS"));
+        }
+        tls.accept(stream).await
+    };
+    let stream = match timeout(TLS_TIMEOUT, handshake).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return tracing::debug!(%error, "a TLS handshake failed"),
+        Err(_) => return tracing::debug!("a TLS handshake took too long"),
     };
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
         client.http2(stream).await;
     } else {
         client.http1(stream).await;
     }
+}
+
+/// Whether the first byte is not that of a TLS handshake (RFC 8446 §5.1), but a letter, as in the method of a request.
+async fn speaks_plain_http(stream: &TcpStream) -> io::Result<bool> {
+    let mut first = [0];
+    stream.peek(&mut first).await?;
+    Ok(first[0].is_ascii_alphabetic())
 }
 
 /// One client's connection.
@@ -107,7 +123,8 @@ impl Client {
         let is_slow_head = ended.is_none() && self.phase.is_in_head();
         // There are no parts after an upgrade.
         if let Some(parts) = connection.into_parts() {
-            close(parts.io.into_inner(), is_slow_head).await;
+            let last = if is_slow_head { SLOW_HEAD } else { b"" };
+            close_with(parts.io.into_inner(), last).await;
         }
     }
 
@@ -173,16 +190,16 @@ impl Client {
     }
 }
 
-/// Closes a connection so that the client receives the last response. The system would discard the response if the client still sends,
-/// for example a body that was refused, and its bytes are not read (RFC 9112 §9.6).
-async fn close<T: AsyncRead + AsyncWrite + Unpin>(mut stream: T, is_slow_head: bool) {
-    // The stream adds a body.
-    const SLOW_HEAD: &[u8] =
-        b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+/// The response to a head that does not arrive in time. The stream adds a body.
+const SLOW_HEAD: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+/// The response to a client that does not use TLS.
+const NO_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\nUse https on this port.\n";
+
+/// Writes the last bytes of a connection and closes it, so that the client receives the last response. The system would discard the
+/// response if the client still sends, for example a body that was refused, and its bytes are not read (RFC 9112 §9.6).
+async fn close_with<T: AsyncRead + AsyncWrite + Unpin>(mut stream: T, last: &[u8]) {
     let closing = async {
-        if is_slow_head {
-            stream.write_all(SLOW_HEAD).await?;
-        }
+        stream.write_all(last).await?;
         stream.shutdown().await?;
         copy(&mut stream, &mut sink()).await
     };

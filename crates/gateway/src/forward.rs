@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::task::{Poll, ready};
 use std::time::Duration;
 
-use auth::Backoff;
+use auth::{Backoff, User};
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, TRANSFER_ENCODING};
 use http::{Request, Response, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use tokio::time::{Instant, sleep_until};
 
-use crate::body::{Driver, RequestBody, ResponseBody, Upload, UpstreamBody};
+use crate::body::{BodyEnd, Driver, RequestBody, ResponseBody, Upload, UpstreamBody};
 use crate::headers;
 use crate::refusal::Refusal;
 use crate::table::{Route, Table};
@@ -46,6 +46,7 @@ pub(crate) enum Failure {
 /// Sends the request to the service of the route.
 pub(crate) async fn forward(
     worker: &Worker,
+    user: Option<&User>,
     table: &Table,
     route: &Route,
     mut request: Request<Incoming>,
@@ -70,8 +71,11 @@ pub(crate) async fn forward(
 
     headers::clean_response(response.headers_mut());
     rewrite_location(response.headers_mut(), table, upstream);
-    // A stream of events ends when the client or the service ends it.
-    let deadline = (!is_event_stream(response.headers())).then_some(deadline);
+    let end = if is_event_stream(response.headers()) {
+        BodyEnd::Token(user.map(|user| Instant::now() + worker.gateway.time_left(user)))
+    } else {
+        BodyEnd::Deadline(deadline)
+    };
     let (parts, body) = response.into_parts();
     let body = if body.is_end_stream() {
         // The server does not poll an empty body, so the connection is returned here.
@@ -80,7 +84,7 @@ pub(crate) async fn forward(
     } else {
         let pool = Rc::clone(&worker.pool);
         let driver = Driver::Body { connection, pool };
-        let body = UpstreamBody::new(body, Arc::clone(upstream), upload, driver, deadline);
+        let body = UpstreamBody::new(body, Arc::clone(upstream), upload, driver, end);
         ResponseBody::upstream(body)
     };
     Ok(Response::from_parts(parts, body))

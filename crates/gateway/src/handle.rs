@@ -141,7 +141,7 @@ async fn check(
     record.user = user.map(User::id);
 
     let protocol = request.headers().get(UPGRADE).cloned().filter(|_| is_upgrade);
-    headers::clean_request(request.headers_mut());
+    headers::clean_request(request.headers_mut(), protocol.is_some());
     let facts = ForwardedFacts {
         user,
         role: user.and_then(|user| table.roles.highest(user.roles())),
@@ -181,7 +181,7 @@ async fn send(
     } = admitted;
     let request = request.map(|()| body);
     match protocol {
-        None => forward::forward(worker, &table, &route, request).await,
+        None => forward::forward(worker, user.as_ref(), &table, &route, request).await,
         // In a box, as it is rare: each request would be larger.
         Some(protocol) => {
             Box::pin(tunnel::open(

@@ -111,11 +111,14 @@ pub(crate) const MAX_HEADERS: usize = 80;
 /// The number of headers that the gateway adds to a request.
 const ADDED_HEADERS: usize = 11;
 
-/// Removes the headers of the connection and those that clients must not set.
-pub(crate) fn clean_request(headers: &mut HeaderMap) {
+/// Removes the headers of the connection and those that clients must not set. If the connection can't become a WebSocket, the service
+/// must not take the request for a handshake.
+pub(crate) fn clean_request(headers: &mut HeaderMap, is_upgrade: bool) {
     merge_equal_lengths(headers);
     clean(headers, &PROTECTED, |name| {
-        is_hop_by_hop(name) || is_forbidden(name.as_str())
+        is_hop_by_hop(name)
+            || is_forbidden(name.as_str())
+            || !is_upgrade && name.as_str().starts_with("sec-websocket-")
     });
     // Once, instead of step by step.
     headers.reserve(ADDED_HEADERS);
@@ -325,7 +328,7 @@ mod tests {
             ("x-original-url", "/internal"),
             ("X-HTTP-Method-Override", "DELETE"),
         ]);
-        clean_request(&mut headers);
+        clean_request(&mut headers, false);
         assert_eq!(names(&headers), ["accept", "authorization", "x-custom"]);
     }
 
@@ -334,7 +337,7 @@ mod tests {
         let prefixed = IDENTITY_PREFIXES.iter().map(|prefix| format!("{prefix}a"));
         for name in prefixed.chain(OVERRIDES.iter().map(|&name| name.to_owned())) {
             let mut headers = map(&[(&name, "a")]);
-            clean_request(&mut headers);
+            clean_request(&mut headers, false);
             assert!(headers.is_empty(), "{name}");
         }
     }
@@ -349,6 +352,7 @@ mod tests {
             ("keep-alive", "a"),
             ("upgrade", "h2c"),
             ("http2-settings", "a"),
+            ("sec-websocket-key", "a"),
             ("te", "trailers"),
             ("trailer", "a"),
             ("expect", "100-continue"),
@@ -358,7 +362,7 @@ mod tests {
             ("content-length", "1"),
             ("x-request-id", "a"),
         ]);
-        clean_request(&mut headers);
+        clean_request(&mut headers, false);
         assert_eq!(names(&headers), ["authorization", "content-length", "x-two"]);
     }
 

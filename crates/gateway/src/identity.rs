@@ -146,11 +146,13 @@ mod tests {
         let first = token("order-service");
         assert_eq!(token("order-service"), first);
         assert_ne!(token("product-service"), first);
+        assert_eq!(identities.by_service.borrow()["order-service"].len(), 1);
         issuer.clock().advance(TimeDelta::seconds(REUSE_TIME - 1));
         identities.cleanup(&signer);
         assert_eq!(token("order-service"), first);
         issuer.clock().advance(TimeDelta::seconds(1));
         identities.cleanup(&signer);
+        assert!(identities.by_service.borrow()["order-service"].is_empty());
         assert_ne!(token("order-service"), first);
     }
 

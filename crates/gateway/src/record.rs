@@ -64,13 +64,16 @@ impl Record {
 impl Drop for Record {
     fn drop(&mut self) {
         let duration = self.started.elapsed();
-        let prefix = self.route.as_ref().map_or("", |route| &route.rules.prefix);
+        let prefix = self
+            .route
+            .as_ref()
+            .map_or("", |route| route.rules.prefix.as_str());
         let metrics = self.metrics.of(prefix);
         metrics.record(self.method, self.status.as_u16(), duration);
         tracing::info!(
             request_id = self.request_id(),
             http.method = self.method,
-            http.route = metrics.route(),
+            http.route = if prefix.is_empty() { "none" } else { prefix },
             http.status_code = self.status.as_u16(),
             user.id = self.user.map(tracing::field::display),
             duration_ms = duration.as_secs_f64() * 1_000.0,

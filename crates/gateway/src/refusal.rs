@@ -40,7 +40,7 @@ pub(crate) enum Refusal {
     BodyTimeout,
     #[error("Too many requests. Try again later.")]
     RateLimited { retry_after_seconds: u64 },
-    #[error("The service can't be reached.")]
+    #[error("The service can't be reached, or did not answer correctly.")]
     Unavailable,
     #[error("The service has failed repeatedly. Try again later.")]
     CircuitOpen { retry_after_seconds: u64 },

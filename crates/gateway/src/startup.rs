@@ -54,6 +54,11 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
         config.edge.table,
         runtime.shutdown.clone(),
     ));
+    if config.edge.tls.is_some() && !config.is_https {
+        tracing::warn!(
+            "TLS_CERT is set, but PUBLIC_URL is not https: browsers can't use cookies, and tokens name another issuer"
+        );
+    }
     let tls = Arc::new(RwLock::new(config.edge.tls));
 
     let listener = runtime.listener;

@@ -15,7 +15,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::copy_bidirectional;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
-use crate::body::{Driver, RequestBody, ResponseBody, Upload, UpstreamBody};
+use crate::body::{BodyEnd, Driver, RequestBody, ResponseBody, Upload, UpstreamBody};
 use crate::forward::{Failure, connect, record_failure, rewrite_location};
 use crate::headers;
 use crate::refusal::Refusal;
@@ -58,7 +58,7 @@ pub(crate) async fn open(
         rewrite_location(response.headers_mut(), table, upstream);
         return Ok(response.map(|body| {
             let upstream = Arc::clone(upstream);
-            let body = UpstreamBody::new(body, upstream, upload, Driver::Other, Some(deadline));
+            let body = UpstreamBody::new(body, upstream, upload, Driver::Other, BodyEnd::Deadline(deadline));
             ResponseBody::upstream(body)
         }));
     }
@@ -66,7 +66,9 @@ pub(crate) async fn open(
     response_headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     response_headers.extend(accepted.map(|protocol| (UPGRADE, protocol)));
     let service = hyper::upgrade::on(&mut response);
-    let (closing, expired) = (worker.closing.clone(), sleep(time_left(worker, user)));
+    // A tunnel without a user has no such limit.
+    let valid_for = user.map_or(Duration::MAX, |user| worker.gateway.time_left(user));
+    let (closing, expired) = (worker.closing.clone(), sleep(valid_for));
     worker.connections.spawn_local(async move {
         tokio::select! {
             ended = tunnel(client, service) => {
@@ -91,15 +93,6 @@ async fn exchange(
     let end = (Instant::now() + route.rules.first_byte_timeout).min(deadline);
     let sent = timeout_at(end, connection.send_upgrade(request)).await;
     sent.map_err(|_| Failure::Timeout)?.map_err(Failure::Broken)
-}
-
-/// How long the user's token is still valid. A tunnel without a user has no such limit.
-fn time_left(worker: &Worker, user: Option<&User>) -> Duration {
-    let Some(user) = user else {
-        return Duration::MAX;
-    };
-    let left = user.expires_at() - worker.gateway.clock.now();
-    left.to_std().unwrap_or_default()
 }
 
 /// Passes bytes until one side ends, or no byte has passed for a while.

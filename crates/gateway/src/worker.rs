@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
-use auth::{Clock, Verifier};
+use auth::{Clock, User, Verifier};
 use service_kit::{Shutdown, TrustedProxies};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -79,6 +80,12 @@ impl Gateway {
         } else {
             &[]
         }
+    }
+
+    /// How long the user's token is still valid.
+    pub(crate) fn time_left(&self, user: &User) -> Duration {
+        let left = user.expires_at() - self.clock.now();
+        left.to_std().unwrap_or_default()
     }
 
     pub(crate) fn is_draining(&self) -> bool {

@@ -140,24 +140,29 @@ pub(crate) enum Driver {
 }
 
 impl UpstreamBody {
-    /// The body of a response that must be complete by `deadline`. A stream of events has no deadline.
     pub(crate) fn new(
         incoming: Incoming,
         upstream: Arc<Upstream>,
         upload: Rc<Upload>,
         driver: Driver,
-        deadline: Option<Instant>,
+        end: BodyEnd,
     ) -> Self {
         Self {
             incoming,
             upstream,
             upload,
             driver,
-            timer: BodyTimer::new(deadline),
+            timer: BodyTimer::new(end),
         }
     }
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if self.timer.token_has_expired() {
+            tracing::debug!("a stream of events ended with its token");
+            // The service still sends.
+            self.driver = Driver::Other;
+            return Poll::Ready(None);
+        }
         self.drive(cx);
         let mut polled = Pin::new(&mut self.incoming).poll_frame(cx);
         if polled.is_pending() {
@@ -168,6 +173,9 @@ impl UpstreamBody {
         match polled {
             Poll::Pending => {
                 ready!(self.timer.poll(cx));
+                if self.timer.token_has_expired() {
+                    return self.poll_frame(cx);
+                }
                 self.fail(BodyError::UpstreamTimeout)
             }
             Poll::Ready(None) => {
@@ -213,26 +221,38 @@ impl UpstreamBody {
     }
 }
 
+/// When a body ends that the service has not ended.
+#[derive(Clone, Copy)]
+pub(crate) enum BodyEnd {
+    /// The service must have completed the body.
+    Deadline(Instant),
+    /// The body is a stream of events. It ends when the token of its user expires.
+    Token(Option<Instant>),
+}
+
 /// Ends a body that makes no progress, or takes too long in all.
 struct BodyTimer {
-    deadline: Option<Instant>,
+    end: BodyEnd,
     idle_timeout: Duration,
     last_progress: Instant,
     timer: Deadline,
 }
 
 impl BodyTimer {
-    fn new(deadline: Option<Instant>) -> Self {
+    fn new(end: BodyEnd) -> Self {
         Self {
-            deadline,
-            idle_timeout: if deadline.is_some() {
-                IDLE_TIMEOUT
-            } else {
-                STREAM_IDLE_TIMEOUT
+            end,
+            idle_timeout: match end {
+                BodyEnd::Deadline(_) => IDLE_TIMEOUT,
+                BodyEnd::Token(_) => STREAM_IDLE_TIMEOUT,
             },
             last_progress: Instant::now(),
             timer: Deadline::default(),
         }
+    }
+
+    fn token_has_expired(&self) -> bool {
+        matches!(self.end, BodyEnd::Token(Some(expiry)) if Instant::now() >= expiry)
     }
 
     fn note_progress(&mut self) {
@@ -241,7 +261,10 @@ impl BodyTimer {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let idle_end = self.last_progress + self.idle_timeout;
-        let end = self.deadline.map_or(idle_end, |deadline| deadline.min(idle_end));
+        let end = match self.end {
+            BodyEnd::Deadline(end) | BodyEnd::Token(Some(end)) => end.min(idle_end),
+            BodyEnd::Token(None) => idle_end,
+        };
         self.timer.poll(Some(end), cx)
     }
 }

@@ -28,6 +28,25 @@ async fn events_pass_when_they_happen() {
 }
 
 #[actix_web::test]
+async fn a_stream_of_events_ends_with_the_token_that_opened_it() {
+    let gateway = TestGateway::open().await;
+    let user = gateway
+        .issuer
+        .as_user()
+        .with(|_, claims| claims.exp = claims.iat + 2);
+    let mut stream = gateway.connect().await;
+    let request = format!(
+        "GET /api/products/events HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {}\r\n\r\n",
+        user.token()
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    // It ends as if the service had ended it, so that the client connects again.
+    let text = read_until(&mut stream, "0\r\n\r\n").await;
+    assert!(text.contains("data: 0"), "{text}");
+    assert!(!text.contains("data: 4"), "{text}");
+}
+
+#[actix_web::test]
 async fn a_body_passes_while_the_client_still_sends() {
     let gateway = TestGateway::open().await;
     let mut stream = gateway.connect().await;

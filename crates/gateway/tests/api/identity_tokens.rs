@@ -63,6 +63,7 @@ async fn a_service_receives_an_identity_token_instead_of_the_access_token() {
             let claims = claims(identity);
             assert_eq!(claims.sub, id);
             assert_eq!(claims.aud, [service]);
+            assert_eq!(claims.exp - claims.iat, 30);
             assert_eq!(claims.iss, format!("{}/gateway", gateway.issuer.issuer()));
         }
     }

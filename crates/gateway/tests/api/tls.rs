@@ -51,3 +51,13 @@ async fn a_certificate_turns_on_tls_with_http_2() {
         assert!(response.text().await.unwrap().contains("payload_too_large"));
     }
 }
+
+#[actix_web::test]
+async fn a_client_without_tls_learns_that_it_must_use_it() {
+    let certificate = TestCertificate::new();
+    let gateway = certificate.open_gateway().await;
+    let text = gateway.raw("GET /api/products HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    assert!(text.starts_with("HTTP/1.1 400 "), "{text}");
+    assert!(text.ends_with("\r\n\r\nUse https on this port.\n"), "{text}");
+    assert!(gateway.backend.received().is_empty());
+}
