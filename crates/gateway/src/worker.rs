@@ -74,7 +74,7 @@ impl Gateway {
     /// The names of the things that the gateway lacks to be ready.
     pub(crate) fn missing(&self) -> &'static [&'static str] {
         if self.is_draining() {
-            &["stopping"]
+            &["shutting down"]
         } else if !self.verifier.has_keys() {
             &["signing keys"]
         } else {

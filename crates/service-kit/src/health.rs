@@ -38,7 +38,7 @@ impl Readiness {
     /// The names of the checks that fail.
     async fn missing(&self) -> Vec<&'static str> {
         if self.shutdown.is_draining() {
-            return vec!["stopping"];
+            return vec!["shutting down"];
         }
         let mut missing = Vec::new();
         for (name, check) in &self.checks {
