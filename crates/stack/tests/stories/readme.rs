@@ -45,7 +45,7 @@ async fn the_tour_of_the_readme_works_when_pasted() {
         ("current user", "200"),
         ("product", "200"),
         ("stock", "200"),
-        ("order", "201"),
+        ("order", "200"),
         ("order too many", "409"),
         ("cancel", "200"),
         ("stock after cancelling", "200"),
