@@ -159,3 +159,15 @@ async fn a_trusted_proxy_names_the_client() {
     assert_eq!(received.header("x-forwarded-for"), Some("203.0.113.7"));
     assert_eq!(received.header("x-forwarded-proto"), Some("https"));
 }
+
+#[actix_web::test]
+async fn the_gateway_adds_itself_to_via() {
+    let gateway = TestGateway::open().await;
+    for (request_line, entry) in [
+        ("GET /api/products HTTP/1.1", "1.1 countersign"),
+        ("GET /api/products HTTP/1.0", "1.0 countersign"),
+    ] {
+        gateway.send(request_line, &["via: 1.1 proxy"], "").await;
+        assert_eq!(gateway.backend.last().all("via"), ["1.1 proxy", entry]);
+    }
+}
