@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::body::{BodyEnd, Driver, RequestBody, ResponseBody, Upload, UpstreamBody};
 use crate::headers;
+use crate::phase::InProgress;
 use crate::refusal::Refusal;
 use crate::table::{Route, Table};
 use crate::upstream::{Connection, Pool, SendError, Upstream};
@@ -50,6 +51,7 @@ pub(crate) async fn forward(
     table: &Table,
     route: &Route,
     mut request: Request<Incoming>,
+    in_progress: &InProgress,
 ) -> Result<Response<ResponseBody>, Refusal> {
     let upstream = &route.upstream;
     upstream.check_circuit()?;
@@ -72,7 +74,10 @@ pub(crate) async fn forward(
     headers::clean_response(response.headers_mut());
     rewrite_location(response.headers_mut(), table, upstream);
     let end = if is_event_stream(response.headers()) {
-        BodyEnd::Token(user.map(|user| Instant::now() + worker.gateway.time_left(user)))
+        let valid_for = user.map(|user| worker.gateway.time_left(user));
+        // The body itself can't end while the client does not read it.
+        in_progress.limit(valid_for);
+        BodyEnd::Token(valid_for.map(|valid_for| Instant::now() + valid_for))
     } else {
         BodyEnd::Deadline(deadline)
     };
@@ -207,7 +212,7 @@ pub(crate) fn record_failure(upstream: &Upstream, failure: &Failure) -> Refusal 
     refusal
 }
 
-pub(crate) fn is_event_stream(headers: &HeaderMap) -> bool {
+fn is_event_stream(headers: &HeaderMap) -> bool {
     headers
         .get(CONTENT_TYPE)
         .is_some_and(|media_type| media_type.as_bytes().starts_with(b"text/event-stream"))

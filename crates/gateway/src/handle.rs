@@ -67,13 +67,12 @@ pub(crate) async fn handle(
     };
     let request = Request::from_parts(parts, ());
     let outcome = match check(&worker, peer, request, length, in_progress, &mut record).await {
-        Ok(Checked::Admitted(admitted)) => send(&worker, admitted, body).await,
+        Ok(Checked::Admitted(admitted)) => send(&worker, admitted, body, in_progress).await,
         Ok(Checked::Answered(response)) => Ok(response),
         Err(refusal) => Err(refusal),
     };
-    // The rest of the client's body is not read.
-    let is_last =
-        worker.gateway.is_draining() || matches!(&outcome, Err(Refusal::BodyTooLarge | Refusal::BodyTimeout));
+    // After such a refusal, the rest of the client's body is not read.
+    let leaves_body = matches!(&outcome, Err(Refusal::BodyTooLarge | Refusal::BodyTimeout));
     let mut response = outcome.unwrap_or_else(|refusal| refusal.respond(record.request_id()));
     if method == "HEAD"
         && let Some(length) = response.body_mut().remove_text()
@@ -82,9 +81,6 @@ pub(crate) async fn handle(
         response.headers_mut().insert(CONTENT_LENGTH, length.into());
     }
 
-    if forward::is_event_stream(response.headers()) {
-        in_progress.limit(None);
-    }
     let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
     if switches {
         in_progress.becomes_tunnel();
@@ -93,6 +89,7 @@ pub(crate) async fn handle(
     cors::add_headers(origin.as_ref(), &worker.gateway.origins, headers);
     headers.insert(X_REQUEST_ID, request_id);
     // HTTP/2 has no such header: it announces the end of a connection by a frame. A tunnel ends by itself.
+    let is_last = leaves_body || worker.gateway.is_draining();
     if is_last && version < Version::HTTP_2 && !switches {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
@@ -171,6 +168,7 @@ async fn send(
     worker: &Worker,
     admitted: Admitted,
     body: Incoming,
+    in_progress: &InProgress,
 ) -> Result<Response<ResponseBody>, Refusal> {
     let Admitted {
         request,
@@ -181,7 +179,7 @@ async fn send(
     } = admitted;
     let request = request.map(|()| body);
     match protocol {
-        None => forward::forward(worker, user.as_ref(), &table, &route, request).await,
+        None => forward::forward(worker, user.as_ref(), &table, &route, request, in_progress).await,
         // In a box, as it is rare: each request would be larger.
         Some(protocol) => {
             Box::pin(tunnel::open(
@@ -281,9 +279,9 @@ fn replace_token(
             headers.insert(IDENTITY_HEADER, token.ok_or(Refusal::Internal)?);
             headers.remove(AUTHORIZATION);
         }
-        // No other service accepts it. If this one requires a token, it answers why it refuses this one.
+        // Other services refuse such a token, too. A service that requires a token answers why it refuses this one.
         Ok(Principal::Service(_)) | Err(AuthError::Expired | AuthError::Revoked) => {}
-        // The same, but not with the client's token, since another service may know a key that the gateway does not know yet.
+        // Not the client's token: another service may accept it, if that service knows a key that the gateway does not know yet.
         Err(AuthError::InvalidToken(_)) => {
             headers.insert(AUTHORIZATION, HeaderValue::from_static("Bearer invalid"));
         }

@@ -158,10 +158,7 @@ impl UpstreamBody {
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if self.timer.token_has_expired() {
-            tracing::debug!("a stream of events ended with its token");
-            // The service still sends.
-            self.driver = Driver::Other;
-            return Poll::Ready(None);
+            return self.end_with_token();
         }
         self.drive(cx);
         let mut polled = Pin::new(&mut self.incoming).poll_frame(cx);
@@ -174,7 +171,7 @@ impl UpstreamBody {
             Poll::Pending => {
                 ready!(self.timer.poll(cx));
                 if self.timer.token_has_expired() {
-                    return self.poll_frame(cx);
+                    return self.end_with_token();
                 }
                 self.fail(BodyError::UpstreamTimeout)
             }
@@ -205,6 +202,14 @@ impl UpstreamBody {
             self.upstream.record_broken_body(&error);
         }
         Poll::Ready(Some(Err(error)))
+    }
+
+    /// Ends a stream as if the service had ended it, so that the client connects again.
+    fn end_with_token(&mut self) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        tracing::debug!("a stream of events ended with its token");
+        // Closes the connection, on which the service still sends.
+        self.driver = Driver::Other;
+        Poll::Ready(None)
     }
 
     fn drive(&mut self, cx: &mut Context<'_>) {

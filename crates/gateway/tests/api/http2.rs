@@ -299,3 +299,30 @@ async fn a_response_that_the_client_does_not_read_is_reset_and_others_go_on() {
         "{elapsed:?}"
     );
 }
+
+#[actix_web::test]
+async fn a_stream_of_events_that_the_client_does_not_read_ends_after_its_token() {
+    let certificate = Certificate::new();
+    let gateway = certificate.open_gateway().await;
+    let mut builder = h2::client::Builder::new();
+    builder.initial_window_size(0);
+    let client = Http2::connect_with(&certificate, &gateway, &builder).await;
+    let user = gateway
+        .issuer
+        .as_user()
+        .with(|_, claims| claims.exp = claims.iat + 2);
+    let started = Instant::now();
+    let head =
+        request("GET", "/api/products/events").header("authorization", format!("Bearer {}", user.token()));
+    let (response, mut upload) = client.begin(head.body(()).unwrap()).await;
+    upload.send_data(Bytes::new(), true).unwrap();
+    let mut unread = response.await.unwrap().into_body();
+    let reset = timeout(2 * DEADLINE, unread.data()).await;
+    reset.expect("the stream ends").unwrap().unwrap_err();
+    // The client has 30 seconds to read.
+    let elapsed = started.elapsed();
+    assert!(
+        (Duration::from_secs(31)..Duration::from_secs(36)).contains(&elapsed),
+        "{elapsed:?}"
+    );
+}
