@@ -259,6 +259,20 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn the_wait_for_a_response_ends_at_the_deadline_at_the_latest() {
+        for (limit, deadline, expected) in [(10, 3, 3), (3, 10, 3)] {
+            let seconds = Duration::from_secs;
+            let upload = Upload::default();
+            upload.ended_at.set(Some(Instant::now()));
+            let started = Instant::now();
+            let never = std::future::pending::<()>();
+            let outcome =
+                first_byte_in_time(never, &upload, seconds(limit), started + seconds(deadline)).await;
+            assert_eq!((outcome, started.elapsed().as_secs()), (None, expected));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn connecting_is_tried_again_twice_and_not_beyond_the_deadline() {
         // The first wait is 50 to 100 ms, the second 100 to 200, a third one would be 200 to 400.
         let elapsed = time_to_fail(Duration::from_secs(30)).await.as_millis();

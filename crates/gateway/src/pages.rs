@@ -12,11 +12,9 @@ use crate::body::ResponseBody;
 use crate::refusal::Refusal;
 use crate::worker::Gateway;
 
-const HEALTH: [&str; 2] = ["/health/live", "/health/ready"];
-
-/// Whether a page has a health check, which has no rate limit.
+/// Whether this is the path of a health check, which has no rate limit.
 pub(crate) fn is_health(path: &str) -> bool {
-    HEALTH.contains(&path)
+    ["/health/live", "/health/ready"].contains(&path)
 }
 
 /// The page at this path.

@@ -1,4 +1,5 @@
-//! The public routes, from the registry: which service a path belongs to, and the rules for it. And the roles.
+//! The public routes, from the registry: which service a path belongs to, and the rules for it. The roles are read together with
+//! them.
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -35,8 +35,8 @@ pub(crate) struct ServiceConfig {
     pub listen: Vec<SocketAddr>,
     /// The URL at which programs on this machine reach the service.
     pub url: String,
-    /// The URL at which this program checks whether the service is ready.
-    pub ready_url: String,
+    /// The origin at which the service answers health checks: that of its inner port, if it has one.
+    pub inner_url: String,
     /// Whether the service calls others, and so needs a client secret.
     calls_others: bool,
     /// Whether the service needs a database on the common server: it stores data, and has no `<SERVICE>_DATABASE_URL`.
@@ -110,11 +110,8 @@ impl Config {
     fn set_neighbour_urls(&mut self) -> Result<(), ConfigErrors> {
         let url_of = |service: &ServiceConfig| {
             if service.is_gateway() {
-                let inner = service.ready_url.trim_end_matches("/health/ready");
-                (
-                    "GATEWAY_JWKS_URL".to_owned(),
-                    format!("{inner}/internal/jwks.json"),
-                )
+                let jwks_url = format!("{}/internal/jwks.json", service.inner_url);
+                ("GATEWAY_JWKS_URL".to_owned(), jwks_url)
             } else {
                 (format!("{}_URL", service.prefix), service.url.clone())
             }
@@ -211,7 +208,7 @@ fn service_config(env: &mut Env, service: &RegisteredService, bind: IpAddr, port
     let port = service.port(port_base);
     let inner_port = service.inner_port(port);
     let address = service.local_address(bind, port_base);
-    let ready_address = SocketAddr::new(address.ip(), inner_port.unwrap_or(port));
+    let inner_address = SocketAddr::new(address.ip(), inner_port.unwrap_or(port));
     let has_own_database = env.secret(&format!("{prefix}_DATABASE_URL")).is_some();
     let is_gateway = service.name == gateway::NAME;
     let mut config = ServiceConfig {
@@ -226,7 +223,7 @@ fn service_config(env: &mut Env, service: &RegisteredService, bind: IpAddr, port
         } else {
             format!("http://{address}")
         },
-        ready_url: format!("http://{ready_address}/health/ready"),
+        inner_url: format!("http://{inner_address}"),
         calls_others: !service.calls.is_empty(),
         needs_database: !is_gateway && !has_own_database,
         variables: BTreeMap::new(),

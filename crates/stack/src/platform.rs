@@ -169,7 +169,7 @@ async fn all_ready(services: &[ServiceConfig]) -> Result<(), String> {
     let deadline = tokio::time::Instant::now() + READY_TIMEOUT;
     for service in services {
         while !client
-            .get(&service.ready_url)
+            .get(format!("{}/health/ready", service.inner_url))
             .send()
             .await
             .is_ok_and(|answer| answer.status().is_success())

@@ -278,7 +278,8 @@ mod tests {
         let responses = with_answers("get", &own);
         assert_eq!(
             responses["503"]["description"],
-            format!("Busy; or, from the gateway, {}", ANSWERS[7].description)
+            "Busy; or, from the gateway, `circuit_open`: the service failed repeatedly; or `keys_unavailable`: the gateway has no \
+             keys to verify the token with"
         );
     }
 

@@ -5,7 +5,7 @@ use tokio::time::timeout;
 
 use crate::certificate::Certificate;
 use crate::client::DEADLINE;
-use crate::program;
+use crate::program::{self, Program};
 
 /// Starts the program with these variables, and returns its exit code and its standard error.
 async fn start(variables: &[(&str, &str)]) -> (Option<i32>, String) {
@@ -87,5 +87,16 @@ async fn a_wrong_configuration_is_reported_with_the_name_of_its_variable() {
         }
         // A key is a secret.
         assert!(!text.contains("PRIVATE KEY"), "{text}");
+    }
+}
+
+#[actix_web::test]
+async fn a_certificate_without_an_https_origin_causes_a_warning() {
+    let certificate = Certificate::new();
+    let (cert, key) = (certificate.pem(), certificate.key_pem());
+    for (url, warnings) in [("http://localhost:8080", 1), ("https://localhost:8080", 0)] {
+        let program = Program::start(&[("TLS_CERT", &cert), ("TLS_KEY", &key), ("PUBLIC_URL", url)]).await;
+        let message = "TLS_CERT is set, but PUBLIC_URL is not https: browsers can't use cookies, and tokens name another issuer";
+        assert_eq!(program.events(message).len(), warnings, "{url}");
     }
 }

@@ -104,3 +104,20 @@ async fn a_request_whose_client_leaves_is_counted_and_logged() {
     let series = r#"http_requests_total{method="GET",route="/api/products",status="499"}"#;
     assert_eq!(metric(program.inner(), series).await, 1);
 }
+
+#[actix_web::test]
+async fn requests_that_are_not_valid_http_are_counted() {
+    let program = Program::start(&[]).await;
+    let (client, inner) = (program.client(), program.inner());
+    for request in [
+        "GET /api/products HTTP/1.1\r\nno colon\r\n\r\n",
+        "nonsense\r\n\r\n",
+    ] {
+        let text = client.raw(request).await;
+        assert!(text.starts_with("HTTP/1.1 400 "), "{text}");
+    }
+    assert_eq!(
+        metric(inner, r#"http_parser_refusals_total{status="400"}"#).await,
+        2
+    );
+}
