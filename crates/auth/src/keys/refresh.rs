@@ -7,13 +7,15 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::current::{Keys, KeysState};
-use super::remote::RemoteKeys;
+use super::remote::{FetchError, RemoteKeys};
 use crate::backoff::Backoff;
 
 const FIRST_RETRY: Duration = Duration::from_millis(50);
 /// A service without keys refuses all tokens, so a failed fetch is retried soon.
 const BACKOFF_WITHOUT_KEYS: Backoff = Backoff::new(FIRST_RETRY, Duration::from_secs(2));
 const BACKOFF_WITH_KEYS: Backoff = Backoff::new(FIRST_RETRY, Duration::from_secs(30));
+/// The publisher may start at the same time as this program, so that it does not answer yet is no reason for a warning.
+const SILENT_AT_START: Duration = Duration::from_secs(5);
 
 /// The reason to fetch the key set at once, without waiting for the timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,8 +57,8 @@ impl Keys {
                 began >= requested_at
                     || reason == RefetchReason::UnknownKey && began.elapsed() < remote.unknown_key_cooldown
             });
-            if !is_fresh_enough {
-                fetch_into(&keys, remote, &mut last_fetch).await;
+            if !is_fresh_enough && let Err(error) = fetch_into(&keys, remote, &mut last_fetch).await {
+                warn(remote, &error);
             }
         });
         if fetch.await.is_err() {
@@ -68,26 +70,33 @@ impl Keys {
 /// Spawns the task that fetches the key set at once and then on a timer. The task ends when the last clone of the keys is dropped.
 fn spawn_refresh(keys: &Keys) {
     let shared = Arc::downgrade(&keys.shared);
+    let started = Instant::now();
     tokio::spawn(async move {
         let mut failures = 0_u32;
         while let Some(keys) = shared.upgrade().map(|shared| Keys { shared }) {
             let Some(remote) = &keys.shared.remote else { return };
-            let succeeded = {
+            let fetched = {
                 let mut last_fetch = remote.last_fetch.lock().await;
                 fetch_into(&keys, remote, &mut last_fetch).await
             };
 
-            let pause = if succeeded {
-                failures = 0;
-                remote.refresh
-            } else {
-                failures = failures.saturating_add(1);
-                let backoff = if keys.is_loaded() {
-                    BACKOFF_WITH_KEYS
-                } else {
-                    BACKOFF_WITHOUT_KEYS
-                };
-                backoff.delay(failures).min(remote.refresh)
+            let pause = match fetched {
+                Ok(()) => {
+                    failures = 0;
+                    remote.refresh
+                }
+                Err(error) => {
+                    if keys.is_loaded() || started.elapsed() >= SILENT_AT_START {
+                        warn(remote, &error);
+                    }
+                    failures = failures.saturating_add(1);
+                    let backoff = if keys.is_loaded() {
+                        BACKOFF_WITH_KEYS
+                    } else {
+                        BACKOFF_WITHOUT_KEYS
+                    };
+                    backoff.delay(failures).min(remote.refresh)
+                }
             };
             // Don't hold the keys while sleeping, so that the last clone can be dropped.
             drop(keys);
@@ -96,17 +105,17 @@ fn spawn_refresh(keys: &Keys) {
     });
 }
 
-/// Fetches the key set once and returns whether the fetch succeeded. If it failed, the current keys stay in use.
-async fn fetch_into(keys: &Keys, remote: &RemoteKeys, last_fetch: &mut Option<Instant>) -> bool {
+/// Fetches the key set once. If that fails, the current keys stay in use.
+async fn fetch_into(
+    keys: &Keys,
+    remote: &RemoteKeys,
+    last_fetch: &mut Option<Instant>,
+) -> Result<(), FetchError> {
     *last_fetch = Some(Instant::now());
-    match remote.fetch().await {
-        Ok(set) => {
-            keys.replace(set);
-            true
-        }
-        Err(error) => {
-            tracing::warn!(url = %remote.url, %error, "could not fetch the key set");
-            false
-        }
-    }
+    keys.replace(remote.fetch().await?);
+    Ok(())
+}
+
+fn warn(remote: &RemoteKeys, error: &FetchError) {
+    tracing::warn!(url = %remote.url, %error, "could not fetch the key set");
 }

@@ -1,49 +1,11 @@
 //! Refusals in the log.
 
-use std::io;
-use std::sync::{Arc, Mutex};
-
+use super::captured_log::CapturedLog;
 use super::*;
-
-/// Captures the log of this thread.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn lines(&self) -> Vec<String> {
-        let bytes = std::mem::take(&mut *self.0.lock().unwrap());
-        String::from_utf8(bytes)
-            .unwrap()
-            .lines()
-            .map(str::to_owned)
-            .collect()
-    }
-}
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 #[actix_web::test]
 async fn a_refusal_is_logged_with_its_reason_and_without_the_token() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_ansi(false)
-        .without_time()
-        .with_writer(move || writer.clone())
-        .finish();
-    let _logging = tracing::subscriber::set_default(subscriber);
-    // With one subscriber, tracing lets the thread that reaches an event first decide whether it is ever logged, and the threads
-    // of other tests have no subscriber. With two, it asks both.
-    let _second = tracing::Dispatch::new(tracing_subscriber::fmt().with_writer(io::sink).finish());
-
+    let log = CapturedLog::start();
     let issuer = Issuer::new(SERVICE);
     let app = app!(issuer, |config: &mut ServiceConfig| {
         listed(config);
@@ -69,7 +31,7 @@ async fn a_refusal_is_logged_with_its_reason_and_without_the_token() {
     ] {
         call!(app, request);
         let lines: Vec<_> = log
-            .lines()
+            .take_lines()
             .into_iter()
             .filter(|line| line.contains("auth::authenticate"))
             .collect();
@@ -82,7 +44,7 @@ async fn a_refusal_is_logged_with_its_reason_and_without_the_token() {
 
     let without_verifier = init_service(App::new().configure(plain)).await;
     call!(without_verifier, get_as("/user", &token));
-    let lines = log.lines().join("\n");
+    let lines = log.take_lines().join("\n");
     assert!(
         lines.contains("ERROR") && lines.contains("no Data<Verifier>"),
         "{lines}"

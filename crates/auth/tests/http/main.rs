@@ -255,6 +255,8 @@ macro_rules! assert_access {
 // The modules use the macros above, so they must follow them.
 mod access;
 mod apps;
+#[path = "../captured_log/mod.rs"]
+mod captured_log;
 mod connections;
 mod logging;
 mod middleware;

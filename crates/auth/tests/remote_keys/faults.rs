@@ -6,9 +6,10 @@ use auth::RefetchReason;
 use auth::testing::Issuer;
 use serde_json::json;
 
+use crate::captured_log::CapturedLog;
 use crate::publisher::{Publisher, Response, document};
 use crate::time::{DEADLINE, advance, until};
-use crate::{UNKNOWN_KEY, held, ids, started};
+use crate::{UNKNOWN_KEY, follow, held, ids, started};
 
 #[tokio::test]
 async fn the_held_keys_survive_every_bad_response() {
@@ -108,6 +109,24 @@ async fn a_fetch_times_out_after_five_seconds() {
         );
         assert_eq!(held(&keys), ids(&issuer.jwks()));
     }
+}
+
+#[tokio::test]
+async fn a_publisher_that_starts_last_causes_no_warning_for_five_seconds() {
+    let log = CapturedLog::start();
+    let publisher = Publisher::start(Response::Full("503 Service Unavailable", Vec::new()));
+    let _keys = follow(&publisher);
+    publisher.until_requested(2).await;
+    assert_eq!(log.take_lines(), Vec::<String>::new());
+
+    advance(5).await;
+    until("a warning", || {
+        let lines = log.take_lines();
+        lines
+            .iter()
+            .any(|line| line.contains("WARN") && line.contains("could not fetch the key set"))
+    })
+    .await;
 }
 
 #[tokio::test]

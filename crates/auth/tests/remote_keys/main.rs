@@ -1,6 +1,8 @@
 //! Keys from a JWKS URL, with a publisher that is up or down, fast or slow, honest or not.
 #![expect(clippy::unwrap_used, reason = "a failed expectation fails the test")]
 
+#[path = "../captured_log/mod.rs"]
+mod captured_log;
 mod faults;
 mod publisher;
 mod time;
