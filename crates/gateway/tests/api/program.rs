@@ -31,7 +31,9 @@ impl Program {
     pub async fn start(variables: &[(&str, &str)]) -> Self {
         let directory = TempDir::new().unwrap();
         let backend = Backend::start().await;
-        let origin = format!("http://{}", backend.address);
+        let products = format!("http://{}", backend.address);
+        // The same backend at another address: no two services of a platform share one.
+        let users = format!("http://localhost:{}", backend.address.port());
         let services = directory.path().join("services.toml");
         std::fs::write(&services, ROUTES).unwrap();
         let mut child = command(&directory)
@@ -39,8 +41,8 @@ impl Program {
             .envs([
                 ("PORT", "0"),
                 ("LOG_FORMAT", "json"),
-                ("USER_SERVICE_URL", &origin),
-                ("PRODUCT_SERVICE_URL", &origin),
+                ("USER_SERVICE_URL", &users),
+                ("PRODUCT_SERVICE_URL", &products),
             ])
             .envs(variables.iter().copied())
             .spawn()
