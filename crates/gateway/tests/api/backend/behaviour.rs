@@ -157,12 +157,13 @@ pub(super) async fn behave(stream: &mut TcpStream, path: &str, number: usize, re
             send(stream, "0\r\n\r\n").await;
         }
         "ws" => return web_socket(stream, received).await,
+        // The user whom the gateway named.
         _ => respond(stream, received.header("x-user-id").unwrap_or("anonymous")).await,
     }
     true
 }
 
-/// Accepts an upgrade, and then repeats each byte in upper case.
+/// Accepts an upgrade, and then repeats each byte in upper case. To `lookalike` it sends what looks like a parser's refusal.
 async fn web_socket(stream: &mut TcpStream, received: &Received) -> bool {
     if received.header("upgrade").is_none() {
         respond(stream, "no upgrade").await;
@@ -189,7 +190,7 @@ async fn send(stream: &mut TcpStream, text: &str) {
     drop(stream.write_all(text.as_bytes()).await);
 }
 
-/// Answers with the user whom the gateway named.
+/// Answers with this text.
 pub(super) async fn respond(stream: &mut TcpStream, text: &str) {
     send(
         stream,
