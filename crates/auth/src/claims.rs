@@ -95,7 +95,7 @@ impl Claims {
         if id.to_string() != self.sub {
             return Err(TokenFault::Claims);
         }
-        Ok(User(Arc::new(UserData {
+        Ok(UserData {
             id,
             session,
             epoch,
@@ -105,7 +105,8 @@ impl Claims {
             scope: self.scope,
             token_id: self.jti,
             expires_at: self.exp,
-        })))
+        }
+        .into())
     }
 
     fn into_service(self) -> Result<Service, TokenFault> {

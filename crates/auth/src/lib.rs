@@ -123,6 +123,8 @@ mod client;
 mod clock;
 mod credentials;
 mod error;
+mod feed;
+mod freshness;
 mod identity;
 mod json_object;
 mod keys;
@@ -135,6 +137,7 @@ mod problem;
 mod revocation;
 mod revocations;
 mod routes;
+mod stale;
 mod strategy;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -160,6 +163,7 @@ pub use self::client::{
 pub use self::clock::Clock;
 pub use self::credentials::bearer_token;
 pub use self::error::{AuthError, TokenFault};
+pub use self::feed::{FeedEvent, FeedPosition, InvalidFeedPosition, RevocationFeed};
 pub use self::identity::{IDENTITY_HEADER, IDENTITY_TOKEN_TYPE, identity_issuer};
 pub use self::keys::{
     JwksError, KeySet, Keys, RefetchReason, RemoteKeys, RemoteKeysError, SharedSecret, WeakSecret,
@@ -171,6 +175,7 @@ pub use self::problem::{FieldError, ProblemDetails, problem_json};
 pub use self::revocation::Revocation;
 pub use self::revocations::Revocations;
 pub use self::routes::{AccessFirst, ListedRoute, Routes};
+pub use self::stale::StalePolicy;
 pub use self::strategy::{Introspection, IntrospectionError};
 pub use self::token_verifier::MAX_TOKEN_BYTES;
 pub use self::verifier::Verifier;

@@ -44,6 +44,10 @@ impl Policy {
             (Self::Custom(_), _) => Err(AuthError::NoToken),
             (_, Err(error)) => Err(error),
             (_, Ok(principal)) if self.admits(&principal) => Ok(Some(principal)),
+            // A role or a scope that the route requires is withheld.
+            (_, Ok(Principal::User(user))) if self.admits_user(&user.unrestricted()) => {
+                Err(AuthError::RevocationUnknown)
+            }
             (_, Ok(_)) => Err(AuthError::Forbidden {
                 scope: self.required_scope(),
             }),

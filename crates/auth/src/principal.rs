@@ -7,6 +7,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use crate::error::AuthError;
 use crate::markers::{Admin, Role as _};
 
 /// The caller that a valid token identifies.
@@ -30,17 +31,24 @@ impl Principal {
 
     pub(crate) fn expires_at(&self) -> i64 {
         match self {
-            Self::User(user) => user.0.expires_at,
+            Self::User(user) => user.data.expires_at,
             Self::Service(service) => service.0.expires_at,
         }
     }
 }
 
 /// A user, described by a verified access token. Cheap to clone.
+///
+/// While it is unknown whether the token was revoked, the user may have fewer roles and scopes than the token: see
+/// [`StalePolicy`](crate::StalePolicy).
 #[derive(Clone, PartialEq, Eq)]
-pub struct User(pub(crate) Arc<UserData>);
+pub struct User {
+    pub(crate) data: Arc<UserData>,
+    /// The user with all roles and scopes of the token, if `data` has fewer.
+    unrestricted: Option<Arc<UserData>>,
+}
 
-#[derive(PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct UserData {
     pub id: Uuid,
     pub session: Uuid,
@@ -53,48 +61,105 @@ pub(crate) struct UserData {
     pub expires_at: i64,
 }
 
+impl From<UserData> for User {
+    fn from(data: UserData) -> Self {
+        Self {
+            data: Arc::new(data),
+            unrestricted: None,
+        }
+    }
+}
+
 impl User {
+    /// The same user with only these roles and scopes, of those that the token has. `None` if the token has no others.
+    pub(crate) fn restricted_to(&self, roles: &[String], scopes: &[String]) -> Option<Self> {
+        let kept = |word: &&str| scopes.iter().any(|scope| scope == word);
+        let data = UserData {
+            roles: self
+                .data
+                .roles
+                .iter()
+                .filter(|role| roles.contains(role))
+                .cloned()
+                .collect(),
+            scope: self
+                .data
+                .scope
+                .split(' ')
+                .filter(kept)
+                .collect::<Vec<_>>()
+                .join(" "),
+            ..UserData::clone(&self.data)
+        };
+        (data != *self.data).then(|| Self {
+            data: Arc::new(data),
+            unrestricted: Some(Arc::clone(&self.data)),
+        })
+    }
+
+    /// The user with all roles and scopes of the token, also with those that are withheld from this service. For a program that
+    /// passes the user on to a service that decides by itself.
+    #[must_use]
+    pub fn unrestricted(&self) -> Self {
+        Self {
+            data: Arc::clone(self.unrestricted.as_ref().unwrap_or(&self.data)),
+            unrestricted: None,
+        }
+    }
+
+    /// Requires that no role or scope of the token is withheld. Call this before you refuse a request because the user lacks a role
+    /// or a scope: the user may have it.
+    ///
+    /// # Errors
+    /// [`RevocationUnknown`](AuthError::RevocationUnknown) if a role or a scope is withheld.
+    pub fn require_all_roles(&self) -> Result<(), AuthError> {
+        match self.unrestricted {
+            None => Ok(()),
+            Some(_) => Err(AuthError::RevocationUnknown),
+        }
+    }
+
     /// The user's id (`sub`).
     #[must_use]
     pub fn id(&self) -> Uuid {
-        self.0.id
+        self.data.id
     }
 
     /// The session that the token belongs to (`sid`).
     #[must_use]
     pub fn session_id(&self) -> Uuid {
-        self.0.session
+        self.data.session
     }
 
     /// The user's epoch when the token was issued (`epoch`). The issuer raises a user's epoch when the user's roles change, or
     /// when all of the user's sessions are ended at once. Tokens of an earlier epoch are then revoked.
     #[must_use]
     pub fn epoch(&self) -> i64 {
-        self.0.epoch
+        self.data.epoch
     }
 
     /// The user's email address when the token was issued.
     #[must_use]
     pub fn email(&self) -> &str {
-        &self.0.email
+        &self.data.email
     }
 
     /// The user's name when the token was issued.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.0.name
+        &self.data.name
     }
 
     /// The user's roles. A change of roles revokes the token.
     #[must_use]
     pub fn roles(&self) -> &[String] {
-        &self.0.roles
+        &self.data.roles
     }
 
     /// Whether the user has this role.
     #[must_use]
     pub fn has_role(&self, role: &str) -> bool {
-        self.0.roles.iter().any(|held| held == role)
+        self.data.roles.iter().any(|held| held == role)
     }
 
     /// Whether the user has the role `admin`.
@@ -106,25 +171,25 @@ impl User {
     /// Whether the token has this scope (RFC 6749 §3.3).
     #[must_use]
     pub fn has_scope(&self, scope: &str) -> bool {
-        !scope.is_empty() && self.0.scope.split(' ').any(|word| word == scope)
+        !scope.is_empty() && self.data.scope.split(' ').any(|word| word == scope)
     }
 
     /// The token's scopes, separated by one space (RFC 6749 §3.3). Empty if it has none.
     #[must_use]
     pub fn scope(&self) -> &str {
-        &self.0.scope
+        &self.data.scope
     }
 
     /// The token's id (`jti`).
     #[must_use]
     pub fn token_id(&self) -> &str {
-        &self.0.token_id
+        &self.data.token_id
     }
 
     /// When the token expires (`exp`), without leeway.
     #[must_use]
     pub fn expires_at(&self) -> DateTime<Utc> {
-        DateTime::from_timestamp(self.0.expires_at, 0).unwrap_or(DateTime::<Utc>::MAX_UTC)
+        DateTime::from_timestamp(self.data.expires_at, 0).unwrap_or(DateTime::<Utc>::MAX_UTC)
     }
 }
 
@@ -132,8 +197,8 @@ impl fmt::Debug for User {
     /// Without name and email address, which must not appear in logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("User")
-            .field("id", &self.0.id)
-            .field("roles", &self.0.roles)
+            .field("id", &self.data.id)
+            .field("roles", &self.data.roles)
             .finish_non_exhaustive()
     }
 }

@@ -1,20 +1,22 @@
-//! The revocation set. A verifier looks up each user's token in it, also if the token is cached. Service tokens can't be revoked.
+//! The revocation set. A verifier looks up each user's token in it, also if the token is cached. A revoked signing key affects the
+//! tokens of services too; a single service token can't be revoked.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use foldhash::fast::RandomState;
 use uuid::Uuid;
 
 use crate::clock::Clock;
-use crate::error::AuthError;
+use crate::freshness::{Freshness, Knowledge};
 use crate::principal::User;
 use crate::revocation::Revocation;
 
 /// The revocation set. Clones share it.
 ///
 /// The set drops an entry only after the entry has expired, or when [`replace_all`](Self::replace_all) brings a list without it.
-/// If an entry does not fit, the set is [incomplete](Self::is_complete): verifiers refuse all users' tokens.
+/// If an entry does not fit, the set is [incomplete](Self::is_complete), and verifiers treat it as a set whose feed is silent.
 #[derive(Clone, Debug)]
 pub struct Revocations {
     shared: Arc<SharedSet>,
@@ -25,6 +27,9 @@ struct SharedSet {
     clock: Clock,
     capacity: usize,
     set: RwLock<Set>,
+    /// How often keys were revoked. A verifier checks a token that it cached at an earlier count again.
+    key_revocations: AtomicU64,
+    freshness: Freshness,
 }
 
 /// The hash function is fast, but not resistant to chosen keys. It need not be: user-service generates all ids at random.
@@ -34,6 +39,8 @@ struct Set {
     sessions: HashMap<Uuid, i64, RandomState>,
     /// User id → the lowest valid epoch, and when the entry expires.
     users: HashMap<Uuid, (i64, i64), RandomState>,
+    /// Key id → when the entry expires.
+    keys: HashMap<String, i64>,
     /// The number of entries at which the expired ones are removed next: twice the number that the last removal left, and at
     /// least 1,024. So removal
     /// costs constant time per entry on average. A full set also removes its expired entries, at most once per second.
@@ -56,6 +63,8 @@ impl Revocations {
                 clock,
                 capacity,
                 set: RwLock::default(),
+                key_revocations: AtomicU64::default(),
+                freshness: Freshness::default(),
             }),
         }
     }
@@ -75,7 +84,11 @@ impl Revocations {
             set.remove_expired(now);
         }
         let was_complete = set.is_complete(now);
+        let is_key = matches!(revocation, Revocation::Key { .. });
         set.insert_if_it_fits(revocation, capacity);
+        if is_key {
+            self.count_key_revocation();
+        }
         if was_complete && !set.is_complete(now) {
             log_incomplete(capacity);
         }
@@ -93,20 +106,43 @@ impl Revocations {
         if !set.is_complete(now) {
             log_incomplete(capacity);
         }
-        *self.write() = set;
+        let mut current = self.write();
+        *current = set;
+        self.count_key_revocation();
     }
 
-    /// Refuses a revoked token. Refuses any token while the set is incomplete, because the set may lack the token's revocation.
-    pub(crate) fn check(&self, user: &User, now: i64) -> Result<(), AuthError> {
+    /// What the set knows about a user's token.
+    pub(crate) fn check(&self, user: &User, now: i64) -> Knowledge {
         let set = self.read();
         if set.revokes(user) {
-            return Err(AuthError::Revoked);
+            return Knowledge::Revoked;
         }
-        if set.is_complete(now) {
-            Ok(())
-        } else {
-            Err(AuthError::RevocationUnknown)
+        let knowledge = self.shared.freshness.knowledge(now);
+        if knowledge == Knowledge::NotRevoked && !set.is_complete(now) {
+            return Knowledge::Stale;
         }
+        knowledge
+    }
+
+    /// Whether all tokens that this key signed are revoked.
+    pub(crate) fn revokes_key(&self, kid: &str) -> bool {
+        self.read().keys.contains_key(kid)
+    }
+
+    /// How often keys were revoked. Read this count before [`revokes_key`](Self::revokes_key): then a token that is cached with the
+    /// count is checked again after its key is revoked.
+    pub(crate) fn key_revocations(&self) -> u64 {
+        self.shared.key_revocations.load(Ordering::Acquire)
+    }
+
+    /// Called under the write lock, after the change.
+    fn count_key_revocation(&self) {
+        self.shared.key_revocations.fetch_add(1, Ordering::Release);
+    }
+
+    /// When the feed was last heard.
+    pub(crate) fn freshness(&self) -> &Freshness {
+        &self.shared.freshness
     }
 
     /// Whether the set revokes the token that identified this user.
@@ -144,12 +180,15 @@ impl Revocations {
 }
 
 fn log_incomplete(capacity: usize) {
-    tracing::error!(capacity, "the revocation set is full: users' tokens are refused");
+    tracing::error!(
+        capacity,
+        "the revocation set is full: roles are withheld until it has room"
+    );
 }
 
 impl Set {
     fn len(&self) -> usize {
-        self.sessions.len() + self.users.len()
+        self.sessions.len() + self.users.len() + self.keys.len()
     }
 
     fn revokes(&self, user: &User) -> bool {
@@ -164,16 +203,17 @@ impl Set {
         self.incomplete_until.is_none_or(|until| until <= now)
     }
 
-    fn contains(&self, revocation: Revocation) -> bool {
+    fn contains(&self, revocation: &Revocation) -> bool {
         match revocation {
-            Revocation::Session { id, .. } => self.sessions.contains_key(&id),
-            Revocation::User { id, .. } => self.users.contains_key(&id),
+            Revocation::Session { id, .. } => self.sessions.contains_key(id),
+            Revocation::User { id, .. } => self.users.contains_key(id),
+            Revocation::Key { kid, .. } => self.keys.contains_key(kid),
         }
     }
 
     /// Adds an entry. An entry that does not fit makes the set incomplete until the entry expires.
     fn insert_if_it_fits(&mut self, revocation: Revocation, capacity: usize) {
-        if self.len() < capacity || self.contains(revocation) {
+        if self.len() < capacity || self.contains(&revocation) {
             self.insert(revocation);
         } else {
             self.incomplete_until = self.incomplete_until.max(Some(revocation.expires_at()));
@@ -194,12 +234,17 @@ impl Set {
                 let entry = self.users.entry(id).or_insert((epoch, expires_at));
                 *entry = (epoch.max(entry.0), expires_at.max(entry.1));
             }
+            Revocation::Key { kid, expires_at } => {
+                let entry = self.keys.entry(kid).or_insert(expires_at);
+                *entry = expires_at.max(*entry);
+            }
         }
     }
 
     fn remove_expired(&mut self, now: i64) {
         self.sessions.retain(|_, expires_at| *expires_at > now);
         self.users.retain(|_, (_, expires_at)| *expires_at > now);
+        self.keys.retain(|_, expires_at| *expires_at > now);
         self.next_sweep_len = self.len().saturating_mul(2).max(1_024);
         self.last_sweep = now;
     }
@@ -304,8 +349,8 @@ mod tests {
         let user = Issuer::new("a").as_user().user();
         set.apply(session_of(&user, clock.unix() + 900));
         let second = session(&clock, 900);
-        set.apply(second);
-        set.apply(second);
+        set.apply(second.clone());
+        set.apply(second.clone());
         assert!(
             set.is_complete(),
             "an entry that is already present needs no room"

@@ -4,6 +4,7 @@
 use crate::claims::Claims;
 use crate::clock::Clock;
 use crate::error::{AuthError, TokenFault};
+use crate::freshness::Knowledge;
 use crate::keys::{Keys, RefetchReason};
 use crate::principal::Principal;
 use crate::revocations::Revocations;
@@ -30,10 +31,17 @@ pub(crate) struct TokenVerifier {
     pub cache: TokenCache,
 }
 
+/// A valid token's principal, and what is known about the token's revocation.
+pub(crate) struct Verified {
+    pub principal: Principal,
+    /// Never [`Knowledge::Revoked`].
+    pub knowledge: Knowledge,
+}
+
 impl TokenVerifier {
     /// Verifies a token, which need not be UTF-8. If the token's key is unknown, waits for a refetch of the key set. Only a token
     /// that is not cached is checked for UTF-8.
-    pub async fn verify(&self, token: &[u8]) -> Result<Principal, AuthError> {
+    pub async fn verify(&self, token: &[u8]) -> Result<Verified, AuthError> {
         let generation = self.keys.generation();
         let outcome = self.verify_with_current_keys(token);
 
@@ -54,19 +62,25 @@ impl TokenVerifier {
     }
 
     /// Verifies a token with the current key set, without waiting.
-    pub fn verify_with_current_keys(&self, token: &[u8]) -> Result<Principal, AuthError> {
+    pub fn verify_with_current_keys(&self, token: &[u8]) -> Result<Verified, AuthError> {
         let now = self.clock.unix();
-        let principal = match self.cache.get(token, self.keys.generation()) {
+        let generation = self.keys.generation() + self.revocations.key_revocations();
+        let principal = match self.cache.get(token, generation) {
             Some(principal) => {
                 self.check_expiry(principal.expires_at(), now)?;
                 principal
             }
             None => self.verify_uncached(token, now)?,
         };
-        if let Principal::User(user) = &principal {
-            self.revocations.check(user, now)?;
+        let knowledge = match &principal {
+            Principal::User(user) => self.revocations.check(user, now),
+            // A single service token can't be revoked.
+            Principal::Service(_) => Knowledge::NotRevoked,
+        };
+        if knowledge == Knowledge::Revoked {
+            return Err(AuthError::Revoked);
         }
-        Ok(principal)
+        Ok(Verified { principal, knowledge })
     }
 
     /// Verifies form, signature, issuer and times of a token, and returns its claims. Checks neither audience nor revocation.
@@ -93,7 +107,8 @@ impl TokenVerifier {
         Ok(principal)
     }
 
-    /// Verifies form and signature. Returns the claims and the generation of the key set that verified them.
+    /// Verifies form and signature. Returns the claims and the generation of the keys that verified them: the sum of the key set's
+    /// generation and the number of key revocations. Neither ever decreases, so the sum stands for one state of both.
     fn signed_claims(&self, token: &[u8]) -> Result<(Claims, u64), AuthError> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(AuthError::InvalidToken(TokenFault::TooLong));
@@ -105,6 +120,13 @@ impl TokenVerifier {
             .check(self.token_type)
             .map_err(AuthError::InvalidToken)?;
 
+        // Read before the key is looked up: see `Revocations::key_revocations`.
+        let key_revocations = self.revocations.key_revocations();
+        if let Some(kid) = &parts.header.kid
+            && self.revocations.revokes_key(kid)
+        {
+            return Err(AuthError::Revoked);
+        }
         let current = self.keys.current();
         let Some(key) = current.set.find(parts.header.kid.as_deref()) else {
             return Err(if current.set.is_empty() {
@@ -120,7 +142,7 @@ impl TokenVerifier {
             return Err(AuthError::InvalidToken(TokenFault::Signature));
         }
         let claims = parts.claims().map_err(AuthError::InvalidToken)?;
-        Ok((claims, current.generation))
+        Ok((claims, current.generation + key_revocations))
     }
 
     fn check_expiry(&self, expires_at: i64, now: i64) -> Result<(), AuthError> {

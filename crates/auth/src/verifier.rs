@@ -7,10 +7,13 @@ use actix_web::http::header::HeaderMap;
 use crate::claims::Claims;
 use crate::credentials;
 use crate::error::AuthError;
-use crate::principal::Principal;
+use crate::feed::FeedTask;
+use crate::freshness::Knowledge;
+use crate::principal::{Principal, User};
 use crate::revocations::Revocations;
+use crate::stale::{Refusal, StalePolicy};
 use crate::strategy::{Introspection, Strategy};
-use crate::token_verifier::TokenVerifier;
+use crate::token_verifier::{TokenVerifier, Verified};
 
 /// Verifies access tokens and service tokens, and with [`gateway_identities`](crate::VerifierBuilder::gateway_identities) also
 /// identity tokens. Build one at startup; clones share keys, caches and revocations.
@@ -28,6 +31,9 @@ pub(crate) struct VerifierState {
     /// The verifier of access tokens and service tokens.
     pub tokens: TokenVerifier,
     pub strategy: Strategy,
+    pub stale_policy: StalePolicy,
+    /// Follows the revocation feed. `None` if there is no feed.
+    pub feed: Option<FeedTask>,
 }
 
 impl Verifier {
@@ -43,7 +49,16 @@ impl Verifier {
             && let Some(token) = credentials::identity_token(headers)?
         {
             // The gateway may also forward the client's access token, which is not looked at.
-            return identities.verify(token).await;
+            let Verified { principal, knowledge } = identities.verify(token).await?;
+            let Principal::User(user) = principal else {
+                return Ok(principal);
+            };
+            // The authorization server can't confirm an identity token: the gateway issued it.
+            let user = self
+                .state
+                .stale_policy
+                .decide_without_confirmation(user, knowledge)?;
+            return Ok(Principal::User(user));
         }
         self.verify(credentials::bearer_token_of(headers)?).await
     }
@@ -60,17 +75,48 @@ impl Verifier {
     ///   can't decide.
     pub async fn verify(&self, token: impl AsRef<[u8]>) -> Result<Principal, AuthError> {
         let token = token.as_ref();
-        let principal = self.state.tokens.verify(token).await?;
-        match (&self.state.strategy, &principal) {
-            (Strategy::Introspect(introspection), Principal::User(_)) => {
+        let Verified { principal, knowledge } = self.state.tokens.verify(token).await?;
+        // A single service token can't be revoked, so there is nothing to ask about.
+        let Principal::User(user) = principal else {
+            return Ok(principal);
+        };
+        let user = match &self.state.strategy {
+            Strategy::Introspect(introspection) => {
+                let expires_at = user.expires_at().timestamp();
                 // Boxed, because the other strategies would reserve the space of this future for each request.
-                Box::pin(self.confirm(introspection, token, principal.expires_at())).await?;
+                Box::pin(self.confirm(introspection, token, expires_at)).await?;
+                user
             }
-            // A service token can't be revoked, so there is nothing to ask about.
-            (Strategy::Introspect(_), Principal::Service(_))
-            | (Strategy::Local | Strategy::Gateway(_), _) => {}
+            Strategy::Local | Strategy::Gateway(_) if knowledge == Knowledge::NotRevoked => user,
+            Strategy::Local | Strategy::Gateway(_) => {
+                Box::pin(self.decide_when_stale(token, user, knowledge)).await?
+            }
+        };
+        Ok(Principal::User(user))
+    }
+
+    /// Decides about a user's valid token while the revocation set is not current.
+    async fn decide_when_stale(
+        &self,
+        token: &[u8],
+        user: User,
+        knowledge: Knowledge,
+    ) -> Result<User, AuthError> {
+        let expires_at = user.expires_at().timestamp();
+        let decided = self.state.stale_policy.decide(token, user, knowledge).await;
+        decided.map_err(|refusal| match refusal {
+            Refusal::Inactive => self.inactive(expires_at),
+            Refusal::Unknown => AuthError::RevocationUnknown,
+        })
+    }
+
+    /// Why the authorization server calls a valid token inactive. The server allows no leeway.
+    fn inactive(&self, expires_at: i64) -> AuthError {
+        if self.state.tokens.clock.unix() >= expires_at {
+            AuthError::Expired
+        } else {
+            AuthError::Revoked
         }
-        Ok(principal)
     }
 
     /// Asks the authorization server whether a user's token is active.
@@ -82,9 +128,7 @@ impl Verifier {
     ) -> Result<(), AuthError> {
         match introspection.is_active(token).await {
             Ok(true) => Ok(()),
-            // The server allows no leeway.
-            Ok(false) if self.state.tokens.clock.unix() >= expires_at => Err(AuthError::Expired),
-            Ok(false) => Err(AuthError::Revoked),
+            Ok(false) => Err(self.inactive(expires_at)),
             Err(error) => {
                 tracing::warn!(%error, "the authorization server did not say whether a token is active");
                 Err(AuthError::RevocationUnknown)
@@ -92,22 +136,30 @@ impl Verifier {
         }
     }
 
-    /// Verifies a token with the current key set, without waiting. With
+    /// Verifies a token with the current key set, without waiting and without asking the authorization server. With
     /// [`introspection`](crate::VerifierBuilder::introspection) the result for a user's valid token is
-    /// [`RevocationUnknown`](AuthError::RevocationUnknown), because the authorization server must be asked.
+    /// [`RevocationUnknown`](AuthError::RevocationUnknown), because the server must be asked.
     ///
     /// # Errors
     /// The same as for [`verify`](Self::verify).
     pub fn verify_with_current_keys(&self, token: &str) -> Result<Principal, AuthError> {
-        let principal = self.state.tokens.verify_with_current_keys(token.as_bytes())?;
-        match (&self.state.strategy, &principal) {
+        let Verified { principal, knowledge } =
+            self.state.tokens.verify_with_current_keys(token.as_bytes())?;
+        match (&self.state.strategy, principal) {
             (Strategy::Introspect(_), Principal::User(_)) => Err(AuthError::RevocationUnknown),
-            _ => Ok(principal),
+            (_, Principal::User(user)) => {
+                let user = self
+                    .state
+                    .stale_policy
+                    .decide_without_confirmation(user, knowledge)?;
+                Ok(Principal::User(user))
+            }
+            (_, service) => Ok(service),
         }
     }
 
-    /// Verifies form, signature, issuer and times of a token, and returns its claims. **Checks neither audience nor revocation**,
-    /// so the result doesn't authenticate a caller.
+    /// Verifies form, signature, issuer and times of a token, and returns its claims. **Checks neither the audience nor whether the
+    /// session or the user was revoked**, so the result doesn't authenticate a caller.
     ///
     /// An authorization server needs this to introspect or revoke a token that it issued for another service (RFC 7662, RFC 7009).
     /// The server checks revocation in its own database.
@@ -131,6 +183,12 @@ impl Verifier {
             Strategy::Gateway(identities) => identities.keys.is_loaded(),
             Strategy::Local | Strategy::Introspect(_) => true,
         }
+    }
+
+    /// Whether the revocation feed has delivered its first snapshot. True if there is no feed.
+    #[must_use]
+    pub fn has_revocations(&self) -> bool {
+        self.revocations().freshness().has_snapshot()
     }
 
     /// The revocation set that this verifier checks.

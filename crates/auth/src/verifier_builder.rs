@@ -3,9 +3,11 @@
 use chrono::TimeDelta;
 
 use crate::clock::Clock;
+use crate::feed::RevocationFeed;
 use crate::identity::identity_issuer;
 use crate::keys::Keys;
 use crate::revocations::Revocations;
+use crate::stale::StalePolicy;
 use crate::strategy::{Introspection, Strategy};
 use crate::token::TokenType;
 use crate::token_cache::TokenCache;
@@ -33,6 +35,8 @@ pub struct VerifierBuilder {
     revocations: Option<Revocations>,
     cache_bytes: u64,
     users: KnownBy,
+    feed: Option<RevocationFeed>,
+    stale_policy: StalePolicy,
 }
 
 /// How users are known.
@@ -58,6 +62,8 @@ impl Verifier {
             revocations: None,
             cache_bytes: 24 * 1024 * 1024,
             users: KnownBy::AccessToken,
+            feed: None,
+            stale_policy: StalePolicy::default(),
         }
     }
 }
@@ -120,7 +126,23 @@ impl VerifierBuilder {
         self
     }
 
-    /// Builds the verifier.
+    /// Follows this revocation feed. Until its first snapshot arrives, the verifier [has no revocations](Verifier::has_revocations)
+    /// and refuses users. Without a feed, the revocation set is what the application makes it.
+    #[must_use]
+    pub fn feed(mut self, feed: RevocationFeed) -> Self {
+        self.feed = Some(feed);
+        self
+    }
+
+    /// What the verifier does with users while the feed is stale. By default users keep the role `user` and no scopes.
+    #[must_use]
+    pub fn when_stale(mut self, policy: StalePolicy) -> Self {
+        self.stale_policy = policy;
+        self
+    }
+
+    /// Builds the verifier. With a [`feed`](Self::feed) this spawns a task, so call it inside a tokio runtime. The task ends when
+    /// the last clone of the verifier is dropped.
     #[must_use]
     pub fn build(self) -> Verifier {
         let revocations = self
@@ -155,7 +177,19 @@ impl VerifierBuilder {
                 }))
             }
         };
-        Verifier::new(VerifierState { tokens, strategy })
+        let feed = self.feed.map(|feed| {
+            feed.follow(
+                tokens.revocations.clone(),
+                tokens.keys.clone(),
+                tokens.clock.clone(),
+            )
+        });
+        Verifier::new(VerifierState {
+            tokens,
+            strategy,
+            stale_policy: self.stale_policy,
+            feed,
+        })
     }
 }
 

@@ -25,7 +25,7 @@ const BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_
 /// respond, and the failure would still count towards opening the circuit.
 const MIN_ATTEMPT_DIVISOR: u32 = 10;
 
-const X_SERVICE_NAME: HeaderName = HeaderName::from_static("x-service-name");
+pub(super) const X_SERVICE_NAME: HeaderName = HeaderName::from_static("x-service-name");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 

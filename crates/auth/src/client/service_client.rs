@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::Method;
-use tokio::time::Instant;
+use reqwest::header::{AUTHORIZATION, HeaderMap};
+use reqwest::{Method, StatusCode};
+use tokio::time::{Instant, timeout};
 
 use super::client_state::ClientState;
-use super::request::ServiceRequest;
+use super::request::{ServiceRequest, X_SERVICE_NAME};
+use super::response::CallError;
 
 /// Calls one other service. Cheap to clone; clones share connections, token, circuit and retry budget.
 ///
@@ -63,10 +65,46 @@ impl ServiceClient {
         self.state.circuit.remaining_open_time(Instant::now())
     }
 
+    /// Sends a `GET` request whose response is a stream without end, and returns when the response begins. A request whose token is
+    /// refused is sent once more with a new token. There are no other retries, and the circuit does not count.
+    pub(crate) async fn open_stream(
+        &self,
+        path: &str,
+        headers: HeaderMap,
+    ) -> Result<reqwest::Response, CallError> {
+        let state = &self.state;
+        let open = async {
+            let mut token = state.tokens.current().await?;
+            let mut was_token_replaced = false;
+            loop {
+                let response = state
+                    .http
+                    .get(self.url(path))
+                    .headers(headers.clone())
+                    .header(X_SERVICE_NAME, state.caller.clone())
+                    .header(AUTHORIZATION, token.authorization.clone())
+                    .send()
+                    .await
+                    .map_err(CallError::NoResponse)?;
+                if response.status() != StatusCode::UNAUTHORIZED || was_token_replaced {
+                    return Ok(response);
+                }
+                token = state.tokens.replace(&token).await?;
+                was_token_replaced = true;
+            }
+        };
+        timeout(state.timeout, open)
+            .await
+            .unwrap_or(Err(CallError::Timeout))
+    }
+
     fn request(&self, method: Method, path: &str) -> ServiceRequest {
+        ServiceRequest::new(Arc::clone(&self.state), method, self.url(path))
+    }
+
+    fn url(&self, path: &str) -> String {
         // Always put a slash after the origin. Without it a path such as `.example.com` would change the host.
         let path = path.strip_prefix('/').unwrap_or(path);
-        let url = format!("{}/{path}", self.state.origin);
-        ServiceRequest::new(Arc::clone(&self.state), method, url)
+        format!("{}/{path}", self.state.origin)
     }
 }

@@ -148,7 +148,7 @@ fn with_incomplete_revocations_users_are_refused_and_services_are_not() {
         id: bob.claims().sid.unwrap(),
         expires_at,
     };
-    revocations.apply(ended);
+    revocations.apply(ended.clone());
     assert!(verifier.verify_with_current_keys(&ada.token()).is_ok());
 
     revocations.apply(Revocation::Session {

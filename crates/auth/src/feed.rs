@@ -1,0 +1,64 @@
+//! Following the revocation feed of the authorization server.
+//!
+//! A [`RevocationFeed`] says where the feed is. `stream` is one connection over HTTP, read by `sse`; `follower` applies the events
+//! to the revocation set and notices when one is missing; `report` tells the publisher which keys this verifier holds.
+
+mod event;
+mod follower;
+mod position;
+mod reader;
+mod report;
+mod sse;
+
+use tokio::task::AbortHandle;
+use uuid::Uuid;
+
+pub use self::event::FeedEvent;
+pub use self::position::{FeedPosition, InvalidFeedPosition};
+use self::reader::Reader;
+use crate::client::{ServiceClient, ServiceClientError, ServiceCredentials};
+use crate::clock::Clock;
+use crate::keys::Keys;
+use crate::revocations::Revocations;
+
+/// The revocation feed of the authorization server, which this service reads with a service token.
+#[derive(Debug)]
+pub struct RevocationFeed {
+    client: ServiceClient,
+    /// Identifies this verifier among the replicas of its service.
+    instance: Uuid,
+}
+
+impl RevocationFeed {
+    /// The feed of the authorization server of this name, at this origin: `GET /internal/revocations`.
+    ///
+    /// # Errors
+    /// If a URL or this service's name is invalid, or the TLS library can't start.
+    pub fn at(
+        credentials: &ServiceCredentials,
+        audience: &str,
+        origin: &str,
+    ) -> Result<Self, ServiceClientError> {
+        Ok(Self {
+            client: ServiceClient::builder(credentials, audience, origin).build()?,
+            instance: Uuid::new_v4(),
+        })
+    }
+
+    /// Spawns the task that follows the feed.
+    pub(crate) fn follow(self, revocations: Revocations, keys: Keys, clock: Clock) -> FeedTask {
+        revocations.freshness().await_snapshot();
+        let reader = Reader::new(self.client, self.instance, revocations, keys, clock);
+        FeedTask(tokio::spawn(reader.run()).abort_handle())
+    }
+}
+
+/// The task that follows the feed. It ends when this value is dropped.
+#[derive(Debug)]
+pub(crate) struct FeedTask(AbortHandle);
+
+impl Drop for FeedTask {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
