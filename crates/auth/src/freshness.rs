@@ -55,7 +55,9 @@ impl Freshness {
     pub fn behind(&self) {
         // `AWAITING` stays: then nothing is known at all.
         let stale = |last| (last != AWAITING).then_some(0);
-        let _ = self.last_heard.fetch_update(Ordering::AcqRel, Ordering::Acquire, stale);
+        let _ = self
+            .last_heard
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, stale);
     }
 
     /// Whether there was a snapshot, or no feed is expected.

@@ -21,11 +21,13 @@
     reason = "a test that uses this module wrongly should panic"
 )]
 
+mod publisher;
 mod signing_key;
 mod test_token;
 
 use uuid::Uuid;
 
+pub use self::publisher::Publisher;
 use self::signing_key::SigningKey;
 pub use self::test_token::TestToken;
 use crate::claims::Claims;

@@ -25,10 +25,10 @@ impl Stocktaking {
         let owner = self.products.owner_of(product_id).await?;
         let owner = owner.ok_or(InventoryError::ProductNotFound)?;
         if owner == user.id() || user.is_admin() {
-            Ok(())
-        } else {
-            Err(InventoryError::NotYours)
+            return Ok(());
         }
+        user.require_all_roles()?;
+        Err(InventoryError::NotYours)
     }
 
     /// Sets the quantity on hand if the current stock meets the precondition (RFC 9110 §13.1.1). It may not fall below the

@@ -1,11 +1,12 @@
 //! The errors that any handler of any service can return, and the responses to them.
 
+use actix_web::ResponseError as _;
 use actix_web::http::StatusCode;
-use auth::FieldError;
+use auth::{AuthError, FieldError};
 
 use crate::problem::{Problem, RequestError};
 
-/// An invalid request, or a failed database. A service's own error has it as one variant:
+/// An invalid request, a failed database, or a role that can't be confirmed. A service's own error has it as one variant:
 ///
 /// ```
 /// use actix_web::http::StatusCode;
@@ -47,6 +48,9 @@ pub enum CommonError {
     /// 503 while the database is unavailable or too slow, else 500.
     #[error("The database is not available.")]
     Database(#[from] sqlx::Error),
+    /// 503 `revocation_unknown` from [`User::require_all_roles`](auth::User::require_all_roles).
+    #[error(transparent)]
+    Auth(#[from] AuthError),
 }
 
 impl Problem for CommonError {
@@ -56,6 +60,7 @@ impl Problem for CommonError {
             Self::Database(error) if db::is_unavailable(error) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable")
             }
+            Self::Auth(error) => (error.status_code(), error.code()),
             Self::Database(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         }
     }
@@ -63,7 +68,7 @@ impl Problem for CommonError {
     fn fields(&self) -> Vec<FieldError> {
         match self {
             Self::Request(error) => error.fields(),
-            Self::Database(_) => Vec::new(),
+            Self::Database(_) | Self::Auth(_) => Vec::new(),
         }
     }
 }

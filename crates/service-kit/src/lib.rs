@@ -33,9 +33,10 @@ mod unread_body;
 pub use self::client_address::{ClientAddress, InvalidProxies, TrustedProxies};
 pub use self::common_error::CommonError;
 pub use self::config::{
-    AuthSettings, AuthStrategy, ConfigErrors, ConfigNotes, ConfigProblem, Env, IntrospectionClient,
-    InvalidRateLimit, InvalidRegistry, KeySource, Neighbour, Neighbours, PublicRoute, RateLimit,
-    RegisteredService, Registry, Role, Roles, Settings, TokenRule, UserAuthentication, VerifierError,
+    AuthSettings, AuthStrategy, ConfigErrors, ConfigNotes, ConfigProblem, Env, FeedSettings,
+    IntrospectionClient, InvalidRateLimit, InvalidRegistry, KeySource, Neighbour, Neighbours, PublicRoute,
+    RateLimit, RegisteredService, Registry, Role, Roles, Settings, TokenRule, UserAuthentication,
+    VerifierError, WhenStale,
 };
 pub use self::connections::RefusalBodies;
 pub use self::extract::{
@@ -59,6 +60,7 @@ pub use self::telemetry::Telemetry;
 pub mod __private {
     pub use actix_web::http::StatusCode;
     pub use actix_web::{HttpResponse, ResponseError};
+    pub use auth::AuthError;
     pub use sqlx::Error as SqlxError;
 
     pub use crate::problem::respond;

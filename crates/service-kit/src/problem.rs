@@ -53,7 +53,7 @@ pub trait Problem: std::error::Error {
 }
 
 /// Lets a handler return a [`Problem`] as its error. With the name of the variant that holds a
-/// [`CommonError`](crate::CommonError), `?` also converts `sqlx::Error` and [`RequestError`], and the response to that variant
+/// [`CommonError`](crate::CommonError), `?` also converts `sqlx::Error`, `AuthError` and [`RequestError`], and the response to that variant
 /// is `CommonError`'s own: the service's `fields`, `members` and `retry_after` concern only its other variants.
 #[macro_export]
 macro_rules! problem {
@@ -90,6 +90,12 @@ macro_rules! problem {
 
         impl From<$crate::__private::SqlxError> for $error {
             fn from(error: $crate::__private::SqlxError) -> Self {
+                Self::$common(error.into())
+            }
+        }
+
+        impl From<$crate::__private::AuthError> for $error {
+            fn from(error: $crate::__private::AuthError) -> Self {
                 Self::$common(error.into())
             }
         }

@@ -83,14 +83,17 @@ impl Server {
         self
     }
 
-    /// Verifies tokens with this verifier. The service is not ready until the verifier has its keys.
+    /// Verifies tokens with this verifier. The service is not ready until the verifier has its keys and the first revocations.
     #[must_use]
     pub fn verifier(self, verifier: Verifier) -> Self {
-        let (keys, gateway_keys) = (verifier.clone(), verifier.clone());
+        let (keys, gateway_keys, revocations) = (verifier.clone(), verifier.clone(), verifier.clone());
         self.data(verifier)
             .ready_when("signing keys", move || std::future::ready(keys.has_keys()))
             .ready_when("gateway keys", move || {
                 std::future::ready(gateway_keys.has_gateway_keys())
+            })
+            .ready_when("revocations", move || {
+                std::future::ready(revocations.has_revocations())
             })
     }
 

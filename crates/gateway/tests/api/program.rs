@@ -41,6 +41,7 @@ impl Program {
             .envs([
                 ("PORT", "0"),
                 ("LOG_FORMAT", "json"),
+                ("GATEWAY_SECRET", "not-a-secret"),
                 ("USER_SERVICE_URL", &users),
                 ("PRODUCT_SERVICE_URL", &products),
             ])

@@ -18,7 +18,7 @@ pub const ROUTES: &str = r#"
     name = "gateway"
     port_offset = 0
     inner_port = true
-    calls = []
+    calls = ["user-service"]
 
     [[service]]
     name = "user-service"
@@ -88,6 +88,7 @@ impl TestGateway {
         let origin = format!("http://{}", backend.address);
         let mut vars = vec![
             ("PORT", "0"),
+            ("GATEWAY_SECRET", "not-a-secret"),
             ("SERVICES_FILE", services.path().to_str().unwrap()),
             ("USER_SERVICE_URL", &origin),
             ("PRODUCT_SERVICE_URL", &origin),
@@ -98,6 +99,8 @@ impl TestGateway {
         let mut env = Env::from_vars("gateway", vars);
         let mut settings = Settings::read(&mut env, "gateway");
         settings.auth.keys = KeySource::Fixed(issuer.key_set());
+        // The test itself revokes tokens.
+        settings.auth.feed = None;
         let config = Config::read(&mut env, settings);
         let config = env.finish(config).unwrap_or_else(|problems| panic!("{problems}"));
 

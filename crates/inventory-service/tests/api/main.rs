@@ -134,6 +134,7 @@ fn run_with(
         let mut config = Config::read(&mut env, settings);
         config.database = database;
         config.auth.keys = keys;
+        config.auth.feed = None;
         config.auth.users = users;
         Box::pin(startup::run(env.finish(config).unwrap(), runtime))
     }

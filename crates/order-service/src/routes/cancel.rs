@@ -8,6 +8,7 @@ use service_kit::{EmptyObject, Id, OptionalBody};
 use crate::decisions::Decisions;
 use crate::domain::Order;
 use crate::error::OrderError;
+use crate::routes::show::visible_to;
 use crate::store::Orders;
 
 /// `POST /orders/{id}/cancel`: cancels a pending or confirmed order and returns its stock.
@@ -30,11 +31,9 @@ pub async fn cancel(
     decisions: Data<Decisions>,
 ) -> Result<Json<Order>, OrderError> {
     let order = Orders(&mut db.read().await?).find(id.0).await?;
-    // Another user's order is answered like a missing one, so that ids can't be probed.
-    let order = order
-        .filter(|order| order.is_visible_to(&user))
-        .ok_or(OrderError::NotFound)?;
+    let order = visible_to(&user, order)?;
     if !order.may_be_cancelled_by(&user) {
+        user.require_all_roles()?;
         return Err(OrderError::NotYours);
     }
 

@@ -40,8 +40,14 @@ pub async fn list(
 ) -> Result<Json<Page<Order>>, OrderError> {
     let user_id = match query.user_id.map(|Id(id)| id) {
         requested if may_read_all(&user) => requested,
-        Some(other) if other != user.id() => return Err(OrderError::MayNotListOthers),
-        _ => Some(user.id()),
+        Some(own) if own == user.id() => Some(own),
+        requested => {
+            user.require_all_roles()?;
+            if requested.is_some() {
+                return Err(OrderError::MayNotListOthers);
+            }
+            Some(user.id())
+        }
     };
     let search = Search {
         user_id,

@@ -1,7 +1,7 @@
 //! Reading one order.
 
 use actix_web::web::{Data, Json};
-use auth::VerifyToken;
+use auth::{User, VerifyToken};
 use db::Db;
 use service_kit::Id;
 
@@ -16,9 +16,16 @@ use crate::store::Orders;
 )]
 pub async fn show(VerifyToken(user): VerifyToken, id: Id, db: Data<Db>) -> Result<Json<Order>, OrderError> {
     let order = Orders(&mut db.read().await?).find(id.0).await?;
-    // Another user's order is answered like a missing one, so that ids can't be probed.
-    order
-        .filter(|order| order.is_visible_to(&user))
-        .map(Json)
-        .ok_or(OrderError::NotFound)
+    Ok(Json(visible_to(&user, order)?))
+}
+
+/// The order, if the user may know that it exists. Another user's order is answered like a missing one, so that ids can't be probed.
+pub(super) fn visible_to(user: &User, order: Option<Order>) -> Result<Order, OrderError> {
+    match order.filter(|order| order.is_visible_to(user)) {
+        Some(order) => Ok(order),
+        None => {
+            user.require_all_roles()?;
+            Err(OrderError::NotFound)
+        }
+    }
 }

@@ -236,6 +236,7 @@ fn config(database: DatabaseUrl, keys: KeySource, neighbours: &Neighbours) -> Co
     let mut config = Config::read(&mut env, settings);
     config.database = database;
     config.auth.keys = keys;
+    config.auth.feed = None;
     env.finish(config).unwrap()
 }
 

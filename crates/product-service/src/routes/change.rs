@@ -39,6 +39,7 @@ pub async fn change(
         .await?
         .ok_or(ProductError::NotFound)?;
     if !product.may_be_changed_by(&user) {
+        user.require_all_roles()?;
         return Err(ProductError::NotYours);
     }
     if !etag::allows_change(&request, &product.tag())? {

@@ -37,6 +37,7 @@ fn run_with(issuer: &Issuer, users: UserAuthentication) -> impl FnOnce(TestRunti
         let auth = AuthSettings {
             keys,
             users,
+            feed: None,
             ..Settings::read(&mut env, NAME).auth
         };
         Box::pin(startup::run(Config { database, auth }, runtime))

@@ -32,12 +32,17 @@ async fn with_gateway_a_service_is_ready_once_it_has_the_gateways_keys() {
     let url = format!("http://{}/internal/jwks.json", gateway.local_addr().unwrap());
     let keys = KeySource::Fixed(issuer.key_set());
     let run = move |TestRuntime { database, runtime }| {
-        let vars = [("AUTH_STRATEGY", "gateway"), ("GATEWAY_JWKS_URL", url.as_str())];
+        let vars = [
+            ("AUTH_STRATEGY", "gateway"),
+            ("GATEWAY_JWKS_URL", url.as_str()),
+            ("PRODUCT_SERVICE_SECRET", "not-a-secret"),
+        ];
         let mut env = Env::from_vars(NAME, vars);
         let settings = Settings::read(&mut env, NAME);
         let mut config = Config::read(&mut env, settings);
         config.database = database;
         config.auth.keys = keys;
+        config.auth.feed = None;
         startup::run(env.finish(config).unwrap(), runtime)
     };
     let shop = TestService::spawn(issuer, run).await;

@@ -1,9 +1,11 @@
 //! Which tokens are valid for a service.
 
-use auth::{Algorithm, IntrospectionError, Keys, RemoteKeysError, Verifier};
+use auth::{Algorithm, IntrospectionError, Keys, RemoteKeysError, ServiceClientError, Verifier};
 
 use super::env::Env;
 use super::platform::Platform;
+use super::revocation_feed::FeedSettings;
+use super::roles::Roles;
 use super::strategy::{AuthStrategy, UserAuthentication};
 use super::verification_keys::KeySource;
 use crate::runtime::Runtime;
@@ -21,6 +23,8 @@ pub struct AuthSettings {
     pub strategy: AuthStrategy,
     /// How this program decides about users.
     pub users: UserAuthentication,
+    /// Where this program learns which tokens are revoked. `None` if it knows by itself, or if it is not in the registry.
+    pub feed: Option<FeedSettings>,
 }
 
 /// Why there is no verifier.
@@ -33,10 +37,13 @@ pub enum VerifierError {
     /// user-service can't be asked.
     #[error(transparent)]
     Introspection(#[from] IntrospectionError),
+    /// The revocation feed can't be read.
+    #[error(transparent)]
+    Feed(#[from] ServiceClientError),
 }
 
 impl AuthSettings {
-    pub(super) fn read(env: &mut Env, service: &str, platform: &Platform<'_>) -> Self {
+    pub(super) fn read(env: &mut Env, service: &str, platform: &Platform<'_>, roles: &Roles) -> Self {
         let public_url = platform.public_url;
         let strategy = AuthStrategy::read(env);
         let settings = Self {
@@ -45,6 +52,7 @@ impl AuthSettings {
             keys: KeySource::read(env, platform.user_service_url),
             strategy,
             users: UserAuthentication::read(env, service, strategy, platform),
+            feed: FeedSettings::read(env, service, platform, roles),
         };
         if let (KeySource::Jwks(keys), UserAuthentication::IdentityTokens(KeySource::Jwks(gateway))) =
             (&settings.keys, &settings.users)
@@ -58,7 +66,8 @@ impl AuthSettings {
         settings
     }
 
-    /// The verifier of the service of this name. It may start to fetch key sets, so call it inside a tokio runtime.
+    /// The verifier of the service of this name. It may start to fetch key sets and to follow the revocation feed, so call it inside
+    /// a tokio runtime.
     ///
     /// # Errors
     /// When a URL is not valid, or the TLS library can't be initialized.
@@ -82,6 +91,10 @@ impl AuthSettings {
             .audience(&self.audience)
             .clock(runtime.clock.clone())
             .revocations(runtime.revocations.clone());
+        let builder = match &self.feed {
+            Some(feed) => builder.feed(feed.feed()?).when_stale(feed.stale_policy()?),
+            None => builder,
+        };
         let builder = match &self.users {
             UserAuthentication::AccessTokens => builder,
             UserAuthentication::ConfirmedAccessTokens(client) => builder.introspection(client.build()?),

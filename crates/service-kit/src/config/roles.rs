@@ -93,6 +93,15 @@ impl Roles {
         }
     }
 
+    /// The role that every user has.
+    pub(super) fn unprivileged(&self) -> Role {
+        let role = self.roles.iter().find(|role| role.name == USER).cloned();
+        role.unwrap_or_else(|| Role {
+            name: USER.to_owned(),
+            scopes: Vec::new(),
+        })
+    }
+
     /// The highest of these roles: the one that stands last in the file. `None` if none of them is known.
     #[must_use]
     pub fn highest<R: AsRef<str>>(&self, held: &[R]) -> Option<&str> {

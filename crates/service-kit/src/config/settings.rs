@@ -76,7 +76,8 @@ impl Settings {
             bind,
             port_base,
         };
-        let auth = AuthSettings::read(env, service, &platform);
+        let roles = Roles::read(env);
+        let auth = AuthSettings::read(env, service, &platform, &roles);
 
         Self {
             listen: SocketAddr::new(bind, port),
@@ -87,7 +88,7 @@ impl Settings {
             public_url,
             port_base,
             registry,
-            roles: Roles::read(env),
+            roles,
             user_service_url,
         }
     }
@@ -119,7 +120,8 @@ mod tests {
     use crate::config::KeySource;
 
     fn read(vars: &[(&str, &str)]) -> Result<Settings, String> {
-        let mut env = Env::from_vars("product-service", vars.iter().copied());
+        let secret = ("PRODUCT_SERVICE_SECRET", "not-a-secret");
+        let mut env = Env::from_vars("product-service", vars.iter().copied().chain([secret]));
         let settings = Settings::read(&mut env, "product-service");
         env.finish(settings).map_err(|errors| errors.to_string())
     }

@@ -13,7 +13,7 @@ use super::platform::Platform;
 use super::registry::reachable_ip;
 use super::verification_keys::KeySource;
 
-const USER_SERVICE: &str = "user-service";
+pub(super) const USER_SERVICE: &str = "user-service";
 const GATEWAY: &str = "gateway";
 
 /// How the services of the platform decide about users (`AUTH_STRATEGY`).
@@ -79,6 +79,15 @@ pub struct IntrospectionClient {
 }
 
 impl IntrospectionClient {
+    /// The access of the service of this name to the user-service at this origin.
+    pub(super) fn at(origin: &str, service: &str, secret: SecretString) -> Self {
+        Self {
+            url: format!("{origin}/oauth/introspect"),
+            name: service.to_owned(),
+            secret,
+        }
+    }
+
     pub(super) fn build(&self) -> Result<Introspection, IntrospectionError> {
         Introspection::at(&self.url, &self.name, self.secret.clone())
     }
@@ -95,11 +104,12 @@ impl UserAuthentication {
         let is_registered = platform.registry.find(service).is_some();
         match strategy {
             AuthStrategy::Introspect if is_registered && ![USER_SERVICE, GATEWAY].contains(&service) => {
-                Self::ConfirmedAccessTokens(IntrospectionClient {
-                    url: format!("{}/oauth/introspect", platform.user_service_url),
-                    name: service.to_owned(),
-                    secret: client_secret::read(env, service),
-                })
+                let secret = client_secret::read(env, service);
+                Self::ConfirmedAccessTokens(IntrospectionClient::at(
+                    platform.user_service_url,
+                    service,
+                    secret,
+                ))
             }
             AuthStrategy::Gateway if is_registered && service != GATEWAY => {
                 Self::IdentityTokens(KeySource::Jwks(gateway_jwks_url(env, platform)))
@@ -142,11 +152,12 @@ mod tests {
     use super::*;
 
     const GATEWAY_ROW: &str =
-        "[[service]]\nname = \"gateway\"\nport_offset = 0\ninner_port = true\ncalls = []\n";
+        "[[service]]\nname = \"gateway\"\nport_offset = 0\ninner_port = true\ncalls = [\"user-service\"]\n";
     const SECRET: (&str, &str) = ("PRODUCT_SERVICE_SECRET", "not-a-secret");
 
     fn read(service: &str, vars: &[(&str, &str)]) -> Result<UserAuthentication, String> {
-        let mut env = Env::from_vars(service, vars.iter().copied());
+        let secrets = [SECRET, ("GATEWAY_SECRET", "not-a-secret")];
+        let mut env = Env::from_vars(service, vars.iter().copied().chain(secrets));
         let settings = Settings::read(&mut env, service);
         env.finish(settings.auth.users)
             .map_err(|errors| errors.to_string())
@@ -155,9 +166,14 @@ mod tests {
     /// A registry of a gateway, user-service and product-service.
     fn registry_with_gateway() -> tempfile::NamedTempFile {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let row =
-            |name, offset| format!("[[service]]\nname = \"{name}\"\nport_offset = {offset}\ncalls = []\n");
-        let rows = [GATEWAY_ROW, &row("user-service", 1), &row("product-service", 2)];
+        let row = |name, offset, calls| {
+            format!("[[service]]\nname = \"{name}\"\nport_offset = {offset}\ncalls = [{calls}]\n")
+        };
+        let rows = [
+            GATEWAY_ROW,
+            &row("user-service", 1, ""),
+            &row("product-service", 2, "\"user-service\""),
+        ];
         std::fs::write(file.path(), rows.concat()).unwrap();
         file
     }
@@ -213,9 +229,16 @@ mod tests {
         let problems = env.finish(()).unwrap_err().to_string();
         assert_eq!(problems, format!("ORDER_SERVICE_SECRET {problem}"));
 
-        // This service calls no other, and needs the secret only to ask.
-        let problems = read("product-service", &[("AUTH_STRATEGY", "introspect")]).unwrap_err();
-        assert_eq!(problems, format!("PRODUCT_SERVICE_SECRET {problem}"));
+        // These call no other service, and need the secret to ask about tokens and to read the revocation feed.
+        for (service, variable) in [
+            ("product-service", "PRODUCT_SERVICE_SECRET"),
+            ("gateway", "GATEWAY_SECRET"),
+        ] {
+            let mut env = Env::from_vars(service, []);
+            Settings::read(&mut env, service);
+            let problems = env.finish(()).unwrap_err().to_string();
+            assert_eq!(problems, format!("{variable} {problem}"));
+        }
     }
 
     #[test]

@@ -1,0 +1,33 @@
+//! Announced changes of keys, and the reports of the keys that a verifier holds.
+
+use serde_json::Value;
+
+use crate::{Fixture, eventually};
+
+fn kids(report: &Value) -> Vec<&str> {
+    report["kids"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|kid| kid.as_str().unwrap())
+        .collect()
+}
+
+#[actix_web::test]
+async fn a_verifier_reports_its_keys_when_it_connects_and_after_each_change() {
+    let fixture = Fixture::start().await;
+    let kid = fixture.issuer.jwks()["keys"][0]["kid"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    eventually("the first report", || fixture.publisher.held_keys().len() == 1).await;
+
+    fixture.publisher.announce_keys();
+    eventually("the second report", || fixture.publisher.held_keys().len() == 2).await;
+    let reports = fixture.publisher.held_keys();
+    assert!(
+        reports.iter().all(|report| kids(report) == [kid.as_str()]),
+        "{reports:?}"
+    );
+    assert_eq!(reports[0]["instance"], reports[1]["instance"]);
+}
