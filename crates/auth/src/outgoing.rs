@@ -10,6 +10,9 @@ use url::form_urlencoded;
 /// Shorter than the keep-alive of the services, so that a service seldom closes a connection to which a request is being sent.
 const IDLE_CONNECTION_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// The authorization server may start at the same time as this program, so that it does not answer yet is no reason for a warning.
+pub(crate) const SILENT_AT_START: Duration = Duration::from_secs(5);
+
 /// The basis of each HTTP client. A redirect, or a proxy configured in the environment, would send a credential to another host,
 /// or let another host answer.
 pub(crate) fn client_builder() -> reqwest::ClientBuilder {

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::token_endpoint::{IssuedToken, ServiceCredentials, TokenEndpoint, TokenError};
 use crate::backoff::{Backoff, with_jitter};
+use crate::outgoing::SILENT_AT_START;
 
 /// The delay before a failed fetch is retried.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
@@ -120,6 +121,7 @@ impl ServiceTokens {
             endpoint: Arc::clone(&self.endpoint),
             refused: self.refused.clone(),
             state,
+            started: Instant::now(),
             last_number,
             failures: 0,
         };
@@ -132,6 +134,7 @@ struct FetchTask {
     endpoint: Arc<TokenEndpoint>,
     refused: watch::Sender<u64>,
     state: watch::Sender<State>,
+    started: Instant,
     last_number: u64,
     failures: u32,
 }
@@ -178,7 +181,13 @@ impl FetchTask {
 
     /// Publishes an error. The last token stays in use. Returns how long to wait before the next fetch.
     fn fail(&mut self, error: TokenError) -> Duration {
-        tracing::warn!(audience = self.endpoint.audience, %error, "could not fetch a service token");
+        let audience = &self.endpoint.audience;
+        let is_starting = self.last_number == 0 && self.started.elapsed() < SILENT_AT_START;
+        if is_starting && matches!(error, TokenError::NoResponse(_)) {
+            tracing::debug!(audience, %error, "could not fetch a service token yet");
+        } else {
+            tracing::warn!(audience, %error, "could not fetch a service token");
+        }
         self.state.send_modify(|state| state.error = Some(error));
         self.failures = self.failures.saturating_add(1);
         BACKOFF.delay(self.failures)

@@ -65,6 +65,11 @@ impl Follower {
         self.position
     }
 
+    /// Whether there was a snapshot.
+    pub fn has_snapshot(&self) -> bool {
+        self.revocations.freshness().has_snapshot()
+    }
+
     /// Applies an event.
     pub fn receive(&mut self, event: FeedEvent) -> Result<Effect, OutOfSync> {
         match event {

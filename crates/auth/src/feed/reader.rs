@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
 use tokio::sync::Notify;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
 use super::event::{FeedEvent, InvalidFeedEvent};
@@ -18,6 +18,7 @@ use crate::client::{CallError, ServiceClient};
 use crate::clock::Clock;
 use crate::freshness::STALE_AFTER;
 use crate::keys::Keys;
+use crate::outgoing::SILENT_AT_START;
 use crate::revocations::Revocations;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -37,6 +38,7 @@ pub(super) struct Reader {
     keys_changed: Arc<Notify>,
     /// Connections that ended without becoming ready, in a row.
     failures: u32,
+    started: Instant,
 }
 
 /// Why a connection ended.
@@ -73,6 +75,7 @@ impl Reader {
             keys,
             keys_changed: Arc::default(),
             failures: 0,
+            started: Instant::now(),
         }
     }
 
@@ -95,12 +98,12 @@ impl Reader {
             };
             self.failures = self.failures.saturating_add(1);
             let delay = BACKOFF.delay(self.failures);
-            match ended {
-                // The publisher closes connections when it stops, and when the reader's token expires.
-                Ended::Closed => tracing::debug!(?delay, "the revocation feed was closed; connecting again"),
-                ended => {
-                    tracing::warn!(error = %ended, ?delay, "the revocation feed is interrupted; connecting again")
-                }
+            let is_starting = !self.follower.has_snapshot() && self.started.elapsed() < SILENT_AT_START;
+            // The publisher closes connections when it stops, and when the reader's token expires.
+            if is_starting || self.failures == 1 && matches!(ended, Ended::Closed) {
+                tracing::debug!(error = %ended, ?delay, "the revocation feed ended; connecting again");
+            } else {
+                tracing::warn!(error = %ended, ?delay, "the revocation feed is interrupted; connecting again");
             }
             sleep(delay).await;
         }

@@ -9,13 +9,12 @@ use tokio::time::Instant;
 use super::current::{Keys, KeysState};
 use super::remote::{FetchError, RemoteKeys};
 use crate::backoff::Backoff;
+use crate::outgoing::SILENT_AT_START;
 
 const FIRST_RETRY: Duration = Duration::from_millis(50);
 /// A service without keys refuses all tokens, so a failed fetch is retried soon.
 const BACKOFF_WITHOUT_KEYS: Backoff = Backoff::new(FIRST_RETRY, Duration::from_secs(2));
 const BACKOFF_WITH_KEYS: Backoff = Backoff::new(FIRST_RETRY, Duration::from_secs(30));
-/// The publisher may start at the same time as this program, so that it does not answer yet is no reason for a warning.
-const SILENT_AT_START: Duration = Duration::from_secs(5);
 
 /// The reason to fetch the key set at once, without waiting for the timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -41,7 +42,6 @@ impl Program {
             .envs([
                 ("PORT", "0"),
                 ("LOG_FORMAT", "json"),
-                ("GATEWAY_SECRET", "not-a-secret"),
                 ("USER_SERVICE_URL", &users),
                 ("PRODUCT_SERVICE_URL", &products),
             ])
@@ -100,6 +100,13 @@ impl Program {
             .collect()
     }
 
+    /// Waits until the program is ready.
+    pub async fn becomes_ready(&self) {
+        while self.inner().get("/health/ready", &[]).await.status != 200 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     /// Makes the program read its configuration again, and waits until it has.
     pub async fn reload(&self) {
         let count = || self.events("routes, roles and certificate were read again").len();
@@ -120,6 +127,7 @@ pub fn command(directory: &TempDir) -> Command {
     command
         .current_dir(directory.path())
         .env_clear()
+        .env("GATEWAY_SECRET", "not-a-secret")
         .kill_on_drop(true)
         .stdin(Stdio::null())
         .stdout(Stdio::null())

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use auth::testing::Issuer;
+use auth::testing::{Issuer, Publisher};
 use tempfile::NamedTempFile;
 
 use crate::certificate::Certificate;
@@ -76,6 +76,7 @@ async fn rate_limits_and_open_circuits_survive_a_reload() {
 async fn a_reload_replaces_the_roles() {
     let secret = uuid::Uuid::new_v4().to_string();
     let issuer = Issuer::with_secret("gateway", &secret);
+    let publisher = Publisher::start(&issuer);
     let roles = NamedTempFile::new().unwrap();
     let write = |names: [&str; 2]| {
         let lines = names.map(|name| format!("[[role]]\nname = \"{name}\"\nscopes = []\n"));
@@ -84,11 +85,13 @@ async fn a_reload_replaces_the_roles() {
     write(["user", "admin"]);
     let program = Program::start(&[
         ("JWT_SECRET", &secret),
+        ("USER_SERVICE_URL", publisher.origin()),
         ("AUTH_ISSUER", issuer.issuer()),
         ("ROLES_FILE", roles.path().to_str().unwrap()),
     ])
     .await;
     let bearer = format!("authorization: Bearer {}", issuer.as_admin().token());
+    program.becomes_ready().await;
     let highest = async || {
         let answer = program.client().get("/api/orders", &[&bearer]).await;
         assert_eq!(answer.status, 200, "{answer:?}");
