@@ -49,8 +49,10 @@ async fn authenticate(request: &HttpRequest) -> Result<Principal, AuthError> {
     outcome
 }
 
+/// Logs and counts a refusal.
 fn log(request: &HttpRequest, error: &AuthError) {
     let code = error.code();
+    metrics::counter!("auth_refusals_total", "code" => code).increment(1);
     let route = request.match_pattern();
     match error {
         AuthError::NoVerifier => {

@@ -10,6 +10,9 @@ mod reader;
 mod report;
 mod sse;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use tokio::task::AbortHandle;
 use uuid::Uuid;
 
@@ -48,17 +51,50 @@ impl RevocationFeed {
     /// Spawns the task that follows the feed.
     pub(crate) fn follow(self, revocations: Revocations, keys: Keys, clock: Clock) -> FeedTask {
         revocations.freshness().await_snapshot();
-        let reader = Reader::new(self.client, self.instance, revocations, keys, clock);
-        FeedTask(tokio::spawn(reader.run()).abort_handle())
+        let counts = Arc::<Counts>::default();
+        let reader = Reader::new(
+            self.client,
+            self.instance,
+            revocations,
+            keys,
+            clock,
+            Arc::clone(&counts),
+        );
+        FeedTask {
+            task: tokio::spawn(reader.run()).abort_handle(),
+            counts,
+        }
     }
 }
 
 /// The task that follows the feed. It ends when this value is dropped.
 #[derive(Debug)]
-pub(crate) struct FeedTask(AbortHandle);
+pub(crate) struct FeedTask {
+    task: AbortHandle,
+    counts: Arc<Counts>,
+}
+
+/// What the task has done so far.
+#[derive(Debug, Default)]
+struct Counts {
+    events: AtomicU64,
+    connections: AtomicU64,
+}
+
+impl FeedTask {
+    /// The events that were applied.
+    pub fn events(&self) -> u64 {
+        self.counts.events.load(Ordering::Relaxed)
+    }
+
+    /// The connections that were made or tried.
+    pub fn connections(&self) -> u64 {
+        self.counts.connections.load(Ordering::Relaxed)
+    }
+}
 
 impl Drop for FeedTask {
     fn drop(&mut self) {
-        self.0.abort();
+        self.task.abort();
     }
 }

@@ -138,6 +138,7 @@ mod revocation;
 mod revocations;
 mod routes;
 mod stale;
+mod statistics;
 mod strategy;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -176,6 +177,7 @@ pub use self::revocation::Revocation;
 pub use self::revocations::Revocations;
 pub use self::routes::{AccessFirst, ListedRoute, Routes};
 pub use self::stale::StalePolicy;
+pub use self::statistics::{FeedStatistics, Statistics};
 pub use self::strategy::{Introspection, IntrospectionError};
 pub use self::token_verifier::MAX_TOKEN_BYTES;
 pub use self::verifier::Verifier;

@@ -2,6 +2,7 @@
 //! of the cache is bounded in bytes.
 
 use std::hash::{Hash, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Weighter};
@@ -21,6 +22,8 @@ const HASHED_BYTES: usize = 32;
 #[derive(Debug)]
 pub(crate) struct TokenCache {
     entries: Cache<TokenBytes, CachedToken, WeightInBytes>,
+    /// How often a token was found that an earlier key set had verified.
+    outdated: AtomicU64,
 }
 
 #[derive(Clone, Debug)]
@@ -35,13 +38,25 @@ impl TokenCache {
         let estimated_entries = usize::try_from(max_bytes / USUAL_WEIGHT).unwrap_or(usize::MAX);
         Self {
             entries: Cache::with_weighter(estimated_entries, max_bytes, WeightInBytes),
+            outdated: AtomicU64::default(),
         }
     }
 
     /// The principal of this token, if the token was verified with this generation of the key set.
     pub fn get(&self, token: &[u8], generation: u64) -> Option<Principal> {
         let cached = self.entries.get(&TokenRef(token))?;
-        (cached.generation == generation).then_some(cached.principal)
+        if cached.generation == generation {
+            return Some(cached.principal);
+        }
+        self.outdated.fetch_add(1, Ordering::Relaxed);
+        None
+    }
+
+    /// How often [`get`](Self::get) found a token, and how often it did not.
+    pub fn lookups(&self) -> (u64, u64) {
+        let outdated = self.outdated.load(Ordering::Relaxed);
+        let found = self.entries.hits().saturating_sub(outdated);
+        (found, self.entries.misses() + outdated)
     }
 
     pub fn insert(&self, token: &[u8], principal: Principal, generation: u64) {
@@ -158,6 +173,7 @@ mod tests {
         assert_eq!(cache.get(b"a token", 6), None);
         assert_eq!(cache.get(b"a token", 8), None);
         assert_eq!(cache.get(b"another token", 7), None);
+        assert_eq!(cache.lookups(), (1, 3));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::freshness::Knowledge;
 use crate::principal::{Principal, User};
 use crate::revocations::Revocations;
 use crate::stale::{Refusal, StalePolicy};
+use crate::statistics::FeedStatistics;
 use crate::strategy::{Introspection, Strategy};
 use crate::token_verifier::{TokenVerifier, Verified};
 
@@ -189,6 +190,30 @@ impl Verifier {
     #[must_use]
     pub fn has_revocations(&self) -> bool {
         self.revocations().freshness().has_snapshot()
+    }
+
+    /// How often a token was found in the caches, and how often it was not.
+    pub(crate) fn cache_lookups(&self) -> (u64, u64) {
+        let (hits, misses) = self.state.tokens.cache.lookups();
+        match &self.state.strategy {
+            Strategy::Gateway(identities) => {
+                let (more_hits, more_misses) = identities.cache.lookups();
+                (hits + more_hits, misses + more_misses)
+            }
+            Strategy::Local | Strategy::Introspect(_) => (hits, misses),
+        }
+    }
+
+    /// Figures about the feed, if there is one.
+    pub(crate) fn feed_statistics(&self) -> Option<FeedStatistics> {
+        let feed = self.state.feed.as_ref()?;
+        let (freshness, now) = (self.revocations().freshness(), self.state.tokens.clock.unix());
+        Some(FeedStatistics {
+            age: freshness.age(now).map(i64::unsigned_abs),
+            is_stale: freshness.knowledge(now) != Knowledge::NotRevoked,
+            events: feed.events(),
+            connections: feed.connections(),
+        })
     }
 
     /// The revocation set that this verifier checks.

@@ -1,6 +1,7 @@
 //! The parts that all services share: configuration, logs and metrics, errors as problem details, health, API documentation,
 //! paging, conditional requests, background tasks, shutdown. This crate owns no data and knows no service.
 
+mod auth_metrics;
 mod background;
 mod client_address;
 mod common_error;

@@ -25,7 +25,7 @@ use crate::listener::Listener;
 use crate::middleware::Middleware;
 use crate::request_log::RequestSpan;
 use crate::shutdown::Shutdown;
-use crate::{connections, docs, limits, telemetry};
+use crate::{auth_metrics, connections, docs, limits, telemetry};
 
 /// The default of [`Server::deadline`].
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -221,7 +221,10 @@ pub fn common_routes() -> Routes {
         .get("/docs", docs_page)
 }
 
-async fn metrics(_: Anyone) -> impl Responder {
+async fn metrics(_: Anyone, verifier: Option<Data<Verifier>>) -> impl Responder {
+    if let Some(verifier) = verifier {
+        auth_metrics::record(&verifier.statistics());
+    }
     let text = telemetry::metrics_text();
     HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"))

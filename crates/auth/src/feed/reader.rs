@@ -1,6 +1,7 @@
 //! The task that follows the feed: connects, applies events, and connects again.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use reqwest::StatusCode;
@@ -9,6 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
+use super::Counts;
 use super::event::{FeedEvent, InvalidFeedEvent};
 use super::follower::{Effect, Follower, OutOfSync};
 use super::report::Reporter;
@@ -34,6 +36,7 @@ pub(super) struct Reader {
     client: ServiceClient,
     instance: Uuid,
     follower: Follower,
+    counts: Arc<Counts>,
     keys: Keys,
     keys_changed: Arc<Notify>,
     /// Connections that ended without becoming ready, in a row.
@@ -67,8 +70,10 @@ impl Reader {
         revocations: Revocations,
         keys: Keys,
         clock: Clock,
+        counts: Arc<Counts>,
     ) -> Self {
         Self {
+            counts,
             client,
             instance,
             follower: Follower::new(revocations, clock),
@@ -111,6 +116,7 @@ impl Reader {
 
     /// Connects and applies events until the connection ends.
     async fn read_connection(&mut self) -> Result<std::convert::Infallible, Ended> {
+        self.counts.connections.fetch_add(1, Ordering::Relaxed);
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
         if let Some(position) = self.follower.connect()
@@ -138,6 +144,7 @@ impl Reader {
     }
 
     fn receive(&mut self, event: FeedEvent) -> Result<(), Ended> {
+        self.counts.events.fetch_add(1, Ordering::Relaxed);
         match self.follower.receive(event)? {
             Effect::Nothing => {}
             Effect::Ready => {

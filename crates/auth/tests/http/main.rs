@@ -17,7 +17,7 @@ use actix_web::{App, FromRequest, HttpRequest, HttpResponse, HttpServer};
 use auth::testing::Issuer;
 use auth::{
     Admin, AnyRole, Anyone, CurrentUser, FromService, HasRole, HasScope, IsAdmin, IsService, Keys,
-    ProblemDetails, Revocation, Revocations, Routes, Support, Verifier, VerifyToken, authorize,
+    ProblemDetails, Revocation, Revocations, Routes, Support, VerifyToken, authorize,
 };
 use futures_util::future::LocalBoxFuture;
 use serde_json::{Value, json};
