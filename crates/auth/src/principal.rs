@@ -232,6 +232,12 @@ impl Service {
     pub fn token_id(&self) -> &str {
         &self.0.token_id
     }
+
+    /// When the token expires (`exp`), without leeway.
+    #[must_use]
+    pub fn expires_at(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp(self.0.expires_at, 0).unwrap_or(DateTime::<Utc>::MAX_UTC)
+    }
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@
 mod conn;
 mod create;
 mod error;
+mod listen;
 mod migrate;
 mod pool;
 mod url;

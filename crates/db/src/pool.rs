@@ -28,7 +28,7 @@ const ATTEMPTS: u32 = 4;
 pub struct Db(Pools);
 
 #[derive(Clone, Debug)]
-enum Pools {
+pub(crate) enum Pools {
     /// SQLite lets one connection write at a time, so the writer pool has one. Readers see the last commit and don't wait.
     Sqlite {
         writer: SqlitePool,
@@ -100,6 +100,10 @@ impl Db {
             .connect_with(options)
             .await?;
         Ok(Self(Pools::Postgres(pool)))
+    }
+
+    pub(crate) fn pools(&self) -> &Pools {
+        &self.0
     }
 
     /// A connection for reads outside a transaction.

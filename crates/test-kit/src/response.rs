@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
-/// A response that was read to its end.
+/// A response that was read to its end or, if it is a stream of events, to the end of its first part.
 #[derive(Clone, Debug)]
 pub struct TestResponse {
     /// Method and path of the request, for the message of a failing test.
@@ -18,9 +18,17 @@ pub struct TestResponse {
 }
 
 impl TestResponse {
-    pub(crate) async fn read(request: String, response: reqwest::Response) -> Self {
+    pub(crate) async fn read(request: String, mut response: reqwest::Response) -> Self {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let body = response.text().await.expect("a complete body");
+        let is_stream = headers
+            .get("content-type")
+            .is_some_and(|value| value == "text/event-stream");
+        let body = if is_stream {
+            let chunk = response.chunk().await.expect("an event").unwrap_or_default();
+            String::from_utf8_lossy(&chunk).into_owned()
+        } else {
+            response.text().await.expect("a complete body")
+        };
         Self {
             request,
             status,

@@ -7,7 +7,7 @@ use auth::Clock;
 use chrono::TimeDelta;
 use db::{Db, Tx};
 
-use crate::store::{LoginFailureRows, LoginNetworkRows, RevocationRows, SigningKeyRows};
+use crate::store::{GenerationRows, LoginFailureRows, LoginNetworkRows, RevocationRows, SigningKeyRows};
 use crate::tokens::SigningKeys;
 
 const INTERVAL: Duration = Duration::from_secs(60);
@@ -36,6 +36,8 @@ async fn delete_expired(db: &Db, clock: &Clock) -> Result<(), sqlx::Error> {
         .await?;
     db.transaction(async |tx: &mut Tx| RevocationRows(tx).delete_expired(now).await)
         .await?;
+    db.transaction(async |tx: &mut Tx| GenerationRows(tx).delete_old().await)
+        .await?;
     db.transaction(async |tx: &mut Tx| SigningKeyRows(tx).delete_expired(now).await)
         .await
 }
@@ -50,7 +52,7 @@ mod tests {
 
     use super::*;
     use crate::domain::{Allowance, Network};
-    use crate::store::{MIGRATIONS, fixtures};
+    use crate::store::{FeedRow, MIGRATIONS, fixtures};
 
     #[actix_web::test]
     async fn cleanup_deletes_only_expired_rows() {
@@ -60,9 +62,11 @@ mod tests {
         let now = clock.now();
         let second = TimeDelta::seconds(1);
         let [recent, old] = ["192.0.2.1", "192.0.2.2"].map(|ip| Network::of(ip.parse().unwrap()));
-        let session = |id, after: TimeDelta| Revocation::Session {
-            id: Uuid::from_u128(id),
-            expires_at: (now + after).timestamp(),
+        let session = |id, after: TimeDelta| {
+            FeedRow::from(Revocation::Session {
+                id: Uuid::from_u128(id),
+                expires_at: (now + after).timestamp(),
+            })
         };
         let unexpired = session(2, second);
         let (allowance, micros) = (Allowance::of(NonZeroU32::MIN), now.timestamp_micros());
@@ -90,7 +94,7 @@ mod tests {
             assert_eq!(expires_at, Some(at + window));
         }
         RevocationRows(&mut tx)
-            .add(&[session(1, TimeDelta::zero()), unexpired])
+            .add(&[session(1, TimeDelta::zero()), unexpired.clone()])
             .await
             .unwrap();
         tx.commit().await.unwrap();
@@ -124,7 +128,7 @@ mod tests {
             micros + 1
         );
         assert_eq!(
-            RevocationRows(&mut conn).after(0).await.unwrap(),
+            RevocationRows(&mut conn).page(0, 9, 9).await.unwrap(),
             [(2, unexpired)]
         );
     }

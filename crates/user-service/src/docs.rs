@@ -4,8 +4,8 @@ use utoipa::OpenApi;
 
 use crate::routes::{
     audit_log, change_me, change_password, change_user, current_user, delete_user, end_session, introspect,
-    keys, list_users, log_user_out, login, logout, logout_all, me, metadata, refresh, register, revoke,
-    service_token, sessions, show_user, verify,
+    keys, list_users, log_user_out, login, logout, logout_all, me, metadata, refresh, register, revocations,
+    revoke, service_token, sessions, show_user, verify,
 };
 
 #[derive(OpenApi)]
@@ -34,6 +34,7 @@ use crate::routes::{
         service_token::service_token,
         introspect::introspect,
         revoke::revoke,
+        revocations::revocations,
         metadata::jwks,
         metadata::authorization_server,
     )

@@ -6,6 +6,7 @@
 //! - `routes` lists every URL with its handler; each file in `routes/` has one use case.
 //! - `passwords` checks, hashes and throttles passwords.
 //! - `sessions` opens, refreshes and ends sessions, and revokes tokens.
+//! - `feed` publishes revocations to all verifiers.
 //! - `tokens` signs tokens and keeps the signing keys.
 //! - `oauth` authenticates services and answers in the forms that OAuth defines.
 //! - `admin` protects the role `admin`; `cleanup` deletes expired rows, except sessions (see `sessions::open`).
@@ -19,6 +20,7 @@ mod context;
 mod docs;
 mod domain;
 mod error;
+mod feed;
 mod oauth;
 mod passwords;
 mod random;

@@ -19,6 +19,7 @@ pub(crate) mod me;
 pub(crate) mod metadata;
 pub(crate) mod refresh;
 pub(crate) mod register;
+pub(crate) mod revocations;
 pub(crate) mod revoke;
 pub(crate) mod service_token;
 pub(crate) mod sessions;
@@ -53,6 +54,7 @@ pub fn routes() -> Routes {
         .post("/oauth/token", service_token::service_token)
         .post("/oauth/introspect", introspect::introspect)
         .post("/oauth/revoke", revoke::revoke)
+        .get("/internal/revocations", revocations::revocations)
         .get("/.well-known/jwks.json", metadata::jwks)
         .get(
             "/.well-known/oauth-authorization-server",

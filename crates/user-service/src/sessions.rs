@@ -13,7 +13,6 @@ pub(crate) mod revocation;
 pub(crate) mod rotation;
 mod token_pair;
 
-use auth::Revocations;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
@@ -21,17 +20,17 @@ use self::rotation::RotationQueue;
 pub(crate) use self::token_pair::TokenPair;
 use crate::domain::{Account, Lifetimes, RefreshToken, SuccessorKey};
 use crate::error::UserError;
+use crate::feed::Feed;
 use crate::tokens::TokenIssuer;
 
-/// Opens, refreshes and ends sessions. Clones share the queue of rotations and the revocation set.
+/// Opens, refreshes and ends sessions. Clones share the queue of rotations and the revocation feed.
 #[derive(Clone, Debug)]
 pub(crate) struct Sessions {
     pub token_issuer: TokenIssuer,
     pub lifetimes: Lifetimes,
     pub successor_key: SuccessorKey,
     pub rotations: RotationQueue,
-    /// The revocation set of this service's own verifier.
-    pub revocations: Revocations,
+    pub feed: Feed,
 }
 
 impl Sessions {

@@ -4,19 +4,20 @@ mod comparison_keys;
 
 use std::error::Error;
 
-use auth::{Clock, Revocations};
+use auth::Clock;
 use db::Db;
 use service_kit::{KeySource, Runtime, Server};
 
 use crate::config::Config;
 use crate::domain::{NAME, SuccessorKey};
+use crate::feed::Feed;
 use crate::oauth::Clients;
 use crate::passwords::hashing::Hashing;
 use crate::passwords::{Passwords, Throttle};
 use crate::random;
 use crate::routes::metadata::Metadata;
+use crate::sessions::Sessions;
 use crate::sessions::rotation::RotationQueue;
-use crate::sessions::{Sessions, revocation};
 use crate::store::{MIGRATIONS, SecretRows};
 use crate::tokens::{IssuedTokenVerifier, SealingKeys, Signer, SigningKeys, TokenIssuer, load_or_create};
 use crate::{admin, cleanup, docs, routes};
@@ -41,17 +42,18 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
     let verifier = config
         .auth
         .verifier_with(NAME, &runtime, keys.verification.clone())?;
+    let feed = Feed::new(db.clone(), runtime.revocations, clock.clone());
+    // Before the first request is accepted, so that no revoked token is accepted.
+    feed.load().await?;
     let token_issuer = token_issuer(&config, keys.signer.clone());
     let sessions = Sessions {
         token_issuer: token_issuer.clone(),
         lifetimes: config.lifetimes,
         successor_key: successor_key(&db, &sealing_keys).await?,
         rotations: RotationQueue::start(db.clone(), config.lifetimes, clock.clone()),
-        revocations: runtime.revocations.clone(),
+        feed: feed.clone(),
     };
     admin::ensure_first_admin(&db, &passwords, &sessions, config.first_admin.as_ref(), &clock).await?;
-    // Before the first request is accepted, so that no revoked token is accepted.
-    revocation::catch_up(&runtime.revocations, &db, 0).await?;
 
     let metadata = Metadata::new(&config.auth.issuer, &config.public_url, &config.own_url);
     let server = Server::new(NAME, routes::routes, docs::openapi())
@@ -69,8 +71,10 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
         .data(token_issuer)
         .data(sessions)
         .data(metadata)
-        .data(keys.published.clone());
-    with_background_tasks(server, runtime.revocations, &db, keys, clock)
+        .data(keys.published.clone())
+        .data(feed.clone())
+        .data(runtime.shutdown.clone());
+    with_background_tasks(server, feed, db.clone(), keys, clock)
         .run(runtime.listener, runtime.shutdown)
         .await?;
     db.close().await;
@@ -88,20 +92,11 @@ fn token_issuer(config: &Config, signer: Signer) -> TokenIssuer {
 }
 
 /// Adds the background tasks. The server restarts a task that fails.
-fn with_background_tasks(
-    server: Server,
-    revocations: Revocations,
-    db: &Db,
-    keys: SigningKeys,
-    clock: Clock,
-) -> Server {
-    let (poll_db, cleanup_db) = (db.clone(), db.clone());
+fn with_background_tasks(server: Server, feed: Feed, db: Db, keys: SigningKeys, clock: Clock) -> Server {
     server
-        .background("revocation poll", move || {
-            revocation::poll_revocations(revocations.clone(), poll_db.clone())
-        })
+        .background("revocation feed", move || feed.clone().run())
         .background("cleanup", move || {
-            cleanup::run_cleanup(cleanup_db.clone(), keys.clone(), clock.clone())
+            cleanup::run_cleanup(db.clone(), keys.clone(), clock.clone())
         })
 }
 
@@ -165,23 +160,23 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_revocation_poll_that_panics_is_restarted_and_misses_no_revocation() {
+    async fn a_revocation_feed_that_panics_is_restarted_and_misses_no_revocation() {
         let (issuer, database) = (Issuer::new(NAME), TestDatabase::new().await);
         let db = Db::open(&database.url(), &MIGRATIONS).await.unwrap();
         let user = issuer.as_user().user();
         let (starts, has_panicked) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(false)));
         let poll = {
-            let (revocations, db) = (issuer.revocations().clone(), db.clone());
+            let feed = Feed::new(db.clone(), issuer.revocations().clone(), issuer.clock().clone());
             let (starts, has_panicked) = (Rc::clone(&starts), Rc::clone(&has_panicked));
             move || {
                 starts.set(starts.get() + 1);
-                let poll = revocation::poll_revocations(revocations.clone(), db.clone());
+                let poll = feed.clone().run();
                 let (is_first, has_panicked) = (starts.get() == 1, Rc::clone(&has_panicked));
                 async move {
                     if is_first {
                         drop(timeout(TICK * 50, poll).await);
                         has_panicked.set(true);
-                        panic!("the first run of the poll");
+                        panic!("the first run of the feed");
                     }
                     poll.await;
                 }
@@ -189,11 +184,11 @@ mod tests {
         };
         let _service = TestService::spawn_on(issuer.clone(), database, |TestRuntime { runtime, .. }| {
             let server =
-                Server::new(NAME, routes::routes, docs::openapi()).background("revocation poll", poll);
+                Server::new(NAME, routes::routes, docs::openapi()).background("revocation feed", poll);
             async { Ok(server.run(runtime.listener, runtime.shutdown).await?) }
         });
 
-        // Another replica revokes the user's tokens while the poll is down.
+        // Another replica revokes the user's tokens while the feed is down.
         wait_until(|| has_panicked.get()).await;
         let revocation = Revocation::User {
             id: user.id(),
@@ -201,7 +196,7 @@ mod tests {
             expires_at: issuer.clock().unix() + 900,
         };
         let mut tx = db.begin().await.unwrap();
-        RevocationRows(&mut tx).add(&[revocation]).await.unwrap();
+        RevocationRows(&mut tx).add(&[revocation.into()]).await.unwrap();
         tx.commit().await.unwrap();
 
         wait_until(|| issuer.revocations().revokes(&user)).await;

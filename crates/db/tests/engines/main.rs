@@ -5,6 +5,7 @@ mod creation;
 mod errors;
 mod files;
 mod migrations;
+mod notifications;
 mod outages;
 mod retries;
 mod transactions;

@@ -1,13 +1,13 @@
 //! Ending sessions and revoking tokens.
 //!
 //! [`Sessions::transaction`] stores revocations in the transaction that causes them, and applies them to this process after the
-//! commit. Other replicas learn of revocations by polling. So does this replica, if a commit succeeded but its response was lost.
+//! commit. Everyone else learns of them from the revocation feed (see `feed`). So does this process, if a commit succeeded but its
+//! response was lost.
 
 use std::error::Error;
 use std::ops::{Deref, DerefMut};
-use std::time::Duration;
 
-use auth::{Revocation, Revocations};
+use auth::Revocation;
 use chrono::{DateTime, TimeDelta, Utc};
 use db::{Conn, Db, Tx};
 use uuid::Uuid;
@@ -15,21 +15,19 @@ use uuid::Uuid;
 use super::Sessions;
 use crate::context::RequestContext;
 use crate::domain::{EndedSession, Entry, Lifetimes, MAX_LEEWAY};
-use crate::store::{AuditLogRows, RevocationRows, SessionRows, UserRows};
-
-/// How often to read the revocations of other replicas.
-const POLL_INTERVAL: Duration = Duration::from_millis(250);
+use crate::store::{AuditLogRows, FeedRow, SessionRows, UserRows};
 
 /// A refresh that runs at the same time as a transaction that raises the epoch may issue a token of the old epoch, until that
 /// transaction commits. No such transaction takes as long as this.
 const CONCURRENT_REFRESH: TimeDelta = TimeDelta::minutes(1);
 
-/// A transaction that collects revocations. Only [`Sessions::transaction`] creates it, and stores all collected revocations.
+/// A transaction that collects rows of the revocation feed. Only [`Sessions::transaction`] creates it, and stores all collected
+/// rows.
 #[derive(Debug)]
 pub(crate) struct RevokingTx<'t> {
     tx: &'t mut Tx,
     lifetimes: Lifetimes,
-    revocations: Vec<Revocation>,
+    rows: Vec<FeedRow>,
 }
 
 impl Deref for RevokingTx<'_> {
@@ -107,12 +105,31 @@ impl RevokingTx<'_> {
         let concurrent = self.lifetimes.latest_access_expiry(now) + CONCURRENT_REFRESH;
         let last = SessionRows(self).last_access_expiry(user).await?;
         let expires_at = last.map_or(concurrent, |last| last.max(concurrent)) + MAX_LEEWAY;
-        self.revocations.push(Revocation::User {
-            id: user,
-            epoch,
-            expires_at: expires_at.timestamp(),
-        });
+        self.rows.push(
+            Revocation::User {
+                id: user,
+                epoch,
+                expires_at: expires_at.timestamp(),
+            }
+            .into(),
+        );
         Ok(true)
+    }
+
+    /// Revokes all tokens that this signing key signed. No verifier may hold the key at `expires_at`, in Unix seconds.
+    #[cfg_attr(not(test), expect(dead_code, reason = "nothing revokes a signing key yet"))]
+    pub(crate) fn revoke_key(&mut self, kid: String, expires_at: i64) {
+        self.rows.push(Revocation::Key { kid, expires_at }.into());
+    }
+
+    /// Announces to all verifiers that the published keys have changed. A verifier that connects after `expires_at`, in Unix seconds,
+    /// is not told.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "nothing changes the published keys yet")
+    )]
+    pub(crate) fn announce_keys(&mut self, expires_at: i64) {
+        self.rows.push(FeedRow::KeysChanged { expires_at });
     }
 
     /// Revokes the unexpired access tokens of ended sessions.
@@ -120,10 +137,13 @@ impl RevokingTx<'_> {
         for session in ended {
             let expires_at = session.access_expires_at + MAX_LEEWAY;
             if expires_at > now {
-                self.revocations.push(Revocation::Session {
-                    id: session.id,
-                    expires_at: expires_at.timestamp(),
-                });
+                self.rows.push(
+                    Revocation::Session {
+                        id: session.id,
+                        expires_at: expires_at.timestamp(),
+                    }
+                    .into(),
+                );
             }
         }
     }
@@ -144,16 +164,16 @@ impl Sessions {
             let mut tx = RevokingTx {
                 tx,
                 lifetimes: self.lifetimes,
-                revocations: Vec::new(),
+                rows: Vec::new(),
             };
             let value = work(&mut tx).await?;
 
-            // The last statement, because it locks the counter of revocations for all replicas until the commit.
-            RevocationRows(tx.tx).add(&tx.revocations).await?;
-            Ok::<_, E>((value, tx.revocations))
+            // Last, because it locks the counter of revocations for all replicas until the commit.
+            let last_seq = self.feed.store(tx.tx, &tx.rows).await?;
+            Ok::<_, E>((value, tx.rows, last_seq))
         };
-        let (value, revocations) = db.transaction(run).await?;
-        apply(&self.revocations, revocations);
+        let (value, rows, last_seq) = db.transaction(run).await?;
+        self.feed.committed(rows, last_seq);
         Ok(value)
     }
 
@@ -180,106 +200,5 @@ impl Sessions {
             tracing::info!(session.id = %session.id, user.id = %session.user_id, "a session was ended");
         }
         Ok(())
-    }
-}
-
-/// Applies the stored revocations after the sequence number `from`, and returns the number to continue from.
-///
-/// A counter below `from` means that the database was restored from a backup, or failed over to a standby that lagged behind.
-/// Numbers are then assigned a second time, so all stored revocations are read again. To apply a revocation twice changes nothing.
-pub(crate) async fn catch_up(revocations: &Revocations, db: &Db, from: i64) -> Result<i64, sqlx::Error> {
-    let mut conn = db.read().await?;
-    let counter = RevocationRows(&mut conn).last_seq().await?;
-    let from = if counter < from {
-        tracing::warn!(
-            counter,
-            from,
-            "the database has lost revocations that were already read, as after a restored backup: all are read again"
-        );
-        0
-    } else {
-        from
-    };
-    let rows = RevocationRows(&mut conn).after(from).await?;
-    let last = rows.last().map_or(counter, |(seq, _)| *seq);
-    apply(revocations, rows.into_iter().map(|(_, revocation)| revocation));
-    Ok(last)
-}
-
-/// The background task that applies the revocations of all replicas. At its start, and after a failed poll, it reads all stored
-/// revocations: during an outage the database may be restored from a backup, and its counter may pass `last` again before the next
-/// successful poll.
-pub(crate) async fn poll_revocations(revocations: Revocations, db: Db) {
-    let mut last = 0;
-    loop {
-        match catch_up(&revocations, &db, last).await {
-            Ok(newest) => last = newest,
-            Err(error) => {
-                tracing::warn!(%error, "the revocations of other replicas can't be read");
-                last = 0;
-            }
-        }
-        tokio::time::sleep(POLL_INTERVAL).await;
-    }
-}
-
-fn apply(set: &Revocations, revocations: impl IntoIterator<Item = Revocation>) {
-    for revocation in revocations {
-        set.apply(revocation);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use auth::testing::Issuer;
-    use db::on;
-    use test_kit::TestDatabase;
-
-    use super::*;
-    use crate::domain::NAME;
-    use crate::store::MIGRATIONS;
-
-    async fn add(db: &Db, revocations: &[Revocation]) {
-        let mut tx = db.begin().await.unwrap();
-        RevocationRows(&mut tx).add(revocations).await.unwrap();
-        tx.commit().await.unwrap();
-    }
-
-    #[actix_web::test]
-    async fn a_revocation_with_a_number_assigned_twice_is_not_missed() {
-        let database = TestDatabase::new().await;
-        let db = Db::open(&database.url(), &MIGRATIONS).await.unwrap();
-        let issuer = Issuer::new(NAME);
-        let set = issuer.revocations();
-        let user = issuer.as_user().user();
-        let expires_at = issuer.clock().unix() + 900;
-        let other = |id| Revocation::Session {
-            id: Uuid::from_u128(id),
-            expires_at,
-        };
-        add(&db, &[other(1), other(2), other(3)]).await;
-        let last = catch_up(set, &db, 0).await.unwrap();
-        assert_eq!(last, 3);
-        assert_eq!(catch_up(set, &db, last).await.unwrap(), 3);
-
-        // The state of a backup that was made after the first revocation.
-        let mut conn = db.write().await.unwrap();
-        for sql in [
-            "delete from revocations where seq > 1",
-            "update revocation_counter set seq = 1",
-        ] {
-            on!(conn, conn => sqlx::query(sql).execute(conn).await.map(drop)).unwrap();
-        }
-        drop(conn);
-        let revocation = Revocation::User {
-            id: user.id(),
-            epoch: user.epoch() + 1,
-            expires_at,
-        };
-        add(&db, &[revocation]).await;
-
-        assert!(!set.revokes(&user));
-        assert_eq!(catch_up(set, &db, last).await.unwrap(), 2);
-        assert!(set.revokes(&user));
     }
 }

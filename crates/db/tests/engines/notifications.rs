@@ -1,0 +1,115 @@
+//! Notifications between processes. Only PostgreSQL has them.
+
+use std::time::Duration;
+
+use db::Db;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::{execute, notebook};
+
+const DEADLINE: Duration = Duration::from_secs(20);
+/// A notification that has not arrived after this time was not sent.
+const SILENCE: Duration = Duration::from_millis(200);
+
+/// Listens on a channel, and counts the calls.
+struct Listener {
+    calls: mpsc::UnboundedReceiver<()>,
+    task: JoinHandle<()>,
+}
+
+impl Listener {
+    fn start(db: &Db, channel: &'static str) -> Self {
+        let (called, calls) = mpsc::unbounded_channel();
+        let db = db.clone();
+        let task = tokio::spawn(async move {
+            db.listen(channel, || called.send(()).expect("the test still runs"))
+                .await;
+        });
+        Self { calls, task }
+    }
+
+    async fn assert_notified(&mut self) {
+        let call = timeout(DEADLINE, self.calls.recv()).await;
+        call.expect("a notification in time").expect("a listener");
+    }
+
+    async fn assert_silent(&mut self) {
+        assert!(
+            timeout(SILENCE, self.calls.recv()).await.is_err(),
+            "a notification"
+        );
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn notify(db: &Db, channel: &str) {
+    let mut tx = db.begin().await.expect("a transaction");
+    tx.notify(channel).await.expect("a notification");
+    tx.commit().await.expect("a commit");
+}
+
+#[tokio::test]
+async fn a_listener_is_notified_at_the_commit_and_only_of_its_channel() {
+    let (database, db) = notebook().await;
+    let mut listener = Listener::start(&db, "notes");
+    if !database.is_postgres() {
+        notify(&db, "notes").await;
+        return listener.assert_silent().await;
+    }
+    listener.assert_notified().await;
+
+    notify(&db, "other").await;
+    let mut tx = db.begin().await.expect("a transaction");
+    tx.notify("notes").await.expect("a notification");
+    listener.assert_silent().await;
+    tx.commit().await.expect("a commit");
+    listener.assert_notified().await;
+
+    let mut tx = db.begin().await.expect("a transaction");
+    tx.notify("notes").await.expect("a notification");
+    drop(tx);
+    listener.assert_silent().await;
+}
+
+#[tokio::test]
+async fn a_listener_whose_connection_breaks_listens_again() {
+    const BREAK: &str = "
+        select pg_terminate_backend(pid) from pg_stat_activity
+        where datname = current_database() and query like 'LISTEN%'";
+    let (database, db) = notebook().await;
+    if !database.is_postgres() {
+        return;
+    }
+    let mut listener = Listener::start(&db, "notes");
+    listener.assert_notified().await;
+
+    let mut conn = db.write().await.expect("a connection");
+    assert_eq!(execute(&mut conn, BREAK).await.expect("permission"), 1);
+
+    listener.assert_notified().await;
+    notify(&db, "notes").await;
+    listener.assert_notified().await;
+}
+
+#[tokio::test]
+async fn a_listener_takes_no_connection_from_the_pool() {
+    let (database, db) = notebook().await;
+    if !database.is_postgres() {
+        return;
+    }
+    let mut listener = Listener::start(&db, "notes");
+    listener.assert_notified().await;
+
+    let mut pool = Vec::new();
+    for _ in 0..10 {
+        pool.push(db.read().await.expect("a connection"));
+    }
+    listener.task.abort();
+}

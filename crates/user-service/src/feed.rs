@@ -1,0 +1,141 @@
+//! The revocation feed: what this service tells all verifiers. It owns the sequence numbers and generations of the rows in the
+//! table `revocations`, the task that reads new rows, and the streams of readers. It does not decide what is revoked: `sessions`
+//! does.
+//!
+//! - `publisher` reads new rows, applies them to this process and publishes them to the streams.
+//! - `state` is what the publisher, the streams and the transactions of one process share.
+//! - `subscription` is the stream of one reader: first rows from the database, then events as they happen.
+//! - `history` decides whether a reader can resume; `encoding` writes server-sent events.
+
+mod encoding;
+mod history;
+mod publisher;
+mod state;
+mod subscription;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use auth::{Clock, Revocation, Revocations};
+use db::{Conn, Db};
+use tokio::sync::{Notify, Semaphore};
+use uuid::Uuid;
+
+use self::state::State;
+use crate::store::{FeedRow, GenerationRows, RevocationRows};
+
+/// The channel of PostgreSQL on which replicas tell each other that there are new rows.
+const CHANNEL: &str = "revocations";
+/// How many events a stream may lag behind before it reads them from the database.
+const BUFFERED_EVENTS: usize = 1_024;
+/// How many streams may read the database at the same time, so that readers that all come back at once leave connections for
+/// other requests.
+const CONCURRENT_READS: usize = 2;
+/// How many rows are read at once.
+const PAGE: i64 = 1_000;
+
+/// How often the publisher acts without being woken.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Intervals {
+    /// Between two reads of new rows.
+    pub poll: Duration,
+    /// Between two events that only say that the feed works.
+    pub head: Duration,
+}
+
+impl Default for Intervals {
+    fn default() -> Self {
+        Self {
+            poll: Duration::from_millis(250),
+            head: Duration::from_secs(1),
+        }
+    }
+}
+
+/// The revocation feed. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Feed(Arc<Shared>);
+
+struct Shared {
+    db: Db,
+    /// The revocation set of this service's own verifier.
+    revocations: Revocations,
+    clock: Clock,
+    intervals: Intervals,
+    /// Wakes the publisher: there may be new rows.
+    wake: Notify,
+    reads: Semaphore,
+    state: Mutex<State>,
+}
+
+impl Feed {
+    pub(crate) fn new(db: Db, revocations: Revocations, clock: Clock) -> Self {
+        Self::with(db, revocations, clock, Intervals::default(), BUFFERED_EVENTS)
+    }
+
+    fn with(
+        db: Db,
+        revocations: Revocations,
+        clock: Clock,
+        intervals: Intervals,
+        buffered_events: usize,
+    ) -> Self {
+        Self(Arc::new(Shared {
+            db,
+            revocations,
+            clock,
+            intervals,
+            wake: Notify::new(),
+            reads: Semaphore::new(CONCURRENT_READS),
+            state: Mutex::new(State::new(buffered_events)),
+        }))
+    }
+
+    /// Stores rows in a transaction and returns the last sequence number, or `None` without rows. Should be the last statements,
+    /// because the rows lock the counter for all replicas until the commit.
+    pub(crate) async fn store(&self, tx: &mut Conn, rows: &[FeedRow]) -> Result<Option<i64>, sqlx::Error> {
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        tx.notify(CHANNEL).await?;
+        let last = RevocationRows(tx).add(rows).await?;
+        let first = last - i64::try_from(rows.len()).unwrap_or(i64::MAX) + 1;
+        // The counter is locked, so each number that this process knows was committed before. A number that is not greater is
+        // assigned a second time.
+        if self.state().must_start_generation(first) {
+            GenerationRows(tx)
+                .start(Uuid::new_v4(), first, self.0.clock.now())
+                .await?;
+        }
+        Ok(Some(last))
+    }
+
+    /// Applies committed rows to this process, and wakes the publisher.
+    pub(crate) fn committed(&self, rows: Vec<FeedRow>, last: Option<i64>) {
+        let Some(last) = last else { return };
+        let revocations: Vec<_> = rows.into_iter().filter_map(FeedRow::into_revocation).collect();
+        let mut state = self.state();
+        for revocation in &revocations {
+            self.0.revocations.apply(revocation.clone());
+        }
+        state.committed(revocations, last);
+        drop(state);
+        self.0.wake.notify_one();
+    }
+
+    fn apply(&self, revocation: Revocation) {
+        self.0.revocations.apply(revocation);
+    }
+
+    // A poisoned lock is safe to use: no method can panic with the state half-written.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Feed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Feed").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,203 @@
+//! The stream of one reader.
+//!
+//! It reads rows from the database until it has reached the publisher, then follows the publisher. A stream that lags too far
+//! behind reads from the database again. It holds no database connection while the client reads.
+
+use actix_web::web::{Bytes, BytesMut};
+use auth::{FeedEvent, FeedPosition};
+use futures_util::Stream;
+use futures_util::stream::unfold;
+use tokio::sync::broadcast::error::RecvError;
+use uuid::Uuid;
+
+use super::encoding::{encode, event_of};
+use super::history::contains;
+use super::publisher::is_last;
+use super::state::{Message, Receiver};
+use super::{Feed, PAGE};
+use crate::store::{FeedRow, GenerationRows, RevocationRows};
+
+/// The stream of one reader.
+pub(crate) struct Subscription {
+    feed: Feed,
+    receiver: Receiver,
+    /// The reader has everything up to this position.
+    position: FeedPosition,
+    phase: Phase,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Phase {
+    /// Reads rows up to this number.
+    Reading {
+        up_to: i64,
+        then: Then,
+    },
+    /// Follows the publisher.
+    Following,
+    /// The reader must begin again.
+    Reset,
+    Ended,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Then {
+    /// The reader has to be told that it has reached the present. Until then it may miss expired rows.
+    Ready,
+    /// The reader was there before.
+    Continue,
+}
+
+impl Feed {
+    /// Subscribes a reader that has everything up to this position. Without a position it has nothing.
+    ///
+    /// # Errors
+    /// If the database is unavailable.
+    pub(crate) async fn subscribe(&self, after: Option<FeedPosition>) -> Result<Subscription, sqlx::Error> {
+        // An outage that the publisher noticed. It has to check the history before anybody relies on it.
+        let receiver = self.state().subscribe().ok_or(sqlx::Error::PoolTimedOut)?;
+        let current = receiver.position;
+        let is_known = match after {
+            Some(position) => self.is_in_history(position).await?,
+            None => true,
+        };
+        let phase = if is_known {
+            Phase::Reading {
+                up_to: current.seq,
+                then: Then::Ready,
+            }
+        } else {
+            Phase::Reset
+        };
+        Ok(Subscription {
+            feed: self.clone(),
+            receiver,
+            position: FeedPosition {
+                generation: current.generation,
+                seq: after.map_or(0, |after| after.seq),
+            },
+            phase,
+        })
+    }
+
+    async fn is_in_history(&self, position: FeedPosition) -> Result<bool, sqlx::Error> {
+        let _permit = self.0.reads.acquire().await;
+        let mut conn = self.0.db.read().await?;
+        let generation = GenerationRows(&mut conn).find(position.generation).await?;
+        Ok(generation.is_some_and(|generation| contains(&generation, position.seq)))
+    }
+
+    async fn page(&self, after: i64, up_to: i64) -> Result<Vec<(i64, FeedRow)>, sqlx::Error> {
+        let _permit = self.0.reads.acquire().await;
+        let mut conn = self.0.db.read().await?;
+        RevocationRows(&mut conn).page(after, up_to, PAGE).await
+    }
+}
+
+impl Subscription {
+    /// The events as bytes. The stream fails when the database can't be read, and ends after a reset.
+    pub(crate) fn into_stream(self) -> impl Stream<Item = Result<Bytes, sqlx::Error>> {
+        unfold(self, |mut subscription| async {
+            let item = subscription.next().await?;
+            Some((item, subscription))
+        })
+    }
+
+    async fn next(&mut self) -> Option<Result<Bytes, sqlx::Error>> {
+        loop {
+            let bytes = match self.phase {
+                Phase::Reading { up_to, then } => match self.read(up_to, then).await {
+                    Ok(bytes) => bytes,
+                    Err(error) => {
+                        self.phase = Phase::Ended;
+                        return Some(Err(error));
+                    }
+                },
+                Phase::Following => self.follow().await,
+                Phase::Reset => {
+                    self.phase = Phase::Ended;
+                    encode(&FeedEvent::Reset)
+                }
+                Phase::Ended => return None,
+            };
+            if !bytes.is_empty() {
+                return Some(Ok(bytes));
+            }
+        }
+    }
+
+    /// Reads a page of rows, and follows the publisher after the last one.
+    async fn read(&mut self, up_to: i64, then: Then) -> Result<Bytes, sqlx::Error> {
+        let rows = self.feed.page(self.position.seq, up_to).await?;
+        if !self.feed.state().is_current(self.receiver.load) {
+            self.phase = Phase::Reset;
+            return Ok(Bytes::new());
+        }
+        let (is_last, now) = (is_last(&rows), self.feed.0.clock.unix());
+        let mut bytes = BytesMut::new();
+        for (seq, row) in rows {
+            self.position.seq = seq;
+            if then == Then::Continue || row.expires_at() > now {
+                bytes.extend_from_slice(&encode(&event_of(row, self.position)));
+            }
+        }
+        if is_last {
+            // Rows up to this number that were not there have expired. The reader may be ahead, if it read from another replica.
+            self.position.seq = self.position.seq.max(up_to);
+            if then == Then::Ready {
+                bytes.extend_from_slice(&encode(&FeedEvent::Ready(self.position)));
+            }
+            self.phase = Phase::Following;
+        }
+        Ok(bytes.freeze())
+    }
+
+    /// Waits for the next message of the publisher.
+    async fn follow(&mut self) -> Bytes {
+        match self.receiver.messages.recv().await {
+            Ok(Message::Row { seq, event }) if seq > self.position.seq => {
+                self.position.seq = seq;
+                event
+            }
+            // The stream has read this row from the database.
+            Ok(Message::Row { .. }) => Bytes::new(),
+            Ok(Message::Head(event)) => event,
+            Ok(Message::Generation(generation)) => self.continue_in(generation),
+            Ok(Message::Reset) => {
+                self.phase = Phase::Reset;
+                Bytes::new()
+            }
+            Err(RecvError::Lagged(_)) => self.read_what_was_missed(),
+            Err(RecvError::Closed) => {
+                self.phase = Phase::Ended;
+                Bytes::new()
+            }
+        }
+    }
+
+    /// Tells the reader its position in a newer generation of the same history.
+    fn continue_in(&mut self, generation: Uuid) -> Bytes {
+        self.position.generation = generation;
+        encode(&FeedEvent::Ready(self.position))
+    }
+
+    /// Messages were dropped because the client reads too slowly.
+    fn read_what_was_missed(&mut self) -> Bytes {
+        let subscribed = self.feed.state().subscribe();
+        let Some(receiver) = subscribed.filter(|receiver| receiver.load == self.receiver.load) else {
+            self.phase = Phase::Reset;
+            return Bytes::new();
+        };
+        let FeedPosition { generation, seq } = receiver.position;
+        self.receiver = receiver;
+        self.phase = Phase::Reading {
+            up_to: seq,
+            then: Then::Continue,
+        };
+        if generation == self.position.generation {
+            Bytes::new()
+        } else {
+            self.continue_in(generation)
+        }
+    }
+}
