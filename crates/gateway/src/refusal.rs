@@ -124,6 +124,7 @@ impl Refusal {
 
 impl From<AuthError> for Refusal {
     fn from(error: AuthError) -> Self {
+        metrics::counter!("auth_refusals_total", "code" => error.code()).increment(1);
         Self::Auth(error)
     }
 }
