@@ -108,7 +108,8 @@ impl Feed {
         let Some(keys) = self.0.keys.get() else {
             return Ok(());
         };
-        match keys.reload(self.0.clock.now()).await {
+        // Boxed, because it is rare and would enlarge the future of the publisher.
+        match Box::pin(keys.reload(self.0.clock.now())).await {
             Ok(()) => Ok(()),
             Err(KeyError::Database(error)) => Err(error),
             Err(error) => {

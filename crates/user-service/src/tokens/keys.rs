@@ -241,6 +241,35 @@ mod tests {
     }
 
     #[actix_web::test]
+    async fn the_known_keys_stay_in_use_while_others_can_not_be_loaded() {
+        let database = TestDatabase::new().await;
+        let db = Db::open(&database.url(), &MIGRATIONS).await.unwrap();
+        let now = Clock::fixed().now();
+        let keys = load(&db, EdDsa, now).await.unwrap();
+        let (kid, jwks) = (keys.current().signer.kid().unwrap().to_owned(), keys.jwks(now));
+
+        // Another replica with another key encryption key rotates the keys.
+        let mut tx = db.begin().await.unwrap();
+        SigningKeyRows(&mut tx).retire_active(now).await.unwrap();
+        SigningKeyRows(&mut tx).activate_next(now).await.unwrap();
+        let active = SigningKeyRows(&mut tx).all().await.unwrap();
+        let active = &active.active().unwrap().kid;
+        SigningKeyRows(&mut tx).reseal(active, &[7; 64]).await.unwrap();
+        tx.commit().await.unwrap();
+        let error = keys.reload(now).await.unwrap_err();
+        assert!(
+            matches!(error, KeyError::Seal(SealError::NotDecrypted)),
+            "{error}"
+        );
+        assert_eq!(keys.jwks(now), jwks);
+
+        db.close().await;
+        let error = keys.reload(now).await.unwrap_err();
+        assert!(matches!(error, KeyError::Database(_)), "{error}");
+        assert_eq!(keys.current().signer.kid(), Some(kid.as_str()));
+    }
+
+    #[actix_web::test]
     async fn a_private_key_opens_only_in_its_own_row() {
         let database = TestDatabase::new().await;
         let db = Db::open(&database.url(), &MIGRATIONS).await.unwrap();
