@@ -27,6 +27,7 @@ mod processes;
 mod public_routes;
 mod readme;
 mod reload;
+mod revocation;
 mod sandbox;
 mod secrets;
 mod shop;
