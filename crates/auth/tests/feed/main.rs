@@ -5,6 +5,7 @@
     reason = "a failed expectation fails the test"
 )]
 
+mod clocks;
 mod faults;
 mod keys;
 mod reading;

@@ -231,7 +231,11 @@ fn assert_each_event_was_logged_once(platform: &Platform) {
         let logged = of(name);
         assert_eq!(logged.len(), count, "{name}: {logged:?}");
         for event in logged {
-            let outcome = if name == "refresh_replayed" { "failure" } else { "success" };
+            let outcome = if name == "refresh_replayed" {
+                "failure"
+            } else {
+                "success"
+            };
             assert!(event["outcome"] == outcome, "{event}");
             assert!(event["client.address"] == "127.0.0.1", "{event}");
             assert!(
