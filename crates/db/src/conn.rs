@@ -16,7 +16,7 @@ pub(crate) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
 /// outside a transaction.
 pub struct Conn {
     inner: Inner,
-    /// What runs after the commit, in this order.
+    /// The actions that run after the commit, in this order.
     after_commit: Vec<AfterCommit>,
 }
 

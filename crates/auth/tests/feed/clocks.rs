@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::{Fixture, SERVICE, eventually};
 
 #[actix_web::test]
-async fn a_revoked_token_is_never_accepted_whatever_the_difference_of_the_clocks() {
+async fn a_revoked_token_is_never_accepted_also_if_clocks_differ() {
     for difference in [-65, -29, -5, 5, 29, 65] {
         let issuer = Issuer::new(SERVICE);
         let publisher = Publisher::start(&issuer);

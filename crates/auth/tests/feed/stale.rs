@@ -1,4 +1,4 @@
-//! What a verifier does while its feed is silent.
+//! A verifier whose feed is silent.
 
 use auth::{AuthError, Policy, StalePolicy};
 

@@ -1,4 +1,4 @@
-//! A token that is taken back is refused by every service, whatever took it back.
+//! A revoked token is refused by every program, for each cause of a revocation.
 
 use std::time::{Duration, Instant};
 
@@ -59,7 +59,7 @@ impl<'p> World<'p> {
         self.platform.anonymous().with_token(text(&pair["access_token"]))
     }
 
-    /// What a program answers to this `Authorization`.
+    /// The response of a program to this `Authorization`.
     async fn call(&self, (service, method, path): (&str, &str, &str), authorization: &str) -> TestResponse {
         let client = self
             .platform
