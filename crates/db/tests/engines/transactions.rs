@@ -240,7 +240,9 @@ async fn an_action_after_the_commit_runs_once_and_not_after_a_rollback() {
     let runs = Arc::new(AtomicU32::new(0));
     let count_run = || {
         let runs = Arc::clone(&runs);
-        move || drop(runs.fetch_add(1, Ordering::Relaxed))
+        move || {
+            runs.fetch_add(1, Ordering::Relaxed);
+        }
     };
 
     let mut tx = db.begin().await.unwrap();
