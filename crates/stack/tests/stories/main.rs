@@ -16,6 +16,7 @@ mod databases;
 mod discovery;
 mod drain;
 mod fault_proxy;
+mod feed_faults;
 #[cfg(target_os = "linux")]
 mod flood;
 mod identity_headers;
