@@ -1,7 +1,7 @@
 //! Following the revocation feed of the authorization server.
 //!
 //! A [`RevocationFeed`] says where the feed is. `stream` is one connection over HTTP, read by `sse`; `follower` applies the events
-//! to the revocation set and notices when one is missing; `report` tells the publisher which keys this verifier holds.
+//! to the revocation set and notices when one is missing; `report` reports to the publisher which keys this verifier holds.
 
 mod event;
 mod follower;
@@ -74,7 +74,7 @@ pub(crate) struct FeedTask {
     counts: Arc<Counts>,
 }
 
-/// What the task has done so far.
+/// Counts of what the task has done so far.
 #[derive(Debug, Default)]
 struct Counts {
     events: AtomicU64,

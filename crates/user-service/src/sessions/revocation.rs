@@ -189,11 +189,8 @@ impl Sessions {
             for session in &all_ended {
                 AuditLogRows(tx).add(&entry(session.user_id), context).await?;
             }
-            Ok::<_, sqlx::Error>(all_ended)
+            Ok::<_, sqlx::Error>(())
         };
-        for session in self.transaction(db, end).await? {
-            tracing::info!(session.id = %session.id, user.id = %session.user_id, "a session was ended");
-        }
-        Ok(())
+        self.transaction(db, end).await
     }
 }
