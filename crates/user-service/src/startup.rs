@@ -194,7 +194,7 @@ mod tests {
             let (starts, has_panicked) = (Rc::clone(&starts), Rc::clone(&has_panicked));
             move || {
                 starts.set(starts.get() + 1);
-                let poll = feed.clone().run();
+                let poll = Box::pin(feed.clone().run());
                 let (is_first, has_panicked) = (starts.get() == 1, Rc::clone(&has_panicked));
                 async move {
                     if is_first {

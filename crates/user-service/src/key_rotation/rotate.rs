@@ -16,12 +16,8 @@ use crate::sessions::revocation::RevokingTx;
 use crate::store::{AuditLogRows, SigningKeyRows, VerifierRows};
 use crate::tokens::KeyError;
 
-/// A rotation that was done.
-struct Rotated {
-    detail: String,
-    /// The verifiers that did not hold the new key.
-    laggards: Laggards,
-}
+/// A rotation that was done, with the verifiers that did not hold the new key.
+struct Rotated(Laggards);
 
 impl KeyRotation {
     /// Requests a rotation for an admin, and completes it if it need not wait. If a rotation is requested already, that one counts.
@@ -105,7 +101,7 @@ impl KeyRotation {
             detail = format!("{detail}; not held by {laggards}");
         }
         add_entry(tx, request.by, &detail, context).await?;
-        Ok(Some(Rotated { detail, laggards }))
+        Ok(Some(Rotated(laggards)))
     }
 
     async fn discard_keys(
@@ -124,10 +120,7 @@ impl KeyRotation {
         self.activate(tx, next, now).await?;
         let detail = format!("emergency: {} → {}", discarded.join(", "), next.kid);
         add_entry(tx, Some(admin), &detail, context).await?;
-        Ok(Rotated {
-            detail,
-            laggards: Laggards::default(),
-        })
+        Ok(Rotated(Laggards::default()))
     }
 
     /// Makes the next key active, adds another next key of the same algorithm, and announces both.
@@ -146,12 +139,9 @@ impl KeyRotation {
 
     /// Signs with the new key, after the transaction was committed.
     async fn committed(&self, rotated: Option<Rotated>) {
-        let Some(Rotated { detail, laggards }) = rotated else {
-            return;
-        };
+        let Some(Rotated(laggards)) = rotated else { return };
         self.refresh_keys().await;
         self.record_verifiers().await;
-        tracing::info!(detail, "the signing keys were rotated");
         if !laggards.is_empty() {
             tracing::warn!(
                 verifiers = %laggards,
