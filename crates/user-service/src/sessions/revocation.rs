@@ -122,7 +122,7 @@ impl RevokingTx<'_> {
     }
 
     /// Announces to all verifiers that the published keys have changed. A verifier that connects after `expires_at`, in Unix seconds,
-    /// is not told.
+    /// gets no announcement, but fetches the keys.
     pub(crate) fn announce_keys(&mut self, expires_at: i64) {
         self.rows.push(FeedRow::KeysChanged { expires_at });
     }
