@@ -104,12 +104,12 @@ impl Feed {
 
     /// Loads the published keys again. Verifiers fetch them as soon as a change is announced, so this process must have the new ones
     /// before.
-    async fn reload_keys(&self) -> Result<(), sqlx::Error> {
+    async fn reload_keys(&self, conn: &mut Conn) -> Result<(), sqlx::Error> {
         let Some(keys) = self.0.keys.get() else {
             return Ok(());
         };
         // Boxed, because it is rare and would enlarge the future of the publisher.
-        match Box::pin(keys.reload(self.0.clock.now())).await {
+        match Box::pin(keys.reload_with(conn, self.0.clock.now())).await {
             Ok(()) => Ok(()),
             Err(KeyError::Database(error)) => Err(error),
             Err(error) => {

@@ -48,10 +48,6 @@ pub(super) struct LoadedKeys {
 }
 
 impl KeyStore {
-    pub async fn load(&self) -> Result<StoredKeys, sqlx::Error> {
-        SigningKeyRows(&mut self.db.read().await?).all().await
-    }
-
     /// Loads the keys and creates missing keys. If the active key has another algorithm than `algorithm`, that key retires and a
     /// new key becomes active.
     pub async fn load_or_create(

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use auth::{Claims, JwksError, Keys, SharedSecret};
 use chrono::{DateTime, TimeDelta, Utc};
-use db::Db;
+use db::{Conn, Db};
 use serde_json::Value;
 use tokio::sync::{Mutex, Notify};
 
@@ -14,6 +14,7 @@ use super::published_keys::PublishedKeys;
 use super::seal::SealingKeys;
 use super::signing::Signer;
 use crate::domain::{KeyState, SigningAlgorithm, SigningKey, StoredKeys};
+use crate::store::SigningKeyRows;
 
 /// The key that signs, and the public keys that verify signatures. Clones share them.
 #[derive(Clone)]
@@ -112,8 +113,14 @@ impl SigningKeys {
     /// known key signs on.
     pub(crate) async fn reload(&self, now: DateTime<Utc>) -> Result<(), KeyError> {
         let Some(store) = &self.0.store else { return Ok(()) };
+        self.reload_with(&mut store.db.read().await?, now).await
+    }
+
+    /// As [`reload`](Self::reload), with this connection.
+    pub(crate) async fn reload_with(&self, conn: &mut Conn, now: DateTime<Utc>) -> Result<(), KeyError> {
+        let Some(store) = &self.0.store else { return Ok(()) };
         let _loading = self.0.loading.lock().await;
-        let keys = store.load().await?;
+        let keys = SigningKeyRows(conn).all().await?;
         self.replace(store, &keys, now)
     }
 
@@ -190,7 +197,7 @@ mod tests {
 
     use super::*;
     use crate::domain::{MAX_RETIRING, retiring_until};
-    use crate::store::{MIGRATIONS, SigningKeyRows};
+    use crate::store::MIGRATIONS;
     use crate::tokens::seal::SealError;
     use crate::tokens::{KeyEncryptionKey, TokenIssuer};
 

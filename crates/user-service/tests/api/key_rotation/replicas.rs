@@ -17,8 +17,8 @@ async fn of_two_replicas_one_rotates_and_both_sign_with_the_new_key() {
     let (one, instance) = (&fixture.users, Uuid::new_v4());
     let other = fixture.replica().await;
     for round in 1..=ROUNDS {
-        one.issuer().clock().advance(TimeDelta::days(30));
         let next = text(one, NEXT).await;
+        one.issuer().clock().advance(TimeDelta::days(30));
         let kids = [next.as_str()];
         // Each report makes its replica try.
         join(
