@@ -99,11 +99,16 @@ impl Feed {
             return Ok(None);
         }
         tx.notify(CHANNEL).await?;
+        let generation = self.state().generation();
+        let is_known = match generation {
+            Some(generation) => GenerationRows(tx).find(generation).await?.is_some(),
+            None => false,
+        };
         let last = RevocationRows(tx).add(rows).await?;
         let first = last - i64::try_from(rows.len()).unwrap_or(i64::MAX) + 1;
-        // The counter is locked, so each number that this process knows was committed before. A number that is not greater is
-        // assigned a second time.
-        if self.state().must_start_generation(first) {
+        // The database may have been restored since this process last read it. The counter is locked, so each number that this
+        // process knows was committed before: a number that is not greater is assigned a second time.
+        if !is_known || self.state().must_start_generation(first) {
             GenerationRows(tx)
                 .start(Uuid::new_v4(), first, self.0.clock.now())
                 .await?;

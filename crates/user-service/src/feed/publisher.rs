@@ -13,8 +13,9 @@ impl Feed {
     /// The background task. It reads new rows when this process commits some, when another replica says that there are some, and
     /// every 250 ms.
     pub(crate) async fn run(self) {
-        let wake = || self.0.wake.notify_one();
-        tokio::join!(self.0.db.listen(CHANNEL, wake), self.poll_repeatedly());
+        let feed = self.clone();
+        let _listener = self.0.db.listen(CHANNEL, move || feed.0.wake.notify_one());
+        self.poll_repeatedly().await;
     }
 
     async fn poll_repeatedly(&self) {

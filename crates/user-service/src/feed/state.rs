@@ -62,6 +62,11 @@ impl State {
         self.is_interrupted || first_seq <= self.highest_seq
     }
 
+    /// The generation in which this process publishes. `None` before the first load.
+    pub fn generation(&self) -> Option<Uuid> {
+        self.position.map(|position| position.generation)
+    }
+
     /// Records what this process committed. It is published when the publisher reads it.
     pub fn committed(&mut self, revocations: Vec<Revocation>, last_seq: i64) {
         self.highest_seq = self.highest_seq.max(last_seq);

@@ -15,7 +15,7 @@ use super::history::contains;
 use super::publisher::is_last;
 use super::state::{Message, Receiver};
 use super::{Feed, PAGE};
-use crate::store::{FeedRow, GenerationRows, RevocationRows};
+use crate::store::{FeedRow, GenerationRow, GenerationRows, RevocationRows};
 
 /// The stream of one reader.
 pub(crate) struct Subscription {
@@ -54,37 +54,34 @@ impl Feed {
     /// # Errors
     /// If the database is unavailable.
     pub(crate) async fn subscribe(&self, after: Option<FeedPosition>) -> Result<Subscription, sqlx::Error> {
-        // An outage that the publisher noticed. It has to check the history before anybody relies on it.
+        // The publisher has noticed an outage. It has to check the history before anyone relies on it.
         let receiver = self.state().subscribe().ok_or(sqlx::Error::PoolTimedOut)?;
-        let current = receiver.position;
-        let is_known = match after {
-            Some(position) => self.is_in_history(position).await?,
-            None => true,
-        };
-        let phase = if is_known {
-            Phase::Reading {
-                up_to: current.seq,
+        let generation = receiver.position.generation;
+        let after = after.unwrap_or(FeedPosition { generation, seq: 0 });
+        let found = self.find(after.generation).await?;
+        let phase = match found.filter(|found| contains(found, after.seq)) {
+            // The publisher may not have read the newest rows yet.
+            Some(found) => Phase::Reading {
+                up_to: found.counter,
                 then: Then::Ready,
-            }
-        } else {
-            Phase::Reset
+            },
+            None => Phase::Reset,
         };
         Ok(Subscription {
             feed: self.clone(),
             receiver,
             position: FeedPosition {
-                generation: current.generation,
-                seq: after.map_or(0, |after| after.seq),
+                generation,
+                seq: after.seq,
             },
             phase,
         })
     }
 
-    async fn is_in_history(&self, position: FeedPosition) -> Result<bool, sqlx::Error> {
+    async fn find(&self, generation: Uuid) -> Result<Option<GenerationRow>, sqlx::Error> {
         let _permit = self.0.reads.acquire().await;
         let mut conn = self.0.db.read().await?;
-        let generation = GenerationRows(&mut conn).find(position.generation).await?;
-        Ok(generation.is_some_and(|generation| contains(&generation, position.seq)))
+        GenerationRows(&mut conn).find(generation).await
     }
 
     async fn page(&self, after: i64, up_to: i64) -> Result<Vec<(i64, FeedRow)>, sqlx::Error> {
@@ -142,7 +139,7 @@ impl Subscription {
             }
         }
         if is_last {
-            // Rows up to this number that were not there have expired. The reader may be ahead, if it read from another replica.
+            // Rows up to this number that were not there have expired.
             self.position.seq = self.position.seq.max(up_to);
             if then == Then::Ready {
                 bytes.extend_from_slice(&encode(&FeedEvent::Ready(self.position)));
