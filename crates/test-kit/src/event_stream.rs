@@ -60,9 +60,9 @@ impl EventStream {
             let chunk = self.response.chunk().await.ok().flatten()?;
             self.text
                 .push_str(std::str::from_utf8(&chunk).expect("chunks of whole characters"));
-            while let Some((event, rest)) = self.text.split_once("\n\n") {
-                self.events.push_back(parse(event));
-                self.text = rest.to_owned();
+            while let Some(end) = self.text.find("\n\n") {
+                self.events.push_back(parse(&self.text[..end]));
+                self.text.drain(..end + 2);
             }
         }
     }

@@ -12,6 +12,8 @@ mod history;
 mod publisher;
 mod state;
 mod subscription;
+#[cfg(test)]
+mod testing;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

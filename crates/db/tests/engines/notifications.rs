@@ -21,7 +21,7 @@ struct TestListener {
 impl TestListener {
     fn start(db: &Db, channel: &'static str) -> Self {
         let (called, calls) = mpsc::unbounded_channel();
-        let listener = db.listen(channel, move || drop(called.send(())));
+        let listener = db.listen(channel, move || called.send(()).unwrap_or_default());
         Self { calls, listener }
     }
 

@@ -198,3 +198,112 @@ impl Subscription {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::{Pin, pin};
+
+    use futures_util::StreamExt as _;
+
+    use super::*;
+    use crate::feed::testing::{NEVER, TestFeed};
+
+    type Events<'s> = Pin<&'s mut dyn Stream<Item = Result<Bytes, sqlx::Error>>>;
+
+    /// The ids of the next events, up to the one with this number.
+    async fn read_up_to(events: &mut Events<'_>, last: i64) -> Vec<i64> {
+        let mut seqs = Vec::new();
+        while seqs.last() != Some(&last) {
+            let bytes = events.next().await.unwrap().unwrap();
+            let text = std::str::from_utf8(&bytes).unwrap();
+            let ids = text.lines().filter_map(|line| line.strip_prefix("id: "));
+            seqs.extend(ids.map(|id| id.parse::<FeedPosition>().unwrap().seq));
+        }
+        seqs
+    }
+
+    #[actix_web::test]
+    async fn a_stream_that_lags_behind_misses_nothing() {
+        let test = TestFeed::new(NEVER, 4).await;
+        let feed = &test.feed;
+        let mut events = pin!(feed.subscribe(None).await.unwrap().into_stream());
+        let mut events: Events<'_> = events.as_mut();
+        assert_eq!(read_up_to(&mut events, 0).await, [0], "ready");
+
+        test.commit(feed, test.sessions(2_500)).await;
+        feed.poll().await.unwrap();
+        assert_eq!(read_up_to(&mut events, 2_000).await.len(), 2_000);
+        // More than it can buffer, while it reads the database.
+        test.commit(feed, test.sessions(6)).await;
+        feed.poll().await.unwrap();
+        let rest = read_up_to(&mut events, 2_506).await;
+        assert_eq!(rest, (2_001..=2_506).collect::<Vec<_>>());
+
+        test.commit(feed, test.sessions(1)).await;
+        feed.poll().await.unwrap();
+        assert_eq!(read_up_to(&mut events, 2_507).await, [2_507]);
+    }
+
+    #[actix_web::test]
+    async fn a_stream_that_lags_behind_a_new_generation_learns_of_it() {
+        let test = TestFeed::new(NEVER, 4).await;
+        let feed = &test.feed;
+        let mut subscription = feed.subscribe(None).await.unwrap();
+        subscription.next().await.unwrap().unwrap();
+        let other = test.replica().await;
+        test.commit(&other, test.sessions(9)).await;
+        feed.poll().await.unwrap();
+
+        let first = subscription.next().await.unwrap().unwrap();
+        let position = other.state().read_from().unwrap().0;
+        let ready = FeedEvent::Ready(FeedPosition { seq: 0, ..position });
+        assert_eq!(first, encode(&ready));
+        let mut events = pin!(subscription.into_stream());
+        let mut events: Events<'_> = events.as_mut();
+        assert_eq!(read_up_to(&mut events, 9).await, (1..=9).collect::<Vec<_>>());
+    }
+
+    #[actix_web::test]
+    async fn a_stream_that_lags_behind_a_load_begins_again() {
+        let test = TestFeed::new(NEVER, 4).await;
+        let mut subscription = test.feed.subscribe(None).await.unwrap();
+        subscription.next().await.unwrap().unwrap();
+        test.feed.load().await.unwrap();
+        test.commit(&test.feed, test.sessions(9)).await;
+        test.feed.poll().await.unwrap();
+
+        let reset = subscription.next().await.unwrap().unwrap();
+        assert_eq!(reset, encode(&FeedEvent::Reset));
+        assert!(subscription.next().await.is_none());
+    }
+
+    #[actix_web::test]
+    async fn a_snapshot_that_a_load_interrupts_is_never_ready() {
+        let test = TestFeed::new(NEVER, 4).await;
+        test.commit(&test.feed, test.sessions(1_500)).await;
+        test.feed.poll().await.unwrap();
+        let mut subscription = test.feed.subscribe(None).await.unwrap();
+        subscription.next().await.unwrap().unwrap();
+        test.feed.load().await.unwrap();
+
+        let reset = subscription.next().await.unwrap().unwrap();
+        assert_eq!(reset, encode(&FeedEvent::Reset));
+        assert!(subscription.next().await.is_none());
+    }
+
+    #[actix_web::test]
+    async fn streams_hold_no_connection_while_their_clients_read() {
+        /// More than the pools of either engine have.
+        const STREAMS: usize = 12;
+        let test = TestFeed::new(NEVER, 4).await;
+        test.commit(&test.feed, test.sessions(1_500)).await;
+        test.feed.poll().await.unwrap();
+        let mut streams = Vec::new();
+        for _ in 0..STREAMS {
+            let mut subscription = test.feed.subscribe(None).await.unwrap();
+            subscription.next().await.unwrap().unwrap();
+            streams.push(subscription);
+        }
+        assert_eq!(streams.len(), STREAMS);
+    }
+}

@@ -202,3 +202,31 @@ impl Sessions {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use test_kit::TestDatabase;
+
+    use super::*;
+    use crate::store::MIGRATIONS;
+
+    #[actix_web::test]
+    async fn a_transaction_collects_revoked_keys_and_announcements() {
+        let database = TestDatabase::new().await;
+        let db = Db::open(&database.url(), &MIGRATIONS).await.unwrap();
+        let mut tx = db.begin().await.unwrap();
+        let mut tx = RevokingTx {
+            tx: &mut tx,
+            lifetimes: Lifetimes::default(),
+            rows: Vec::new(),
+        };
+        tx.revoke_key("k".to_owned(), 9);
+        tx.announce_keys(8);
+
+        let key = Revocation::Key {
+            kid: "k".to_owned(),
+            expires_at: 9,
+        };
+        assert_eq!(tx.rows, [key.into(), FeedRow::KeysChanged { expires_at: 8 }]);
+    }
+}

@@ -103,14 +103,14 @@ impl Publisher {
     }
 
     /// Adds a row of another kind to the feed.
-    async fn add_row(&self, kind: &str, kid: Option<&str>) {
+    async fn add_row(&self, kind: &str, key_id: Option<&str>) {
         const COUNT: &str = "update revocation_counter set seq = seq + 1 returning seq";
         const ADD: &str = "insert into revocations (seq, kind, kid, expires_at) values ($1, $2, $3, $4)";
         let expires_at = self.users.issuer().clock().now() + seconds(900);
         let mut tx = database(&self.users).await.begin().await.unwrap();
         let added = on!(tx, conn => {
             let seq: i64 = sqlx::query_scalar(COUNT).fetch_one(&mut *conn).await?;
-            sqlx::query(ADD).bind(seq).bind(kind).bind(kid).bind(expires_at).execute(conn).await.map(drop)
+            sqlx::query(ADD).bind(seq).bind(kind).bind(key_id).bind(expires_at).execute(conn).await.map(drop)
         });
         added.unwrap();
         tx.commit().await.unwrap();
@@ -143,14 +143,14 @@ impl Reader {
 
     /// Requires an event of this type next, and returns its id.
     async fn assert_next(&mut self, name: &str) -> String {
-        let event = self.next().await.expect("an event");
+        let event = self.next().await.unwrap();
         assert_eq!(event.name, name, "{event:?}");
         event.id
     }
 
     /// Requires the revocation of this session next, and returns the event's id.
     async fn assert_session(&mut self, session: &str) -> String {
-        let event = self.next().await.expect("an event");
+        let event = self.next().await.unwrap();
         let data = data_of(&event);
         assert_eq!((&data["kind"], &data["id"]), (&json!("session"), &json!(session)));
         event.id
