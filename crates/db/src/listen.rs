@@ -29,7 +29,7 @@ impl Db {
     /// Calls `notified` for each notification on this channel, until the listener is dropped. Also calls it each time the listener
     /// has connected, because notifications may have been lost before. On SQLite it is never called. Call it inside a tokio runtime.
     ///
-    /// The listener has a connection of its own, which is not one of the pool, and replaces it when it breaks.
+    /// The listener has its own connection, which is not one of the pool, and replaces it when it breaks.
     pub fn listen(&self, channel: &'static str, notified: impl Fn() + Send + Sync + 'static) -> Listener {
         let Pools::Postgres(pool) = self.pools() else {
             return Listener(None);

@@ -21,7 +21,7 @@ mod tests {
 
     use super::*;
 
-    /// A database: its rows, each with content of its own, and its generations.
+    /// A database: its rows, each with different content, and its generations.
     #[derive(Clone, Default)]
     struct Database {
         rows: Vec<u32>,

@@ -10,7 +10,7 @@ use super::{CHANNEL, Feed, PAGE};
 use crate::store::{FeedRow, GenerationRows, RevocationRows};
 
 impl Feed {
-    /// The background task. It reads new rows when this process commits some, when another replica says that there are some, and
+    /// The background task. It reads new rows when this process commits some, when another replica notifies it, and
     /// every 250 ms.
     pub(crate) async fn run(self) {
         let feed = self.clone();
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn postgresql_tells_a_replica_of_new_rows_without_a_poll() {
+    async fn a_replica_on_postgresql_learns_of_new_rows_without_a_poll() {
         let test = TestFeed::new(NEVER, 9).await;
         if !test.database.is_postgres() {
             return;
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_replica_polls_while_postgresql_does_not_tell_it() {
+    async fn a_replica_that_is_not_notified_polls() {
         let test = TestFeed::new(Intervals::default(), 9).await;
         let task = rt::spawn(test.feed.clone().run());
         let other = test.replica().await;
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn what_is_committed_during_a_load_stays_revoked() {
+    async fn a_revocation_that_is_committed_during_a_load_is_kept() {
         let test = TestFeed::new(NEVER, 9).await;
         let rows = test.sessions(1);
         test.feed.state().begin_load();

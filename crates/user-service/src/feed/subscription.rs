@@ -42,9 +42,9 @@ enum Phase {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Then {
-    /// The reader has to be told that it has reached the present. Until then it may miss expired rows.
+    /// The reader gets `ready`. Until then, expired rows may be left out.
     Ready,
-    /// The reader was there before.
+    /// The reader was ready before.
     Continue,
 }
 
@@ -172,7 +172,7 @@ impl Subscription {
         }
     }
 
-    /// Tells the reader its position in a newer generation of the same history.
+    /// Gives the reader its position in a newer generation of the same history.
     fn continue_in(&mut self, generation: Uuid) -> Bytes {
         self.position.generation = generation;
         encode(&FeedEvent::Ready(self.position))
@@ -202,11 +202,16 @@ impl Subscription {
 #[cfg(test)]
 mod tests {
     use std::pin::{Pin, pin};
+    use std::time::Duration;
 
     use futures_util::StreamExt as _;
+    use tokio::time::timeout;
 
     use super::*;
     use crate::feed::testing::{NEVER, TestFeed};
+
+    /// How long a test waits for the next event.
+    const DEADLINE: Duration = Duration::from_secs(20);
 
     type Events<'s> = Pin<&'s mut dyn Stream<Item = Result<Bytes, sqlx::Error>>>;
 
@@ -214,7 +219,8 @@ mod tests {
     async fn read_up_to(events: &mut Events<'_>, last: i64) -> Vec<i64> {
         let mut seqs = Vec::new();
         while seqs.last() != Some(&last) {
-            let bytes = events.next().await.unwrap().unwrap();
+            let next = timeout(DEADLINE, events.next()).await;
+            let bytes = next.unwrap().unwrap().unwrap();
             let text = std::str::from_utf8(&bytes).unwrap();
             let ids = text.lines().filter_map(|line| line.strip_prefix("id: "));
             seqs.extend(ids.map(|id| id.parse::<FeedPosition>().unwrap().seq));

@@ -1,4 +1,4 @@
-//! A feed on a database of its own, for tests.
+//! A feed on its own database, for tests.
 
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ impl TestFeed {
         }
     }
 
-    /// The feed of another replica, with a revocation set of its own.
+    /// The feed of another replica, with its own revocation set.
     pub async fn replica(&self) -> Feed {
         let clock = self.issuer.clock().clone();
         let set = Revocations::new(clock.clone(), 100_000);

@@ -122,8 +122,8 @@ impl RevokingTx<'_> {
         self.rows.push(Revocation::Key { kid, expires_at }.into());
     }
 
-    /// Announces to all verifiers that the published keys have changed. A verifier that connects after `expires_at`, in Unix seconds,
-    /// is not told.
+    /// Announces to all verifiers that the published keys have changed. Verifiers that connect after `expires_at`, in Unix seconds,
+    /// don't get the announcement.
     #[cfg_attr(
         not(test),
         expect(dead_code, reason = "nothing changes the published keys yet")

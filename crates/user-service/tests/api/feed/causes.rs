@@ -1,4 +1,4 @@
-//! Everything that takes tokens back is an event.
+//! Everything that revokes tokens is an event.
 
 use actix_web::http::Method;
 use serde_json::{Value, json};
@@ -67,7 +67,7 @@ impl Case {
 }
 
 #[actix_web::test]
-async fn a_logout() {
+async fn a_logout_is_an_event() {
     let case = Case::new().await;
     let session = case.session().await;
     Case::post(&case.ada, "/auth/logout").await;
@@ -75,14 +75,14 @@ async fn a_logout() {
 }
 
 #[actix_web::test]
-async fn a_logout_everywhere() {
+async fn a_logout_everywhere_is_an_event() {
     let case = Case::new().await;
     Case::post(&case.ada, "/auth/logout-all").await;
     case.assert_user_revoked().await;
 }
 
 #[actix_web::test]
-async fn the_end_of_a_session() {
+async fn the_end_of_a_session_is_an_event() {
     let case = Case::new().await;
     let session = case.session().await;
     let path = format!("/auth/sessions/{}", session.as_str().unwrap());
@@ -91,7 +91,7 @@ async fn the_end_of_a_session() {
 }
 
 #[actix_web::test]
-async fn a_change_of_password() {
+async fn a_change_of_password_is_an_event() {
     let case = Case::new().await;
     let session = case.session().await;
     let laptop = logged_in(&case.publisher.users, "ada@example.com").await;
@@ -104,7 +104,7 @@ async fn a_change_of_password() {
 }
 
 #[actix_web::test]
-async fn a_replayed_refresh_token() {
+async fn a_replayed_refresh_token_is_an_event() {
     let case = Case::new().await;
     let session = case.session().await;
     let users = &case.publisher.users;
@@ -117,7 +117,7 @@ async fn a_replayed_refresh_token() {
 }
 
 #[actix_web::test]
-async fn a_token_that_a_service_revokes() {
+async fn a_token_that_a_service_revokes_is_an_event() {
     let secret = random_secret();
     let case = Case::of(Publisher::with(&[("ORDER_SERVICE_SECRET", &secret)]).await).await;
     let session = case.session().await;
@@ -133,7 +133,7 @@ async fn a_token_that_a_service_revokes() {
 }
 
 #[actix_web::test]
-async fn what_an_admin_does_to_a_user() {
+async fn an_admins_change_of_a_user_is_an_event() {
     for (method, suffix, body, status) in [
         (Method::PATCH, "", Some(json!({"disabled": true})), 200),
         (
@@ -159,7 +159,7 @@ async fn what_an_admin_does_to_a_user() {
 }
 
 #[actix_web::test]
-async fn revoked_and_changed_signing_keys() {
+async fn revoked_and_changed_signing_keys_are_events() {
     let publisher = Publisher::new().await;
     let (mut reader, _) = publisher.connect_until_ready().await;
     publisher.add_row("key", Some("k")).await;

@@ -41,7 +41,7 @@ async fn restore_by_sql(database: &TestDatabase) {
 }
 
 #[actix_web::test]
-async fn a_database_restored_while_the_service_was_stopped() {
+async fn a_database_restored_while_the_service_was_stopped_resets_readers_that_were_ahead() {
     let backup = tempfile::tempdir().unwrap();
     let backup = backup.path().join("backup.db");
     let publisher = Publisher::new().await;
@@ -81,7 +81,7 @@ async fn a_database_restored_while_the_service_was_stopped() {
 }
 
 #[actix_web::test]
-async fn a_database_restored_while_the_service_runs() {
+async fn a_database_restored_while_the_service_runs_resets_all_readers() {
     let publisher = Publisher::new().await;
     let kept = publisher.revoke_session().await;
     publisher.revoke_session().await;
