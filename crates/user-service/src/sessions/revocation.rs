@@ -122,8 +122,8 @@ impl RevokingTx<'_> {
         self.rows.push(Revocation::Key { kid, expires_at }.into());
     }
 
-    /// Announces to all verifiers that the published keys have changed. A verifier that connects after `expires_at`, in Unix seconds,
-    /// is not told.
+    /// Announces to all verifiers that the published keys have changed. Verifiers that connect after `expires_at`, in Unix seconds,
+    /// don't get the announcement.
     #[cfg_attr(
         not(test),
         expect(dead_code, reason = "nothing changes the published keys yet")
@@ -197,5 +197,33 @@ impl Sessions {
             Ok::<_, sqlx::Error>(())
         };
         self.transaction(db, end).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use test_kit::TestDatabase;
+
+    use super::*;
+    use crate::store::MIGRATIONS;
+
+    #[actix_web::test]
+    async fn a_transaction_collects_revoked_keys_and_announcements() {
+        let database = TestDatabase::new().await;
+        let db = Db::open(&database.url(), &MIGRATIONS).await.unwrap();
+        let mut tx = db.begin().await.unwrap();
+        let mut tx = RevokingTx {
+            tx: &mut tx,
+            lifetimes: Lifetimes::default(),
+            rows: Vec::new(),
+        };
+        tx.revoke_key("k".to_owned(), 9);
+        tx.announce_keys(8);
+
+        let key = Revocation::Key {
+            kid: "k".to_owned(),
+            expires_at: 9,
+        };
+        assert_eq!(tx.rows, [key.into(), FeedRow::KeysChanged { expires_at: 8 }]);
     }
 }

@@ -10,6 +10,7 @@ mod audit_log;
 mod database;
 mod email_upgrade;
 mod every_route;
+mod feed;
 mod first_admin;
 mod keys;
 mod last_admin;
