@@ -16,7 +16,7 @@ mod subscription;
 mod testing;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use auth::{Clock, Revocation, Revocations};
@@ -26,6 +26,7 @@ use uuid::Uuid;
 
 use self::state::State;
 use crate::store::{FeedRow, GenerationRows, RevocationRows};
+use crate::tokens::{KeyError, SigningKeys};
 
 /// The channel of PostgreSQL on which replicas notify each other of new rows.
 const CHANNEL: &str = "revocations";
@@ -68,6 +69,8 @@ struct Shared {
     /// Wakes the publisher: there may be new rows.
     wake: Notify,
     reads: Semaphore,
+    /// The published keys, which this process loads again when they change.
+    keys: OnceLock<SigningKeys>,
     state: Mutex<State>,
 }
 
@@ -90,8 +93,32 @@ impl Feed {
             intervals,
             wake: Notify::new(),
             reads: Semaphore::new(CONCURRENT_READS),
+            keys: OnceLock::new(),
             state: Mutex::new(State::new(buffered_events)),
         }))
+    }
+
+    /// Loads these keys again when a row says that they have changed.
+    pub(crate) fn with_keys(self, keys: SigningKeys) -> Self {
+        drop(self.0.keys.set(keys));
+        self
+    }
+
+    /// Loads the published keys again. Verifiers fetch them as soon as they are told that the keys have changed, so this process must
+    /// have the new ones before.
+    async fn reload_keys(&self) -> Result<(), sqlx::Error> {
+        let Some(keys) = self.0.keys.get() else {
+            return Ok(());
+        };
+        // Boxed, because it is rare and would enlarge the future of the publisher.
+        match Box::pin(keys.reload(self.0.clock.now())).await {
+            Ok(()) => Ok(()),
+            Err(KeyError::Database(error)) => Err(error),
+            Err(error) => {
+                tracing::error!(%error, "the signing keys can't be loaded; the known ones stay in use");
+                Ok(())
+            }
+        }
     }
 
     /// Stores rows in a transaction and returns the last sequence number, or `None` without rows. Should be the last statements,

@@ -40,6 +40,8 @@ pub(crate) enum Event {
     UserLoggedOut,
     /// A service revoked a user's token.
     TokenRevoked,
+    /// The signing keys were rotated: by an admin, or without an actor on schedule.
+    KeysRotated,
 }
 
 impl fmt::Display for Event {
@@ -114,6 +116,17 @@ impl Entry {
         Self {
             actor: None,
             ..Self::of(event, subject).detail(format!("by {name}"))
+        }
+    }
+
+    /// A successful action that affects no single user.
+    pub(crate) fn without_subject(event: Event, actor: Option<Uuid>) -> Self {
+        Self {
+            event,
+            outcome: Outcome::Success,
+            actor,
+            subject: None,
+            detail: None,
         }
     }
 

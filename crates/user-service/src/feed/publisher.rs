@@ -78,6 +78,9 @@ impl Feed {
         loop {
             let rows = RevocationRows(conn).page(after, counter, PAGE).await?;
             let is_last = is_last(&rows);
+            if rows.iter().any(|(_, row)| row.concerns_keys()) {
+                self.reload_keys().await?;
+            }
             for (seq, row) in rows {
                 if let Some(revocation) = row.clone().into_revocation() {
                     self.apply(revocation);
@@ -97,6 +100,7 @@ impl Feed {
     pub(crate) async fn load(&self) -> Result<(), sqlx::Error> {
         self.state().begin_load();
         let position = self.start_generation().await?;
+        self.reload_keys().await?;
         let mut revocations = self.stored_revocations(position.seq).await?;
 
         // Locked until the set is complete, so that a commit is either in it or applied to it.
