@@ -7,6 +7,7 @@
 
 mod faults;
 mod keys;
+mod nats;
 mod reading;
 mod stale;
 
