@@ -45,6 +45,7 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
     let feed = Feed::new(db.clone(), runtime.revocations, clock.clone());
     // Before the first request is accepted, so that no revoked token is accepted.
     feed.load().await?;
+    let relay = config.nats.clone().map(|url| feed.relay(url, config.lifetimes));
     let token_issuer = token_issuer(&config, keys.signer.clone());
     let sessions = Sessions {
         token_issuer: token_issuer.clone(),
@@ -74,9 +75,12 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
         .data(keys.published.clone())
         .data(feed.clone())
         .data(runtime.shutdown.clone());
-    with_background_tasks(server, feed, db.clone(), keys, clock)
-        .run(runtime.listener, runtime.shutdown)
-        .await?;
+    let server = with_background_tasks(server, feed, db.clone(), keys, clock);
+    let server = match relay {
+        Some(relay) => server.background("relay to NATS", move || relay.clone().run()),
+        None => server,
+    };
+    server.run(runtime.listener, runtime.shutdown).await?;
     db.close().await;
     Ok(())
 }
