@@ -5,11 +5,14 @@
 //! - `publisher` reads new rows, applies them to this process and publishes them to the streams.
 //! - `state` is shared by the publisher, the streams and the transactions of one process.
 //! - `subscription` is the stream of one reader: first rows from the database, then events as they happen.
+//! - `relay` sends the same to NATS, whose stream is in `jetstream`.
 //! - `history` decides whether a reader can resume; `encoding` writes server-sent events.
 
 mod encoding;
 mod history;
+mod jetstream;
 mod publisher;
+mod relay;
 mod state;
 mod subscription;
 #[cfg(test)]

@@ -98,6 +98,33 @@ impl Follower {
         }
     }
 
+    /// Whether the feed can continue with the events after this head, because nothing up to it is missing.
+    pub fn continue_at(&mut self, head: FeedPosition) -> bool {
+        let Some(position) = self
+            .position
+            .filter(|position| position.generation == head.generation)
+        else {
+            return false;
+        };
+        match self.phase {
+            Phase::Snapshot(_) => return false,
+            Phase::CatchUp if head.seq != position.seq => return false,
+            Phase::Live if head.seq > position.seq => return false,
+            Phase::CatchUp | Phase::Live => self.phase = Phase::Live,
+        }
+        if head == position {
+            self.heard();
+        }
+        true
+    }
+
+    /// Applies an event that arrived another way, without relying on its position.
+    pub fn overhear(&mut self, event: FeedEvent) {
+        if let FeedEvent::Revocation(_, revocation) = event {
+            self.apply(revocation);
+        }
+    }
+
     fn apply(&mut self, revocation: Revocation) {
         if let Phase::Snapshot(listed) = &mut self.phase {
             listed.push(revocation.clone());

@@ -21,6 +21,12 @@ use crate::store::{AuditLogRows, FeedRow, SessionRows, UserRows};
 /// transaction commits. No such transaction takes as long as this.
 const CONCURRENT_REFRESH: TimeDelta = TimeDelta::minutes(1);
 
+/// No row of the feed matters for longer than this after it was stored, except one of a signing key, or of a token that was issued
+/// with a longer lifetime.
+pub(crate) fn longest_life(lifetimes: Lifetimes) -> TimeDelta {
+    lifetimes.access + lifetimes.grace + CONCURRENT_REFRESH + MAX_LEEWAY
+}
+
 /// A transaction that collects rows of the revocation feed. Only [`Sessions::transaction`] creates it, and stores all collected
 /// rows.
 #[derive(Debug)]

@@ -19,6 +19,7 @@ mod login;
 mod logout;
 mod logout_all;
 mod me;
+mod nats;
 mod oauth;
 mod oauth_clients;
 mod oauth_introspect;
