@@ -5,11 +5,14 @@ mod restored;
 mod resuming;
 mod streams;
 
+use std::time::Duration;
+
 use auth::testing::Issuer;
 use db::on;
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 use test_kit::{EventStream, ServerSentEvent, TestDatabase, TestService};
+use tokio::time::timeout;
 use user_service::NAME;
 use uuid::Uuid;
 
@@ -17,6 +20,8 @@ use crate::database::database;
 use crate::{logged_in, random_secret, register, run, seconds, with_token};
 
 const PATH: &str = "/internal/revocations";
+/// How long a test waits for an event.
+const DEADLINE: Duration = Duration::from_secs(20);
 
 /// user-service with a shared secret, so that a test can sign the tokens of readers.
 struct Publisher {
@@ -133,12 +138,15 @@ struct Reader(EventStream);
 impl Reader {
     /// The next event that is not a head. `None` at the end of the stream.
     async fn next(&mut self) -> Option<ServerSentEvent> {
-        loop {
-            let event = self.0.next().await?;
-            if event.name != "head" {
-                return Some(event);
+        let next = async {
+            loop {
+                let event = self.0.next().await?;
+                if event.name != "head" {
+                    return Some(event);
+                }
             }
-        }
+        };
+        timeout(DEADLINE, next).await.unwrap()
     }
 
     /// Requires an event of this type next, and returns its id.
