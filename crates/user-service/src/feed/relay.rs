@@ -17,7 +17,7 @@ use super::jetstream::Stream;
 use super::publisher::is_last;
 use super::state::{Message, Receiver};
 use super::{Feed, PAGE};
-use crate::domain::Lifetimes;
+use crate::domain::{Lifetimes, MAX_CLOCK_DIFFERENCE};
 use crate::store::{FeedRow, GenerationRows, RevocationRows};
 
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
@@ -163,10 +163,10 @@ impl Session<'_> {
             self.published()?;
             let is_last = is_last(&rows);
             let last = rows.last().map_or(published.seq, |(seq, _)| *seq);
-            let now = self.feed.0.clock.unix();
+            let oldest = (self.feed.0.clock.now() - MAX_CLOCK_DIFFERENCE).timestamp();
             let events = rows
                 .into_iter()
-                .filter(|(_, row)| row.expires_at() > now)
+                .filter(|(_, row)| row.expires_at() > oldest)
                 .map(|(seq, row)| event_of(row, FeedPosition { seq, ..published }));
             self.stream.publish_rows(events).await?;
             self.relayed = if is_last { published.seq } else { last };

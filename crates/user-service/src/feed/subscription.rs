@@ -15,6 +15,7 @@ use super::history::contains;
 use super::publisher::is_last;
 use super::state::{Message, Receiver};
 use super::{Feed, PAGE};
+use crate::domain::MAX_CLOCK_DIFFERENCE;
 use crate::store::{FeedRow, GenerationRow, GenerationRows, RevocationRows};
 
 /// The stream of one reader.
@@ -130,11 +131,12 @@ impl Subscription {
             self.phase = Phase::Reset;
             return Ok(Bytes::new());
         }
-        let (is_last, now) = (is_last(&rows), self.feed.0.clock.unix());
+        let is_last = is_last(&rows);
+        let oldest = (self.feed.0.clock.now() - MAX_CLOCK_DIFFERENCE).timestamp();
         let mut bytes = BytesMut::new();
         for (seq, row) in rows {
             self.position.seq = seq;
-            if then == Then::Continue || row.expires_at() > now {
+            if then == Then::Continue || row.expires_at() > oldest {
                 bytes.extend_from_slice(&encode(&event_of(row, self.position)));
             }
         }

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::Sessions;
 use crate::context::RequestContext;
-use crate::domain::{EndedSession, Entry, Lifetimes, MAX_LEEWAY};
+use crate::domain::{EndedSession, Entry, Lifetimes, MAX_CLOCK_DIFFERENCE, MAX_LEEWAY};
 use crate::store::{AuditLogRows, FeedRow, SessionRows, UserRows};
 
 /// A refresh that runs at the same time as a transaction that raises the epoch may issue a token of the old epoch, until that
@@ -137,7 +137,7 @@ impl RevokingTx<'_> {
     fn revoke_sessions(&mut self, ended: &[EndedSession], now: DateTime<Utc>) {
         for session in ended {
             let expires_at = session.access_expires_at + MAX_LEEWAY;
-            if expires_at > now {
+            if expires_at + MAX_CLOCK_DIFFERENCE > now {
                 self.rows.push(
                     Revocation::Session {
                         id: session.id,
