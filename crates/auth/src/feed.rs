@@ -1,8 +1,8 @@
 //! Following the revocation feed of the authorization server.
 //!
 //! A [`RevocationFeed`] says where the feed is. `http` and `nats` are its transports, each in a `link` that connects again; `reader`
-//! decides which one to follow; `follower` applies the events to the revocation set and notices when one is missing; `report` tells
-//! the publisher which keys this verifier holds.
+//! decides which one to follow; `follower` applies the events to the revocation set and notices when one is missing; `report` reports
+//! to the publisher which keys this verifier holds.
 
 mod event;
 mod follower;
@@ -108,7 +108,7 @@ pub(crate) struct FeedTask {
     counts: Arc<Counts>,
 }
 
-/// What the task has done so far.
+/// Counts of what the task has done so far.
 #[derive(Debug, Default)]
 struct Counts {
     events: AtomicU64,

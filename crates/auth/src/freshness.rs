@@ -10,7 +10,7 @@ const WITHOUT_FEED: i64 = i64::MAX;
 /// The feed has not delivered its first snapshot.
 const AWAITING: i64 = i64::MIN;
 
-/// What a revocation set knows about a user's token.
+/// The knowledge of a revocation set about a user's token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Knowledge {
     /// The token is revoked.
@@ -65,7 +65,7 @@ impl Freshness {
         self.last_heard.load(Ordering::Acquire) != AWAITING
     }
 
-    /// What is known about a token that the set does not have.
+    /// The knowledge about a token that the set does not have.
     pub fn knowledge(&self, now: i64) -> Knowledge {
         match self.last_heard.load(Ordering::Acquire) {
             WITHOUT_FEED => Knowledge::NotRevoked,

@@ -111,7 +111,7 @@ impl Revocations {
         self.count_key_revocation();
     }
 
-    /// What the set knows about a user's token.
+    /// The knowledge of the set about a user's token.
     pub(crate) fn check(&self, user: &User, now: i64) -> Knowledge {
         let set = self.read();
         if set.revokes(user) {

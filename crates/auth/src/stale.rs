@@ -1,4 +1,4 @@
-//! What a verifier does with users while it can't know whether their tokens are revoked: its revocation feed is silent, or its
+//! The treatment of users while a verifier can't know whether their tokens are revoked: its revocation feed is silent, or its
 //! revocation set is full.
 
 use std::sync::{Mutex, PoisonError};
@@ -15,7 +15,7 @@ use crate::strategy::Introspection;
 /// the timeout.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 
-/// What a verifier does with users while its [`RevocationFeed`](crate::RevocationFeed) is stale: it was silent for more than five
+/// The treatment of users while a verifier's [`RevocationFeed`](crate::RevocationFeed) is stale: it was silent for more than five
 /// seconds, or the revocation set is full.
 ///
 /// A stale verifier asks the authorization server about each token that has more than unprivileged access. If the server does not

@@ -134,7 +134,7 @@ impl VerifierBuilder {
         self
     }
 
-    /// What the verifier does with users while the feed is stale. By default users keep the role `user` and no scopes.
+    /// The treatment of users while the feed is stale. By default users keep the role `user` and no scopes.
     #[must_use]
     pub fn when_stale(mut self, policy: StalePolicy) -> Self {
         self.stale_policy = policy;

@@ -1,5 +1,6 @@
 //! Connections and transactions of either engine, and the macro that runs one statement on both.
 
+use std::fmt;
 use std::future::Future;
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
@@ -13,8 +14,13 @@ pub(crate) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A connection that runs statements. The tables of a service are structs around `&mut Conn`, so the same code runs inside and
 /// outside a transaction.
-#[derive(Debug)]
-pub struct Conn(pub(crate) Inner);
+pub struct Conn {
+    inner: Inner,
+    /// The actions that run after the commit, in this order.
+    after_commit: Vec<AfterCommit>,
+}
+
+type AfterCommit = Box<dyn FnOnce() + Send>;
 
 #[derive(Debug)]
 pub(crate) enum Inner {
@@ -34,9 +40,25 @@ pub enum Engine<'c> {
 }
 
 impl Conn {
+    pub(crate) fn new(inner: Inner) -> Self {
+        Self {
+            inner,
+            after_commit: Vec::new(),
+        }
+    }
+
+    /// Runs `action` once the transaction is committed, and never if it is not. Outside a transaction it runs at once. Something
+    /// that happened is logged that way, since a transaction may be rolled back or [run again](crate::Db::transaction).
+    pub fn after_commit(&mut self, action: impl FnOnce() + Send + 'static) {
+        match self.inner {
+            Inner::SqliteTx(_) | Inner::PostgresTx(_) => self.after_commit.push(Box::new(action)),
+            Inner::Sqlite(_) | Inner::Postgres(_) => action(),
+        }
+    }
+
     /// The underlying connection of the engine.
     pub fn engine(&mut self) -> Engine<'_> {
-        match &mut self.0 {
+        match &mut self.inner {
             Inner::Sqlite(conn) => Engine::Sqlite(conn),
             Inner::SqliteTx(tx) => Engine::Sqlite(tx),
             Inner::Postgres(conn) => Engine::Postgres(conn),
@@ -45,22 +67,34 @@ impl Conn {
     }
 }
 
+impl fmt::Debug for Conn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Conn").field(&self.inner).finish()
+    }
+}
+
 /// A transaction. It is rolled back if it is dropped without [`commit`](Self::commit).
 #[derive(Debug)]
 pub struct Tx(pub(crate) Conn);
 
 impl Tx {
-    /// Commits the transaction. On SQLite the data is on the disk when this returns.
+    /// Commits the transaction. On SQLite the data is on the disk when this returns. Then runs what was registered with
+    /// [`Conn::after_commit`].
     pub async fn commit(self) -> Result<(), sqlx::Error> {
+        let Conn { inner, after_commit } = self.0;
         bounded(async {
-            match self.0.0 {
+            match inner {
                 Inner::SqliteTx(tx) => tx.commit().await,
                 Inner::PostgresTx(tx) => tx.commit().await,
                 // `Db::begin` creates only the two kinds above.
                 Inner::Sqlite(_) | Inner::Postgres(_) => Ok(()),
             }
         })
-        .await
+        .await?;
+        for action in after_commit {
+            action();
+        }
+        Ok(())
     }
 }
 

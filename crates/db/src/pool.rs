@@ -108,7 +108,7 @@ impl Db {
 
     /// A connection for reads outside a transaction.
     pub async fn read(&self) -> Result<Conn, sqlx::Error> {
-        Ok(Conn(match &self.0 {
+        Ok(Conn::new(match &self.0 {
             Pools::Sqlite { readers, .. } => Inner::Sqlite(acquire(readers).await?),
             Pools::Postgres(pool) => Inner::Postgres(pool.acquire().await?),
         }))
@@ -116,7 +116,7 @@ impl Db {
 
     /// A connection for writes outside a transaction: for a change that is a single statement.
     pub async fn write(&self) -> Result<Conn, sqlx::Error> {
-        Ok(Conn(match &self.0 {
+        Ok(Conn::new(match &self.0 {
             Pools::Sqlite { writer, .. } => Inner::Sqlite(acquire(writer).await?),
             Pools::Postgres(pool) => Inner::Postgres(pool.acquire().await?),
         }))
@@ -128,7 +128,7 @@ impl Db {
     /// `read committed`, so a statement that depends on earlier reads must check them again in its `where` clause.
     pub async fn begin(&self) -> Result<Tx, sqlx::Error> {
         bounded(async {
-            Ok(Tx(Conn(match &self.0 {
+            Ok(Tx(Conn::new(match &self.0 {
                 Pools::Sqlite { writer, .. } => {
                     let mut tx = writer.begin_with("begin immediate").await?;
                     set_statement_timeout(&mut tx).await?;

@@ -135,6 +135,5 @@ async fn create_first_admin(
         );
         return Ok(());
     }
-    tracing::info!("the first admin was created");
     Ok(())
 }

@@ -1,5 +1,5 @@
 //! The cleanup: a background task that deletes expired rows, except sessions, which the next login of their user deletes (see
-//! `sessions::open`). The task also removes expired signing keys from this service's own verifier.
+//! `sessions::open`).
 
 use std::time::Duration;
 
@@ -7,20 +7,18 @@ use auth::Clock;
 use chrono::TimeDelta;
 use db::{Db, Tx};
 
-use crate::store::{GenerationRows, LoginFailureRows, LoginNetworkRows, RevocationRows, SigningKeyRows};
-use crate::tokens::SigningKeys;
+use crate::domain::verifiers_seen_since;
+use crate::store::{
+    GenerationRows, LoginFailureRows, LoginNetworkRows, RevocationRows, SigningKeyRows, VerifierRows,
+};
 
 const INTERVAL: Duration = Duration::from_secs(60);
 /// How long a network stays known after the last login from it.
 const NETWORK_LIFETIME: TimeDelta = TimeDelta::days(180);
 
-/// Deletes expired rows and keys, now and every minute.
-pub(crate) async fn run_cleanup(db: Db, keys: SigningKeys, clock: Clock) {
+/// Deletes expired rows, now and every minute.
+pub(crate) async fn run_cleanup(db: Db, clock: Clock) {
     loop {
-        // This step does not need the database, so that an expired key stops verifying even while the database is unavailable.
-        if let Err(error) = keys.remove_expired(clock.now()) {
-            tracing::error!(%error, "expired signing keys can't be removed from the verifier");
-        }
         if let Err(error) = delete_expired(&db, &clock).await {
             tracing::warn!(%error, "expired rows can't be deleted");
         }
@@ -37,6 +35,8 @@ async fn delete_expired(db: &Db, clock: &Clock) -> Result<(), sqlx::Error> {
     db.transaction(async |tx: &mut Tx| RevocationRows(tx).delete_expired(now).await)
         .await?;
     db.transaction(async |tx: &mut Tx| GenerationRows(tx).delete_old().await)
+        .await?;
+    db.transaction(async |tx: &mut Tx| VerifierRows(tx).delete_unseen(verifiers_seen_since(now)).await)
         .await?;
     db.transaction(async |tx: &mut Tx| SigningKeyRows(tx).delete_expired(now).await)
         .await

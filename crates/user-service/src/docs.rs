@@ -3,9 +3,9 @@
 use utoipa::OpenApi;
 
 use crate::routes::{
-    audit_log, change_me, change_password, change_user, current_user, delete_user, end_session, introspect,
-    keys, list_users, log_user_out, login, logout, logout_all, me, metadata, refresh, register, revocations,
-    revoke, service_token, sessions, show_user, verify,
+    audit_log, change_me, change_password, change_user, current_user, delete_user, end_session, held_keys,
+    introspect, keys, list_users, log_user_out, login, logout, logout_all, me, metadata, refresh, register,
+    revocations, revoke, rotate_keys, service_token, sessions, show_user, verify,
 };
 
 #[derive(OpenApi)]
@@ -31,10 +31,12 @@ use crate::routes::{
         log_user_out::log_user_out,
         audit_log::audit_log,
         keys::keys,
+        rotate_keys::rotate_keys,
         service_token::service_token,
         introspect::introspect,
         revoke::revoke,
         revocations::revocations,
+        held_keys::held_keys,
         metadata::jwks,
         metadata::authorization_server,
     )

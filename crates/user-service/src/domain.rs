@@ -1,15 +1,19 @@
 //! The rules: which email addresses and passwords are valid, when a session is live, how the successor of a refresh token is
-//! derived, how many failed logins are allowed. There are no queries and no handlers; types carry their database and API mappings.
+//! derived, how many failed logins are allowed, when signing keys are rotated. There are no queries and no handlers; types carry
+//! their database and API mappings.
 
 mod allowance;
 mod audit;
 mod client_secret;
 mod digest;
 mod email;
+mod key_rotation;
+mod known_verifier;
 mod lifetimes;
 mod network;
 pub(crate) mod password;
 mod refresh_token;
+mod rotation_request;
 mod session;
 mod signing_key;
 mod user;
@@ -19,10 +23,15 @@ pub(crate) use self::audit::{AuditRecord, Entry, Event, Origin};
 pub(crate) use self::client_secret::SecretHash;
 pub(crate) use self::digest::sha256;
 pub use self::email::EmailAddress;
+pub(crate) use self::key_rotation::{
+    MAX_RETIRING, StoredKeys, announced_until, key_revoked_until, retiring_until,
+};
+pub(crate) use self::known_verifier::{KnownVerifier, Laggards, verifiers_seen_since};
 pub use self::lifetimes::Lifetimes;
 pub(crate) use self::lifetimes::MAX_LEEWAY;
 pub(crate) use self::network::Network;
 pub(crate) use self::refresh_token::{RefreshToken, SuccessorKey};
+pub(crate) use self::rotation_request::RotationRequest;
 pub(crate) use self::session::{EndedSession, ListedSession, Session, SessionWithUser};
 pub use self::signing_key::SigningAlgorithm;
 pub(crate) use self::signing_key::{KeyState, SigningKey};

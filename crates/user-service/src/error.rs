@@ -2,9 +2,11 @@
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderValue;
+use chrono::{DateTime, Utc};
 use service_kit::{CommonError, Problem, problem};
 
 use crate::random::NoRandomness;
+use crate::tokens::KeyError;
 
 /// An error of a route. `Display` is for the client, `Debug` for the log.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +27,8 @@ pub(crate) enum UserError {
     LastAdmin,
     #[error("No keys are published: tokens are signed with a shared secret.")]
     NoPublishedKeys,
+    #[error("Too many keys are retiring. Try again when the first of them is no longer published.")]
+    TooManyKeys { retry_after: u32 },
     #[error("Too many failed attempts. Try again later.")]
     Throttled { retry_after: u32 },
     #[error("The service is busy. Try again soon.")]
@@ -38,6 +42,26 @@ pub(crate) enum UserError {
 impl From<jsonwebtoken::errors::Error> for UserError {
     fn from(error: jsonwebtoken::errors::Error) -> Self {
         Self::Internal(error.into())
+    }
+}
+
+impl From<KeyError> for UserError {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::Database(error) => error.into(),
+            error => Self::Internal(error.into()),
+        }
+    }
+}
+
+impl UserError {
+    /// Too many keys are retiring until this time.
+    pub(crate) fn too_many_keys(until: DateTime<Utc>, now: DateTime<Utc>) -> Self {
+        // Rounded up, so that a client that waits so long succeeds.
+        let seconds = (until - now).num_seconds().saturating_add(1);
+        Self::TooManyKeys {
+            retry_after: u32::try_from(seconds).unwrap_or(u32::MAX),
+        }
     }
 }
 
@@ -58,6 +82,7 @@ impl Problem for UserError {
             Self::NotAdmin => (StatusCode::FORBIDDEN, "forbidden"),
             Self::LastAdmin => (StatusCode::CONFLICT, "last_admin"),
             Self::NoPublishedKeys => (StatusCode::CONFLICT, "shared_secret"),
+            Self::TooManyKeys { .. } => (StatusCode::CONFLICT, "too_many_keys"),
             Self::Throttled { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_attempts"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "hashing_busy"),
             Self::Common(error) => error.parts(),
@@ -79,7 +104,7 @@ impl Problem for UserError {
 
     fn retry_after(&self) -> Option<u32> {
         match self {
-            Self::Throttled { retry_after } => Some(*retry_after),
+            Self::Throttled { retry_after } | Self::TooManyKeys { retry_after } => Some(*retry_after),
             // The default for 503 is right for `Busy`: a slot is free again after a fraction of a second.
             _ => None,
         }

@@ -7,7 +7,7 @@
 //! - `passwords` checks, hashes and throttles passwords.
 //! - `sessions` opens, refreshes and ends sessions, and revokes tokens.
 //! - `feed` publishes revocations to all verifiers.
-//! - `tokens` signs tokens and keeps the signing keys.
+//! - `tokens` signs tokens and keeps the signing keys; `key_rotation` replaces them.
 //! - `oauth` authenticates services and answers in the forms that OAuth defines.
 //! - `admin` protects the role `admin`; `cleanup` deletes expired rows, except sessions (see `sessions::open`).
 //! - `domain` holds the rules, `store` the SQL statements, one topic per file.
@@ -21,6 +21,7 @@ mod docs;
 mod domain;
 mod error;
 mod feed;
+mod key_rotation;
 mod oauth;
 mod passwords;
 mod random;

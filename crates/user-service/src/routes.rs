@@ -8,6 +8,7 @@ pub(crate) mod change_user;
 pub(crate) mod current_user;
 pub(crate) mod delete_user;
 pub(crate) mod end_session;
+pub(crate) mod held_keys;
 pub(crate) mod introspect;
 pub(crate) mod keys;
 pub(crate) mod list_users;
@@ -21,6 +22,7 @@ pub(crate) mod refresh;
 pub(crate) mod register;
 pub(crate) mod revocations;
 pub(crate) mod revoke;
+pub(crate) mod rotate_keys;
 pub(crate) mod service_token;
 pub(crate) mod sessions;
 pub(crate) mod show_user;
@@ -51,10 +53,12 @@ pub fn routes() -> Routes {
         .post("/admin/users/{id}/logout", log_user_out::log_user_out)
         .get("/admin/audit-log", audit_log::audit_log)
         .get("/admin/keys", keys::keys)
+        .post("/admin/keys/rotate", rotate_keys::rotate_keys)
         .post("/oauth/token", service_token::service_token)
         .post("/oauth/introspect", introspect::introspect)
         .post("/oauth/revoke", revoke::revoke)
         .get("/internal/revocations", revocations::revocations)
+        .post("/internal/keys/held", held_keys::held_keys)
         .get("/.well-known/jwks.json", metadata::jwks)
         .get(
             "/.well-known/oauth-authorization-server",

@@ -9,17 +9,19 @@ use db::Db;
 use service_kit::{KeySource, Runtime, Server};
 
 use crate::config::Config;
-use crate::domain::{NAME, SuccessorKey};
+use crate::domain::{NAME, SuccessorKey, announced_until};
 use crate::feed::Feed;
+use crate::key_rotation::KeyRotation;
 use crate::oauth::Clients;
 use crate::passwords::hashing::Hashing;
 use crate::passwords::{Passwords, Throttle};
 use crate::random;
 use crate::routes::metadata::Metadata;
 use crate::sessions::Sessions;
+use crate::sessions::revocation::RevokingTx;
 use crate::sessions::rotation::RotationQueue;
 use crate::store::{MIGRATIONS, SecretRows};
-use crate::tokens::{IssuedTokenVerifier, SealingKeys, Signer, SigningKeys, TokenIssuer, load_or_create};
+use crate::tokens::{IssuedTokenVerifier, SealingKeys, SigningKeys, TokenIssuer};
 use crate::{admin, cleanup, docs, routes};
 
 /// Runs the service until it is asked to stop.
@@ -31,7 +33,7 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
         current: config.key_encryption_key.clone(),
         previous: config.previous_key_encryption_key.clone(),
     };
-    let keys = signing_keys(&config, &runtime, &db, &sealing_keys).await?;
+    let (keys, is_replaced) = signing_keys(&config, &runtime, &db, &sealing_keys).await?;
     let passwords = Passwords {
         hashing: Hashing::start(&config.hashing)?,
         throttle: Throttle::new(config.allowed_login_failures),
@@ -41,12 +43,12 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
     // This service verifies tokens like every other service, but reads the keys from its database.
     let verifier = config
         .auth
-        .verifier_with(NAME, &runtime, keys.verification.clone())?;
-    let feed = Feed::new(db.clone(), runtime.revocations, clock.clone());
+        .verifier_with(NAME, &runtime, keys.verification().clone())?;
+    let feed = Feed::new(db.clone(), runtime.revocations, clock.clone()).with_keys(keys.clone());
     // Before the first request is accepted, so that no revoked token is accepted.
     feed.load().await?;
     let relay = config.nats.clone().map(|url| feed.relay(url, config.lifetimes));
-    let token_issuer = token_issuer(&config, keys.signer.clone());
+    let token_issuer = token_issuer(&config, keys.clone());
     let sessions = Sessions {
         token_issuer: token_issuer.clone(),
         lifetimes: config.lifetimes,
@@ -54,7 +56,12 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
         rotations: RotationQueue::start(db.clone(), config.lifetimes, clock.clone()),
         feed: feed.clone(),
     };
+    if is_replaced {
+        announce_keys(&sessions, &db, &clock).await?;
+    }
     admin::ensure_first_admin(&db, &passwords, &sessions, config.first_admin.as_ref(), &clock).await?;
+
+    let rotation = KeyRotation::new(db.clone(), sessions.clone(), clock.clone());
 
     let metadata = Metadata::new(&config.auth.issuer, &config.public_url, &config.own_url);
     let server = Server::new(NAME, routes::routes, docs::openapi())
@@ -72,51 +79,68 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
         .data(token_issuer)
         .data(sessions)
         .data(metadata)
-        .data(keys.published.clone())
+        .data(keys)
+        .data(rotation.clone())
         .data(feed.clone())
         .data(runtime.shutdown.clone());
-    let server = with_background_tasks(server, feed, db.clone(), keys, clock);
+    let server = with_background_tasks(server, feed, rotation.clone(), db.clone(), clock);
     let server = match relay {
         Some(relay) => server.background("relay to NATS", move || relay.clone().run()),
         None => server,
     };
     server.run(runtime.listener, runtime.shutdown).await?;
+    rotation.leave().await;
     db.close().await;
     Ok(())
 }
 
-fn token_issuer(config: &Config, signer: Signer) -> TokenIssuer {
+fn token_issuer(config: &Config, keys: SigningKeys) -> TokenIssuer {
     TokenIssuer {
         issuer: config.auth.issuer.clone(),
         audience: config.auth.audience.clone(),
         lifetime: config.lifetimes.access,
         roles: config.roles.clone(),
-        signer,
+        keys,
     }
 }
 
 /// Adds the background tasks. The server restarts a task that fails.
-fn with_background_tasks(server: Server, feed: Feed, db: Db, keys: SigningKeys, clock: Clock) -> Server {
+fn with_background_tasks(server: Server, feed: Feed, rotation: KeyRotation, db: Db, clock: Clock) -> Server {
     server
         .background("revocation feed", move || feed.clone().run())
-        .background("cleanup", move || {
-            cleanup::run_cleanup(db.clone(), keys.clone(), clock.clone())
-        })
+        .background("signing keys", move || rotation.clone().run())
+        .background("cleanup", move || cleanup::run_cleanup(db.clone(), clock.clone()))
 }
 
-/// The keys from the database, or the shared secret if one is configured.
+/// The keys from the database, or the shared secret if one is configured. Also returns whether the active key was replaced.
 async fn signing_keys(
     config: &Config,
     runtime: &Runtime,
     db: &Db,
     sealing_keys: &SealingKeys,
-) -> Result<SigningKeys, Box<dyn Error>> {
+) -> Result<(SigningKeys, bool), Box<dyn Error>> {
     if let KeySource::Secret(secret) = &config.auth.keys {
         tracing::warn!("JWT_SECRET is set: every service that has it can sign tokens for anyone");
-        return Ok(SigningKeys::of_shared_secret(secret));
+        return Ok((SigningKeys::of_shared_secret(secret), false));
     }
-    let (algorithm, lifetime) = (config.signing_algorithm, config.lifetimes.access);
-    Ok(load_or_create(db, algorithm, lifetime, sealing_keys, runtime.clock.now()).await?)
+    let loaded = SigningKeys::load_or_create(
+        db.clone(),
+        sealing_keys.clone(),
+        config.signing_algorithm,
+        config.lifetimes.access,
+        runtime.clock.now(),
+    );
+    Ok(loaded.await?)
+}
+
+/// Announces that this process has replaced the active key: no verifier and no other replica has the new one yet.
+async fn announce_keys(sessions: &Sessions, db: &Db, clock: &Clock) -> Result<(), sqlx::Error> {
+    let expires_at = announced_until(clock.now()).timestamp();
+    let announce = async |tx: &mut RevokingTx<'_>| {
+        tx.announce_keys(expires_at);
+        Ok(())
+    };
+    sessions.transaction(db, announce).await
 }
 
 /// The key from which the successors of refresh tokens are derived. The key is generated once, and stored sealed.
@@ -174,7 +198,7 @@ mod tests {
             let (starts, has_panicked) = (Rc::clone(&starts), Rc::clone(&has_panicked));
             move || {
                 starts.set(starts.get() + 1);
-                let poll = feed.clone().run();
+                let poll = Box::pin(feed.clone().run());
                 let (is_first, has_panicked) = (starts.get() == 1, Rc::clone(&has_panicked));
                 async move {
                     if is_first {

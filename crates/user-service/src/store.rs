@@ -17,6 +17,7 @@ mod secrets;
 mod sessions;
 mod signing_keys;
 mod users;
+mod verifiers;
 
 use db::Migrations;
 
@@ -33,6 +34,7 @@ pub(crate) use self::secrets::SecretRows;
 pub(crate) use self::sessions::{NewSession, SessionRows};
 pub(crate) use self::signing_keys::SigningKeyRows;
 pub(crate) use self::users::{NewUser, UserChange, UserRows};
+pub(crate) use self::verifiers::VerifierRows;
 
 /// The schema of this service's database.
 pub(crate) static MIGRATIONS: Migrations = Migrations {

@@ -1,13 +1,15 @@
 //! Issuing access tokens and service tokens (RFC 9068). No other service of the platform signs.
 //!
-//! - `keys` loads, creates and publishes the signing keys; `signing` signs with the active key.
+//! - `keys` holds the current signing keys of this process, and loads them again when they change. `key_store` creates and opens
+//!   stored keys, `published_keys` is their public form, `signing` signs with one key.
 //! - `seal` encrypts private keys and other secrets before they are stored.
-//!
 //! - `verify` verifies tokens that this service issued.
 //!
 //! This module trusts its callers: they decide for which user, client and audience a token is issued.
 
+mod key_store;
 mod keys;
+mod published_keys;
 mod seal;
 mod signing;
 mod verify;
@@ -17,10 +19,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use service_kit::Roles;
 use uuid::Uuid;
 
-pub(crate) use self::keys::{PublishedKeys, SigningKeys, load_or_create};
+pub(crate) use self::key_store::KeyError;
+pub(crate) use self::keys::SigningKeys;
 pub use self::seal::KeyEncryptionKey;
 pub(crate) use self::seal::SealingKeys;
-pub(crate) use self::signing::Signer;
 pub(crate) use self::verify::IssuedTokenVerifier;
 use crate::domain::Account;
 
@@ -35,7 +37,7 @@ pub(crate) struct TokenIssuer {
     /// The time from a token's issue to its expiry, the same for all tokens.
     pub lifetime: TimeDelta,
     pub roles: Roles,
-    pub signer: Signer,
+    pub keys: SigningKeys,
 }
 
 impl TokenIssuer {
@@ -51,7 +53,7 @@ impl TokenIssuer {
         session: Uuid,
         now: DateTime<Utc>,
     ) -> Result<String, jsonwebtoken::errors::Error> {
-        self.signer.sign(&Claims {
+        self.keys.sign(&Claims {
             sid: Some(session),
             epoch: Some(user.epoch),
             email: Some(user.email.clone()),
@@ -74,7 +76,7 @@ impl TokenIssuer {
         audience: &str,
         now: DateTime<Utc>,
     ) -> Result<String, jsonwebtoken::errors::Error> {
-        self.signer
+        self.keys
             .sign(&self.claims(client.to_owned(), audience.to_owned(), client, now))
     }
 

@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_not_be_read_is_an_error() {
+    fn a_malformed_event_is_an_error() {
         let id = POSITION.to_string();
         let session = r#"{"kind":"session","id":"00000000-0000-0000-0000-000000000001","expires_at":9}"#;
         assert!(FeedEvent::parse("revocation", session, &id).is_ok());

@@ -19,13 +19,13 @@ pub(super) struct Follower {
 enum Phase {
     /// Everything that still matters arrives. Entries that are no longer listed are dropped at the end.
     Snapshot(Vec<Revocation>),
-    /// What happened since the last position arrives. Expired entries are left out, so sequence numbers may be missing.
+    /// The events since the last position arrive. Expired entries are left out, so sequence numbers may be missing.
     CatchUp,
     /// Events arrive as they happen. No sequence number may be missing.
     Live,
 }
 
-/// What an event requires from the reader.
+/// The consequence of an event for the reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Effect {
     Nothing,

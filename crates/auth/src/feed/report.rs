@@ -1,4 +1,4 @@
-//! Tells the publisher which keys this verifier holds, so that it signs with a new key only when every verifier has that key.
+//! Reports to the publisher which keys this verifier holds, so that it signs with a new key only when every verifier has that key.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,7 +77,7 @@ impl Reporter {
             .send()
             .await;
         match sent {
-            // Nobody waits for a report of a verifier that the publisher does not know.
+            // A refused report is not repeated: the publisher does not wait for this verifier.
             Ok(response) if response.status() < 500 => true,
             Ok(response) => {
                 tracing::debug!(status = response.status(), "the report of the keys was refused");

@@ -150,8 +150,8 @@ mod tests {
 
     #[test]
     fn long_lines_long_data_and_bytes_that_are_not_text_are_refused() {
-        assert_eq!(read(&[&[b'a'; MAX_BYTES]]), Ok(Vec::new()));
-        assert_eq!(read(&[&[b'a'; MAX_BYTES + 1]]), Err(InvalidStream));
+        assert_eq!(read(&[&vec![b'a'; MAX_BYTES]]), Ok(Vec::new()));
+        assert_eq!(read(&[&vec![b'a'; MAX_BYTES + 1]]), Err(InvalidStream));
         let half = format!("data: {}\n", "a".repeat(MAX_BYTES / 2));
         assert_eq!(read(&[half.as_bytes()]), Ok(Vec::new()));
         assert_eq!(

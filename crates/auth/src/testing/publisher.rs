@@ -197,7 +197,7 @@ impl Publisher {
         state.is_silent = false;
     }
 
-    /// What the introspection endpoint answers: active, inactive, or 503 with `None`, which is the default.
+    /// Sets the answer of the introspection endpoint: active, inactive, or 503 with `None`, which is the default.
     pub fn set_active(&self, is_active: Option<bool>) {
         self.state().is_active = is_active;
     }

@@ -1,4 +1,4 @@
-//! What a verifier learns from the feed.
+//! Revocations that a verifier learns from the feed.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What a verifier does while its feed is silent.
+//! A verifier whose feed is silent.
 
 use auth::{AuthError, Policy, StalePolicy};
 
@@ -163,10 +163,8 @@ async fn identity_tokens_can_not_be_confirmed() {
         actix_web::App::new()
             .app_data(actix_web::web::Data::new(verifier))
             .configure(|config| {
-                auth::Routes::new()
-                    .get("/user", user)
-                    .get("/admin", admin)
-                    .configure(config)
+                let routes = auth::Routes::new().get("/user", user).get("/admin", admin);
+                routes.configure(config);
             }),
     )
     .await;

@@ -1,5 +1,7 @@
 //! Transactions, and what other connections see of them.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use db::is_unavailable;
@@ -230,4 +232,43 @@ async fn a_full_database_can_be_written_again_after_the_rollback() {
     drop(tx);
     add(&db, 3, "after").await;
     assert_eq!(count(&db).await, 2);
+}
+
+#[tokio::test]
+async fn an_action_after_the_commit_runs_once_and_not_after_a_rollback() {
+    let (_database, db) = notebook().await;
+    let runs = Arc::new(AtomicU32::new(0));
+    let count_run = || {
+        let runs = Arc::clone(&runs);
+        move || {
+            runs.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+
+    let mut tx = db.begin().await.unwrap();
+    tx.after_commit(count_run());
+    drop(tx);
+    assert_eq!(runs.load(Ordering::Relaxed), 0);
+
+    let attempts = AtomicU32::new(0);
+    let outcome: Result<(), sqlx::Error> = db
+        .transaction(async |tx| {
+            tx.after_commit(count_run());
+            match attempts.fetch_add(1, Ordering::Relaxed) {
+                0 => Err(sqlx::Error::RowNotFound),
+                _ => Ok(()),
+            }
+        })
+        .await;
+    assert!(outcome.is_err());
+    assert_eq!(runs.load(Ordering::Relaxed), 0);
+
+    let mut tx = db.begin().await.unwrap();
+    tx.after_commit(count_run());
+    assert_eq!(runs.load(Ordering::Relaxed), 0);
+    tx.commit().await.unwrap();
+    assert_eq!(runs.load(Ordering::Relaxed), 1);
+
+    db.write().await.unwrap().after_commit(count_run());
+    assert_eq!(runs.load(Ordering::Relaxed), 2, "at once outside a transaction");
 }

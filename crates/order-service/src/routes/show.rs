@@ -21,11 +21,9 @@ pub async fn show(VerifyToken(user): VerifyToken, id: Id, db: Data<Db>) -> Resul
 
 /// The order, if the user may know that it exists. Another user's order is answered like a missing one, so that ids can't be probed.
 pub(super) fn visible_to(user: &User, order: Option<Order>) -> Result<Order, OrderError> {
-    match order.filter(|order| order.is_visible_to(user)) {
-        Some(order) => Ok(order),
-        None => {
-            user.require_all_roles()?;
-            Err(OrderError::NotFound)
-        }
+    if let Some(order) = order.filter(|order| order.is_visible_to(user)) {
+        return Ok(order);
     }
+    user.require_all_roles()?;
+    Err(OrderError::NotFound)
 }

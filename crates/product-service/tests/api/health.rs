@@ -38,7 +38,7 @@ async fn the_reason_why_a_service_is_not_ready_is_reported() {
     let asked = healthy(without_keys.await.address().port()).await;
     assert_eq!(asked.status.code(), Some(1), "{asked:?}");
     assert!(
-        String::from_utf8_lossy(&asked.stderr).contains("signing keys"),
+        String::from_utf8_lossy(&asked.stderr).contains("signing keys, revocations"),
         "{asked:?}"
     );
 }

@@ -1,4 +1,4 @@
-//! Where a service learns which tokens are revoked, and what it does while it can't know.
+//! The source of a service's revocations, and the treatment of users while it is silent.
 
 use std::str::FromStr;
 
@@ -12,7 +12,7 @@ use super::platform::Platform;
 use super::roles::Roles;
 use super::strategy::{IntrospectionClient, USER_SERVICE};
 
-/// What services do with users while the revocation feed is stale (`AUTH_WHEN_STALE`).
+/// The treatment of users by services while the revocation feed is stale (`AUTH_WHEN_STALE`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WhenStale {
     /// Users keep what the role `user` allows. Other roles and scopes are withheld until user-service confirms the token.
@@ -65,7 +65,7 @@ impl FeedSettings {
         if !row.may_call(USER_SERVICE) {
             env.problem(
                 "services.toml",
-                format!("must let {service} call {USER_SERVICE}, which tells it the revocations"),
+                format!("must let {service} call {USER_SERVICE}, which publishes the revocations"),
             );
         }
         let origin = platform.user_service_url;
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_happens_when_the_feed_is_stale_can_be_chosen() {
+    fn the_treatment_of_users_while_the_feed_is_stale_can_be_chosen() {
         let feed = read("order-service", &[("AUTH_WHEN_STALE", "refuse")])
             .unwrap()
             .unwrap();

@@ -16,6 +16,7 @@ mod databases;
 mod discovery;
 mod drain;
 mod fault_proxy;
+mod feed_faults;
 #[cfg(target_os = "linux")]
 mod flood;
 mod identity_headers;
@@ -27,6 +28,7 @@ mod processes;
 mod public_routes;
 mod readme;
 mod reload;
+mod revocation;
 mod sandbox;
 mod secrets;
 mod shop;

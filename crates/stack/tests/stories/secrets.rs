@@ -16,9 +16,10 @@ use crate::sandbox::{INNER_SERVICES, SERVICES, Sandbox};
 use crate::shop::lamp;
 use crate::usage::Usage;
 
-const GENERATED: [&str; 5] = [
+const GENERATED: [&str; 6] = [
     "key-encryption-key",
     "admin-password",
+    "gateway-secret",
     "product-service-secret",
     "order-service-secret",
     "inventory-service-secret",

@@ -1,7 +1,10 @@
 //! The audit log: one record for each event that matters for security.
 
+use std::fmt;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use tracing::field;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -37,6 +40,15 @@ pub(crate) enum Event {
     UserLoggedOut,
     /// A service revoked a user's token.
     TokenRevoked,
+    /// The signing keys were rotated: by an admin, or without an actor on schedule.
+    KeysRotated,
+}
+
+impl fmt::Display for Event {
+    /// The name, as in the audit log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
 }
 
 /// How the action ended.
@@ -46,6 +58,13 @@ pub(crate) enum Event {
 pub(crate) enum Outcome {
     Success,
     Failure,
+}
+
+impl fmt::Display for Outcome {
+    /// `success` or `failure`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
 }
 
 /// Where an action came from, and when.
@@ -100,6 +119,17 @@ impl Entry {
         }
     }
 
+    /// A successful action that affects no single user.
+    pub(crate) fn without_subject(event: Event, actor: Option<Uuid>) -> Self {
+        Self {
+            event,
+            outcome: Outcome::Success,
+            actor,
+            subject: None,
+            detail: None,
+        }
+    }
+
     /// A failed action by an actor who was not identified; `subject` is the affected user, if known.
     pub(crate) fn failed_by_unknown_actor(event: Event, subject: Option<Uuid>, detail: &str) -> Self {
         let entry = Self {
@@ -119,6 +149,20 @@ impl Entry {
             detail: Some(why.to_owned()),
             ..self
         }
+    }
+
+    /// Writes the log line of this event. Details are never user input, so they may be logged.
+    pub(crate) fn log(&self, origin: &Origin) {
+        tracing::info!(
+            event = %self.event,
+            outcome = %self.outcome,
+            actor.id = self.actor.map(field::display),
+            subject.id = self.subject.map(field::display),
+            client.address = origin.ip,
+            request.id = origin.request_id,
+            detail = self.detail,
+            "security event"
+        );
     }
 
     /// The same action with this detail.

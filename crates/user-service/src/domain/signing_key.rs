@@ -6,6 +6,9 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::rotation_request::{RotationReason, RotationRequest};
 
 /// The algorithm that access tokens and service tokens are signed with (`SIGNING_ALG`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, sqlx::Type, ToSchema)]
@@ -63,13 +66,23 @@ impl fmt::Display for SigningAlgorithm {
 #[serde(rename_all = "lowercase")]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 pub(crate) enum KeyState {
-    /// Published for a later rotation, so that every verifier has the key before it signs. There is no rotation yet, so a next key
-    /// never becomes active.
+    /// Becomes active at the next rotation. The key is published, so that every verifier holds it before it signs.
     Next,
     /// The key that signs tokens.
     Active,
     /// No longer signs. The key is published until the last token that it signed has expired.
     Retiring,
+}
+
+impl KeyState {
+    /// The name in the database and in the API.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Next => "next",
+            Self::Active => "active",
+            Self::Retiring => "retiring",
+        }
+    }
 }
 
 /// A signing key as it is stored.
@@ -83,10 +96,26 @@ pub(crate) struct SigningKey {
     /// The private key in PKCS #8, encrypted.
     pub sealed_private: Vec<u8>,
     pub created_at: DateTime<Utc>,
-    /// When the key became active. Stored for a later rotation; the service does not read it yet.
+    /// When the key became active.
     pub activated_at: Option<DateTime<Utc>>,
     /// The time until which a retiring key is published. `None` in the other states.
     pub not_after: Option<DateTime<Utc>>,
+    /// When a rotation was requested, which waits until all verifiers hold this key. `None` if none was, and in the other states.
+    pub rotation_requested_at: Option<DateTime<Utc>>,
+    pub rotation_reason: Option<RotationReason>,
+    /// The admin who requested the rotation.
+    pub rotation_requested_by: Option<Uuid>,
+}
+
+impl SigningKey {
+    /// The requested rotation, which will make this key active.
+    pub(crate) fn rotation_request(&self) -> Option<RotationRequest> {
+        Some(RotationRequest {
+            at: self.rotation_requested_at?,
+            reason: self.rotation_reason?,
+            by: self.rotation_requested_by,
+        })
+    }
 }
 
 #[cfg(test)]

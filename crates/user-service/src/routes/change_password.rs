@@ -80,7 +80,6 @@ pub async fn change_password(
         .await);
     }
 
-    tracing::info!("the password was changed");
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -35,10 +35,7 @@ pub async fn delete_user(
 ) -> Result<HttpResponse, UserError> {
     let work = async |tx: &mut RevokingTx<'_>| delete(tx, admin.id(), id.0, &context).await;
     match sessions.transaction(&db, work).await {
-        Ok(()) => {
-            tracing::info!("the user was deleted");
-            Ok(HttpResponse::NoContent().finish())
-        }
+        Ok(()) => Ok(HttpResponse::NoContent().finish()),
         Err(error) => {
             let entry = Entry::by(Event::UserDeleted, admin.id(), id.0);
             Err(admin::record_refusal(&db, error, entry, &context).await)

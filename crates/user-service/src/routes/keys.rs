@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use crate::domain::{KeyState, SigningAlgorithm, SigningKey};
 use crate::error::UserError;
 use crate::store::SigningKeyRows;
-use crate::tokens::PublishedKeys;
+use crate::tokens::SigningKeys;
 
 /// A signing key, without its private part.
 #[derive(Serialize, ToSchema)]
@@ -36,16 +36,21 @@ pub(crate) struct ListedKey {
 pub async fn keys(
     _: IsAdmin,
     db: Data<Db>,
-    published: Data<PublishedKeys>,
+    keys: Data<SigningKeys>,
 ) -> Result<Json<Page<ListedKey>>, UserError> {
-    if published.is_empty() {
+    if keys.is_shared_secret() {
         return Err(UserError::NoPublishedKeys);
     }
+    Ok(Json(list(&db).await?))
+}
+
+/// All keys, on one page.
+pub(super) async fn list(db: &Db) -> Result<Page<ListedKey>, sqlx::Error> {
     let keys = SigningKeyRows(&mut db.read().await?).all().await?;
-    Ok(Json(Page {
-        items: keys.into_iter().map(ListedKey::from).collect(),
+    Ok(Page {
+        items: keys.0.into_iter().map(ListedKey::from).collect(),
         next_cursor: None,
-    }))
+    })
 }
 
 impl From<SigningKey> for ListedKey {

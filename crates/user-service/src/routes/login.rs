@@ -73,9 +73,7 @@ pub async fn login(
         check.record_failure(&db, entry, &context).await?;
     }
 
-    let pair = opened?;
-    tracing::info!(user.id = %account.id, "logged in");
-    Ok(pair.respond())
+    Ok(opened?.respond())
 }
 
 /// Checks the credentials, and records a failure. The response takes the same time for an invalid email address as for an unknown

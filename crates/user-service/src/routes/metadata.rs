@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use service_kit::etag;
 use utoipa::ToSchema;
 
-use crate::tokens::PublishedKeys;
+use crate::tokens::SigningKeys;
 
 /// The maximum age is the same as the default interval of `RemoteKeys::refresh`, at which verifiers fetch the key set.
 const CACHE_CONTROL_VALUE: &str = "public, max-age=300";
@@ -70,7 +70,7 @@ pub(crate) struct ServerMetadata {
 pub async fn jwks(
     _: Anyone,
     request: HttpRequest,
-    keys: Data<PublishedKeys>,
+    keys: Data<SigningKeys>,
     clock: Data<Clock>,
 ) -> HttpResponse {
     respond(&request, &keys.jwks(clock.now()))

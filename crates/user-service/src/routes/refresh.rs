@@ -60,7 +60,6 @@ pub async fn refresh(
             sessions
                 .end_and_record(&db, &[session.id], &context, entry)
                 .await?;
-            tracing::warn!(session.id = %session.id, user.id = %session.user_id, "a refresh token was replayed");
             Err(UserError::InvalidRefreshToken)
         }
     }

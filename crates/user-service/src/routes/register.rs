@@ -75,7 +75,6 @@ pub async fn register(
         now: context.time(),
     };
     let account = add(&db, &new, &context).await?;
-    tracing::info!(user.id = %account.id, "registered");
     Ok(HttpResponse::Created().json(UserResponse::from(account)))
 }
 

@@ -15,6 +15,7 @@ use utoipa::IntoParams;
 
 use crate::error::UserError;
 use crate::feed::Feed;
+use crate::key_rotation::{KeyRotation, OpenStream};
 
 #[derive(Deserialize, Validate, IntoParams)]
 #[garde(allow_unvalidated)]
@@ -50,11 +51,16 @@ pub async fn revocations(
     Query(query): Query<Reader>,
     LastEventId(after): LastEventId,
     feed: Data<Feed>,
+    rotation: Data<KeyRotation>,
     clock: Data<Clock>,
     shutdown: Data<Shutdown>,
 ) -> Result<HttpResponse, UserError> {
     let subscription = feed.subscribe(after).await?;
-    let end = end_of_stream(&caller, &clock, Shutdown::clone(&shutdown));
+    let stream = match query.instance {
+        Some(Id(instance)) => rotation.open_stream(caller.name(), instance).await?,
+        None => None,
+    };
+    let end = end_of_stream(&caller, &clock, Shutdown::clone(&shutdown), stream);
     let events = subscription.into_stream().take_until(end);
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
@@ -62,10 +68,16 @@ pub async fn revocations(
         .streaming(events))
 }
 
-/// Waits until the service should stop or the caller's token expires.
-fn end_of_stream(caller: &Service, clock: &Clock, shutdown: Shutdown) -> impl Future<Output = ()> + use<> {
+/// Waits until the service should stop or the caller's token expires. Until the end, the caller counts as a verifier.
+fn end_of_stream(
+    caller: &Service,
+    clock: &Clock,
+    shutdown: Shutdown,
+    stream: Option<OpenStream>,
+) -> impl Future<Output = ()> + use<> {
     let expires_in = (caller.expires_at() - clock.now()).to_std().unwrap_or_default();
     async move {
+        let _stream = stream;
         tokio::select! {
             () = shutdown.requested() => {}
             () = tokio::time::sleep(expires_in) => {}

@@ -47,7 +47,6 @@ pub async fn revoke(
     if let Some(session) = session {
         let entry = |user| Entry::by_service(Event::TokenRevoked, client.name(), user);
         sessions.end_and_record(&db, &[session], &context, entry).await?;
-        tracing::info!(client = client.name(), session.id = %session, "a service requested to revoke a token");
     }
     Ok(no_store(HttpResponse::Ok().finish()))
 }

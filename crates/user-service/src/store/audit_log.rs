@@ -9,6 +9,7 @@ use crate::domain::{AuditRecord, Entry, Event, Origin};
 pub(crate) struct AuditLogRows<'c>(pub &'c mut Conn);
 
 impl AuditLogRows<'_> {
+    /// Adds a record, and logs it once it is committed.
     pub(crate) async fn add(&mut self, entry: &Entry, origin: impl Into<Origin>) -> Result<(), sqlx::Error> {
         const SQL: &str = "
             insert into audit_log (id, at, event, outcome, actor_id, subject_id, ip, user_agent, request_id, detail)
@@ -27,7 +28,10 @@ impl AuditLogRows<'_> {
             .bind(entry.detail.as_deref())
             .execute(conn)
             .await
-            .map(drop))
+            .map(drop))?;
+        let entry = entry.clone();
+        self.0.after_commit(move || entry.log(&origin));
+        Ok(())
     }
 
     /// Lists records, newest first, optionally only records of this event or with this user as actor or subject.

@@ -24,6 +24,14 @@ impl FeedRow {
         }
     }
 
+    /// Whether the published keys may have changed.
+    pub(crate) fn concerns_keys(&self) -> bool {
+        matches!(
+            self,
+            Self::Revocation(Revocation::Key { .. }) | Self::KeysChanged { .. }
+        )
+    }
+
     /// The revocation, if it is one.
     pub(crate) fn into_revocation(self) -> Option<Revocation> {
         match self {

@@ -3,17 +3,24 @@
 use chrono::{DateTime, Utc};
 use db::{Conn, on};
 
-use crate::domain::{SigningAlgorithm, SigningKey};
+use crate::domain::{RotationRequest, SigningAlgorithm, SigningKey, StoredKeys};
 
 pub(crate) struct SigningKeyRows<'c>(pub &'c mut Conn);
 
 impl SigningKeyRows<'_> {
+    /// Waits until no other transaction changes keys, and prevents such changes until this transaction ends.
+    pub(crate) async fn lock(&mut self) -> Result<(), sqlx::Error> {
+        const SQL: &str = "update signing_key_guard set changes = changes + 1";
+        on!(self.0, conn => sqlx::query(SQL).execute(conn).await.map(drop))
+    }
+
     /// All keys, oldest first.
-    pub(crate) async fn all(&mut self) -> Result<Vec<SigningKey>, sqlx::Error> {
+    pub(crate) async fn all(&mut self) -> Result<StoredKeys, sqlx::Error> {
         const SQL: &str = "
-            select kid, algorithm, state, public_key, sealed_private, created_at, activated_at, not_after
+            select kid, algorithm, state, public_key, sealed_private, created_at, activated_at, not_after,
+                rotation_requested_at, rotation_reason, rotation_requested_by
             from signing_keys order by created_at, kid";
-        on!(self.0, conn => sqlx::query_as(SQL).fetch_all(conn).await)
+        on!(self.0, conn => sqlx::query_as(SQL).fetch_all(conn).await).map(StoredKeys)
     }
 
     /// Adds an active or next key, unless another key has this state.
@@ -53,6 +60,43 @@ impl SigningKeyRows<'_> {
         })
     }
 
+    /// Stores the request that the next key becomes active.
+    pub(crate) async fn request_rotation(&mut self, request: &RotationRequest) -> Result<(), sqlx::Error> {
+        const SQL: &str = "
+            update signing_keys
+            set rotation_requested_at = $1, rotation_reason = $2, rotation_requested_by = $3
+            where state = 'next' and rotation_requested_at is null";
+        on!(self.0, conn => sqlx::query(SQL)
+            .bind(request.at)
+            .bind(request.reason)
+            .bind(request.by)
+            .execute(conn)
+            .await
+            .map(drop))
+    }
+
+    /// Retires the active key.
+    pub(crate) async fn retire_active(&mut self, not_after: DateTime<Utc>) -> Result<(), sqlx::Error> {
+        const SQL: &str = "update signing_keys set state = 'retiring', not_after = $1 where state = 'active'";
+        on!(self.0, conn => sqlx::query(SQL).bind(not_after).execute(conn).await.map(drop))
+    }
+
+    /// Deletes all keys that sign or have signed, and returns their ids.
+    pub(crate) async fn delete_active_and_retiring(&mut self) -> Result<Vec<String>, sqlx::Error> {
+        const SQL: &str = "delete from signing_keys where state in ('active', 'retiring') returning kid";
+        on!(self.0, conn => sqlx::query_scalar(SQL).fetch_all(conn).await)
+    }
+
+    /// Makes the next key active. There must be no other active key. A requested rotation is then done.
+    pub(crate) async fn activate_next(&mut self, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+        const SQL: &str = "
+            update signing_keys
+            set state = 'active', activated_at = $1,
+                rotation_requested_at = null, rotation_reason = null, rotation_requested_by = null
+            where state = 'next'";
+        on!(self.0, conn => sqlx::query(SQL).bind(now).execute(conn).await.map(drop))
+    }
+
     /// Replaces the sealed form of a private key.
     pub(crate) async fn reseal(&mut self, kid: &str, sealed: &[u8]) -> Result<(), sqlx::Error> {
         const SQL: &str = "update signing_keys set sealed_private = $2 where kid = $1";
@@ -73,6 +117,7 @@ mod tests {
     use db::{Db, Migrations};
     use sqlx::migrate::Migrator;
     use test_kit::TestDatabase;
+    use uuid::Uuid;
 
     use super::*;
     use crate::domain::KeyState;
@@ -95,13 +140,17 @@ mod tests {
             created_at: now,
             activated_at: None,
             not_after: None,
+            rotation_requested_at: None,
+            rotation_reason: None,
+            rotation_requested_by: None,
         }
     }
 
     /// The keys' ids, states and ends.
     async fn listed(conn: &mut Conn) -> Vec<(String, KeyState, Option<DateTime<Utc>>)> {
         let keys = SigningKeyRows(conn).all().await.unwrap();
-        keys.into_iter()
+        keys.0
+            .into_iter()
             .map(|key| (key.kid, key.state, key.not_after))
             .collect()
     }
@@ -132,7 +181,7 @@ mod tests {
 
         let db = Db::open(&database.url(), &MIGRATIONS).await.unwrap();
         let keys = SigningKeyRows(&mut db.read().await.unwrap()).all().await.unwrap();
-        let [key] = keys.as_slice() else {
+        let [key] = keys.0.as_slice() else {
             panic!("{keys:?}")
         };
         assert_eq!(
@@ -187,5 +236,46 @@ mod tests {
         assert_eq!(listed(&mut tx).await, retiring);
         SigningKeyRows(&mut tx).delete_expired(end).await.unwrap();
         assert_eq!(listed(&mut tx).await, []);
+    }
+
+    #[actix_web::test]
+    async fn the_first_request_counts_and_ends_when_the_next_key_becomes_active() {
+        use SigningAlgorithm::EdDsa;
+
+        let database = TestDatabase::new().await;
+        let db = Db::open(&database.url(), &MIGRATIONS).await.unwrap();
+        let now = Clock::fixed().now();
+        let first = RotationRequest::by_hand(now, Uuid::from_u128(1));
+        let later = RotationRequest::scheduled(now + TimeDelta::minutes(1));
+        let mut tx = db.begin().await.unwrap();
+        for state in [KeyState::Active, KeyState::Next] {
+            SigningKeyRows(&mut tx)
+                .add_unless_state_taken(&key(EdDsa, state, now))
+                .await
+                .unwrap();
+        }
+        for request in [&first, &later] {
+            SigningKeyRows(&mut tx).request_rotation(request).await.unwrap();
+            let keys = SigningKeyRows(&mut tx).all().await.unwrap();
+            assert_eq!(keys.request(), Some(first));
+        }
+
+        let end = now + TimeDelta::hours(1);
+        SigningKeyRows(&mut tx).retire_active(end).await.unwrap();
+        SigningKeyRows(&mut tx).activate_next(end).await.unwrap();
+        let expected = [
+            ("EdDSA Active".to_owned(), KeyState::Retiring, Some(end)),
+            ("EdDSA Next".to_owned(), KeyState::Active, None),
+        ];
+        assert_eq!(listed(&mut tx).await, expected);
+        let keys = SigningKeyRows(&mut tx).all().await.unwrap();
+        assert_eq!(keys.active().unwrap().rotation_request(), None);
+        assert_eq!(keys.active().unwrap().activated_at, Some(end));
+        let mut deleted = SigningKeyRows(&mut tx)
+            .delete_active_and_retiring()
+            .await
+            .unwrap();
+        deleted.sort();
+        assert_eq!(deleted, ["EdDSA Active", "EdDSA Next"]);
     }
 }

@@ -42,7 +42,7 @@ pub(crate) enum SealError {
 }
 
 /// The current key, and the previous key while stored secrets are encrypted again.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct SealingKeys {
     pub current: KeyEncryptionKey,
     pub previous: Option<KeyEncryptionKey>,

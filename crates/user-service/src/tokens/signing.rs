@@ -44,6 +44,11 @@ impl Signer {
         Self { header, key }
     }
 
+    /// The id of the key. A shared secret has no id.
+    pub(super) fn kid(&self) -> Option<&str> {
+        self.header.kid.as_deref()
+    }
+
     pub(super) fn sign(&self, claims: &auth::Claims) -> Result<String, jsonwebtoken::errors::Error> {
         jsonwebtoken::encode(&self.header, claims, &self.key)
     }

@@ -1,0 +1,45 @@
+//! The report of a verifier about the keys that it holds.
+
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use auth::IsService;
+use garde::Validate;
+use serde::Deserialize;
+use service_kit::{Body, Id, text};
+use utoipa::ToSchema;
+
+use crate::error::UserError;
+use crate::key_rotation::KeyRotation;
+
+#[derive(Deserialize, Validate, ToSchema)]
+#[garde(allow_unvalidated)]
+#[serde(deny_unknown_fields)]
+pub struct HeldKeys {
+    /// Identifies the verifier among the replicas of its service.
+    #[schema(value_type = Uuid)]
+    instance: Id,
+    /// The ids of the keys that it holds.
+    #[garde(length(max = 32), inner(custom(text::line(1, 200))))]
+    #[schema(max_items = 32, min_length = 1, max_length = 200)]
+    kids: Vec<String>,
+}
+
+/// `POST /internal/keys/held`: a verifier tells which keys it holds.
+///
+/// A rotation of the signing keys waits until every verifier on the revocation feed holds the next key. A verifier reports when it
+/// connects, after each event `keys`, and each minute. It does not count any more when it has no stream and was silent for 3 minutes.
+#[utoipa::path(
+    post, path = "/internal/keys/held", tag = "internal", request_body = HeldKeys,
+    responses((status = 204, description = "the report was recorded")),
+)]
+#[tracing::instrument(skip_all, fields(service.name = caller.name(), service.instance = %held.instance))]
+pub async fn held_keys(
+    IsService(caller): IsService,
+    Body(held): Body<HeldKeys>,
+    rotation: Data<KeyRotation>,
+) -> Result<HttpResponse, UserError> {
+    rotation
+        .record_report(caller.name(), held.instance.0, &held.kids)
+        .await?;
+    Ok(HttpResponse::NoContent().finish())
+}
