@@ -1,4 +1,4 @@
-//! A NATS server of its own for a test.
+//! A separate NATS server for a test.
 
 use std::fs;
 use std::net::TcpStream;

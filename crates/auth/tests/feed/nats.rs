@@ -2,6 +2,7 @@
 
 mod faults;
 mod outages;
+mod tls;
 
 use std::ops::Deref;
 use std::sync::{Arc, Mutex};

@@ -26,7 +26,7 @@ impl Stream {
         match jetstream.get_stream(STREAM).await {
             Ok(stream) => {
                 let existing = &stream.cached_info().config;
-                // What else an operator has set stays, such as the number of replicas.
+                // Other settings are the operator's, such as the number of replicas.
                 let updated = Config {
                     subjects: required.subjects,
                     max_age: required.max_age,

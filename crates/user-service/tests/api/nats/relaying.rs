@@ -1,4 +1,4 @@
-//! What the relay sends, and when.
+//! The messages of the relay.
 
 use std::time::Duration;
 
