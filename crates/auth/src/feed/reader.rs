@@ -1,8 +1,8 @@
 //! The task that follows the feed: receives events, applies them, and decides which transport to follow.
 //!
-//! Over HTTP the reader learns everything. With NATS it changes over as soon as it hears there what it knows already, and goes back
-//! when an event is missing, or the broker fails. So a broker that does not work costs nothing, and no event is lost in between:
-//! the follower notices a missing one, whatever its way.
+//! HTTP comes first, because only the publisher can repeat events. The reader changes to NATS when a head arrives there that it has
+//! reached, and returns to HTTP when an event is missing or the broker fails. No event is lost in between: the follower notices a
+//! missing one by its number.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -36,7 +36,7 @@ enum Credentials {
 pub struct InvalidNatsUrl;
 
 impl NatsUrl {
-    /// What a URL must look like, as the end of "must be …".
+    /// The form of a URL, as the end of "must be …".
     pub const FORM: &str = "`nats://` or `tls://`, optionally `<user>:<password>@`, and a host";
 
     /// Connects. The connection is not made again when it ends. `client` identifies this program in the broker's lists.

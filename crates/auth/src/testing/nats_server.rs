@@ -1,4 +1,4 @@
-//! A NATS server of its own for a test.
+//! A separate NATS server for a test.
 
 use std::fs;
 use std::net::TcpStream;
@@ -57,18 +57,23 @@ impl NatsServer {
     /// If it does not start.
     pub fn start_again(&mut self) {
         let port = if self.port == 0 { -1 } else { i32::from(self.port) };
-        let process = Command::new("nats-server")
-            .args(["-a", "127.0.0.1", "-p", &port.to_string(), "-js"])
-            .arg("-sd")
-            .arg(self.storage())
-            .arg("-c")
-            .arg(self.directory.join("config"))
-            .arg("--ports_file_dir")
-            .arg(&self.directory)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the program nats-server, which these tests need (Debian, Ubuntu: `apt-get install nats-server`)");
+        let start = |program| {
+            Command::new(program)
+                .args(["-a", "127.0.0.1", "-p", &port.to_string(), "-js"])
+                .arg("-sd")
+                .arg(self.storage())
+                .arg("-c")
+                .arg(self.directory.join("config"))
+                .arg("--ports_file_dir")
+                .arg(&self.directory)
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+        };
+        // Debian installs it where only root's PATH leads.
+        let process = start("nats-server")
+            .or_else(|_| start("/usr/sbin/nats-server"))
+            .expect("the program nats-server, which this test needs (Debian and Ubuntu: `apt-get install nats-server`)");
         let ports = self.directory.join(format!("nats-server_{}.ports", process.id()));
         self.process = Some(process);
         self.port = eventually("the server listens", || port_in(&fs::read(&ports).ok()?));

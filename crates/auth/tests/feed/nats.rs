@@ -1,15 +1,18 @@
 //! A verifier that follows the feed over NATS.
 
+mod faults;
+mod outages;
+mod tls;
+
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_nats::jetstream::{Context, stream};
 use auth::nats::{STREAM, SUBJECT, message_of};
 use auth::testing::{Issuer, NatsServer, Publisher, TestToken};
-use auth::{FeedEvent, FeedPosition, Keys, Revocation, StalePolicy};
-use tokio::sync::Mutex;
-use tokio::time::{Instant, sleep, timeout};
+use auth::{FeedEvent, Keys, StalePolicy};
+use tokio::time::sleep;
 use uuid::Uuid;
 
 use crate::{Fixture, SERVICE, eventually};
@@ -68,9 +71,9 @@ impl NatsFixture {
 
     async fn eventually_over_nats(&self) {
         eventually("NATS is followed", || self.is_over_nats()).await;
-        eventually("HTTP is not", || self.publisher.readers() == 0).await;
     }
 
+    /// Waits until the feed is followed over HTTP.
     async fn eventually_over_http(&self) {
         eventually("HTTP is followed", || {
             !self.is_over_nats() && self.publisher.readers() == 1
@@ -78,42 +81,57 @@ impl NatsFixture {
         .await;
     }
 
-    /// Revokes this token, and tells the verifier over NATS only.
+    /// Adds the revocation of this token to the feed, and sends it to the broker only.
     async fn revoke_over_nats(&self, token: &TestToken) {
-        self.publisher.lose(self.revocation_of(token));
-        let event = FeedEvent::Revocation(self.publisher.position(), self.revocation_of(token));
+        let event = self.lose_revocation_of(token);
         self.relay.publish(&event).await;
+    }
+
+    /// Adds the revocation of this token to the feed, and sends it nowhere.
+    fn lose_revocation_of(&self, token: &TestToken) -> FeedEvent {
+        self.publisher.lose(self.revocation_of(token));
+        FeedEvent::Revocation(self.publisher.position(), self.revocation_of(token))
+    }
+
+    /// Starts the broker again, and the relay.
+    async fn restart_broker(&mut self) {
+        self.server.start_again();
+        self.relay.connect(&self.server, "").await;
     }
 }
 
-/// Sends heads to the broker, and the events of a test.
-struct Relay {
-    jetstream: Arc<Mutex<Context>>,
-}
+/// Sends a head to the broker every 100 milliseconds, and the events of a test.
+struct Relay(Arc<Mutex<Context>>);
 
 impl Relay {
     async fn start(server: &NatsServer, credentials: &str, publisher: &Publisher) -> Self {
-        let jetstream = connect(server, credentials).await;
-        let relay = Self {
-            jetstream: Arc::new(Mutex::new(jetstream)),
-        };
-        let (jetstream, publisher) = (Arc::clone(&relay.jetstream), publisher.clone());
+        let jetstream = Arc::new(Mutex::new(connect(server, credentials).await));
+        let relay = Self(Arc::clone(&jetstream));
+        let publisher = publisher.clone();
         actix_web::rt::spawn(async move {
             loop {
-                let jetstream = jetstream.lock().await.clone();
-                // Nobody hears it while the broker does not work.
-                drop(publish(&jetstream, &FeedEvent::Head(publisher.position())).await);
+                let head = FeedEvent::Head(publisher.position());
+                let jetstream = jetstream.lock().unwrap().clone();
+                // Fails while the broker does not work.
+                drop(publish(&jetstream, &head).await);
                 sleep(Duration::from_millis(100)).await;
             }
         });
         relay
     }
 
+    async fn connect(&self, server: &NatsServer, credentials: &str) {
+        let jetstream = connect(server, credentials).await;
+        *self.0.lock().unwrap() = jetstream;
+    }
+
     async fn publish(&self, event: &FeedEvent) {
-        publish(&*self.jetstream.lock().await, event).await.unwrap();
+        let jetstream = self.0.lock().unwrap().clone();
+        publish(&jetstream, event).await.unwrap();
     }
 }
 
+/// Connects and creates the stream.
 async fn connect(server: &NatsServer, credentials: &str) -> Context {
     let jetstream = server.url_for(credentials).connect("relay").await.unwrap();
     let config = stream::Config {
@@ -125,25 +143,9 @@ async fn connect(server: &NatsServer, credentials: &str) -> Context {
     jetstream
 }
 
+/// Publishes an event, also if the broker has it already.
 async fn publish(jetstream: &Context, event: &FeedEvent) -> Result<(), async_nats::Error> {
-    let message = message_of(event, &Uuid::new_v4().to_string());
+    let message = message_of(event).message_id(Uuid::new_v4().to_string());
     jetstream.send_publish(SUBJECT, message).await?.await?;
     Ok(())
-}
-
-#[actix_web::test]
-async fn a_revocation_takes_effect_within_100_milliseconds_over_nats() {
-    let fixture = NatsFixture::start().await;
-    let mut times = Vec::new();
-    for _ in 0..9 {
-        let ada = fixture.issuer.as_user();
-        assert!(fixture.verify(&ada).await.is_ok());
-        let published = Instant::now();
-        fixture.revoke_over_nats(&ada).await;
-        fixture.eventually_revoked(&ada).await;
-        times.push(published.elapsed());
-    }
-    times.sort_unstable();
-    assert!(times[4] < Duration::from_millis(100), "{times:?}");
-    assert_eq!(fixture.publisher.connections(), [None]);
 }

@@ -26,7 +26,7 @@ impl Stream {
         match jetstream.get_stream(STREAM).await {
             Ok(stream) => {
                 let existing = &stream.cached_info().config;
-                // What else an operator has set stays, such as the number of replicas.
+                // Other settings are the operator's, such as the number of replicas.
                 let updated = Config {
                     subjects: required.subjects,
                     max_age: required.max_age,
@@ -59,24 +59,15 @@ impl Stream {
         }
     }
 
-    /// Publishes the events of rows, in order, and waits until the broker has stored them.
-    pub async fn publish_rows(&self, events: impl Iterator<Item = FeedEvent>) -> Result<(), NatsError> {
+    /// Publishes events, in order, and waits until the broker has stored them.
+    pub async fn publish(&self, events: impl Iterator<Item = FeedEvent>) -> Result<(), NatsError> {
         let mut acknowledgements = Vec::new();
         for event in events {
-            let id = event.position().map(|position| position.to_string());
-            let message = message_of(&event, &id.unwrap_or_default());
-            acknowledgements.push(self.0.send_publish(SUBJECT, message).await?);
+            acknowledgements.push(self.0.send_publish(SUBJECT, message_of(&event)).await?);
         }
         for acknowledgement in acknowledgements {
             acknowledgement.await?;
         }
-        Ok(())
-    }
-
-    /// Publishes a head. Of the heads that replicas publish in the same second at the same position, the broker keeps one.
-    pub async fn publish_head(&self, head: FeedPosition, now: i64) -> Result<(), NatsError> {
-        let message = message_of(&FeedEvent::Head(head), &format!("{head}@{now}"));
-        self.0.send_publish(SUBJECT, message).await?.await?;
         Ok(())
     }
 }

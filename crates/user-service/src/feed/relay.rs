@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use auth::nats::{NatsError, NatsUrl};
-use auth::{Backoff, FeedPosition};
+use auth::{Backoff, FeedEvent, FeedPosition};
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::time::sleep;
 
@@ -168,7 +168,7 @@ impl Session<'_> {
                 .into_iter()
                 .filter(|(_, row)| row.expires_at() > oldest)
                 .map(|(seq, row)| event_of(row, FeedPosition { seq, ..published }));
-            self.stream.publish_rows(events).await?;
+            self.stream.publish(events).await?;
             self.relayed = if is_last { published.seq } else { last };
         }
     }
@@ -178,8 +178,9 @@ impl Session<'_> {
         self.relay_rows().await?;
         let published = self.published()?;
         if published.seq == self.relayed {
-            let now = self.feed.0.clock.unix();
-            self.stream.publish_head(published, now).await?;
+            self.stream
+                .publish(std::iter::once(FeedEvent::Head(published)))
+                .await?;
         }
         Ok(())
     }

@@ -1,10 +1,15 @@
 //! The relay of the revocation feed to NATS.
 
+mod outages;
+mod permissions;
+mod relaying;
+
 use std::time::Duration;
 
+use async_nats::jetstream::stream::Stream;
 use auth::nats::{STREAM, event_of};
 use auth::testing::{Issuer, NatsServer};
-use auth::{FeedEvent, Keys, RevocationFeed, ServiceCredentials, Verifier};
+use auth::{AuthError, FeedEvent, Keys, RevocationFeed, ServiceCredentials, Verifier};
 use serde_json::json;
 use test_kit::{Client, TestService};
 use tokio::time::{Instant, sleep};
@@ -25,34 +30,53 @@ struct Platform {
 impl Platform {
     async fn start() -> Self {
         let server = NatsServer::start();
-        let vars = vec![
+        let url = server.url();
+        Self::start_with(server, url, &[]).await
+    }
+
+    /// user-service with this broker at this URL, and more variables.
+    async fn start_with(server: NatsServer, url: String, more: &[(&'static str, &str)]) -> Self {
+        let more = more.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        let vars: Vec<_> = [
             ("JWT_SECRET", random_secret()),
             ("PRODUCT_SERVICE_SECRET", random_secret()),
-            ("NATS_URL", server.url()),
-        ];
+            ("NATS_URL", url),
+        ]
+        .into_iter()
+        .chain(more)
+        .collect();
         let issuer = Issuer::with_secret(NAME, &vars[0].1);
         let users = TestService::spawn(issuer, run(&borrowed(&vars))).await;
         users.anonymous().get("/health/ready").await.assert_status(200);
         Self { server, users, vars }
     }
 
+    /// Another replica on the same database, with the same broker.
+    async fn replica(&self) -> TestService {
+        let replica = crate::replica(&self.users, &borrowed(&self.vars));
+        replica.anonymous().get("/health/ready").await.assert_status(200);
+        replica
+    }
+
     /// A verifier of another service that follows the feed over NATS.
     async fn verifier(&self) -> Verifier {
+        let verifier = self.verifier_with("");
+        eventually("NATS is followed", async || is_over_nats(&verifier)).await;
+        verifier
+    }
+
+    /// A verifier of another service with these credentials of the broker.
+    fn verifier_with(&self, broker_credentials: &str) -> Verifier {
         let origin = format!("http://{}", self.users.address());
         let token_url = format!("{origin}/oauth/token");
         let credentials = ServiceCredentials::new(READER, self.vars[1].1.clone().into(), token_url);
         let feed = RevocationFeed::at(&credentials, NAME, &origin).unwrap();
         let settings = config(&borrowed(&self.vars)).auth;
         let keys = Keys::new(self.users.issuer().key_set());
-        let verifier = Verifier::builder(READER, &settings.issuer, keys)
+        Verifier::builder(READER, &settings.issuer, keys)
             .audience(&settings.audience)
-            .feed(feed.over_nats(self.server.url_for(""), READER))
-            .build();
-        eventually("NATS is followed", async || {
-            verifier.statistics().feed.unwrap().is_over_nats
-        })
-        .await;
-        verifier
+            .feed(feed.over_nats(self.server.url_for(broker_credentials), READER))
+            .build()
     }
 
     /// A new user's access token, and a client with it.
@@ -66,20 +90,38 @@ impl Platform {
         )
     }
 
-    /// All events in the stream of the broker, except heads.
-    async fn stored(&self) -> Vec<FeedEvent> {
-        let jetstream = self.server.url_for("").connect("test").await.unwrap();
-        let stream = jetstream.get_stream(STREAM).await.unwrap();
+    /// Logs a new user out everywhere, and returns the user's token.
+    async fn log_out(&self) -> String {
+        let (token, client) = self.user().await;
+        client
+            .post("/auth/logout-all", json!({}))
+            .await
+            .assert_status(204);
+        token
+    }
+
+    /// The numbers of the rows in the stream of the broker, in their order.
+    async fn stored(&self) -> Vec<i64> {
+        let stream = self.stream().await;
         let state = &stream.cached_info().state;
+        if state.messages == 0 {
+            return Vec::new();
+        }
         let mut events = Vec::new();
         for sequence in state.first_sequence..=state.last_sequence {
             let message = stream.get_raw_message(sequence).await.unwrap();
             let event = event_of(Some(&message.headers), &message.payload).unwrap();
             if !matches!(event, FeedEvent::Head(_)) {
-                events.push(event);
+                events.push(event.position().unwrap().seq);
             }
         }
         events
+    }
+
+    /// The stream of the broker, as it is now.
+    async fn stream(&self) -> Stream {
+        let jetstream = self.server.url_for("").connect("test").await.unwrap();
+        jetstream.get_stream(STREAM).await.unwrap()
     }
 }
 
@@ -96,28 +138,13 @@ async fn eventually(condition: &str, holds: impl AsyncFn() -> bool) {
     }
 }
 
-#[actix_web::test]
-async fn a_logout_takes_effect_in_other_services_within_100_milliseconds() {
-    let platform = Platform::start().await;
-    let verifier = platform.verifier().await;
-    let mut times = Vec::new();
-    for _ in 0..9 {
-        let (token, client) = platform.user().await;
-        assert!(verifier.verify(&token).await.is_ok());
-        client
-            .post("/auth/logout-all", json!({}))
-            .await
-            .assert_status(204);
-        let committed = Instant::now();
-        eventually("the token is revoked", async || {
-            verifier.verify(&token).await.is_err()
-        })
-        .await;
-        times.push(committed.elapsed());
-    }
-    times.sort_unstable();
-    assert!(times[4] < Duration::from_millis(100), "{times:?}");
-    assert!(verifier.statistics().feed.unwrap().is_over_nats);
-    assert_eq!(platform.stored().await.len(), 9);
-    eprintln!("{times:?}");
+fn is_over_nats(verifier: &Verifier) -> bool {
+    verifier.statistics().feed.unwrap().is_over_nats
+}
+
+async fn eventually_revoked(verifier: &Verifier, token: &str) {
+    eventually("the token is revoked", async || {
+        verifier.verify(token).await == Err(AuthError::Revoked)
+    })
+    .await;
 }
