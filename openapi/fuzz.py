@@ -27,6 +27,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 # Requests to these end the session whose token the other requests use.
 END_OF_SESSION = r"^/auth/(logout|logout-all|password|sessions/)"
+# An emergency rotation revokes all tokens.
+ROTATION = r"^/admin/keys/rotate"
 OAUTH = r"^/oauth/"
 
 
@@ -105,7 +107,7 @@ class Platform:
 
     def runs(self, customer):
         """Each service, as each kind of caller that it knows. The last run ends its own session."""
-        users = {"exclude": f"{END_OF_SESSION}|{OAUTH}"}
+        users = {"exclude": f"{END_OF_SESSION}|{ROTATION}|{OAUTH}"}
         yield Run("user-service", "an anonymous caller", None)
         yield Run("user-service", "a user", self.user(), **users)
         yield Run("user-service", "an admin", self.admin(), **users)

@@ -57,7 +57,7 @@ impl From<KeyError> for UserError {
 impl UserError {
     /// Too many keys are retiring until this time.
     pub(crate) fn too_many_keys(until: DateTime<Utc>, now: DateTime<Utc>) -> Self {
-        // Rounded up, so that a client that waits so long succeeds.
+        // Rounded up, so that a client that waits for this duration succeeds.
         let seconds = (until - now).num_seconds().saturating_add(1);
         Self::TooManyKeys {
             retry_after: u32::try_from(seconds).unwrap_or(u32::MAX),

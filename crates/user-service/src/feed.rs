@@ -107,8 +107,8 @@ impl Feed {
         self
     }
 
-    /// Loads the published keys again. Verifiers fetch them as soon as they are told that the keys have changed, so this process must
-    /// have the new ones before.
+    /// Loads the published keys again. Verifiers fetch them as soon as a change is announced, so this process must have the new ones
+    /// before.
     async fn reload_keys(&self) -> Result<(), sqlx::Error> {
         let Some(keys) = self.0.keys.get() else {
             return Ok(());

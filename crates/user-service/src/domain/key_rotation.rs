@@ -11,8 +11,9 @@ const ACTIVE_LIFETIME: TimeDelta = TimeDelta::days(30);
 /// How long a key stays published in addition to the lifetime of its tokens. Another replica signs with the key until it has loaded
 /// the new keys, which it does at least each minute.
 const RELOAD_MARGIN: TimeDelta = TimeDelta::minutes(5);
-/// How long a key is revoked after an emergency rotation. Its tokens expire earlier, but whoever stole the key can sign new ones, and
-/// a verifier that could not fetch the key set for some time may still hold the key. Longer than any repair of that should take.
+/// How long a key is revoked after an emergency rotation. Its tokens expire earlier, but an attacker who has the key can sign new
+/// ones, and a verifier that was cut off for some time still holds the key. It gets the revocation when it connects again, before it
+/// has fetched the keys.
 const KEY_REVOCATION_LIFETIME: TimeDelta = TimeDelta::hours(24);
 /// How long the announcement of a change is kept. A verifier that connects later fetches the keys anyway.
 const ANNOUNCEMENT_LIFETIME: TimeDelta = TimeDelta::hours(1);

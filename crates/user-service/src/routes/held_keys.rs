@@ -24,10 +24,11 @@ pub struct HeldKeys {
     kids: Vec<String>,
 }
 
-/// `POST /internal/keys/held`: a verifier tells which keys it holds.
+/// `POST /internal/keys/held`: a verifier reports which keys it holds.
 ///
 /// A rotation of the signing keys waits until every verifier on the revocation feed holds the next key. A verifier reports when it
-/// connects, after each event `keys`, and each minute. It does not count any more when it has no stream and was silent for 3 minutes.
+/// connects, after each event `keys`, and each minute. It no longer counts when it has had no stream and sent no
+/// report for 3 minutes.
 #[utoipa::path(
     post, path = "/internal/keys/held", tag = "internal", request_body = HeldKeys,
     responses((status = 204, description = "the report was recorded")),

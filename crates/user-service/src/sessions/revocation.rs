@@ -127,8 +127,8 @@ impl RevokingTx<'_> {
         self.rows.push(Revocation::Key { kid, expires_at }.into());
     }
 
-    /// Announces to all verifiers that the published keys have changed. Verifiers that connect after `expires_at`, in Unix seconds,
-    /// don't get the announcement.
+    /// Announces to all verifiers that the published keys have changed. A verifier that connects after `expires_at`, in Unix seconds,
+    /// gets no announcement, but fetches the keys.
     pub(crate) fn announce_keys(&mut self, expires_at: i64) {
         self.rows.push(FeedRow::KeysChanged { expires_at });
     }

@@ -108,7 +108,8 @@ impl SigningKeys {
         self.0.changed.notified().await;
     }
 
-    /// Loads the keys from the database again. If that fails, the current keys stay in use.
+    /// Loads the keys from the database again. If that fails, the current keys stay in use. If the active key can't be decrypted, the
+    /// known key signs on.
     pub(crate) async fn reload(&self, now: DateTime<Utc>) -> Result<(), KeyError> {
         let Some(store) = &self.0.store else { return Ok(()) };
         let _loading = self.0.loading.lock().await;
@@ -117,25 +118,22 @@ impl SigningKeys {
     }
 
     fn replace(&self, store: &KeyStore, keys: &StoredKeys, now: DateTime<Utc>) -> Result<(), KeyError> {
-        let active = keys.active().ok_or(KeyError::Missing(KeyState::Active))?;
         let current = self.current();
-        // Without decrypting a known key again, which also works while replicas have different key encryption keys.
-        let signer = if current.signer.kid() == Some(active.kid.as_str()) {
-            current.signer.clone()
-        } else {
-            tracing::info!(kid = active.kid, "signing with another key");
-            store.open(active)?
-        };
         let published = PublishedKeys::of(keys);
+        let is_changed = !published.kids().eq(current.published.kids());
         // First, so that this service accepts what it signs.
         self.0.verification.replace(published.key_set(now)?);
-        let is_changed = !published.kids().eq(current.published.kids());
+        // If the active key can't be opened, at least the right keys are published.
+        let (signer, opened) = match signer(store, keys, &current.signer) {
+            Ok(signer) => (signer, Ok(())),
+            Err(error) => (current.signer.clone(), Err(error)),
+        };
         let new = Arc::new(CurrentKeys { signer, published });
         *self.0.current.write().unwrap_or_else(PoisonError::into_inner) = new;
         if is_changed {
             self.0.changed.notify_one();
         }
-        Ok(())
+        opened
     }
 
     /// Removes the keys that are no longer published at this time from the key set of this service's own verifier. Other services
@@ -164,6 +162,17 @@ impl SigningKeys {
         let current = self.0.current.read().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(&current)
     }
+}
+
+/// The signer of the active key. A known key is not decrypted again.
+fn signer(store: &KeyStore, keys: &StoredKeys, known: &Signer) -> Result<Signer, KeyError> {
+    let active = keys.active().ok_or(KeyError::Missing(KeyState::Active))?;
+    if known.kid() == Some(active.kid.as_str()) {
+        return Ok(known.clone());
+    }
+    let signer = store.open(active)?;
+    tracing::info!(kid = active.kid, "signing with another key");
+    Ok(signer)
 }
 
 impl fmt::Debug for SigningKeys {
@@ -246,7 +255,7 @@ mod tests {
         let db = Db::open(&database.url(), &MIGRATIONS).await.unwrap();
         let now = Clock::fixed().now();
         let keys = load(&db, EdDsa, now).await.unwrap();
-        let (kid, jwks) = (keys.current().signer.kid().unwrap().to_owned(), keys.jwks(now));
+        let kid = keys.current().signer.kid().unwrap().to_owned();
 
         // Another replica with another key encryption key rotates the keys.
         let mut tx = db.begin().await.unwrap();
@@ -261,12 +270,17 @@ mod tests {
             matches!(error, KeyError::Seal(SealError::NotDecrypted)),
             "{error}"
         );
-        assert_eq!(keys.jwks(now), jwks);
+        let jwks = keys.jwks(now);
+        assert_eq!(&keys.verification().ids(), std::slice::from_ref(active));
+        assert_eq!(keys.current().signer.kid(), Some(kid.as_str()));
 
         db.close().await;
         let error = keys.reload(now).await.unwrap_err();
         assert!(matches!(error, KeyError::Database(_)), "{error}");
-        assert_eq!(keys.current().signer.kid(), Some(kid.as_str()));
+        assert_eq!(
+            (keys.jwks(now), keys.current().signer.kid()),
+            (jwks, Some(kid.as_str()))
+        );
     }
 
     #[actix_web::test]

@@ -16,8 +16,9 @@ use crate::{logged_in, logged_in_admin, refresh, register, with_token};
 
 const ACTIVE: &str = "select kid from signing_keys where state = 'active'";
 /// The lifetime of a token and the leeway of a verifier.
-const LIFETIME: TimeDelta = TimeDelta::seconds(900 + 30);
-/// Long enough that at most eight keys are retiring, and short enough that all replicas' verifiers are seen within three minutes.
+const LIFETIME: TimeDelta = TimeDelta::seconds(300 + 30);
+/// Between two pairs of rotations. Long enough that at most eight keys are retiring, each for eleven minutes, and short enough that the
+/// replicas are seen within three minutes.
 const BETWEEN_ROTATIONS: TimeDelta = TimeDelta::seconds(165);
 /// How long an expired token is tried.
 const TRIED_AFTER_EXPIRY: TimeDelta = TimeDelta::minutes(10);
@@ -53,7 +54,7 @@ struct Load {
 
 impl Load {
     async fn start() -> Self {
-        let fixture = VerifiersFixture::new().await;
+        let fixture = VerifiersFixture::with_token_lifetime("5m").await;
         let other = fixture.replica().await;
         Self {
             orders: fixture.verifier(ORDERS, &fixture.users).await,
@@ -174,22 +175,22 @@ impl Load {
         }
     }
 
+    /// Rotates the keys twice in a row, until this number of rotations is done. The second rotation has to wait for the verifiers.
     async fn rotate(&self, rotations: usize) {
         let users = &self.fixture.users;
-        let mut root = logged_in_admin(users).await;
-        for round in 0..rotations {
-            if round % 5 == 0 {
-                root = logged_in_admin(users).await;
+        for _ in 0..rotations / 2 {
+            let root = logged_in_admin(users).await;
+            for _ in 0..2 {
+                let before = text(users, ACTIVE).await;
+                root.post("/admin/keys/rotate", json!({}))
+                    .await
+                    .assert_status(200);
+                eventually("the rotation is done", async || {
+                    text(users, ACTIVE).await != before
+                })
+                .await;
             }
-            let before = text(users, ACTIVE).await;
-            root.post("/admin/keys/rotate", json!({}))
-                .await
-                .assert_status(200);
-            eventually("the rotation is done", async || {
-                text(users, ACTIVE).await != before
-            })
-            .await;
-            // Some tokens of each generation.
+            // Some tokens of the newest key.
             sleep(Duration::from_millis(50)).await;
             // The clock would outrun a replica that has not recorded itself yet.
             let holds_next = "select count(*) from verifiers join signing_keys on kids like '%' || kid || '%'

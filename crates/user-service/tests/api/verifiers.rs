@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use uuid::Uuid;
 
-use crate::{KEY, random_secret, replica, restart, service_with, with_token};
+use crate::{random_secret, replica, restart, service_with, with_token};
 
 pub const ORDERS: &str = "order-service";
 pub const INVENTORY: &str = "inventory-service";
@@ -23,31 +23,40 @@ pub struct VerifiersFixture {
     pub users: TestService,
     orders_secret: String,
     inventory_secret: String,
+    token_lifetime: &'static str,
 }
 
 impl VerifiersFixture {
     pub async fn new() -> Self {
+        Self::with_token_lifetime("15m").await
+    }
+
+    pub async fn with_token_lifetime(token_lifetime: &'static str) -> Self {
         let (orders_secret, inventory_secret) = (random_secret(), random_secret());
-        let vars = vars(&orders_secret, &inventory_secret);
-        let users = service_with(&vars).await;
+        let users = service_with(&vars(&orders_secret, &inventory_secret, token_lifetime)).await;
         has_started(&users).await;
         Self {
             users,
             orders_secret,
             inventory_secret,
+            token_lifetime,
         }
+    }
+
+    fn vars(&self) -> Vars<'_> {
+        vars(&self.orders_secret, &self.inventory_secret, self.token_lifetime)
     }
 
     /// Another replica of user-service.
     pub async fn replica(&self) -> TestService {
-        let replica = replica(&self.users, &vars(&self.orders_secret, &self.inventory_secret));
+        let replica = replica(&self.users, &self.vars());
         has_started(&replica).await;
         replica
     }
 
     /// Stops user-service and starts it again.
     pub async fn restart(self) -> Self {
-        let vars = vars(&self.orders_secret, &self.inventory_secret);
+        let vars = vars(&self.orders_secret, &self.inventory_secret, self.token_lifetime);
         Self {
             users: restart(self.users, &vars).await,
             ..self
@@ -131,9 +140,11 @@ impl VerifiersFixture {
     }
 }
 
-fn vars<'v>(orders: &'v str, inventory: &'v str) -> [(&'static str, &'v str); 3] {
+type Vars<'v> = [(&'static str, &'v str); 3];
+
+fn vars<'v>(orders: &'v str, inventory: &'v str, token_lifetime: &'v str) -> Vars<'v> {
     [
-        ("KEY_ENCRYPTION_KEY", KEY),
+        ("ACCESS_TOKEN_TTL", token_lifetime),
         ("ORDER_SERVICE_SECRET", orders),
         ("INVENTORY_SERVICE_SECRET", inventory),
     ]
