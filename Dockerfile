@@ -40,7 +40,8 @@ CMD exec "$SERVICE"
 
 FROM ${POSTGRES_IMAGE:-docker.io/library/postgres:17} AS setup
 COPY services.toml /
-RUN for service in $(sed -n 's/^name = "\(.*\)"$/\1/p' /services.toml); do \
+RUN install -d -o 10001 -g 10001 -m 0700 /nats \
+ && for service in $(sed -n 's/^name = "\(.*\)"$/\1/p' /services.toml); do \
         install -d -o 10001 -g 10001 -m 0700 "/secrets/$service" || exit 1; \
     done
 COPY scripts/compose-setup /usr/local/bin/

@@ -1,24 +1,33 @@
 //! Following the revocation feed of the authorization server.
 //!
-//! A [`RevocationFeed`] says where the feed is. `stream` is one connection over HTTP, read by `sse`; `follower` applies the events
-//! to the revocation set and notices when one is missing; `report` reports to the publisher which keys this verifier holds.
+//! A [`RevocationFeed`] says where the feed is. `http` and `nats` are its transports, each in a `link` that connects again; `reader`
+//! decides which one to follow; `follower` applies the events to the revocation set and notices when one is missing; `report` reports
+//! to the publisher which keys this verifier holds.
 
 mod event;
 mod follower;
+mod http;
+mod link;
+#[cfg(feature = "nats")]
+mod nats;
 mod position;
 mod reader;
 mod report;
 mod sse;
+mod transport;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::task::AbortHandle;
 use uuid::Uuid;
 
-pub use self::event::FeedEvent;
+pub use self::event::{FeedEvent, InvalidFeedEvent};
+use self::follower::Follower;
+use self::http::Http;
 pub use self::position::{FeedPosition, InvalidFeedPosition};
 use self::reader::Reader;
+use self::report::Reporter;
 use crate::client::{ServiceClient, ServiceClientError, ServiceCredentials};
 use crate::clock::Clock;
 use crate::keys::Keys;
@@ -30,6 +39,8 @@ pub struct RevocationFeed {
     client: ServiceClient,
     /// Identifies this verifier among the replicas of its service.
     instance: Uuid,
+    #[cfg(feature = "nats")]
+    nats: Option<self::nats::Nats>,
 }
 
 impl RevocationFeed {
@@ -45,23 +56,46 @@ impl RevocationFeed {
         Ok(Self {
             client: ServiceClient::builder(credentials, audience, origin).build()?,
             instance: Uuid::new_v4(),
+            #[cfg(feature = "nats")]
+            nats: None,
         })
+    }
+
+    /// Follows the feed over NATS JetStream while this broker works. It is followed over HTTP until then, and when an event is
+    /// missing. `client` identifies this service in the broker's lists.
+    #[cfg(feature = "nats")]
+    #[must_use]
+    pub fn over_nats(mut self, url: crate::nats::NatsUrl, client: &str) -> Self {
+        let client = client.to_owned();
+        self.nats = Some(self::nats::Nats { url, client });
+        self
     }
 
     /// Spawns the task that follows the feed.
     pub(crate) fn follow(self, revocations: Revocations, keys: Keys, clock: Clock) -> FeedTask {
         revocations.freshness().await_snapshot();
         let counts = Arc::<Counts>::default();
-        let reader = Reader::new(
-            self.client,
-            self.instance,
-            revocations,
+        let http = Http {
+            client: self.client.clone(),
+            instance: self.instance,
+        };
+        #[cfg_attr(
+            not(feature = "nats"),
+            expect(unused_mut, reason = "there is no other transport")
+        )]
+        let mut reader = Reader::new(http, Follower::new(revocations, clock), Arc::clone(&counts));
+        #[cfg(feature = "nats")]
+        if let Some(nats) = self.nats {
+            reader.prefer(nats);
+        }
+        let reporter = Reporter {
+            client: self.client,
+            instance: self.instance,
             keys,
-            clock,
-            Arc::clone(&counts),
-        );
+            changed: reader.keys_changed(),
+        };
         FeedTask {
-            task: tokio::spawn(reader.run()).abort_handle(),
+            task: tokio::spawn(reader.run(reporter)).abort_handle(),
             counts,
         }
     }
@@ -79,6 +113,17 @@ pub(crate) struct FeedTask {
 struct Counts {
     events: AtomicU64,
     connections: AtomicU64,
+    is_over_nats: AtomicBool,
+}
+
+impl Counts {
+    fn is_over_nats(&self) -> bool {
+        self.is_over_nats.load(Ordering::Relaxed)
+    }
+
+    fn set_over_nats(&self, is_over_nats: bool) {
+        self.is_over_nats.store(is_over_nats, Ordering::Relaxed);
+    }
 }
 
 impl FeedTask {
@@ -90,6 +135,11 @@ impl FeedTask {
     /// The connections that were made or tried.
     pub fn connections(&self) -> u64 {
         self.counts.connections.load(Ordering::Relaxed)
+    }
+
+    /// Whether the feed is followed over NATS.
+    pub fn is_over_nats(&self) -> bool {
+        self.counts.is_over_nats()
     }
 }
 

@@ -129,6 +129,8 @@ mod identity;
 mod json_object;
 mod keys;
 mod markers;
+#[cfg(feature = "nats")]
+pub mod nats;
 mod numeric_date;
 mod outgoing;
 mod policy;
@@ -164,7 +166,7 @@ pub use self::client::{
 pub use self::clock::Clock;
 pub use self::credentials::bearer_token;
 pub use self::error::{AuthError, TokenFault};
-pub use self::feed::{FeedEvent, FeedPosition, InvalidFeedPosition, RevocationFeed};
+pub use self::feed::{FeedEvent, FeedPosition, InvalidFeedEvent, InvalidFeedPosition, RevocationFeed};
 pub use self::identity::{IDENTITY_HEADER, IDENTITY_TOKEN_TYPE, identity_issuer};
 pub use self::keys::{
     JwksError, KeySet, Keys, RefetchReason, RemoteKeys, RemoteKeysError, SharedSecret, WeakSecret,

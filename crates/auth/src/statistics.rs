@@ -30,6 +30,8 @@ pub struct FeedStatistics {
     pub events: u64,
     /// The connections that were made or tried since then.
     pub connections: u64,
+    /// Whether the feed is followed over NATS now, and not over HTTP.
+    pub is_over_nats: bool,
 }
 
 impl Verifier {

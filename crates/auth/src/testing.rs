@@ -21,12 +21,16 @@
     reason = "a test that uses this module wrongly should panic"
 )]
 
+#[cfg(feature = "nats")]
+mod nats_server;
 mod publisher;
 mod signing_key;
 mod test_token;
 
 use uuid::Uuid;
 
+#[cfg(feature = "nats")]
+pub use self::nats_server::NatsServer;
 pub use self::publisher::Publisher;
 use self::signing_key::SigningKey;
 pub use self::test_token::TestToken;

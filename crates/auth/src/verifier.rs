@@ -213,6 +213,7 @@ impl Verifier {
             is_stale: freshness.knowledge(now) != Knowledge::NotRevoked,
             events: feed.events(),
             connections: feed.connections(),
+            is_over_nats: feed.is_over_nats(),
         })
     }
 

@@ -27,6 +27,7 @@ mod url;
 pub use self::conn::{Conn, Engine, Tx, bounded};
 pub use self::create::create_database;
 pub use self::error::{is_transient, is_unavailable};
+pub use self::listen::Listener;
 pub use self::migrate::Migrations;
 pub use self::pool::Db;
 pub use self::url::{DatabaseUrl, InvalidDatabaseUrl};

@@ -1,10 +1,10 @@
 //! Notifications between the processes that use one PostgreSQL database: `listen` and `notify`. They only say that something has
 //! happened, and may be lost, so a listener also has to poll. SQLite has none.
 
-use std::future::pending;
 use std::time::Duration;
 
 use sqlx::postgres::{PgListener, PgPool, PgPoolOptions};
+use tokio::task::AbortHandle;
 
 use crate::conn::{Conn, Engine, STATEMENT_TIMEOUT, bounded};
 use crate::pool::{Db, Pools};
@@ -12,14 +12,27 @@ use crate::pool::{Db, Pools};
 /// The delay before a listener connects again.
 const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 
+/// A task that listens for notifications. It ends when this value is dropped.
+#[derive(Debug)]
+#[must_use]
+pub struct Listener(Option<AbortHandle>);
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Some(task) = &self.0 {
+            task.abort();
+        }
+    }
+}
+
 impl Db {
-    /// Calls `notified` for each notification on this channel, until the future is dropped. Also calls it each time the listener
-    /// has connected, because notifications may have been lost before. On SQLite it is never called.
+    /// Calls `notified` for each notification on this channel, until the listener is dropped. Also calls it each time the listener
+    /// has connected, because notifications may have been lost before. On SQLite it is never called. Call it inside a tokio runtime.
     ///
-    /// The listener has a connection of its own, which is not one of the pool, and replaces it when it breaks.
-    pub async fn listen(&self, channel: &str, notified: impl Fn()) {
+    /// The listener has its own connection, which is not one of the pool, and replaces it when it breaks.
+    pub fn listen(&self, channel: &'static str, notified: impl Fn() + Send + Sync + 'static) -> Listener {
         let Pools::Postgres(pool) = self.pools() else {
-            return pending().await;
+            return Listener(None);
         };
         let own = PgPoolOptions::new()
             .max_connections(1)
@@ -27,17 +40,21 @@ impl Db {
             .max_lifetime(None)
             .idle_timeout(None)
             .connect_lazy_with(pool.connect_options().as_ref().clone());
-        loop {
-            if let Err(error) = receive(&own, channel, &notified).await {
-                tracing::warn!(%error, channel, "the listener lost its connection; connecting again");
+        // A task, because sqlx's listener may be dropped only inside the runtime.
+        let task = tokio::spawn(async move {
+            loop {
+                if let Err(error) = receive(&own, channel, &notified).await {
+                    tracing::warn!(%error, channel, "the listener lost its connection; connecting again");
+                }
+                tokio::time::sleep(RECONNECT_DELAY).await;
             }
-            tokio::time::sleep(RECONNECT_DELAY).await;
-        }
+        });
+        Listener(Some(task.abort_handle()))
     }
 }
 
 /// Receives notifications until the connection breaks.
-async fn receive(pool: &PgPool, channel: &str, notified: impl Fn()) -> Result<(), sqlx::Error> {
+async fn receive(pool: &PgPool, channel: &str, notified: &(impl Fn() + Sync)) -> Result<(), sqlx::Error> {
     let mut listener = bounded(PgListener::connect_with(pool)).await?;
     listener.eager_reconnect(false);
     bounded(listener.listen(channel)).await?;

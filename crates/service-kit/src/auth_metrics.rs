@@ -16,6 +16,7 @@ pub(crate) fn record(statistics: &Statistics) {
     gauge!("auth_feed_stale").set(number(feed.is_stale));
     counter!("auth_feed_events_total").absolute(feed.events);
     counter!("auth_feed_connections_total").absolute(feed.connections);
+    gauge!("auth_feed_over_nats").set(number(feed.is_over_nats));
 }
 
 fn number(is_true: bool) -> f64 {

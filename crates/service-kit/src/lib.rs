@@ -37,7 +37,7 @@ pub use self::config::{
     AuthSettings, AuthStrategy, ConfigErrors, ConfigNotes, ConfigProblem, Env, FeedSettings,
     IntrospectionClient, InvalidRateLimit, InvalidRegistry, KeySource, Neighbour, Neighbours, PublicRoute,
     RateLimit, RegisteredService, Registry, Role, Roles, Settings, TokenRule, UserAuthentication,
-    VerifierError, WhenStale,
+    VerifierError, WhenStale, read_nats_url,
 };
 pub use self::connections::RefusalBodies;
 pub use self::extract::{

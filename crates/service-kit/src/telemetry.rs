@@ -8,9 +8,9 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::Env;
 
-/// A target that is off unless `RUST_LOG` names it. actix-http logs each client that does not speak HTTP as an error;
-/// the service logs these at `debug` itself.
-const QUIET: &str = "actix_http=off";
+/// Targets that are off unless `RUST_LOG` names them. actix-http logs each client that does not speak HTTP as an error, async-nats each
+/// attempt to connect. The service logs these itself: clients at `debug`, and an outage of the broker once.
+const QUIET: &str = "actix_http=off,async_nats=off";
 
 /// The configuration of the log.
 #[derive(Clone, Debug)]

@@ -155,6 +155,31 @@ fn env_example_lists_exactly_the_variables_that_are_read() {
 }
 
 #[test]
+fn tests_that_the_page_about_revocation_names_exist() {
+    let page = fs::read_to_string(root().join("docs/revocation.md")).unwrap();
+    let rows = page
+        .lines()
+        .filter(|line| line.starts_with("| ") && line.contains('`'));
+    let named = rows.filter_map(|row| row.trim_end_matches(" |").rsplit(" | ").next());
+    let named: BTreeSet<_> = named
+        .flat_map(|cell| cell.split('`'))
+        .filter(|name| name.contains('_'))
+        .collect();
+    assert!(named.len() > 15, "the search finds too few tests: {named:?}");
+    let mut sources = sources();
+    sources.extend(rust_files(|member| member.join("tests")));
+    let code: String = sources
+        .iter()
+        .map(|file| fs::read_to_string(file).unwrap())
+        .collect();
+    let missing: Vec<_> = named
+        .iter()
+        .filter(|name| !code.contains(&format!("fn {name}()")))
+        .collect();
+    assert!(missing.is_empty(), "docs/revocation.md names {missing:?}");
+}
+
+#[test]
 fn links_between_pages_are_valid() {
     let mut links = 0;
     for page in pages() {
@@ -287,10 +312,16 @@ fn name_of(path: &Path) -> &str {
 
 /// The source files of all programs and libraries.
 fn sources() -> Vec<PathBuf> {
+    rust_files(|member| member.join("src"))
+}
+
+/// The Rust files in one directory of each crate.
+fn rust_files(directory: impl Fn(&PathBuf) -> PathBuf) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut directories: Vec<_> = entries(&root().join("crates"))
         .iter()
-        .map(|member| member.join("src"))
+        .map(directory)
+        .filter(|directory| directory.is_dir())
         .collect();
     while let Some(directory) = directories.pop() {
         for entry in entries(&directory) {

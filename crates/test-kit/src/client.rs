@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use reqwest::RequestBuilder;
 use serde_json::Value;
 
+use crate::event_stream::EventStream;
 use crate::response::TestResponse;
 
 /// An HTTP client of one service, with the headers that it sends on every request.
@@ -121,16 +122,35 @@ impl Client {
         path: &str,
         build: impl FnOnce(RequestBuilder) -> RequestBuilder,
     ) -> TestResponse {
-        let description = format!("{method} {path}");
-        let method = method.as_str().parse().expect("a method");
-        let mut request = self.http.request(method, format!("{}{path}", self.base));
+        let response = self.response(method, path, build).await;
+        TestResponse::read(format!("{method} {path}"), response).await
+    }
+
+    /// `GET` of a stream of events.
+    pub async fn events(&self, path: &str) -> EventStream {
+        /// Longer than any test.
+        const TIMEOUT: Duration = Duration::from_secs(3_600);
+        let response = self
+            .response(&Method::GET, path, |request| request.timeout(TIMEOUT))
+            .await;
+        assert_eq!(response.status(), 200, "GET {path}");
+        EventStream::new(response)
+    }
+
+    async fn response(
+        &self,
+        method: &Method,
+        path: &str,
+        build: impl FnOnce(RequestBuilder) -> RequestBuilder,
+    ) -> reqwest::Response {
+        let reqwest_method = method.as_str().parse().expect("a method");
+        let mut request = self.http.request(reqwest_method, format!("{}{path}", self.base));
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
-        let response = build(request)
+        build(request)
             .send()
             .await
-            .unwrap_or_else(|error| panic!("{description}: no response: {error:?}"));
-        TestResponse::read(description, response).await
+            .unwrap_or_else(|error| panic!("{method} {path}: no response: {error:?}"))
     }
 }

@@ -14,6 +14,7 @@
 mod client;
 pub mod contract;
 mod database;
+mod event_stream;
 mod response;
 mod service;
 pub mod strategies;
@@ -21,5 +22,6 @@ pub mod strategies;
 pub use self::client::Client;
 pub use self::contract::hostile;
 pub use self::database::TestDatabase;
+pub use self::event_stream::{EventStream, ServerSentEvent};
 pub use self::response::TestResponse;
 pub use self::service::{Running, TestRuntime, TestService};

@@ -7,7 +7,7 @@ use auth::Clock;
 use chrono::TimeDelta;
 use db::{Db, Tx};
 
-use crate::domain::verifiers_seen_since;
+use crate::domain::{MAX_CLOCK_DIFFERENCE, verifiers_seen_since};
 use crate::store::{
     GenerationRows, LoginFailureRows, LoginNetworkRows, RevocationRows, SigningKeyRows, VerifierRows,
 };
@@ -32,8 +32,12 @@ async fn delete_expired(db: &Db, clock: &Clock) -> Result<(), sqlx::Error> {
         .await?;
     db.transaction(async |tx: &mut Tx| LoginNetworkRows(tx).delete_unused(now - NETWORK_LIFETIME).await)
         .await?;
-    db.transaction(async |tx: &mut Tx| RevocationRows(tx).delete_expired(now).await)
-        .await?;
+    db.transaction(async |tx: &mut Tx| {
+        RevocationRows(tx)
+            .delete_expired(now - MAX_CLOCK_DIFFERENCE)
+            .await
+    })
+    .await?;
     db.transaction(async |tx: &mut Tx| GenerationRows(tx).delete_old().await)
         .await?;
     db.transaction(async |tx: &mut Tx| VerifierRows(tx).delete_unseen(verifiers_seen_since(now)).await)
@@ -68,7 +72,7 @@ mod tests {
                 expires_at: (now + after).timestamp(),
             })
         };
-        let unexpired = session(2, second);
+        let unexpired = session(2, second - MAX_CLOCK_DIFFERENCE);
         let (allowance, micros) = (Allowance::of(NonZeroU32::MIN), now.timestamp_micros());
         let (account_with_expired_failure, account_with_failure) = ([1; 32], [2; 32]);
         let window = TimeDelta::minutes(15).num_microseconds().unwrap();
@@ -94,7 +98,7 @@ mod tests {
             assert_eq!(expires_at, Some(at + window));
         }
         RevocationRows(&mut tx)
-            .add(&[session(1, TimeDelta::zero()), unexpired.clone()])
+            .add(&[session(1, -MAX_CLOCK_DIFFERENCE), unexpired.clone()])
             .await
             .unwrap();
         tx.commit().await.unwrap();

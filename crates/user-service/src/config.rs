@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
+use auth::nats::NatsUrl;
 use chrono::TimeDelta;
 use db::DatabaseUrl;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -45,6 +46,8 @@ pub struct Config {
     pub trusted_proxies: TrustedProxies,
     /// The user who becomes admin if no enabled user is admin.
     pub first_admin: Option<FirstAdmin>,
+    /// The broker to which the revocation feed is relayed (`NATS_URL`).
+    pub nats: Option<NatsUrl>,
     /// The services of the platform (`SERVICES_FILE`).
     pub registry: Arc<Registry>,
     /// The roles of users (`ROLES_FILE`).
@@ -97,6 +100,7 @@ impl Config {
             ),
             trusted_proxies: settings.trusted_proxies,
             first_admin: FirstAdmin::read(env),
+            nats: service_kit::read_nats_url(env),
             clients: ClientSecretHashes::read(env, &settings.registry),
             registry: settings.registry.into(),
             roles: settings.roles,

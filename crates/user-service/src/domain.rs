@@ -28,7 +28,7 @@ pub(crate) use self::key_rotation::{
 };
 pub(crate) use self::known_verifier::{KnownVerifier, Laggards, verifiers_seen_since};
 pub use self::lifetimes::Lifetimes;
-pub(crate) use self::lifetimes::MAX_LEEWAY;
+pub(crate) use self::lifetimes::{MAX_CLOCK_DIFFERENCE, MAX_LEEWAY};
 pub(crate) use self::network::Network;
 pub(crate) use self::refresh_token::{RefreshToken, SuccessorKey};
 pub(crate) use self::rotation_request::RotationRequest;

@@ -1,17 +1,22 @@
-//! The revocation feed: what this service tells all verifiers. It owns the sequence numbers and generations of the rows in the
-//! table `revocations`, the task that reads new rows, and the streams of readers. It does not decide what is revoked: `sessions`
-//! does.
+//! The revocation feed, which publishes revocations to all verifiers. It owns the sequence numbers and generations of the rows in
+//! the table `revocations`, the task that reads new rows, and the streams of readers. It does not decide what is revoked:
+//! `sessions` does.
 //!
 //! - `publisher` reads new rows, applies them to this process and publishes them to the streams.
-//! - `state` is what the publisher, the streams and the transactions of one process share.
+//! - `state` is shared by the publisher, the streams and the transactions of one process.
 //! - `subscription` is the stream of one reader: first rows from the database, then events as they happen.
+//! - `relay` sends the same to NATS, whose stream is in `jetstream`.
 //! - `history` decides whether a reader can resume; `encoding` writes server-sent events.
 
 mod encoding;
 mod history;
+mod jetstream;
 mod publisher;
+mod relay;
 mod state;
 mod subscription;
+#[cfg(test)]
+mod testing;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -26,7 +31,7 @@ use self::state::State;
 use crate::store::{FeedRow, GenerationRows, RevocationRows};
 use crate::tokens::{KeyError, SigningKeys};
 
-/// The channel of PostgreSQL on which replicas tell each other that there are new rows.
+/// The channel of PostgreSQL on which replicas notify each other of new rows.
 const CHANNEL: &str = "revocations";
 /// How many events a stream may lag behind before it reads them from the database.
 const BUFFERED_EVENTS: usize = 1_024;
@@ -126,11 +131,16 @@ impl Feed {
             return Ok(None);
         }
         tx.notify(CHANNEL).await?;
+        let generation = self.state().generation();
+        let is_known = match generation {
+            Some(generation) => GenerationRows(tx).find(generation).await?.is_some(),
+            None => false,
+        };
         let last = RevocationRows(tx).add(rows).await?;
         let first = last - i64::try_from(rows.len()).unwrap_or(i64::MAX) + 1;
-        // The counter is locked, so each number that this process knows was committed before. A number that is not greater is
-        // assigned a second time.
-        if self.state().must_start_generation(first) {
+        // The database may have been restored since this process last read it. The counter is locked, so each number that this
+        // process knows was committed before: a number that is not greater is assigned a second time.
+        if !is_known || self.state().must_start_generation(first) {
             GenerationRows(tx)
                 .start(Uuid::new_v4(), first, self.0.clock.now())
                 .await?;

@@ -47,6 +47,7 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
     let feed = Feed::new(db.clone(), runtime.revocations, clock.clone()).with_keys(keys.clone());
     // Before the first request is accepted, so that no revoked token is accepted.
     feed.load().await?;
+    let relay = config.nats.clone().map(|url| feed.relay(url, config.lifetimes));
     let token_issuer = token_issuer(&config, keys.clone());
     let sessions = Sessions {
         token_issuer: token_issuer.clone(),
@@ -82,9 +83,12 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
         .data(rotation.clone())
         .data(feed.clone())
         .data(runtime.shutdown.clone());
-    with_background_tasks(server, feed, rotation.clone(), db.clone(), clock)
-        .run(runtime.listener, runtime.shutdown)
-        .await?;
+    let server = with_background_tasks(server, feed, rotation.clone(), db.clone(), clock);
+    let server = match relay {
+        Some(relay) => server.background("relay to NATS", move || relay.clone().run()),
+        None => server,
+    };
+    server.run(runtime.listener, runtime.shutdown).await?;
     rotation.leave().await;
     db.close().await;
     Ok(())

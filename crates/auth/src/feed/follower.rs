@@ -98,6 +98,33 @@ impl Follower {
         }
     }
 
+    /// Whether the feed can continue with the events after this head, because nothing up to it is missing.
+    pub fn continue_at(&mut self, head: FeedPosition) -> bool {
+        let Some(position) = self
+            .position
+            .filter(|position| position.generation == head.generation)
+        else {
+            return false;
+        };
+        match self.phase {
+            Phase::Snapshot(_) => return false,
+            Phase::CatchUp if head.seq != position.seq => return false,
+            Phase::Live if head.seq > position.seq => return false,
+            Phase::CatchUp | Phase::Live => self.phase = Phase::Live,
+        }
+        if head == position {
+            self.heard();
+        }
+        true
+    }
+
+    /// Applies an event that arrived another way, without relying on its position.
+    pub fn overhear(&mut self, event: FeedEvent) {
+        if let FeedEvent::Revocation(_, revocation) = event {
+            self.apply(revocation);
+        }
+    }
+
     fn apply(&mut self, revocation: Revocation) {
         if let Phase::Snapshot(listed) = &mut self.phase {
             listed.push(revocation.clone());
@@ -354,6 +381,46 @@ mod tests {
             assert_eq!(feed.knowledge(&feed.users::<1>()[0]), Knowledge::Stale);
             assert_eq!(feed.follower.connect(), Some(at(4)), "the publisher decides");
         }
+    }
+
+    #[test]
+    fn the_feed_continues_elsewhere_only_at_a_head_that_the_reader_has_reached() {
+        let mut feed = Feed::new();
+        assert!(!feed.follower.continue_at(at(0)), "no snapshot");
+        feed.follower.connect();
+        assert!(!feed.follower.continue_at(at(0)), "the snapshot is not complete");
+
+        let mut feed = Feed::live(4);
+        let other = FeedPosition {
+            generation: Uuid::from_u128(2),
+            seq: 4,
+        };
+        assert!(!feed.follower.continue_at(at(5)) && !feed.follower.continue_at(other));
+        assert!(feed.follower.continue_at(at(4)) && feed.follower.continue_at(at(3)));
+        let [user] = feed.users();
+        assert_eq!(feed.revoke(6, &user), Err(OutOfSync::Gap));
+
+        // While missed events are repeated, a lower head says nothing about those that are still missing.
+        feed.follower.connect();
+        assert!(!feed.follower.continue_at(at(3)) && !feed.follower.continue_at(at(5)));
+        assert_eq!(feed.knowledge(&feed.users::<1>()[0]), Knowledge::Stale);
+        assert!(feed.follower.continue_at(at(4)));
+        assert_eq!(feed.knowledge(&feed.users::<1>()[0]), Knowledge::NotRevoked);
+        assert_eq!(feed.revoke(6, &user), Err(OutOfSync::Gap), "it is live again");
+    }
+
+    #[test]
+    fn a_revocation_that_arrives_another_way_is_applied_and_survives_a_snapshot() {
+        let mut feed = Feed::new();
+        let [user, other] = feed.users();
+        feed.follower.connect();
+        let revocation = feed.revocation_of(&user);
+        feed.follower.overhear(FeedEvent::Revocation(at(9), revocation));
+        assert_eq!(feed.knowledge(&user), Knowledge::Revoked);
+        feed.follower.receive(FeedEvent::Ready(at(4))).unwrap();
+        assert_eq!(feed.knowledge(&user), Knowledge::Revoked);
+        assert_eq!(feed.knowledge(&other), Knowledge::NotRevoked);
+        assert_eq!(feed.follower.connect(), Some(at(4)));
     }
 
     #[test]

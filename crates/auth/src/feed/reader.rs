@@ -1,159 +1,176 @@
-//! The task that follows the feed: connects, applies events, and connects again.
+//! The task that follows the feed: receives events, applies them, and decides which transport to follow.
+//!
+//! HTTP comes first, because only the publisher can repeat events. The reader changes to NATS when a head arrives there that it has
+//! reached, and returns to HTTP when an event is missing or the broker fails. No event is lost in between: the follower notices a
+//! missing one by its number.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use reqwest::StatusCode;
-use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep, timeout};
-use uuid::Uuid;
+use tokio::time::Instant;
 
 use super::Counts;
-use super::event::{FeedEvent, InvalidFeedEvent};
-use super::follower::{Effect, Follower, OutOfSync};
+use super::event::FeedEvent;
+use super::follower::{Effect, Follower};
+use super::link::Link;
 use super::report::Reporter;
-use super::sse::{EventParser, InvalidStream};
+use super::transport::{Ended, Transport};
 use crate::backoff::Backoff;
-use crate::client::{CallError, ServiceClient};
-use crate::clock::Clock;
-use crate::freshness::STALE_AFTER;
-use crate::keys::Keys;
 use crate::outgoing::SILENT_AT_START;
-use crate::revocations::Revocations;
 
-const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-/// After this silence the connection is given up. The publisher sends an event each second.
-const SILENCE: Duration = Duration::from_secs(STALE_AFTER.unsigned_abs());
-/// The delay before the reader connects again. It is random, so that many readers don't all come at once when the publisher
-/// restarts, and short, so that they know soon what they missed.
+/// The delay before the reader connects again. It is short, so that readers know soon what they missed.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(2));
+/// The same for the broker. Meanwhile there is HTTP.
+const NATS_BACKOFF: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
 
 /// Follows the feed.
-#[derive(Debug)]
 pub(super) struct Reader {
-    client: ServiceClient,
-    instance: Uuid,
     follower: Follower,
     counts: Arc<Counts>,
-    keys: Keys,
     keys_changed: Arc<Notify>,
-    /// Connections that ended without becoming ready, in a row.
-    failures: u32,
+    http: Link,
+    nats: Option<Link>,
     started: Instant,
+    /// The broker's outage was logged.
+    is_outage_logged: bool,
 }
 
-/// Why a connection ended.
-#[derive(Debug, thiserror::Error)]
-enum Ended {
-    #[error(transparent)]
-    Call(#[from] CallError),
-    #[error("the publisher answered with status {0}")]
-    Status(StatusCode),
-    #[error("nothing was heard for {} seconds", SILENCE.as_secs())]
-    Silence,
-    #[error("the publisher closed the connection")]
-    Closed,
-    #[error(transparent)]
-    OutOfSync(#[from] OutOfSync),
-    #[error(transparent)]
-    Event(#[from] InvalidFeedEvent),
-    #[error(transparent)]
-    Stream(#[from] InvalidStream),
+enum Heard {
+    OverHttp(Result<FeedEvent, Ended>),
+    OverNats(Result<FeedEvent, Ended>),
 }
 
 impl Reader {
-    pub fn new(
-        client: ServiceClient,
-        instance: Uuid,
-        revocations: Revocations,
-        keys: Keys,
-        clock: Clock,
-        counts: Arc<Counts>,
-    ) -> Self {
+    pub fn new(http: impl Transport + 'static, follower: Follower, counts: Arc<Counts>) -> Self {
         Self {
+            follower,
             counts,
-            client,
-            instance,
-            follower: Follower::new(revocations, clock),
-            keys,
             keys_changed: Arc::default(),
-            failures: 0,
+            http: Link::new(http, BACKOFF),
+            nats: None,
             started: Instant::now(),
+            is_outage_logged: false,
         }
     }
 
+    /// Follows this transport while it works.
+    pub fn prefer(&mut self, nats: impl Transport + 'static) {
+        self.nats = Some(Link::new(nats, NATS_BACKOFF));
+    }
+
+    /// Wakes when the published keys may have changed.
+    pub fn keys_changed(&self) -> Arc<Notify> {
+        Arc::clone(&self.keys_changed)
+    }
+
     /// Follows the feed until the future is dropped.
-    pub async fn run(mut self) {
-        let reporter = Reporter {
-            client: self.client.clone(),
-            instance: self.instance,
-            keys: self.keys.clone(),
-            changed: Arc::clone(&self.keys_changed),
-        };
+    pub async fn run(mut self, reporter: Reporter) {
         tokio::join!(reporter.run(), self.follow());
     }
 
     async fn follow(&mut self) {
         loop {
-            let ended = match self.read_connection().await {
-                Ok(never) => match never {},
-                Err(ended) => ended,
-            };
-            self.failures = self.failures.saturating_add(1);
-            let delay = BACKOFF.delay(self.failures);
-            let is_starting = !self.follower.has_snapshot() && self.started.elapsed() < SILENT_AT_START;
-            // The publisher closes connections when it stops, and when the reader's token expires.
-            if is_starting || self.failures == 1 && matches!(ended, Ended::Closed) {
-                tracing::debug!(error = %ended, ?delay, "the revocation feed ended; connecting again");
-            } else {
-                tracing::warn!(error = %ended, ?delay, "the revocation feed is interrupted; connecting again");
+            match self.next().await {
+                Heard::OverHttp(event) => {
+                    if let Err(ended) = event.and_then(|event| self.receive(event)) {
+                        self.http_failed(&ended);
+                    }
+                }
+                Heard::OverNats(Ok(event)) if !self.is_over_nats() => self.compare(event),
+                Heard::OverNats(event) => {
+                    if let Err(ended) = event.and_then(|event| self.receive(event)) {
+                        self.nats_failed(&ended);
+                    }
+                }
             }
-            sleep(delay).await;
         }
     }
 
-    /// Connects and applies events until the connection ends.
-    async fn read_connection(&mut self) -> Result<std::convert::Infallible, Ended> {
-        self.counts.connections.fetch_add(1, Ordering::Relaxed);
-        let mut headers = HeaderMap::new();
-        headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
-        if let Some(position) = self.follower.connect()
-            && let Ok(id) = HeaderValue::try_from(position.to_string())
-        {
-            headers.insert(LAST_EVENT_ID, id);
-        }
-        let path = format!("/internal/revocations?instance={}", self.instance);
-        let mut response = self.client.open_stream(&path, headers).await?;
-        if response.status() != StatusCode::OK {
-            return Err(Ended::Status(response.status()));
-        }
-        let mut parser = EventParser::default();
-        loop {
-            let chunk = timeout(SILENCE, response.chunk())
-                .await
-                .map_err(|_| Ended::Silence)?;
-            let Some(chunk) = chunk.map_err(CallError::NoResponse)? else {
-                return Err(Ended::Closed);
-            };
-            parser.read(&chunk, |event| {
-                self.receive(FeedEvent::parse(&event.name, &event.data, &event.id)?)
-            })?;
+    async fn next(&mut self) -> Heard {
+        let is_over_nats = self.is_over_nats();
+        let (counts, follower) = (&self.counts, &mut self.follower);
+        let connecting = || counts.connections.fetch_add(1, Ordering::Relaxed);
+        let http = self.http.next(|| {
+            connecting();
+            follower.connect()
+        });
+        let Some(nats) = &mut self.nats else {
+            return Heard::OverHttp(http.await);
+        };
+        let nats = nats.next(|| {
+            connecting();
+            None
+        });
+        tokio::select! {
+            event = http, if !is_over_nats => Heard::OverHttp(event),
+            event = nats => Heard::OverNats(event),
         }
     }
 
+    /// Applies an event of the transport that the reader follows.
     fn receive(&mut self, event: FeedEvent) -> Result<(), Ended> {
         self.counts.events.fetch_add(1, Ordering::Relaxed);
         match self.follower.receive(event)? {
             Effect::Nothing => {}
             Effect::Ready => {
-                self.failures = 0;
+                self.http.succeed();
                 // Keys may have changed while there was no connection.
                 self.keys_changed.notify_one();
             }
             Effect::KeysChanged => self.keys_changed.notify_one(),
         }
+        if let Some(nats) = self.nats.as_mut().filter(|_| self.counts.is_over_nats()) {
+            nats.succeed();
+        }
         Ok(())
+    }
+
+    /// Follows NATS from this event on if it says nothing new. The events after it can't be missed, because they come the same way.
+    fn compare(&mut self, event: FeedEvent) {
+        match event {
+            FeedEvent::Head(head) if self.follower.continue_at(head) => {
+                self.counts.set_over_nats(true);
+                self.http.close();
+                self.http.succeed();
+                if std::mem::take(&mut self.is_outage_logged) {
+                    tracing::info!("the revocation feed is followed over NATS again");
+                } else {
+                    tracing::debug!("the revocation feed is followed over NATS");
+                }
+            }
+            event => self.follower.overhear(event),
+        }
+    }
+
+    fn http_failed(&mut self, ended: &Ended) {
+        let delay = self.http.fail();
+        let is_starting = !self.follower.has_snapshot() && self.started.elapsed() < SILENT_AT_START;
+        // The publisher closes connections when it stops, and when the reader's token expires.
+        if is_starting || self.http.failures() == 1 && matches!(ended, Ended::Closed) {
+            tracing::debug!(error = %ended, ?delay, "the revocation feed ended; connecting again");
+        } else {
+            tracing::warn!(error = %ended, ?delay, "the revocation feed is interrupted; connecting again");
+        }
+    }
+
+    fn nats_failed(&mut self, ended: &Ended) {
+        let delay = self.nats.as_mut().map(Link::fail);
+        if self.is_over_nats() {
+            self.counts.set_over_nats(false);
+            // Many readers may have lost the same broker.
+            self.http.fail();
+        }
+        let is_starting = self.started.elapsed() < SILENT_AT_START;
+        if is_starting || std::mem::replace(&mut self.is_outage_logged, true) {
+            tracing::debug!(error = %ended, ?delay, "the revocation feed over NATS ended; connecting again");
+        } else {
+            tracing::warn!(error = %ended, "the revocation feed over NATS is interrupted; following it over HTTP");
+        }
+    }
+
+    fn is_over_nats(&self) -> bool {
+        self.counts.is_over_nats()
     }
 }

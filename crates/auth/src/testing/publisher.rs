@@ -214,6 +214,13 @@ impl Publisher {
         self.state().connections.clone()
     }
 
+    /// How many readers are connected.
+    #[must_use]
+    pub fn readers(&self) -> usize {
+        let streams = &self.state().streams;
+        streams.iter().filter(|stream| !stream.is_closed()).count()
+    }
+
     /// How many connections were refused.
     #[must_use]
     pub fn refused_connections(&self) -> usize {

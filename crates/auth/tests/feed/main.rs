@@ -4,6 +4,7 @@
 mod clocks;
 mod faults;
 mod keys;
+mod nats;
 mod reading;
 mod stale;
 

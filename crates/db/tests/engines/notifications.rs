@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use db::Db;
+use db::{Db, Listener};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::{execute, notebook};
@@ -13,21 +12,17 @@ const DEADLINE: Duration = Duration::from_secs(20);
 /// A notification that has not arrived after this time was not sent.
 const SILENCE: Duration = Duration::from_millis(200);
 
-/// Listens on a channel, and counts the calls.
-struct Listener {
+/// A listener whose calls a test can await.
+struct TestListener {
     calls: mpsc::UnboundedReceiver<()>,
-    task: JoinHandle<()>,
+    listener: Listener,
 }
 
-impl Listener {
+impl TestListener {
     fn start(db: &Db, channel: &'static str) -> Self {
         let (called, calls) = mpsc::unbounded_channel();
-        let db = db.clone();
-        let task = tokio::spawn(async move {
-            db.listen(channel, || called.send(()).expect("the test still runs"))
-                .await;
-        });
-        Self { calls, task }
+        let listener = db.listen(channel, move || called.send(()).unwrap_or_default());
+        Self { calls, listener }
     }
 
     async fn assert_notified(&mut self) {
@@ -36,16 +31,8 @@ impl Listener {
     }
 
     async fn assert_silent(&mut self) {
-        assert!(
-            timeout(SILENCE, self.calls.recv()).await.is_err(),
-            "a notification"
-        );
-    }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        self.task.abort();
+        let call = timeout(SILENCE, self.calls.recv()).await;
+        assert_ne!(call, Ok(Some(())), "a notification");
     }
 }
 
@@ -58,7 +45,7 @@ async fn notify(db: &Db, channel: &str) {
 #[tokio::test]
 async fn a_listener_is_notified_at_the_commit_and_only_of_its_channel() {
     let (database, db) = notebook().await;
-    let mut listener = Listener::start(&db, "notes");
+    let mut listener = TestListener::start(&db, "notes");
     if !database.is_postgres() {
         notify(&db, "notes").await;
         return listener.assert_silent().await;
@@ -87,7 +74,7 @@ async fn a_listener_whose_connection_breaks_listens_again() {
     if !database.is_postgres() {
         return;
     }
-    let mut listener = Listener::start(&db, "notes");
+    let mut listener = TestListener::start(&db, "notes");
     listener.assert_notified().await;
 
     let mut conn = db.write().await.expect("a connection");
@@ -99,17 +86,29 @@ async fn a_listener_whose_connection_breaks_listens_again() {
 }
 
 #[tokio::test]
+async fn a_dropped_listener_is_not_notified() {
+    let (database, db) = notebook().await;
+    if !database.is_postgres() {
+        return;
+    }
+    let TestListener { mut calls, listener } = TestListener::start(&db, "notes");
+    timeout(DEADLINE, calls.recv()).await.expect("a connection");
+    drop(listener);
+    let ended = timeout(DEADLINE, calls.recv()).await;
+    assert_eq!(ended.expect("the listener ends"), None);
+}
+
+#[tokio::test]
 async fn a_listener_takes_no_connection_from_the_pool() {
     let (database, db) = notebook().await;
     if !database.is_postgres() {
         return;
     }
-    let mut listener = Listener::start(&db, "notes");
+    let mut listener = TestListener::start(&db, "notes");
     listener.assert_notified().await;
 
     let mut pool = Vec::new();
     for _ in 0..10 {
         pool.push(db.read().await.expect("a connection"));
     }
-    listener.task.abort();
 }

@@ -2,10 +2,12 @@
 
 use std::str::FromStr;
 
+use auth::nats::NatsUrl;
 use auth::{IntrospectionError, RevocationFeed, ServiceClientError, ServiceCredentials, StalePolicy};
 
 use super::client_secret;
 use super::env::Env;
+use super::nats::read_nats_url;
 use super::platform::Platform;
 use super::roles::Roles;
 use super::strategy::{IntrospectionClient, USER_SERVICE};
@@ -35,8 +37,12 @@ impl FromStr for WhenStale {
 /// The revocation feed of user-service, as one service reads it.
 #[derive(Clone, Debug)]
 pub struct FeedSettings {
+    /// The name of the service that reads the feed.
+    service: String,
     /// The origin of user-service.
     origin: String,
+    /// The broker to which user-service relays the feed.
+    nats: Option<NatsUrl>,
     credentials: ServiceCredentials,
     introspection: IntrospectionClient,
     when_stale: WhenStale,
@@ -65,7 +71,9 @@ impl FeedSettings {
         let origin = platform.user_service_url;
         let secret = client_secret::read(env, service);
         Some(Self {
+            service: service.to_owned(),
             origin: origin.to_owned(),
+            nats: read_nats_url(env),
             credentials: ServiceCredentials::new(service, secret.clone(), format!("{origin}/oauth/token")),
             introspection: IntrospectionClient::at(origin, service, secret),
             when_stale,
@@ -74,7 +82,11 @@ impl FeedSettings {
     }
 
     pub(super) fn feed(&self) -> Result<RevocationFeed, ServiceClientError> {
-        RevocationFeed::at(&self.credentials, USER_SERVICE, &self.origin)
+        let feed = RevocationFeed::at(&self.credentials, USER_SERVICE, &self.origin)?;
+        Ok(match &self.nats {
+            Some(url) => feed.over_nats(url.clone(), &self.service),
+            None => feed,
+        })
     }
 
     pub(super) fn stale_policy(&self) -> Result<StalePolicy, IntrospectionError> {
@@ -129,6 +141,20 @@ mod tests {
         assert!(feed.stale_policy().is_ok());
         let problem = read("order-service", &[("AUTH_WHEN_STALE", "admit")]).unwrap_err();
         assert_eq!(problem, "AUTH_WHEN_STALE must be `privileged` or `refuse`");
+    }
+
+    #[test]
+    fn the_feed_may_come_over_nats() {
+        let with_broker = |url| read("order-service", &[("NATS_URL", url)]);
+        let feed = with_broker("nats://orders:not-a-secret@broker").unwrap().unwrap();
+        assert!(feed.nats.is_some() && feed.feed().is_ok());
+        assert!(!format!("{feed:?}").contains("not-a-secret"));
+        let problem = with_broker("broker:not-a-secret").unwrap_err();
+        assert_eq!(
+            problem,
+            "NATS_URL must be `nats://` or `tls://`, optionally `<user>:<password>@`, and a host"
+        );
+        assert!(read("order-service", &[]).unwrap().unwrap().nats.is_none());
     }
 
     #[test]

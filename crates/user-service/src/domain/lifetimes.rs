@@ -5,6 +5,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 /// How long a verifier may accept a token after the token expired: the maximum that `auth` permits.
 pub(crate) const MAX_LEEWAY: TimeDelta = auth::MAX_LEEWAY;
 
+/// How far the clock of a verifier may be behind that of this service. A revocation is kept for this time after it has expired here,
+/// so that such a verifier learns it too.
+pub(crate) const MAX_CLOCK_DIFFERENCE: TimeDelta = TimeDelta::minutes(5);
+
 /// How long tokens and sessions last.
 #[derive(Clone, Copy, Debug)]
 pub struct Lifetimes {

@@ -10,11 +10,12 @@ use super::{CHANNEL, Feed, PAGE};
 use crate::store::{FeedRow, GenerationRows, RevocationRows};
 
 impl Feed {
-    /// The background task. It reads new rows when this process commits some, when another replica says that there are some, and
+    /// The background task. It reads new rows when this process commits some, when another replica notifies it, and
     /// every 250 ms.
     pub(crate) async fn run(self) {
-        let wake = || self.0.wake.notify_one();
-        tokio::join!(self.0.db.listen(CHANNEL, wake), self.poll_repeatedly());
+        let feed = self.clone();
+        let _listener = self.0.db.listen(CHANNEL, move || feed.0.wake.notify_one());
+        self.poll_repeatedly().await;
     }
 
     async fn poll_repeatedly(&self) {
@@ -142,4 +143,173 @@ impl Feed {
 /// Whether there are no rows after those of this page.
 pub(super) fn is_last(page: &[(i64, FeedRow)]) -> bool {
     i64::try_from(page.len()).is_ok_and(|len| len < PAGE)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use actix_web::rt;
+    use db::{Db, on};
+    use sqlx::AssertSqlSafe;
+    use tokio::time::sleep;
+
+    use super::*;
+    use crate::feed::Intervals;
+    use crate::feed::testing::{NEVER, TestFeed};
+
+    const DEADLINE: Duration = Duration::from_secs(20);
+    /// The connections that listen in this database.
+    const LISTENERS: &str =
+        "from pg_stat_activity where datname = current_database() and query like 'LISTEN%'";
+
+    async fn execute(db: &Db, statements: &[&str]) {
+        let mut tx = db.begin().await.unwrap();
+        for sql in statements {
+            let sql = AssertSqlSafe((*sql).to_owned());
+            on!(tx, conn => sqlx::query(sql).execute(conn).await.map(drop)).unwrap();
+        }
+        tx.commit().await.unwrap();
+    }
+
+    /// Waits until the feed's process has this number of revocations, and returns how long that took.
+    async fn wait_for_revocations(feed: &Feed, count: usize) -> Duration {
+        let started = Instant::now();
+        let wait = async {
+            while feed.0.revocations.len() != count {
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        timeout(DEADLINE, wait).await.unwrap();
+        started.elapsed()
+    }
+
+    async fn wait_for_listener(db: &Db) {
+        let count = format!("select count(*) {LISTENERS}");
+        let wait = async {
+            loop {
+                let mut conn = db.read().await.unwrap();
+                let sql = AssertSqlSafe(count.clone());
+                let listeners: i64 =
+                    on!(conn, conn => sqlx::query_scalar(sql).fetch_one(conn).await).unwrap();
+                if listeners > 0 {
+                    return;
+                }
+                drop(conn);
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(DEADLINE, wait).await.unwrap();
+    }
+
+    #[actix_web::test]
+    async fn a_replica_on_postgresql_learns_of_new_rows_without_a_poll() {
+        let test = TestFeed::new(NEVER, 9).await;
+        if !test.database.is_postgres() {
+            return;
+        }
+        let task = rt::spawn(test.feed.clone().run());
+        let other = test.replica().await;
+        wait_for_listener(&test.db).await;
+        let mut delays = Vec::new();
+        for count in 1..=5 {
+            test.commit(&other, test.sessions(1)).await;
+            delays.push(wait_for_revocations(&test.feed, count).await);
+        }
+        let fastest = delays.iter().min().unwrap();
+        assert!(*fastest < Duration::from_millis(100), "{delays:?}");
+        task.abort();
+    }
+
+    #[actix_web::test]
+    async fn a_replica_that_is_not_notified_polls() {
+        let test = TestFeed::new(Intervals::default(), 9).await;
+        let task = rt::spawn(test.feed.clone().run());
+        let other = test.replica().await;
+        if test.database.is_postgres() {
+            wait_for_listener(&test.db).await;
+            execute(
+                &test.db,
+                &[&format!("select pg_terminate_backend(pid) {LISTENERS}")],
+            )
+            .await;
+        }
+        test.commit(&other, test.sessions(1)).await;
+        let delay = wait_for_revocations(&test.feed, 1).await;
+        // The listener connects again after a second.
+        assert!(delay < Duration::from_millis(900), "{delay:?}");
+        task.abort();
+    }
+
+    #[actix_web::test]
+    async fn the_set_becomes_that_of_a_restored_database() {
+        let test = TestFeed::new(NEVER, 9).await;
+        let user = test.issuer.as_user().user();
+        let raise_epoch = |by| {
+            let (id, epoch) = (user.id(), user.epoch() + by);
+            let expires_at = test.issuer.clock().unix() + 900;
+            vec![FeedRow::from(Revocation::User {
+                id,
+                epoch,
+                expires_at,
+            })]
+        };
+        test.commit(&test.feed, test.sessions(1)).await;
+        test.commit(&test.feed, raise_epoch(1)).await;
+        test.feed.poll().await.unwrap();
+        assert!(test.issuer.revocations().revokes(&user));
+
+        let restore = [
+            "delete from revocations where seq > 1",
+            "update revocation_counter set seq = 1",
+        ];
+        execute(&test.db, &restore).await;
+        test.feed.poll().await.unwrap();
+        assert_eq!(test.issuer.revocations().len(), 1);
+        assert!(!test.issuer.revocations().revokes(&user), "it never happened");
+
+        execute(
+            &test.db,
+            &["delete from revocations", "update revocation_counter set seq = 0"],
+        )
+        .await;
+        let other = test.replica().await;
+        test.commit(&other, raise_epoch(1)).await;
+        test.feed.poll().await.unwrap();
+        assert!(
+            test.issuer.revocations().revokes(&user),
+            "a number that was assigned twice"
+        );
+    }
+
+    #[actix_web::test]
+    async fn a_revocation_that_is_committed_during_a_load_is_kept() {
+        let test = TestFeed::new(NEVER, 9).await;
+        let rows = test.sessions(1);
+        test.feed.state().begin_load();
+        let position = test.feed.start_generation().await.unwrap();
+        let stored = test.feed.stored_revocations(position.seq).await.unwrap();
+        test.commit(&test.feed, rows.clone()).await;
+        assert!(stored.is_empty());
+
+        let committed = test.feed.state().end_load(position);
+        let revocation = rows.into_iter().next().unwrap().into_revocation();
+        assert_eq!(committed, revocation.into_iter().collect::<Vec<_>>());
+    }
+
+    #[actix_web::test]
+    async fn a_failed_load_is_repeated() {
+        let test = TestFeed::new(NEVER, 9).await;
+        test.commit(&test.feed, test.sessions(1)).await;
+        execute(&test.db, &["alter table revocations rename to hidden"]).await;
+        assert!(test.feed.poll().await.is_err());
+        test.feed.state().interrupt();
+        assert!(test.feed.poll().await.is_err());
+        assert!(test.feed.state().subscribe().is_none());
+
+        execute(&test.db, &["alter table hidden rename to revocations"]).await;
+        test.feed.poll().await.unwrap();
+        assert!(test.feed.state().subscribe().is_some());
+        assert_eq!(test.issuer.revocations().len(), 1);
+    }
 }

@@ -1,4 +1,4 @@
-//! What the publisher, the streams and the transactions of one process share.
+//! The state that the publisher, the streams and the transactions of one process share.
 
 use actix_web::web::Bytes;
 use auth::{FeedEvent, FeedPosition, Revocation};
@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::encoding::{encode, event_of};
 use crate::store::FeedRow;
 
-/// What the publisher tells the streams.
+/// A message of the publisher to the streams.
 #[derive(Clone, Debug)]
 pub(super) enum Message {
     /// A row, encoded once for all streams.
@@ -33,7 +33,7 @@ pub(super) struct State {
     is_interrupted: bool,
     /// How often all rows were loaded. Streams of an earlier load end.
     loads: u64,
-    /// What was committed while all rows are being loaded.
+    /// The revocations that were committed since a load began. `None` if there is no load.
     committed_during_load: Option<Vec<Revocation>>,
 }
 
@@ -60,6 +60,11 @@ impl State {
     /// Whether a transaction that got this sequence number must start a generation: the number may have been assigned before.
     pub fn must_start_generation(&self, first_seq: i64) -> bool {
         self.is_interrupted || first_seq <= self.highest_seq
+    }
+
+    /// The generation in which this process publishes. `None` before the first load.
+    pub fn generation(&self) -> Option<Uuid> {
+        self.position.map(|position| position.generation)
     }
 
     /// Records what this process committed. It is published when the publisher reads it.

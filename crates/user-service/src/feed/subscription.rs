@@ -15,7 +15,8 @@ use super::history::contains;
 use super::publisher::is_last;
 use super::state::{Message, Receiver};
 use super::{Feed, PAGE};
-use crate::store::{FeedRow, GenerationRows, RevocationRows};
+use crate::domain::MAX_CLOCK_DIFFERENCE;
+use crate::store::{FeedRow, GenerationRow, GenerationRows, RevocationRows};
 
 /// The stream of one reader.
 pub(crate) struct Subscription {
@@ -42,9 +43,9 @@ enum Phase {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Then {
-    /// The reader has to be told that it has reached the present. Until then it may miss expired rows.
+    /// The reader gets `ready`. Until then, expired rows may be left out.
     Ready,
-    /// The reader was there before.
+    /// The reader was ready before.
     Continue,
 }
 
@@ -54,37 +55,34 @@ impl Feed {
     /// # Errors
     /// If the database is unavailable.
     pub(crate) async fn subscribe(&self, after: Option<FeedPosition>) -> Result<Subscription, sqlx::Error> {
-        // An outage that the publisher noticed. It has to check the history before anybody relies on it.
+        // The publisher has noticed an outage. It has to check the history before anyone relies on it.
         let receiver = self.state().subscribe().ok_or(sqlx::Error::PoolTimedOut)?;
-        let current = receiver.position;
-        let is_known = match after {
-            Some(position) => self.is_in_history(position).await?,
-            None => true,
-        };
-        let phase = if is_known {
-            Phase::Reading {
-                up_to: current.seq,
+        let generation = receiver.position.generation;
+        let after = after.unwrap_or(FeedPosition { generation, seq: 0 });
+        let found = self.find(after.generation).await?;
+        let phase = match found.filter(|found| contains(found, after.seq)) {
+            // The publisher may not have read the newest rows yet.
+            Some(found) => Phase::Reading {
+                up_to: found.counter,
                 then: Then::Ready,
-            }
-        } else {
-            Phase::Reset
+            },
+            None => Phase::Reset,
         };
         Ok(Subscription {
             feed: self.clone(),
             receiver,
             position: FeedPosition {
-                generation: current.generation,
-                seq: after.map_or(0, |after| after.seq),
+                generation,
+                seq: after.seq,
             },
             phase,
         })
     }
 
-    async fn is_in_history(&self, position: FeedPosition) -> Result<bool, sqlx::Error> {
+    async fn find(&self, generation: Uuid) -> Result<Option<GenerationRow>, sqlx::Error> {
         let _permit = self.0.reads.acquire().await;
         let mut conn = self.0.db.read().await?;
-        let generation = GenerationRows(&mut conn).find(position.generation).await?;
-        Ok(generation.is_some_and(|generation| contains(&generation, position.seq)))
+        GenerationRows(&mut conn).find(generation).await
     }
 
     async fn page(&self, after: i64, up_to: i64) -> Result<Vec<(i64, FeedRow)>, sqlx::Error> {
@@ -133,16 +131,17 @@ impl Subscription {
             self.phase = Phase::Reset;
             return Ok(Bytes::new());
         }
-        let (is_last, now) = (is_last(&rows), self.feed.0.clock.unix());
+        let is_last = is_last(&rows);
+        let oldest = (self.feed.0.clock.now() - MAX_CLOCK_DIFFERENCE).timestamp();
         let mut bytes = BytesMut::new();
         for (seq, row) in rows {
             self.position.seq = seq;
-            if then == Then::Continue || row.expires_at() > now {
+            if then == Then::Continue || row.expires_at() > oldest {
                 bytes.extend_from_slice(&encode(&event_of(row, self.position)));
             }
         }
         if is_last {
-            // Rows up to this number that were not there have expired. The reader may be ahead, if it read from another replica.
+            // Rows up to this number that were not there have expired.
             self.position.seq = self.position.seq.max(up_to);
             if then == Then::Ready {
                 bytes.extend_from_slice(&encode(&FeedEvent::Ready(self.position)));
@@ -175,7 +174,7 @@ impl Subscription {
         }
     }
 
-    /// Tells the reader its position in a newer generation of the same history.
+    /// Gives the reader its position in a newer generation of the same history.
     fn continue_in(&mut self, generation: Uuid) -> Bytes {
         self.position.generation = generation;
         encode(&FeedEvent::Ready(self.position))
@@ -199,5 +198,120 @@ impl Subscription {
         } else {
             self.continue_in(generation)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::{Pin, pin};
+    use std::time::Duration;
+
+    use futures_util::StreamExt as _;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::feed::testing::{NEVER, TestFeed};
+
+    /// How long a test waits for the next event.
+    const DEADLINE: Duration = Duration::from_secs(20);
+
+    type Events<'s> = Pin<&'s mut dyn Stream<Item = Result<Bytes, sqlx::Error>>>;
+
+    /// The ids of the next events, up to the one with this number.
+    async fn read_up_to(events: &mut Events<'_>, last: i64) -> Vec<i64> {
+        let mut seqs = Vec::new();
+        while seqs.last() != Some(&last) {
+            let next = timeout(DEADLINE, events.next()).await;
+            let bytes = next.unwrap().unwrap().unwrap();
+            let text = std::str::from_utf8(&bytes).unwrap();
+            let ids = text.lines().filter_map(|line| line.strip_prefix("id: "));
+            seqs.extend(ids.map(|id| id.parse::<FeedPosition>().unwrap().seq));
+        }
+        seqs
+    }
+
+    #[actix_web::test]
+    async fn a_stream_that_lags_behind_misses_nothing() {
+        let test = TestFeed::new(NEVER, 4).await;
+        let feed = &test.feed;
+        let mut events = pin!(feed.subscribe(None).await.unwrap().into_stream());
+        let mut events: Events<'_> = events.as_mut();
+        assert_eq!(read_up_to(&mut events, 0).await, [0], "ready");
+
+        test.commit(feed, test.sessions(2_500)).await;
+        feed.poll().await.unwrap();
+        assert_eq!(read_up_to(&mut events, 2_000).await.len(), 2_000);
+        // More than it can buffer, while it reads the database.
+        test.commit(feed, test.sessions(6)).await;
+        feed.poll().await.unwrap();
+        let rest = read_up_to(&mut events, 2_506).await;
+        assert_eq!(rest, (2_001..=2_506).collect::<Vec<_>>());
+
+        test.commit(feed, test.sessions(1)).await;
+        feed.poll().await.unwrap();
+        assert_eq!(read_up_to(&mut events, 2_507).await, [2_507]);
+    }
+
+    #[actix_web::test]
+    async fn a_stream_that_lags_behind_a_new_generation_learns_of_it() {
+        let test = TestFeed::new(NEVER, 4).await;
+        let feed = &test.feed;
+        let mut subscription = feed.subscribe(None).await.unwrap();
+        subscription.next().await.unwrap().unwrap();
+        let other = test.replica().await;
+        test.commit(&other, test.sessions(9)).await;
+        feed.poll().await.unwrap();
+
+        let first = subscription.next().await.unwrap().unwrap();
+        let position = other.state().read_from().unwrap().0;
+        let ready = FeedEvent::Ready(FeedPosition { seq: 0, ..position });
+        assert_eq!(first, encode(&ready));
+        let mut events = pin!(subscription.into_stream());
+        let mut events: Events<'_> = events.as_mut();
+        assert_eq!(read_up_to(&mut events, 9).await, (1..=9).collect::<Vec<_>>());
+    }
+
+    #[actix_web::test]
+    async fn a_stream_that_lags_behind_a_load_begins_again() {
+        let test = TestFeed::new(NEVER, 4).await;
+        let mut subscription = test.feed.subscribe(None).await.unwrap();
+        subscription.next().await.unwrap().unwrap();
+        test.feed.load().await.unwrap();
+        test.commit(&test.feed, test.sessions(9)).await;
+        test.feed.poll().await.unwrap();
+
+        let reset = subscription.next().await.unwrap().unwrap();
+        assert_eq!(reset, encode(&FeedEvent::Reset));
+        assert!(subscription.next().await.is_none());
+    }
+
+    #[actix_web::test]
+    async fn a_snapshot_that_a_load_interrupts_is_never_ready() {
+        let test = TestFeed::new(NEVER, 4).await;
+        test.commit(&test.feed, test.sessions(1_500)).await;
+        test.feed.poll().await.unwrap();
+        let mut subscription = test.feed.subscribe(None).await.unwrap();
+        subscription.next().await.unwrap().unwrap();
+        test.feed.load().await.unwrap();
+
+        let reset = subscription.next().await.unwrap().unwrap();
+        assert_eq!(reset, encode(&FeedEvent::Reset));
+        assert!(subscription.next().await.is_none());
+    }
+
+    #[actix_web::test]
+    async fn streams_hold_no_connection_while_their_clients_read() {
+        /// More than the pools of either engine have.
+        const STREAMS: usize = 12;
+        let test = TestFeed::new(NEVER, 4).await;
+        test.commit(&test.feed, test.sessions(1_500)).await;
+        test.feed.poll().await.unwrap();
+        let mut streams = Vec::new();
+        for _ in 0..STREAMS {
+            let mut subscription = test.feed.subscribe(None).await.unwrap();
+            subscription.next().await.unwrap().unwrap();
+            streams.push(subscription);
+        }
+        assert_eq!(streams.len(), STREAMS);
     }
 }

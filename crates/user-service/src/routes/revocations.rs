@@ -76,10 +76,20 @@ fn end_of_stream(
     stream: Option<OpenStream>,
 ) -> impl Future<Output = ()> + use<> {
     let expires_in = (caller.expires_at() - clock.now()).to_std().unwrap_or_default();
+    // Readers leave at once when this replica begins to stop. Those that come nevertheless have found no other replica, and stay until
+    // it stops to answer.
+    let is_draining = shutdown.is_draining();
+    let stopping = async move {
+        if is_draining {
+            shutdown.delay_over().await;
+        } else {
+            shutdown.requested().await;
+        }
+    };
     async move {
         let _stream = stream;
         tokio::select! {
-            () = shutdown.requested() => {}
+            () = stopping => {}
             () = tokio::time::sleep(expires_in) => {}
         }
     }

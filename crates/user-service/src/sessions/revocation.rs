@@ -14,12 +14,18 @@ use uuid::Uuid;
 
 use super::Sessions;
 use crate::context::RequestContext;
-use crate::domain::{EndedSession, Entry, Lifetimes, MAX_LEEWAY};
+use crate::domain::{EndedSession, Entry, Lifetimes, MAX_CLOCK_DIFFERENCE, MAX_LEEWAY};
 use crate::store::{AuditLogRows, FeedRow, SessionRows, UserRows};
 
 /// A refresh that runs at the same time as a transaction that raises the epoch may issue a token of the old epoch, until that
 /// transaction commits. No such transaction takes as long as this.
 const CONCURRENT_REFRESH: TimeDelta = TimeDelta::minutes(1);
+
+/// No row of the feed matters for longer than this after it was stored, except one of a signing key, or of a token that was issued
+/// with a longer lifetime.
+pub(crate) fn longest_life(lifetimes: Lifetimes) -> TimeDelta {
+    lifetimes.access + lifetimes.grace + CONCURRENT_REFRESH + MAX_LEEWAY
+}
 
 /// A transaction that collects rows of the revocation feed. Only [`Sessions::transaction`] creates it, and stores all collected
 /// rows.
@@ -131,7 +137,7 @@ impl RevokingTx<'_> {
     fn revoke_sessions(&mut self, ended: &[EndedSession], now: DateTime<Utc>) {
         for session in ended {
             let expires_at = session.access_expires_at + MAX_LEEWAY;
-            if expires_at > now {
+            if expires_at + MAX_CLOCK_DIFFERENCE > now {
                 self.rows.push(
                     Revocation::Session {
                         id: session.id,
@@ -192,5 +198,33 @@ impl Sessions {
             Ok::<_, sqlx::Error>(())
         };
         self.transaction(db, end).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use test_kit::TestDatabase;
+
+    use super::*;
+    use crate::store::MIGRATIONS;
+
+    #[actix_web::test]
+    async fn a_transaction_collects_revoked_keys_and_announcements() {
+        let database = TestDatabase::new().await;
+        let db = Db::open(&database.url(), &MIGRATIONS).await.unwrap();
+        let mut tx = db.begin().await.unwrap();
+        let mut tx = RevokingTx {
+            tx: &mut tx,
+            lifetimes: Lifetimes::default(),
+            rows: Vec::new(),
+        };
+        tx.revoke_key("k".to_owned(), 9);
+        tx.announce_keys(8);
+
+        let key = Revocation::Key {
+            kid: "k".to_owned(),
+            expires_at: 9,
+        };
+        assert_eq!(tx.rows, [key.into(), FeedRow::KeysChanged { expires_at: 8 }]);
     }
 }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 /// How many generations are kept. A reader with an older one starts from the beginning.
 const KEPT: i64 = 100;
 
-/// What the database knows about the history of one generation.
+/// The place of a generation in the history of the database.
 #[derive(Clone, Debug, FromRow)]
 pub(crate) struct GenerationRow {
     /// The last sequence number of this database.

@@ -1,0 +1,69 @@
+//! A transport with its current connection.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use tokio::time::{Sleep, sleep};
+
+use super::event::FeedEvent;
+use super::position::FeedPosition;
+use super::transport::{Ended, Events, Transport};
+use crate::backoff::Backoff;
+
+/// A transport with its current connection. After a failure it connects again, after a random delay that grows with the number of
+/// failures: many readers should not all come at once when the publisher restarts.
+pub(super) struct Link {
+    transport: Box<dyn Transport>,
+    backoff: Backoff,
+    events: Option<Events>,
+    delay: Option<Pin<Box<Sleep>>>,
+    /// Failures in a row.
+    failures: u32,
+}
+
+impl Link {
+    pub fn new(transport: impl Transport + 'static, backoff: Backoff) -> Self {
+        Self {
+            transport: Box::new(transport),
+            backoff,
+            events: None,
+            delay: None,
+            failures: 0,
+        }
+    }
+
+    /// Waits for the next event. Connects if there is no connection: then `after` returns the position from which the feed should
+    /// continue. A dropped future loses nothing.
+    pub async fn next(&mut self, after: impl FnOnce() -> Option<FeedPosition>) -> Result<FeedEvent, Ended> {
+        if let Some(delay) = &mut self.delay {
+            delay.await;
+            self.delay = None;
+        }
+        let events = self.events.get_or_insert_with(|| self.transport.connect(after()));
+        events.next().await.unwrap_or(Err(Ended::Closed))
+    }
+
+    /// Closes the connection. The next one is made after a delay, which this returns.
+    pub fn fail(&mut self) -> Duration {
+        self.failures = self.failures.saturating_add(1);
+        let delay = self.backoff.delay(self.failures);
+        self.events = None;
+        self.delay = Some(Box::pin(sleep(delay)));
+        delay
+    }
+
+    /// The connection works.
+    pub fn succeed(&mut self) {
+        self.failures = 0;
+    }
+
+    /// Closes the connection.
+    pub fn close(&mut self) {
+        self.events = None;
+    }
+
+    pub fn failures(&self) -> u32 {
+        self.failures
+    }
+}
