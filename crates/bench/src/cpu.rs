@@ -56,6 +56,19 @@ pub(crate) fn used_by_service(stack: u32, service: &str) -> Result<Duration, Fai
         .ok_or_else(|| format!("no process of {service}").into())
 }
 
+/// The process of one of a platform's services.
+pub(crate) fn process_of_service(stack: u32, service: &str) -> Result<u32, Failure> {
+    all()
+        .find(|process| process.parent == stack && process.service().as_deref() == Some(service))
+        .map(|process| process.pid)
+        .ok_or_else(|| format!("no process of {service}").into())
+}
+
+/// Whether there is a process with this id.
+pub(crate) fn is_running(pid: u32) -> bool {
+    Process::read(pid).is_some()
+}
+
 /// A process and its children: `stack` and its services are those of a platform.
 pub(crate) fn family(pid: u32) -> impl Iterator<Item = u32> {
     all()

@@ -30,6 +30,28 @@ pub(crate) struct Summary {
     pub answers: BTreeMap<u16, u32>,
 }
 
+/// The distribution of durations, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(crate) struct Percentiles {
+    #[serde(rename = "p50_ms")]
+    pub p50: f64,
+    #[serde(rename = "p99_ms")]
+    pub p99: f64,
+    #[serde(rename = "max_ms")]
+    pub max: f64,
+}
+
+impl Percentiles {
+    pub(crate) fn of(mut durations: Vec<Duration>) -> Self {
+        durations.sort_unstable();
+        let [p50, p99, max] = [50, 99, 100].map(|percent| {
+            let duration = percentile(&durations, percent);
+            hundredths(duration.as_secs_f64() * 1_000.0)
+        });
+        Self { p50, p99, max }
+    }
+}
+
 impl Tally {
     /// Clients wait this long after each response.
     pub(crate) fn with_pauses(pause: Duration) -> Self {
@@ -102,15 +124,14 @@ impl Tally {
         percentile(&self.latencies, 99)
     }
 
-    pub(crate) fn summary(mut self) -> Summary {
+    pub(crate) fn summary(self) -> Summary {
         let per_second = hundredths(self.per_second());
-        self.latencies.sort_unstable();
-        let percentile = |percent| hundredths(percentile(&self.latencies, percent).as_secs_f64() * 1_000.0);
+        let Percentiles { p50, p99, max } = Percentiles::of(self.latencies);
         Summary {
             per_second,
-            p50_ms: percentile(50),
-            p99_ms: percentile(99),
-            max_ms: percentile(100),
+            p50_ms: p50,
+            p99_ms: p99,
+            max_ms: max,
             answers: self.answers,
         }
     }
@@ -147,6 +168,18 @@ mod tests {
             assert_eq!(found, Duration::from_millis(expected), "{percent} % of {count}");
         }
         assert_eq!(percentile(&[], 99), Duration::ZERO);
+    }
+
+    #[test]
+    fn percentiles_do_not_depend_on_the_order_and_are_in_milliseconds() {
+        let durations = (1..=200).rev().map(|number| Duration::from_micros(number * 500));
+        let percentiles = Percentiles::of(durations.collect());
+        let expected = Percentiles {
+            p50: 50.0,
+            p99: 99.0,
+            max: 100.0,
+        };
+        assert_eq!(percentiles, expected);
     }
 
     #[tokio::test]

@@ -9,14 +9,17 @@ mod database;
 mod flood;
 mod gateway;
 mod hash;
+mod installed;
 mod load;
 mod login;
 mod memory;
 mod options;
 mod orders;
 mod platform;
+mod process;
 mod refresh;
 mod report;
+mod revocation;
 mod route;
 mod route_server;
 mod seed;
@@ -74,6 +77,8 @@ enum Command {
     Start(Options),
     /// Orders per second and their latency, with several sizes of the table: on the same engines as `refresh`.
     Orders(orders::Options),
+    /// The time until a revoked token is refused everywhere, the cost of many revocations, and the feed with many readers.
+    Revocation(revocation::Options),
     /// All of these, in turn.
     All(Options),
 }
@@ -124,6 +129,11 @@ async fn measure(command: &Command, server: Option<&Server>) -> Result<(), Failu
         Command::Verify(verify::Verify { lines: true, .. }) => return verify::print_lines(),
         Command::Login(login::Login { lines: true, .. }) => return login::print_lines(),
         Command::Orders(options) => return print(&orders::measure(options, server).await?, options.json),
+        Command::Revocation(options) => {
+            let report = revocation::measure(options).await?;
+            print(&report, options.json)?;
+            return report.fail_on_errors();
+        }
         Command::Gateway(options) => {
             let report = gateway::measure(options).await?;
             print(&report, options.json)?;
@@ -168,11 +178,16 @@ async fn all(options: &Options, server: Option<&Server>) -> Result<(), Failure> 
     let gateway = gateway.map_err(|failure| failures.push(failure.to_string())).ok();
     let orders = orders::measure(&orders::Options::of(options), server).await;
     let orders = orders.map_err(|failure| failures.push(failure.to_string())).ok();
+    let revocation = revocation::measure(&revocation::Options::of(options)).await;
+    let revocation = revocation
+        .map_err(|failure| failures.push(failure.to_string()))
+        .ok();
     print(
         &FullReport {
             findings: options.report(findings),
             gateway,
             orders,
+            revocation,
         },
         options.json,
     )?;

@@ -127,6 +127,14 @@ impl Platform {
         Ok(service.port(self.port_base))
     }
 
+    /// The port of a service's metrics.
+    pub(crate) fn metrics_port(&self, service: &str) -> Result<u16, Failure> {
+        let registry = Registry::built_in();
+        let service = registry.find(service).ok_or("unknown service")?;
+        let port = service.port(self.port_base);
+        Ok(service.inner_port(port).unwrap_or(port))
+    }
+
     /// The database of a service.
     pub(crate) fn database(&self, service: &str) -> Result<&DatabaseUrl, Failure> {
         let database = self.databases.iter().find(|(name, _)| name == service);

@@ -3,6 +3,7 @@
 mod findings;
 mod gateway;
 mod orders;
+mod revocation;
 mod spread;
 
 use std::fmt::{self, Display, Formatter};
@@ -13,6 +14,7 @@ use serde::Serialize;
 pub(crate) use self::findings::{Finding, Findings};
 pub(crate) use self::gateway::{Report as GatewayReport, Row as GatewayRow};
 pub(crate) use self::orders::{EngineReport, Report as OrdersReport, SizeReport};
+pub(crate) use self::revocation::{DelayRow, GrowthRow, Report as RevocationReport, SnapshotCosts};
 pub(crate) use self::spread::Spread;
 use crate::Failure;
 
@@ -22,6 +24,7 @@ pub(crate) struct FullReport {
     pub findings: Findings,
     pub gateway: Option<GatewayReport>,
     pub orders: Option<OrdersReport>,
+    pub revocation: Option<RevocationReport>,
 }
 
 impl Display for FullReport {
@@ -30,9 +33,11 @@ impl Display for FullReport {
         if let Some(gateway) = &self.gateway {
             write!(f, "\n\n{gateway}")?;
         }
-        self.orders
-            .as_ref()
-            .map_or(Ok(()), |orders| write!(f, "\n\n{orders}"))
+        if let Some(orders) = &self.orders {
+            write!(f, "\n\n{orders}")?;
+        }
+        let revocation = self.revocation.as_ref();
+        revocation.map_or(Ok(()), |revocation| write!(f, "\n\n{revocation}"))
     }
 }
 

@@ -120,15 +120,29 @@ pub fn claims() -> Vec<Claims> {
     (0..COUNT).map(|_| claims_of_a_user(now)).collect()
 }
 
-/// [`COUNT`] revocations, of sessions and users in alternation. None affects a token of a [`Signer`].
+/// A set of [`COUNT`] revocations. None affects a token of a [`Signer`].
 #[must_use]
 pub fn revocations() -> Revocations {
-    let clock = Clock::system();
-    let expires_at = clock.unix() + LIFETIME;
-    let revocations = Revocations::new(clock, Revocations::DEFAULT_CAPACITY);
-    for number in 0..COUNT {
+    set_of(list(COUNT))
+}
+
+/// A set of these revocations.
+#[must_use]
+pub fn set_of(list: Vec<Revocation>) -> Revocations {
+    let revocations = Revocations::new(Clock::system(), Revocations::DEFAULT_CAPACITY);
+    for revocation in list {
+        revocations.apply(revocation);
+    }
+    revocations
+}
+
+/// This number of revocations, of sessions and users in alternation, for a day.
+#[must_use]
+pub fn list(count: usize) -> Vec<Revocation> {
+    let expires_at = Clock::system().unix() + LIFETIME;
+    let revocation = |number: usize| {
         let id = Uuid::new_v4();
-        revocations.apply(if number % 2 == 0 {
+        if number.is_multiple_of(2) {
             Revocation::Session { id, expires_at }
         } else {
             Revocation::User {
@@ -136,9 +150,9 @@ pub fn revocations() -> Revocations {
                 epoch: 1,
                 expires_at,
             }
-        });
-    }
-    revocations
+        }
+    };
+    (0..count).map(revocation).collect()
 }
 
 fn header(algorithm: Algorithm, key_id: Option<&str>) -> Header {

@@ -75,6 +75,13 @@ pub fn all() -> Result<[[Verification; 3]; 2], Failure> {
     ])
 }
 
+/// With Ed25519 and this revocation set: a cached token, and a token first seen.
+pub fn with_revocations(revocations: &Revocations) -> Result<[Verification; 2], Failure> {
+    let names = ["bare signature", "cached", "first seen"];
+    let [_, cached, first_seen] = of(names, Signer::eddsa()?, revocations)?;
+    Ok([cached, first_seen])
+}
+
 fn of(
     names: [&'static str; 3],
     signer: Signer,

@@ -74,7 +74,10 @@ impl Listener {
                 },
             };
             match accepted {
-                Ok(accepted) => return Some(accepted),
+                Ok((stream, address)) => {
+                    send_at_once(&stream);
+                    return Some((stream, address));
+                }
                 Err(error) if concerns_one_connection(&error) => {
                     tracing::debug!(%error, "connection lost in the queue");
                 }
@@ -87,6 +90,13 @@ impl Listener {
                 }
             }
         }
+    }
+}
+
+/// Sends small packets at once. Without that, a response or an event could wait 40 ms for the client's acknowledgement.
+fn send_at_once(stream: &TcpStream) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "can't set TCP_NODELAY");
     }
 }
 
@@ -185,7 +195,9 @@ mod tests {
             .collect();
         let mut accepted = Vec::new();
         while accepted.len() < 100 {
-            accepted.push(listener.accept().await.unwrap());
+            let (stream, address) = listener.accept().await.unwrap();
+            assert!(stream.nodelay().unwrap());
+            accepted.push((stream, address));
         }
         drop(stop);
         while let Some(connection) = listener.accept().await {

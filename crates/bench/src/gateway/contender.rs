@@ -8,9 +8,10 @@ use secrecy::ExposeSecret as _;
 use tokio::process::Command;
 
 use super::certificate::Certificate;
-use super::process::{Process, free_port};
 use super::tokens::{Tokens, Users};
 use crate::Failure;
+use crate::installed::Installed;
+use crate::process::{Process, free_port};
 
 const SERVICES: &str = include_str!("services.toml");
 const HAPROXY: &str = include_str!("haproxy.cfg");
@@ -71,30 +72,6 @@ impl Programs {
     }
 }
 
-/// An installed program.
-#[derive(Debug)]
-pub(super) struct Installed {
-    path: PathBuf,
-    /// The first line that it prints about its version.
-    version: String,
-}
-
-impl Installed {
-    /// Looks for the program of this name. `None` if it is missing.
-    pub(super) fn find(name: &str) -> Option<Self> {
-        // Debian installs both programs in a directory that is not in every user's PATH.
-        [PathBuf::from(name), Path::new("/usr/sbin").join(name)]
-            .into_iter()
-            .find_map(|path| {
-                let output = std::process::Command::new(&path).arg("-v").output().ok()?;
-                let text = [output.stdout, output.stderr].concat();
-                let text = String::from_utf8_lossy(&text);
-                let version = text.lines().next().unwrap_or(name).to_owned();
-                Some(Self { path, version })
-            })
-    }
-}
-
 /// The parts of a benchmark that all gateways are started with.
 pub(super) struct Setup<'s> {
     pub directory: &'s Path,
@@ -137,7 +114,7 @@ impl Contender {
             },
         };
         let log = place.directory.join("log");
-        let process = Process::start(command, log, setup.core, port).await?;
+        let process = Process::start(command, log, Some(setup.core), port).await?;
         Ok(Some(Self { kind, port, process }))
     }
 }

@@ -48,11 +48,11 @@ impl Report {
 
 impl Row {
     fn cells(&self) -> Vec<String> {
-        let ratio = |spread: &Option<Spread>| spread.as_ref().map(with_range).unwrap_or_default();
+        let ratio = |spread: &Option<Spread>| spread.as_ref().map(Spread::with_range).unwrap_or_default();
         vec![
             self.request.clone(),
             self.gateway.to_owned(),
-            with_range(&self.cpu_us),
+            self.cpu_us.with_range(),
             ratio(&self.cpu_to_haproxy),
             ratio(&self.cpu_to_nginx),
             figure(self.p99_ms.median),
@@ -62,11 +62,6 @@ impl Row {
             self.errors.to_string(),
         ]
     }
-}
-
-fn with_range(spread: &Spread) -> String {
-    let [median, lowest, highest] = [spread.median, spread.lowest, spread.highest].map(figure);
-    format!("{median} ({lowest}–{highest})")
 }
 
 impl Display for Report {

@@ -34,6 +34,12 @@ impl Spread {
             .collect();
         Self::of(&ratios)
     }
+
+    /// The median, and the range in brackets.
+    pub(super) fn with_range(&self) -> String {
+        let [median, lowest, highest] = [self.median, self.lowest, self.highest].map(figure);
+        format!("{median} ({lowest}–{highest})")
+    }
 }
 
 /// The median of sorted values: of an even number, the mean of the two in the middle.

@@ -8,7 +8,6 @@ use std::thread;
 use std::time::Duration;
 
 use service_kit::{Listener, Shutdown};
-use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{sleep, timeout};
@@ -114,7 +113,6 @@ impl Acceptor {
                 address: address.ip().to_canonical(),
                 is_tls: tls.is_some(),
             };
-            prepare(&stream);
             let worker = Rc::clone(&self.worker);
             connections.spawn_local(connection::serve(
                 worker,
@@ -123,12 +121,5 @@ impl Acceptor {
                 tls.map(TlsAcceptor::from),
             ));
         }
-    }
-}
-
-/// Sends small packets at once. Without that, each response could wait for the client's acknowledgement.
-fn prepare(stream: &TcpStream) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "can't set TCP_NODELAY");
     }
 }

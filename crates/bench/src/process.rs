@@ -1,4 +1,4 @@
-//! A gateway in its own process.
+//! A program in its own process that listens on a port.
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener};
@@ -17,19 +17,19 @@ const START_TIMEOUT: Duration = Duration::from_secs(10);
 const STOP_TIMEOUT: Duration = Duration::from_secs(12);
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// A running gateway. Dropping this stops it.
+/// A running program. Dropping this stops it.
 #[derive(Debug)]
-pub(super) struct Process {
+pub(crate) struct Process {
     pub pid: u32,
     child: Child,
 }
 
 impl Process {
-    /// Starts a program on this core, and waits until it listens on this port. Its output goes to the file `log`.
-    pub(super) async fn start(
+    /// Starts a program on this core, or on any, and waits until it listens on this port. Its output goes to the file `log`.
+    pub(crate) async fn start(
         mut command: Command,
         log: PathBuf,
-        core: usize,
+        core: Option<usize>,
         port: u16,
     ) -> Result<Self, Failure> {
         let output = File::create(&log)?;
@@ -37,7 +37,7 @@ impl Process {
         // `stack` stops when its standard input closes.
         command.stdin(Stdio::piped()).kill_on_drop(true);
         let child = {
-            let _there = PinnedToCore::new(core)?;
+            let _there = core.map(PinnedToCore::new).transpose()?;
             command.spawn()?
         };
         let pid = child.id().ok_or("the program has stopped")?;
@@ -69,7 +69,7 @@ impl Drop for Process {
 }
 
 /// A free port whose inner port is free, too.
-pub(super) fn free_port() -> Result<u16, Failure> {
+pub(crate) fn free_port() -> Result<u16, Failure> {
     const INNER_PORT_DISTANCE: u16 = 1_000;
     for _ in 0..100 {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
