@@ -78,16 +78,11 @@ async fn while_the_publisher_does_not_answer_revocations_still_come_over_nats() 
         fixture.verifier.statistics().feed.unwrap().is_stale
     })
     .await;
-    eventually("the broker is connected again", || {
-        fixture.publisher.refused_connections() > 0
-    })
-    .await;
-    loop {
-        let carol = fixture.issuer.as_user();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let carol = fixture.issuer.as_user();
+    while fixture.verify(&carol).await.is_ok() {
+        assert!(Instant::now() < deadline, "the broker is connected again");
         fixture.revoke_over_nats(&carol).await;
-        if fixture.verify(&carol).await.is_err() {
-            break;
-        }
     }
     fixture.publisher.recover();
     fixture.eventually_revoked(&lost).await;
