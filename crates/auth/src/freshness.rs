@@ -9,6 +9,8 @@ pub(crate) const STALE_AFTER: i64 = 5;
 const WITHOUT_FEED: i64 = i64::MAX;
 /// The feed has not delivered its first snapshot.
 const AWAITING: i64 = i64::MIN;
+/// The feed is known to have more than the set.
+const BEHIND: i64 = i64::MIN + 1;
 
 /// The knowledge of a revocation set about a user's token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +56,7 @@ impl Freshness {
     /// The feed is known to have more than the set.
     pub fn behind(&self) {
         // `AWAITING` stays: then nothing is known at all.
-        let stale = |last| (last != AWAITING).then_some(0);
+        let stale = |last| (last != AWAITING).then_some(BEHIND);
         let _ = self
             .last_heard
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, stale);
@@ -71,15 +73,16 @@ impl Freshness {
             WITHOUT_FEED => Knowledge::NotRevoked,
             AWAITING => Knowledge::Nothing,
             // Threads read the clock independently, so `now` may be a second earlier.
+            BEHIND => Knowledge::Stale,
             last if (last - 1..=last.saturating_add(STALE_AFTER)).contains(&now) => Knowledge::NotRevoked,
             _ => Knowledge::Stale,
         }
     }
 
-    /// How long the feed was not heard, in seconds. `None` without a feed, and before the first snapshot.
+    /// How long the feed was not heard, in seconds. `None` without a feed, before the first snapshot, and while an event is missing.
     pub fn age(&self, now: i64) -> Option<i64> {
         match self.last_heard.load(Ordering::Acquire) {
-            WITHOUT_FEED | AWAITING => None,
+            WITHOUT_FEED | AWAITING | BEHIND => None,
             last => Some(now.saturating_sub(last).max(0)),
         }
     }
@@ -124,6 +127,7 @@ mod tests {
         freshness.heard(1_000);
         freshness.behind();
         assert_eq!(freshness.knowledge(1_000), Knowledge::Stale);
+        assert_eq!(freshness.age(1_000), None);
         assert!(freshness.has_snapshot());
         freshness.heard(1_001);
         assert_eq!(freshness.knowledge(1_001), Knowledge::NotRevoked);

@@ -97,10 +97,8 @@ impl User {
         })
     }
 
-    /// The user with all roles and scopes of the token, also with those that are withheld from this service. For a program that
-    /// passes the user on to a service that decides by itself.
-    #[must_use]
-    pub fn unrestricted(&self) -> Self {
+    /// The user with all roles and scopes of the token, also with those that are withheld.
+    pub(crate) fn unrestricted(&self) -> Self {
         Self {
             data: Arc::clone(self.unrestricted.as_ref().unwrap_or(&self.data)),
             unrestricted: None,

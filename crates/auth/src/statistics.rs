@@ -22,7 +22,7 @@ pub struct Statistics {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FeedStatistics {
-    /// How long the feed was not heard, in seconds. `None` before the first snapshot.
+    /// How long the feed was not heard, in seconds. `None` before the first snapshot, and while an event is missing.
     pub age: Option<u64>,
     /// Whether roles are withheld because the feed was silent for too long.
     pub is_stale: bool,

@@ -15,7 +15,8 @@ pub(crate) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection that runs statements. The tables of a service are structs around `&mut Conn`, so the same code runs inside and
 /// outside a transaction.
 pub struct Conn {
-    inner: Inner,
+    /// `None` only while it is committed or dropped.
+    inner: Option<Inner>,
     /// The actions that run after the commit, in this order.
     after_commit: Vec<AfterCommit>,
 }
@@ -42,7 +43,7 @@ pub enum Engine<'c> {
 impl Conn {
     pub(crate) fn new(inner: Inner) -> Self {
         Self {
-            inner,
+            inner: Some(inner),
             after_commit: Vec::new(),
         }
     }
@@ -51,18 +52,28 @@ impl Conn {
     /// that happened is logged that way, since a transaction may be rolled back or [run again](crate::Db::transaction).
     pub fn after_commit(&mut self, action: impl FnOnce() + Send + 'static) {
         match self.inner {
-            Inner::SqliteTx(_) | Inner::PostgresTx(_) => self.after_commit.push(Box::new(action)),
-            Inner::Sqlite(_) | Inner::Postgres(_) => action(),
+            Some(Inner::SqliteTx(_) | Inner::PostgresTx(_)) => self.after_commit.push(Box::new(action)),
+            Some(Inner::Sqlite(_) | Inner::Postgres(_)) | None => action(),
         }
     }
 
     /// The underlying connection of the engine.
     pub fn engine(&mut self) -> Engine<'_> {
         match &mut self.inner {
-            Inner::Sqlite(conn) => Engine::Sqlite(conn),
-            Inner::SqliteTx(tx) => Engine::Sqlite(tx),
-            Inner::Postgres(conn) => Engine::Postgres(conn),
-            Inner::PostgresTx(tx) => Engine::Postgres(tx),
+            Some(Inner::Sqlite(conn)) => Engine::Sqlite(conn),
+            Some(Inner::SqliteTx(tx)) => Engine::Sqlite(tx),
+            Some(Inner::Postgres(conn)) => Engine::Postgres(conn),
+            Some(Inner::PostgresTx(tx)) => Engine::Postgres(tx),
+            None => unreachable!("a committed transaction is consumed"),
+        }
+    }
+}
+
+impl Drop for Conn {
+    /// sqlx returns a connection to its pool in a task, and panics without a runtime. A runtime that ends drops its tasks without one.
+    fn drop(&mut self) {
+        if tokio::runtime::Handle::try_current().is_err() {
+            std::mem::forget(self.inner.take());
         }
     }
 }
@@ -81,17 +92,18 @@ impl Tx {
     /// Commits the transaction. On SQLite the data is on the disk when this returns. Then runs what was registered with
     /// [`Conn::after_commit`].
     pub async fn commit(self) -> Result<(), sqlx::Error> {
-        let Conn { inner, after_commit } = self.0;
+        let mut conn = self.0;
+        let inner = conn.inner.take();
         bounded(async {
             match inner {
-                Inner::SqliteTx(tx) => tx.commit().await,
-                Inner::PostgresTx(tx) => tx.commit().await,
+                Some(Inner::SqliteTx(tx)) => tx.commit().await,
+                Some(Inner::PostgresTx(tx)) => tx.commit().await,
                 // `Db::begin` creates only the two kinds above.
-                Inner::Sqlite(_) | Inner::Postgres(_) => Ok(()),
+                Some(Inner::Sqlite(_) | Inner::Postgres(_)) | None => Ok(()),
             }
         })
         .await?;
-        for action in after_commit {
+        for action in std::mem::take(&mut conn.after_commit) {
             action();
         }
         Ok(())

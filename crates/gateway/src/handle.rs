@@ -275,10 +275,9 @@ fn replace_token(
 ) -> Result<(), Refusal> {
     match caller {
         Ok(Principal::User(user)) => {
-            // The service follows the revocation feed too, and withholds roles by itself.
-            let token = worker
-                .identities
-                .token(signer, &user.unrestricted(), &route.upstream.name);
+            // Without the roles that are withheld: the service can't see which key signed the access token, so it does not know
+            // whether that key was revoked.
+            let token = worker.identities.token(signer, user, &route.upstream.name);
             headers.insert(IDENTITY_HEADER, token.ok_or(Refusal::Internal)?);
             headers.remove(AUTHORIZATION);
         }

@@ -13,6 +13,8 @@ pub(super) struct Follower {
     clock: Clock,
     position: Option<FeedPosition>,
     phase: Phase,
+    /// The clock at the last event, in Unix seconds.
+    last_reading: i64,
 }
 
 #[derive(Debug)]
@@ -44,6 +46,8 @@ pub(super) enum OutOfSync {
     Gap,
     #[error("the feed has a new generation")]
     NewGeneration,
+    #[error("the clock was set back: entries may have been dropped too early")]
+    ClockSetBack,
 }
 
 impl Follower {
@@ -53,6 +57,7 @@ impl Follower {
             clock,
             position: None,
             phase: Phase::Snapshot(Vec::new()),
+            last_reading: i64::MIN,
         }
     }
 
@@ -72,6 +77,7 @@ impl Follower {
 
     /// Applies an event.
     pub fn receive(&mut self, event: FeedEvent) -> Result<Effect, OutOfSync> {
+        self.check_clock()?;
         match event {
             FeedEvent::Reset => {
                 self.position = None;
@@ -98,24 +104,26 @@ impl Follower {
         }
     }
 
-    /// Whether the feed can continue with the events after this head, because nothing up to it is missing.
+    /// Whether the feed can continue with the events after this head, because the set has everything up to it, and nothing more.
     pub fn continue_at(&mut self, head: FeedPosition) -> bool {
-        let Some(position) = self
-            .position
-            .filter(|position| position.generation == head.generation)
-        else {
+        if matches!(self.phase, Phase::Snapshot(_)) || self.position != Some(head) {
             return false;
-        };
-        match self.phase {
-            Phase::Snapshot(_) => return false,
-            Phase::CatchUp if head.seq != position.seq => return false,
-            Phase::Live if head.seq > position.seq => return false,
-            Phase::CatchUp | Phase::Live => self.phase = Phase::Live,
         }
-        if head == position {
-            self.heard();
-        }
+        self.phase = Phase::Live;
+        self.heard();
         true
+    }
+
+    /// A clock that was ahead made the set drop entries that have not expired by the clock that was set back. Only a snapshot has them.
+    fn check_clock(&mut self) -> Result<(), OutOfSync> {
+        let now = self.clock.unix();
+        let is_set_back = now < self.last_reading.saturating_sub(1);
+        self.last_reading = now;
+        if is_set_back {
+            self.position = None;
+            return Err(self.out_of_sync(OutOfSync::ClockSetBack));
+        }
+        Ok(())
     }
 
     /// Applies an event that arrived another way, without relying on its position.
@@ -148,10 +156,11 @@ impl Follower {
                 if to.seq > from.seq + 1 {
                     return Err(self.out_of_sync(OutOfSync::Gap));
                 }
+                // A lower number is that of an event that was sent twice.
                 if to.seq == from.seq + 1 {
                     self.position = Some(to);
+                    self.heard();
                 }
-                self.heard();
             }
             (Phase::CatchUp | Phase::Live, _) => self.position = Some(to),
         }
@@ -176,7 +185,8 @@ impl Follower {
         if from.generation == to.generation {
             Ok(())
         } else {
-            Err(self.out_of_sync(OutOfSync::NewGeneration))
+            // Nothing is known to be missing: usually the publisher was restarted.
+            Err(OutOfSync::NewGeneration)
         }
     }
 
@@ -378,7 +388,6 @@ mod tests {
         ] {
             let mut feed = Feed::live(4);
             assert_eq!(feed.follower.receive(event), Err(OutOfSync::NewGeneration));
-            assert_eq!(feed.knowledge(&feed.users::<1>()[0]), Knowledge::Stale);
             assert_eq!(feed.follower.connect(), Some(at(4)), "the publisher decides");
         }
     }
@@ -433,5 +442,37 @@ mod tests {
         assert_eq!(feed.follower.connect(), Some(at(5)));
         feed.follower.receive(FeedEvent::Ready(at(5))).unwrap();
         assert_eq!(feed.follower.receive(FeedEvent::Keys(at(7))), Err(OutOfSync::Gap));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_requires_a_snapshot() {
+        let mut feed = Feed::live(4);
+        let [user] = feed.users();
+        feed.issuer.clock().advance(chrono::TimeDelta::minutes(20));
+        let revocation = Revocation::Session {
+            id: user.session_id(),
+            expires_at: feed.issuer.clock().unix() - 300,
+        };
+        feed.follower
+            .receive(FeedEvent::Revocation(at(5), revocation.clone()))
+            .unwrap();
+        assert_eq!(
+            feed.knowledge(&user),
+            Knowledge::NotRevoked,
+            "expired by this clock"
+        );
+
+        feed.issuer.clock().advance(chrono::TimeDelta::minutes(-20));
+        assert_eq!(
+            feed.follower.receive(FeedEvent::Head(at(5))),
+            Err(OutOfSync::ClockSetBack)
+        );
+        assert_eq!(feed.knowledge(&user), Knowledge::Stale);
+        assert_eq!(feed.follower.connect(), None);
+        feed.follower
+            .receive(FeedEvent::Revocation(at(5), revocation))
+            .unwrap();
+        feed.follower.receive(FeedEvent::Ready(at(5))).unwrap();
+        assert_eq!(feed.knowledge(&user), Knowledge::Revoked);
     }
 }

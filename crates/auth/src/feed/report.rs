@@ -34,7 +34,7 @@ struct HeldKeys {
 }
 
 impl Reporter {
-    /// Fetches the keys and reports them, at each change and every minute.
+    /// Reports the keys every minute, and after each change. Then it first fetches them.
     pub async fn run(self) {
         loop {
             let is_change = timeout(INTERVAL, self.changed.notified()).await.is_ok();
@@ -78,9 +78,14 @@ impl Reporter {
             .await;
         match sent {
             // A refused report is not repeated: the publisher does not wait for this verifier.
-            Ok(response) if response.status() < 500 => true,
+            Ok(response) if response.status() < 500 => {
+                if response.status() >= 400 {
+                    tracing::warn!(status = response.status(), "the report of the keys was refused");
+                }
+                true
+            }
             Ok(response) => {
-                tracing::debug!(status = response.status(), "the report of the keys was refused");
+                tracing::debug!(status = response.status(), "could not report the keys");
                 false
             }
             Err(error) => {

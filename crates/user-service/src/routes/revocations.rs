@@ -1,6 +1,7 @@
 //! The stream of the revocation feed.
 
 use std::future::{Ready, ready};
+use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
@@ -16,6 +17,9 @@ use utoipa::IntoParams;
 use crate::error::UserError;
 use crate::feed::Feed;
 use crate::key_rotation::{KeyRotation, OpenStream};
+
+/// The maximum duration of a stream. A reader connects again with a new token.
+const MAX_STREAM: Duration = Duration::from_mins(15);
 
 #[derive(Deserialize, Validate, IntoParams)]
 #[garde(allow_unvalidated)]
@@ -75,7 +79,11 @@ fn end_of_stream(
     shutdown: Shutdown,
     stream: Option<OpenStream>,
 ) -> impl Future<Output = ()> + use<> {
-    let expires_in = (caller.expires_at() - clock.now()).to_std().unwrap_or_default();
+    // An attacker with a stolen key chooses the expiry of forged tokens.
+    let expires_in = (caller.expires_at() - clock.now())
+        .to_std()
+        .unwrap_or_default()
+        .min(MAX_STREAM);
     // Readers leave at once when this replica begins to stop. Those that come nevertheless have found no other replica, and stay until
     // it stops to answer.
     let is_draining = shutdown.is_draining();
