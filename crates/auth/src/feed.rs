@@ -28,6 +28,7 @@ use self::http::Http;
 pub use self::position::{FeedPosition, InvalidFeedPosition};
 use self::reader::Reader;
 use self::report::Reporter;
+use self::transport::Transport;
 use crate::client::{ServiceClient, ServiceClientError, ServiceCredentials};
 use crate::clock::Clock;
 use crate::keys::Keys;
@@ -39,8 +40,8 @@ pub struct RevocationFeed {
     client: ServiceClient,
     /// Identifies this verifier among the replicas of its service.
     instance: Uuid,
-    #[cfg(feature = "nats")]
-    nats: Option<self::nats::Nats>,
+    /// The transport to follow while it works.
+    nats: Option<Box<dyn Transport>>,
 }
 
 impl RevocationFeed {
@@ -56,7 +57,6 @@ impl RevocationFeed {
         Ok(Self {
             client: ServiceClient::builder(credentials, audience, origin).build()?,
             instance: Uuid::new_v4(),
-            #[cfg(feature = "nats")]
             nats: None,
         })
     }
@@ -67,7 +67,7 @@ impl RevocationFeed {
     #[must_use]
     pub fn over_nats(mut self, url: crate::nats::NatsUrl, client: &str) -> Self {
         let client = client.to_owned();
-        self.nats = Some(self::nats::Nats { url, client });
+        self.nats = Some(Box::new(self::nats::Nats { url, client }));
         self
     }
 
@@ -79,15 +79,8 @@ impl RevocationFeed {
             client: self.client.clone(),
             instance: self.instance,
         };
-        #[cfg_attr(
-            not(feature = "nats"),
-            expect(unused_mut, reason = "there is no other transport")
-        )]
-        let mut reader = Reader::new(http, Follower::new(revocations, clock), Arc::clone(&counts));
-        #[cfg(feature = "nats")]
-        if let Some(nats) = self.nats {
-            reader.prefer(nats);
-        }
+        let follower = Follower::new(revocations, clock);
+        let reader = Reader::new(Box::new(http), self.nats, follower, Arc::clone(&counts));
         let reporter = Reporter {
             client: self.client,
             instance: self.instance,

@@ -23,9 +23,9 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub fn new(transport: impl Transport + 'static, backoff: Backoff) -> Self {
+    pub fn new(transport: Box<dyn Transport>, backoff: Backoff) -> Self {
         Self {
-            transport: Box::new(transport),
+            transport,
             backoff,
             events: None,
             delay: None,

@@ -43,21 +43,22 @@ enum Heard {
 }
 
 impl Reader {
-    pub fn new(http: impl Transport + 'static, follower: Follower, counts: Arc<Counts>) -> Self {
+    /// A reader that follows `nats`, if there is one, while it works.
+    pub fn new(
+        http: Box<dyn Transport>,
+        nats: Option<Box<dyn Transport>>,
+        follower: Follower,
+        counts: Arc<Counts>,
+    ) -> Self {
         Self {
             follower,
             counts,
             keys_changed: Arc::default(),
             http: Link::new(http, BACKOFF),
-            nats: None,
+            nats: nats.map(|nats| Link::new(nats, NATS_BACKOFF)),
             started: Instant::now(),
             is_outage_logged: false,
         }
-    }
-
-    /// Follows this transport while it works.
-    pub fn prefer(&mut self, nats: impl Transport + 'static) {
-        self.nats = Some(Link::new(nats, NATS_BACKOFF));
     }
 
     /// Wakes when the published keys may have changed.

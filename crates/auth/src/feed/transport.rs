@@ -1,5 +1,6 @@
 //! A transport of the feed: a source of events from a position.
 
+use std::fmt;
 use std::time::Duration;
 
 use futures_util::stream::{BoxStream, unfold};
@@ -17,7 +18,7 @@ use crate::client::CallError;
 pub(super) type Events = BoxStream<'static, Result<FeedEvent, Ended>>;
 
 /// A way to receive events.
-pub(super) trait Transport: Send + Sync {
+pub(super) trait Transport: fmt::Debug + Send + Sync {
     /// Connects when the stream is polled. The events are those after this position, if the transport can repeat events. Without a
     /// position it begins with a snapshot.
     fn connect(&self, after: Option<FeedPosition>) -> Events;
