@@ -14,6 +14,8 @@ use crate::outgoing::SILENT_AT_START;
 
 /// The delay before a failed fetch is retried.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
+/// The same for the first token, while the token endpoint may be starting too.
+const BACKOFF_AT_START: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_millis(250));
 /// The minimum time between a fetch and the next fetch, if the neighbour refuses the token.
 const REFUSED_COOLDOWN: Duration = Duration::from_secs(1);
 /// A token is not used in the last seconds of its lifetime, since a request takes time to arrive.
@@ -182,15 +184,18 @@ impl FetchTask {
     /// Publishes an error. The last token stays in use. Returns how long to wait before the next fetch.
     fn fail(&mut self, error: TokenError) -> Duration {
         let audience = &self.endpoint.audience;
-        let is_starting = self.last_number == 0 && self.started.elapsed() < SILENT_AT_START;
-        if is_starting && matches!(error, TokenError::NoResponse(_)) {
+        let is_starting = self.last_number == 0
+            && self.started.elapsed() < SILENT_AT_START
+            && matches!(error, TokenError::NoResponse(_));
+        if is_starting {
             tracing::debug!(audience, %error, "could not fetch a service token yet");
         } else {
             tracing::warn!(audience, %error, "could not fetch a service token");
         }
         self.state.send_modify(|state| state.error = Some(error));
         self.failures = self.failures.saturating_add(1);
-        BACKOFF.delay(self.failures)
+        let backoff = if is_starting { BACKOFF_AT_START } else { BACKOFF };
+        backoff.delay(self.failures)
     }
 }
 

@@ -152,7 +152,7 @@ impl Follower {
             // The position counts only once the snapshot is complete.
             (Phase::Snapshot(_), _) => {}
             (Phase::Live, Some(from)) => {
-                self.check_generation(from, to)?;
+                check_generation(from, to)?;
                 if to.seq > from.seq + 1 {
                     return Err(self.out_of_sync(OutOfSync::Gap));
                 }
@@ -169,7 +169,7 @@ impl Follower {
 
     fn check_head(&mut self, head: FeedPosition) -> Result<Effect, OutOfSync> {
         if let (Phase::Live, Some(from)) = (&self.phase, self.position) {
-            self.check_generation(from, head)?;
+            check_generation(from, head)?;
             if head.seq > from.seq {
                 return Err(self.out_of_sync(OutOfSync::Gap));
             }
@@ -181,15 +181,6 @@ impl Follower {
         Ok(Effect::Nothing)
     }
 
-    fn check_generation(&self, from: FeedPosition, to: FeedPosition) -> Result<(), OutOfSync> {
-        if from.generation == to.generation {
-            Ok(())
-        } else {
-            // Nothing is known to be missing: usually the publisher was restarted.
-            Err(OutOfSync::NewGeneration)
-        }
-    }
-
     fn out_of_sync(&self, reason: OutOfSync) -> OutOfSync {
         self.revocations.freshness().behind();
         reason
@@ -197,6 +188,15 @@ impl Follower {
 
     fn heard(&self) {
         self.revocations.freshness().heard(self.clock.unix());
+    }
+}
+
+/// Nothing is known to be missing after a change of the generation: usually the publisher was restarted.
+fn check_generation(from: FeedPosition, to: FeedPosition) -> Result<(), OutOfSync> {
+    if from.generation == to.generation {
+        Ok(())
+    } else {
+        Err(OutOfSync::NewGeneration)
     }
 }
 

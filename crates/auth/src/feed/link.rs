@@ -15,7 +15,6 @@ use crate::backoff::Backoff;
 /// failures: many readers should not all come at once when the publisher restarts.
 pub(super) struct Link {
     transport: Box<dyn Transport>,
-    backoff: Backoff,
     events: Option<Events>,
     delay: Option<Pin<Box<Sleep>>>,
     /// Failures in a row.
@@ -23,10 +22,9 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub fn new(transport: Box<dyn Transport>, backoff: Backoff) -> Self {
+    pub fn new(transport: Box<dyn Transport>) -> Self {
         Self {
             transport,
-            backoff,
             events: None,
             delay: None,
             failures: 0,
@@ -45,9 +43,9 @@ impl Link {
     }
 
     /// Closes the connection. The next one is made after a delay, which this returns.
-    pub fn fail(&mut self) -> Duration {
+    pub fn fail(&mut self, backoff: Backoff) -> Duration {
         self.failures = self.failures.saturating_add(1);
-        let delay = self.backoff.delay(self.failures);
+        let delay = backoff.delay(self.failures);
         self.events = None;
         self.delay = Some(Box::pin(sleep(delay)));
         delay

@@ -22,6 +22,8 @@ use crate::outgoing::SILENT_AT_START;
 
 /// The delay before the reader connects again. It is short, so that readers know soon what they missed.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(2));
+/// The same before the first snapshot, while the publisher may be starting too: the service is not ready without a snapshot.
+const BACKOFF_AT_START: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_millis(250));
 /// The same for the broker. Meanwhile there is HTTP.
 const NATS_BACKOFF: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
 
@@ -54,8 +56,8 @@ impl Reader {
             follower,
             counts,
             keys_changed: Arc::default(),
-            http: Link::new(http, BACKOFF),
-            nats: nats.map(|nats| Link::new(nats, NATS_BACKOFF)),
+            http: Link::new(http),
+            nats: nats.map(Link::new),
             started: Instant::now(),
             is_outage_logged: false,
         }
@@ -146,8 +148,10 @@ impl Reader {
     }
 
     fn http_failed(&mut self, ended: &Ended) {
-        let delay = self.http.fail();
         let is_starting = !self.follower.has_snapshot() && self.started.elapsed() < SILENT_AT_START;
+        let delay = self
+            .http
+            .fail(if is_starting { BACKOFF_AT_START } else { BACKOFF });
         // The publisher closes connections when it stops, and when the reader's token expires.
         if is_starting || self.http.failures() == 1 && matches!(ended, Ended::Closed) {
             tracing::debug!(error = %ended, ?delay, "the revocation feed ended; connecting again");
@@ -157,11 +161,11 @@ impl Reader {
     }
 
     fn nats_failed(&mut self, ended: &Ended) {
-        let delay = self.nats.as_mut().map(Link::fail);
+        let delay = self.nats.as_mut().map(|nats| nats.fail(NATS_BACKOFF));
         if self.is_over_nats() {
             self.counts.set_over_nats(false);
             // Many readers may have lost the same broker.
-            self.http.fail();
+            self.http.fail(BACKOFF);
         }
         let is_starting = self.started.elapsed() < SILENT_AT_START;
         if is_starting || std::mem::replace(&mut self.is_outage_logged, true) {
