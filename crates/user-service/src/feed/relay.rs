@@ -69,7 +69,7 @@ impl Relay {
                 Err(interruption) => interruption,
             };
             let is_outage = matches!(interruption, Interruption::Nats(_));
-            failures = if is_outage { failures.saturating_add(1) } else { 0 };
+            failures = failures.saturating_add(1);
             if is_outage && !std::mem::replace(&mut is_outage_logged, true) {
                 tracing::warn!(error = %interruption, "revocations are not relayed to NATS");
             } else {

@@ -58,20 +58,24 @@ impl Drop for OpenStream {
 }
 
 impl KeyRotation {
-    /// Records that a verifier opened a stream. From now on rotations wait for it, even if it never reports its keys.
-    pub(crate) async fn open_stream(
-        &self,
-        service: &str,
-        instance: Uuid,
-    ) -> Result<Option<OpenStream>, sqlx::Error> {
+    /// Records that a verifier opened a stream. From now on rotations wait for it, even if it never reports its keys. If the database
+    /// can't be written, the stream opens all the same, and the verifier is recorded within a minute.
+    pub(crate) async fn open_stream(&self, service: &str, instance: Uuid) -> Option<OpenStream> {
         if self.keys().is_shared_secret() {
-            return Ok(None);
+            return None;
         }
+        let stream = self.streams.open((service.to_owned(), instance));
+        if let Err(error) = self.see(service, instance).await {
+            tracing::warn!(%error, "a verifier can't be recorded");
+        }
+        Some(stream)
+    }
+
+    async fn see(&self, service: &str, instance: Uuid) -> Result<(), sqlx::Error> {
         let mut conn = self.db.write().await?;
         VerifierRows(&mut conn)
             .see(service, instance, self.clock.now())
-            .await?;
-        Ok(Some(self.streams.open((service.to_owned(), instance))))
+            .await
     }
 
     /// Records which keys a verifier holds. A rotation may have waited for this.

@@ -61,7 +61,7 @@ pub async fn revocations(
 ) -> Result<HttpResponse, UserError> {
     let subscription = feed.subscribe(after).await?;
     let stream = match query.instance {
-        Some(Id(instance)) => rotation.open_stream(caller.name(), instance).await?,
+        Some(Id(instance)) => rotation.open_stream(caller.name(), instance).await,
         None => None,
     };
     let end = end_of_stream(&caller, &clock, Shutdown::clone(&shutdown), stream);
