@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, Postgres, Sqlite, SqliteConnection, Transaction};
+use tokio::runtime::Handle;
 
 /// The longest time that a statement may take. It is measured in this process, because a server that hangs does not enforce
 /// its own limits.
@@ -19,6 +20,8 @@ pub struct Conn {
     inner: Option<Inner>,
     /// The actions that run after the commit, in this order.
     after_commit: Vec<AfterCommit>,
+    /// Where sqlx closes the connection or returns it to its pool.
+    runtime: Handle,
 }
 
 type AfterCommit = Box<dyn FnOnce() + Send>;
@@ -41,10 +44,12 @@ pub enum Engine<'c> {
 }
 
 impl Conn {
+    /// Call it inside a tokio runtime.
     pub(crate) fn new(inner: Inner) -> Self {
         Self {
             inner: Some(inner),
             after_commit: Vec::new(),
+            runtime: Handle::current(),
         }
     }
 
@@ -70,11 +75,10 @@ impl Conn {
 }
 
 impl Drop for Conn {
-    /// sqlx returns a connection to its pool in a task, and panics without a runtime. A runtime that ends drops its tasks without one.
+    /// sqlx returns a connection to its pool in a task, and panics outside a runtime. A runtime that ends drops its tasks outside.
     fn drop(&mut self) {
-        if tokio::runtime::Handle::try_current().is_err() {
-            std::mem::forget(self.inner.take());
-        }
+        let _inside = self.runtime.enter();
+        drop(self.inner.take());
     }
 }
 

@@ -42,8 +42,20 @@ impl Db {
             .connect_lazy_with(pool.connect_options().as_ref().clone());
         // A task, because sqlx's listener may be dropped only inside the runtime.
         let task = tokio::spawn(async move {
+            let mut is_outage_logged = false;
             loop {
-                if let Err(error) = receive(&own, channel, &notified).await {
+                let ended = match connect(&own, channel).await {
+                    Ok(listener) => {
+                        if std::mem::take(&mut is_outage_logged) {
+                            tracing::info!(channel, "notifications arrive again");
+                        }
+                        receive(listener, &notified).await
+                    }
+                    Err(error) => Err(error),
+                };
+                if let Err(error) = ended
+                    && !std::mem::replace(&mut is_outage_logged, true)
+                {
                     tracing::warn!(%error, channel, "the listener lost its connection; connecting again");
                 }
                 tokio::time::sleep(RECONNECT_DELAY).await;
@@ -53,11 +65,15 @@ impl Db {
     }
 }
 
-/// Receives notifications until the connection breaks.
-async fn receive(pool: &PgPool, channel: &str, notified: &(impl Fn() + Sync)) -> Result<(), sqlx::Error> {
+async fn connect(pool: &PgPool, channel: &str) -> Result<PgListener, sqlx::Error> {
     let mut listener = bounded(PgListener::connect_with(pool)).await?;
     listener.eager_reconnect(false);
     bounded(listener.listen(channel)).await?;
+    Ok(listener)
+}
+
+/// Receives notifications until the connection breaks.
+async fn receive(mut listener: PgListener, notified: &(impl Fn() + Sync)) -> Result<(), sqlx::Error> {
     loop {
         notified();
         if listener.try_recv().await?.is_none() {

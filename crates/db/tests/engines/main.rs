@@ -43,10 +43,15 @@ pub(crate) fn migrations(sqlite: &[&'static str], postgres: &[&'static str]) -> 
 /// A database with an empty table of notes.
 pub(crate) async fn notebook() -> (TestDatabase, Db) {
     let database = TestDatabase::new().await;
-    let db = Db::open(&database.url(), &migrations(&[NOTES_SQLITE], &[NOTES]))
-        .await
-        .expect("a database");
+    let db = open_notebook(&database).await;
     (database, db)
+}
+
+/// Opens a database with a table of notes, which is created if it is not there.
+pub(crate) async fn open_notebook(database: &TestDatabase) -> Db {
+    Db::open(&database.url(), &migrations(&[NOTES_SQLITE], &[NOTES]))
+        .await
+        .expect("a database")
 }
 
 /// The table of notes, as a service would write it.

@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use db::is_unavailable;
+use tokio::runtime::Builder;
 use tokio::time::timeout;
 
-use crate::{Notes, add, count, execute, notebook};
+use crate::{Notes, add, count, execute, notebook, open_notebook};
 
 #[tokio::test]
 async fn a_dropped_transaction_is_rolled_back() {
@@ -271,4 +272,24 @@ async fn an_action_after_the_commit_runs_once_and_not_after_a_rollback() {
 
     db.write().await.unwrap().after_commit(count_run());
     assert_eq!(runs.load(Ordering::Relaxed), 2, "at once outside a transaction");
+}
+
+#[test]
+fn a_transaction_that_outlives_its_runtime_is_rolled_back() {
+    let runtime = || Builder::new_current_thread().enable_all().build().unwrap();
+    let ending = runtime();
+    let (database, tx) = ending.block_on(async {
+        let (database, db) = notebook().await;
+        let mut tx = db.begin().await.unwrap();
+        Notes(&mut tx).add(1, "dropped").await.unwrap();
+        (database, tx)
+    });
+    drop(ending);
+    drop(tx);
+
+    runtime().block_on(async {
+        let db = open_notebook(&database).await;
+        add(&db, 2, "kept").await;
+        assert_eq!(count(&db).await, 1);
+    });
 }
