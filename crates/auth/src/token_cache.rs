@@ -29,7 +29,7 @@ pub(crate) struct TokenCache {
 #[derive(Clone, Debug)]
 struct CachedToken {
     principal: Principal,
-    /// The generation of the key set that verified the signature. A later key set might no longer contain the key.
+    /// The generation of the keys that verified the signature. In a later one the key might be removed or revoked.
     generation: u64,
 }
 
@@ -42,7 +42,7 @@ impl TokenCache {
         }
     }
 
-    /// The principal of this token, if the token was verified with this generation of the key set.
+    /// The principal of this token, if the token was verified with this generation of the keys.
     pub fn get(&self, token: &[u8], generation: u64) -> Option<Principal> {
         let cached = self.entries.get(&TokenRef(token))?;
         if cached.generation == generation {

@@ -64,6 +64,16 @@ impl FeedEvent {
         }
     }
 
+    /// The event as a server-sent event (WHATWG HTML, "Server-sent events").
+    #[must_use]
+    pub fn to_server_sent_event(&self) -> String {
+        let id = self
+            .position()
+            .map_or_else(String::new, |position| format!("id: {position}\n"));
+        // The data is JSON, which has no line breaks.
+        format!("event: {}\n{id}data: {}\n\n", self.name(), self.data())
+    }
+
     /// Reads an event from its type, data and id.
     ///
     /// # Errors
@@ -154,6 +164,18 @@ mod tests {
         assert_eq!(
             FeedEvent::Revocation(POSITION, key).data(),
             r#"{"kind":"key","kid":"k","expires_at":9}"#
+        );
+    }
+
+    #[test]
+    fn a_server_sent_event_has_the_type_the_id_and_the_data() {
+        assert_eq!(
+            FeedEvent::Head(POSITION).to_server_sent_event(),
+            "event: head\nid: 00000000-0000-0000-0000-000000000007:42\ndata: {\"seq\":42}\n\n"
+        );
+        assert_eq!(
+            FeedEvent::Reset.to_server_sent_event(),
+            "event: reset\ndata: {}\n\n"
         );
     }
 

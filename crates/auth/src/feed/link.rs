@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
 use super::event::FeedEvent;
 use super::position::FeedPosition;
@@ -19,15 +19,21 @@ pub(super) struct Link {
     delay: Option<Pin<Box<Sleep>>>,
     /// Failures in a row.
     failures: u32,
+    /// Since when the connection works.
+    works_since: Option<Instant>,
+    /// How long a connection must have worked, so that the next failure is not one in a row.
+    stable_after: Duration,
 }
 
 impl Link {
-    pub fn new(transport: Box<dyn Transport>) -> Self {
+    pub fn new(transport: Box<dyn Transport>, stable_after: Duration) -> Self {
         Self {
             transport,
             events: None,
             delay: None,
             failures: 0,
+            works_since: None,
+            stable_after,
         }
     }
 
@@ -44,6 +50,10 @@ impl Link {
 
     /// Closes the connection. The next one is made after a delay, which this returns.
     pub fn fail(&mut self, backoff: Backoff) -> Duration {
+        let is_stable = |since: Instant| since.elapsed() >= self.stable_after;
+        if self.works_since.take().is_some_and(is_stable) {
+            self.failures = 0;
+        }
         self.failures = self.failures.saturating_add(1);
         let delay = backoff.delay(self.failures);
         self.events = None;
@@ -53,7 +63,7 @@ impl Link {
 
     /// The connection works.
     pub fn succeed(&mut self) {
-        self.failures = 0;
+        self.works_since.get_or_insert_with(Instant::now);
     }
 
     /// Closes the connection.

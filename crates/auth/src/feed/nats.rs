@@ -5,10 +5,13 @@
 
 use std::time::Duration;
 
+use async_nats::jetstream::Message;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
 use futures_util::stream::once;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
+use tokio::time::Instant;
 
+use super::broker_clock::BrokerClock;
 use super::event::FeedEvent;
 use super::position::FeedPosition;
 use super::transport::{Ended, Events, Transport, until_silent};
@@ -46,14 +49,18 @@ async fn open(url: NatsUrl, client: String) -> Result<impl Stream<Item = Result<
         num_replicas: 1,
         ..pull::Config::default()
     };
+    let asked = Instant::now();
     let consumer = jetstream
         .create_consumer_on_stream(config, STREAM)
         .await
         .map_err(NatsError::from)?;
+    let clock = BrokerClock::new(asked, consumer.cached_info().created.into());
     let messages = consumer.stream().messages().await.map_err(NatsError::from)?;
-    let events = messages.map(|message| {
-        let message = message.map_err(NatsError::from)?;
-        Ok(event_of(message.headers.as_ref(), &message.payload)?)
-    });
+    let events = messages.map(move |message| read(&message.map_err(NatsError::from)?, clock));
     Ok(until_silent(events, SILENCE))
+}
+
+fn read(message: &Message, clock: BrokerClock) -> Result<FeedEvent, Ended> {
+    clock.check(message.info()?.published.into())?;
+    Ok(event_of(message.headers.as_ref(), &message.payload)?)
 }

@@ -27,6 +27,10 @@ const BACKOFF_AT_START: Backoff = Backoff::new(Duration::from_millis(50), Durati
 /// The same for the broker. Meanwhile there is HTTP.
 const NATS_BACKOFF: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
 
+/// How long the broker must have worked, so that a failure does not count as one in a row. A broker that loses a message each second
+/// should be left alone.
+const NATS_STABLE_AFTER: Duration = Duration::from_secs(10);
+
 /// Follows the feed.
 pub(super) struct Reader {
     follower: Follower,
@@ -56,8 +60,8 @@ impl Reader {
             follower,
             counts,
             keys_changed: Arc::default(),
-            http: Link::new(http),
-            nats: nats.map(Link::new),
+            http: Link::new(http, Duration::ZERO),
+            nats: nats.map(|nats| Link::new(nats, NATS_STABLE_AFTER)),
             started: Instant::now(),
             is_outage_logged: false,
         }

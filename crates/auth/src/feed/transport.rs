@@ -44,6 +44,9 @@ pub(super) enum Ended {
     #[cfg(feature = "nats")]
     #[error("NATS: {0}")]
     Nats(#[from] crate::nats::NatsError),
+    #[cfg(feature = "nats")]
+    #[error(transparent)]
+    Late(#[from] super::broker_clock::Late),
 }
 
 /// The same events, until there is none for this long. The publisher sends one each second.

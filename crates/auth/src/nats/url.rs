@@ -52,9 +52,9 @@ impl NatsUrl {
             .max_reconnects(1)
             .ignore_discovered_servers();
         let options = match &self.credentials {
-            Some(Credentials::Password { user, password }) => {
-                options.user_and_password(user.clone(), password.expose_secret().to_owned())
-            }
+            Some(Credentials::Password { user, password }) => options
+                .user_and_password(user.clone(), password.expose_secret().to_owned())
+                .custom_inbox_prefix(inbox_of(user)),
             Some(Credentials::Token(token)) => options.token(token.expose_secret().to_owned()),
             None => options,
         };
@@ -62,6 +62,20 @@ impl NatsUrl {
         let mut jetstream = jetstream::new(connection);
         jetstream.set_timeout(TIMEOUT);
         Ok(jetstream)
+    }
+}
+
+/// The prefix of the subjects on which the broker answers a user: `_INBOX.<user>`. So the broker can keep a user from reading the
+/// answers to others. A name that can't be part of a subject gets the usual prefix.
+fn inbox_of(user: &str) -> String {
+    let is_token = !user.is_empty()
+        && user
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+    if is_token {
+        format!("_INBOX.{user}")
+    } else {
+        "_INBOX".to_owned()
     }
 }
 
@@ -124,6 +138,14 @@ mod tests {
 
         let url: NatsUrl = "nats://[::1]:4222/".parse().unwrap();
         assert!(url.credentials.is_none());
+    }
+
+    #[test]
+    fn each_user_has_an_inbox() {
+        assert_eq!(inbox_of("order-service"), "_INBOX.order-service");
+        for user in ["", "a.b", "*", ">", "a b", "ä"] {
+            assert_eq!(inbox_of(user), "_INBOX", "{user}");
+        }
     }
 
     #[test]

@@ -279,11 +279,8 @@ impl State {
     }
 }
 
-/// An event as it is sent.
 fn encode(event: &FeedEvent) -> Bytes {
-    let id = event.position().map(|position| format!("id: {position}\n"));
-    let (name, data) = (event.name(), event.data());
-    format!("event: {name}\n{}data: {data}\n\n", id.unwrap_or_default()).into()
+    event.to_server_sent_event().into()
 }
 
 /// Any client gets a token: who may read the feed is tested with user-service.

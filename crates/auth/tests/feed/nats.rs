@@ -1,7 +1,9 @@
 //! A verifier that follows the feed over NATS.
 
 mod faults;
+mod late_messages;
 mod outages;
+mod slow_proxy;
 mod tls;
 
 use std::ops::Deref;
@@ -9,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_nats::jetstream::{Context, stream};
-use auth::nats::{STREAM, SUBJECT, message_of};
+use auth::nats::{NatsUrl, STREAM, SUBJECT, message_of};
 use auth::testing::{Issuer, NatsServer, Publisher, TestToken};
 use auth::{FeedEvent, Keys, StalePolicy};
 use tokio::time::sleep;
@@ -43,10 +45,16 @@ impl NatsFixture {
     /// With this configuration of the server, and these credentials of the relay and of the verifier.
     async fn start_with(config: &str, relay: &str, reader: &str) -> Self {
         let server = NatsServer::start_with(config);
+        let url = server.url_for(reader);
+        Self::follow(server, relay, url).await
+    }
+
+    /// With these credentials of the relay, and a verifier that reads from this URL.
+    async fn follow(server: NatsServer, relay: &str, url: NatsUrl) -> Self {
         let issuer = Issuer::new(SERVICE);
         let publisher = Publisher::start(&issuer);
         let relay = Relay::start(&server, relay, &publisher).await;
-        let feed = publisher.feed(SERVICE).over_nats(server.url_for(reader), SERVICE);
+        let feed = publisher.feed(SERVICE).over_nats(url, SERVICE);
         let verifier = issuer
             .verifier_builder(Keys::new(issuer.key_set()))
             .feed(feed)
