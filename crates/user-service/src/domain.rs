@@ -26,7 +26,7 @@ pub use self::email::EmailAddress;
 pub(crate) use self::key_rotation::{
     MAX_RETIRING, StoredKeys, announced_until, key_revoked_until, retiring_until,
 };
-pub(crate) use self::known_verifier::{KnownVerifier, Laggards, verifiers_seen_since};
+pub(crate) use self::known_verifier::{KeyIds, KnownVerifier, Laggards, verifiers_seen_since};
 pub use self::lifetimes::Lifetimes;
 pub(crate) use self::lifetimes::{MAX_CLOCK_DIFFERENCE, MAX_LEEWAY};
 pub(crate) use self::network::Network;

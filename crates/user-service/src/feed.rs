@@ -6,7 +6,7 @@
 //! - `state` is shared by the publisher, the streams and the transactions of one process.
 //! - `subscription` is the stream of one reader: first rows from the database, then events as they happen.
 //! - `relay` sends the same to NATS, whose stream is in `jetstream`.
-//! - `history` decides whether a reader can resume; `encoding` writes server-sent events.
+//! - `history` decides whether a reader can resume; `encoding` makes events of rows.
 
 mod encoding;
 mod history;

@@ -3,6 +3,7 @@
 mod comparison_keys;
 
 use std::error::Error;
+use std::future::{Ready, ready};
 
 use auth::Clock;
 use db::Db;
@@ -79,6 +80,7 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
         .data(token_issuer)
         .data(sessions)
         .data(metadata)
+        .ready_when("signing key", signs_with_active_key(&keys))
         .data(keys)
         .data(rotation.clone())
         .data(feed.clone())
@@ -102,6 +104,12 @@ fn token_issuer(config: &Config, keys: SigningKeys) -> TokenIssuer {
         roles: config.roles.clone(),
         keys,
     }
+}
+
+/// The readiness check of the signing key.
+fn signs_with_active_key(keys: &SigningKeys) -> impl Fn() -> Ready<bool> + Send + Sync + 'static {
+    let keys = keys.clone();
+    move || ready(keys.signs_with_active_key())
 }
 
 /// Adds the background tasks. The server restarts a task that fails.

@@ -13,13 +13,28 @@ pub(crate) fn verifiers_seen_since(now: DateTime<Utc>) -> DateTime<Utc> {
     now - VERIFIER_LIFETIME
 }
 
+/// The ids of the keys that a verifier holds, separated by line feeds. No id has one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, sqlx::Type)]
+#[sqlx(transparent)]
+pub(crate) struct KeyIds(String);
+
+impl KeyIds {
+    pub(crate) fn of<'k>(kids: impl IntoIterator<Item = &'k str>) -> Self {
+        Self(kids.into_iter().collect::<Vec<_>>().join("\n"))
+    }
+
+    fn contains(&self, kid: &str) -> bool {
+        self.0.split('\n').any(|held| held == kid)
+    }
+}
+
 /// A verifier that follows the revocation feed.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub(crate) struct KnownVerifier {
     pub service: String,
     pub instance: Uuid,
-    /// The ids of the keys that it holds, separated by line feeds.
-    pub kids: String,
+    /// The keys that it holds.
+    pub kids: KeyIds,
 }
 
 /// The verifiers that don't hold the next key.
@@ -29,7 +44,7 @@ pub(crate) struct Laggards(Vec<KnownVerifier>);
 impl Laggards {
     /// The verifiers that don't hold this key.
     pub(crate) fn among(mut verifiers: Vec<KnownVerifier>, kid: &str) -> Self {
-        verifiers.retain(|verifier| !verifier.kids.split('\n').any(|held| held == kid));
+        verifiers.retain(|verifier| !verifier.kids.contains(kid));
         Self(verifiers)
     }
 

@@ -65,13 +65,13 @@ impl RotationRequest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::KnownVerifier;
+    use crate::domain::{KeyIds, KnownVerifier};
 
-    fn verifier(instance: u128, kids: &str) -> KnownVerifier {
+    fn verifier(instance: u128, kids: &[&str]) -> KnownVerifier {
         KnownVerifier {
             service: "order-service".to_owned(),
             instance: Uuid::from_u128(instance),
-            kids: kids.to_owned(),
+            kids: KeyIds::of(kids.iter().copied()),
         }
     }
 
@@ -79,11 +79,15 @@ mod tests {
     fn a_rotation_waits_for_verifiers_until_its_deadline() {
         let now = DateTime::UNIX_EPOCH;
         let request = RotationRequest::scheduled(now);
-        let none = Laggards::among(vec![verifier(1, "a\nnext"), verifier(2, "next")], "next");
+        let none = Laggards::among(vec![verifier(1, &["a", "next"]), verifier(2, &["next"])], "next");
         assert!(none.is_empty() && !request.must_wait(&none, now));
 
         let some = Laggards::among(
-            vec![verifier(1, "next"), verifier(2, ""), verifier(3, "nex\nnext2")],
+            vec![
+                verifier(1, &["next"]),
+                verifier(2, &[]),
+                verifier(3, &["nex", "next2"]),
+            ],
             "next",
         );
         let deadline = now + TimeDelta::minutes(10);
@@ -93,7 +97,7 @@ mod tests {
             some.to_string(),
             "order-service 00000000-0000-0000-0000-000000000002, order-service 00000000-0000-0000-0000-000000000003"
         );
-        let many = Laggards::among((0..21).map(|instance| verifier(instance, "")).collect(), "next");
+        let many = Laggards::among((0..21).map(|instance| verifier(instance, &[])).collect(), "next");
         assert!(many.to_string().ends_with("0013 and 1 more"), "{many}");
     }
 }

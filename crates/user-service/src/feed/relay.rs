@@ -17,7 +17,7 @@ use super::jetstream::Stream;
 use super::publisher::is_last;
 use super::state::{Message, Receiver};
 use super::{Feed, PAGE};
-use crate::domain::{Lifetimes, MAX_CLOCK_DIFFERENCE};
+use crate::domain::Lifetimes;
 use crate::store::{FeedRow, GenerationRows, RevocationRows};
 
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
@@ -139,7 +139,7 @@ impl Session<'_> {
         };
         loop {
             match message {
-                Some(Message::Reset) => return Err(Interruption::Loaded),
+                Some(Message::Loaded) => return Err(Interruption::Loaded),
                 Some(Message::Head(_)) => is_head_due = true,
                 Some(Message::Generation(_) | Message::Row { .. }) | None => {}
             }
@@ -163,10 +163,10 @@ impl Session<'_> {
             self.published()?;
             let is_last = is_last(&rows);
             let last = rows.last().map_or(published.seq, |(seq, _)| *seq);
-            let oldest = (self.feed.0.clock.now() - MAX_CLOCK_DIFFERENCE).timestamp();
+            let now = self.feed.0.clock.now();
             let events = rows
                 .into_iter()
-                .filter(|(_, row)| row.expires_at() > oldest)
+                .filter(|(_, row)| row.matters_at(now))
                 .map(|(seq, row)| event_of(row, FeedPosition { seq, ..published }));
             self.stream.publish(events).await?;
             self.relayed = if is_last { published.seq } else { last };
@@ -187,9 +187,8 @@ impl Session<'_> {
 
     /// The position that the publisher has reached.
     fn published(&self) -> Result<FeedPosition, Interruption> {
-        let current = self.feed.state().subscribe();
-        let current = current.filter(|current| current.load == self.receiver.load);
-        Ok(current.ok_or(Interruption::Loaded)?.position)
+        let position = self.feed.state().position_since(self.receiver.load);
+        position.ok_or(Interruption::Loaded)
     }
 
     async fn page(&self, up_to: i64) -> Result<Vec<(i64, FeedRow)>, sqlx::Error> {

@@ -17,8 +17,8 @@ pub(super) enum Message {
     Head(Bytes),
     /// The history continues in a newer generation, which another replica started.
     Generation(Uuid),
-    /// Earlier events may not belong to the history of the database.
-    Reset,
+    /// All rows were loaded again: earlier events may not belong to the history of the database.
+    Loaded,
 }
 
 /// The shared state. Messages are sent while it is locked, so each message belongs to exactly one state.
@@ -90,13 +90,14 @@ impl State {
         self.committed_during_load = Some(Vec::new());
     }
 
-    /// Everything up to this position was loaded. Returns what was committed in the meantime. All streams end.
+    /// Everything up to this position was loaded. Returns what was committed in the meantime. All streams end, and their readers
+    /// resume if their positions are in the history.
     pub fn end_load(&mut self, position: FeedPosition) -> Vec<Revocation> {
         self.position = Some(position);
         self.highest_seq = position.seq;
         self.is_interrupted = false;
         self.loads += 1;
-        self.send(Message::Reset);
+        self.send(Message::Loaded);
         self.committed_during_load.take().unwrap_or_default()
     }
 
@@ -141,9 +142,11 @@ impl State {
         })
     }
 
-    /// Whether rows that were read since this load belong to its history.
-    pub fn is_current(&self, load: u64) -> bool {
-        self.loads == load && !self.is_interrupted
+    /// The position of the publisher, which has read the history of the database since this load. `None` if rows that were read since
+    /// then may not belong to that history.
+    pub fn position_since(&self, load: u64) -> Option<FeedPosition> {
+        let (position, _) = self.read_from().filter(|_| self.loads == load)?;
+        Some(position)
     }
 
     fn send(&self, message: Message) {

@@ -15,7 +15,6 @@ use super::history::contains;
 use super::publisher::is_last;
 use super::state::{Message, Receiver};
 use super::{Feed, PAGE};
-use crate::domain::MAX_CLOCK_DIFFERENCE;
 use crate::store::{FeedRow, GenerationRow, GenerationRows, RevocationRows};
 
 /// The stream of one reader.
@@ -93,7 +92,8 @@ impl Feed {
 }
 
 impl Subscription {
-    /// The events as bytes. The stream fails when the database can't be read, and ends after a reset.
+    /// The events as bytes. The stream fails when the database can't be read, and ends after a reset and when the publisher has
+    /// loaded all rows again.
     pub(crate) fn into_stream(self) -> impl Stream<Item = Result<Bytes, sqlx::Error>> {
         unfold(self, |mut subscription| async {
             let item = subscription.next().await?;
@@ -127,16 +127,17 @@ impl Subscription {
     /// Reads a page of rows, and follows the publisher after the last one.
     async fn read(&mut self, up_to: i64, then: Then) -> Result<Bytes, sqlx::Error> {
         let rows = self.feed.page(self.position.seq, up_to).await?;
-        if !self.feed.state().is_current(self.receiver.load) {
-            self.phase = Phase::Reset;
+        // The rows may not belong to the history. When the reader comes back, its position decides.
+        if self.feed.state().position_since(self.receiver.load).is_none() {
+            self.phase = Phase::Ended;
             return Ok(Bytes::new());
         }
         let is_last = is_last(&rows);
-        let oldest = (self.feed.0.clock.now() - MAX_CLOCK_DIFFERENCE).timestamp();
+        let now = self.feed.0.clock.now();
         let mut bytes = BytesMut::new();
         for (seq, row) in rows {
             self.position.seq = seq;
-            if then == Then::Continue || row.expires_at() > oldest {
+            if then == Then::Continue || row.matters_at(now) {
                 bytes.extend_from_slice(&encode(&event_of(row, self.position)));
             }
         }
@@ -162,12 +163,8 @@ impl Subscription {
             Ok(Message::Row { .. }) => Bytes::new(),
             Ok(Message::Head(event)) => event,
             Ok(Message::Generation(generation)) => self.continue_in(generation),
-            Ok(Message::Reset) => {
-                self.phase = Phase::Reset;
-                Bytes::new()
-            }
             Err(RecvError::Lagged(_)) => self.read_what_was_missed(),
-            Err(RecvError::Closed) => {
+            Ok(Message::Loaded) | Err(RecvError::Closed) => {
                 self.phase = Phase::Ended;
                 Bytes::new()
             }
@@ -184,7 +181,7 @@ impl Subscription {
     fn read_what_was_missed(&mut self) -> Bytes {
         let subscribed = self.feed.state().subscribe();
         let Some(receiver) = subscribed.filter(|receiver| receiver.load == self.receiver.load) else {
-            self.phase = Phase::Reset;
+            self.phase = Phase::Ended;
             return Bytes::new();
         };
         let FeedPosition { generation, seq } = receiver.position;
@@ -272,7 +269,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_stream_that_lags_behind_a_load_begins_again() {
+    async fn a_stream_that_lags_behind_a_load_ends() {
         let test = TestFeed::new(NEVER, 4).await;
         let mut subscription = test.feed.subscribe(None).await.unwrap();
         subscription.next().await.unwrap().unwrap();
@@ -280,8 +277,6 @@ mod tests {
         test.commit(&test.feed, test.sessions(9)).await;
         test.feed.poll().await.unwrap();
 
-        let reset = subscription.next().await.unwrap().unwrap();
-        assert_eq!(reset, encode(&FeedEvent::Reset));
         assert!(subscription.next().await.is_none());
     }
 
@@ -294,8 +289,6 @@ mod tests {
         subscription.next().await.unwrap().unwrap();
         test.feed.load().await.unwrap();
 
-        let reset = subscription.next().await.unwrap().unwrap();
-        assert_eq!(reset, encode(&FeedEvent::Reset));
         assert!(subscription.next().await.is_none());
     }
 

@@ -9,7 +9,7 @@ use db::{Conn, Tx};
 use uuid::Uuid;
 
 use super::KeyRotation;
-use crate::domain::{KnownVerifier, NAME};
+use crate::domain::{KeyIds, KnownVerifier, NAME};
 use crate::store::VerifierRows;
 
 /// The open streams of this process: how many each verifier has. In order, so that all transactions lock rows in the same order.
@@ -91,7 +91,7 @@ impl KeyRotation {
         let verifier = KnownVerifier {
             service: service.to_owned(),
             instance,
-            kids: kids.join("\n"),
+            kids: KeyIds::of(kids.iter().map(String::as_str)),
         };
         let mut conn = self.db.write().await?;
         VerifierRows(&mut conn)

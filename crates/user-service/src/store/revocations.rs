@@ -6,6 +6,8 @@ use db::{Conn, on};
 use sqlx::FromRow;
 use uuid::Uuid;
 
+use crate::domain::MAX_CLOCK_DIFFERENCE;
+
 /// A row of the revocation feed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum FeedRow {
@@ -22,6 +24,11 @@ impl FeedRow {
             Self::Revocation(revocation) => revocation.expires_at(),
             Self::KeysChanged { expires_at } => *expires_at,
         }
+    }
+
+    /// Whether a verifier may still need the row at this time. Its clock may be behind this one.
+    pub(crate) fn matters_at(&self, now: DateTime<Utc>) -> bool {
+        self.expires_at() > (now - MAX_CLOCK_DIFFERENCE).timestamp()
     }
 
     /// Whether the published keys may have changed.

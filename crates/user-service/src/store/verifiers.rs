@@ -78,17 +78,18 @@ mod tests {
     use test_kit::TestDatabase;
 
     use super::*;
+    use crate::domain::KeyIds;
     use crate::store::MIGRATIONS;
 
-    fn report(service: &str, instance: u128, kids: &str) -> KnownVerifier {
+    fn report(service: &str, instance: u128, kids: &[&str]) -> KnownVerifier {
         KnownVerifier {
             service: service.to_owned(),
             instance: Uuid::from_u128(instance),
-            kids: kids.to_owned(),
+            kids: KeyIds::of(kids.iter().copied()),
         }
     }
 
-    async fn listed(conn: &mut Conn, since: DateTime<Utc>) -> Vec<(String, u128, String)> {
+    async fn listed(conn: &mut Conn, since: DateTime<Utc>) -> Vec<(String, u128, KeyIds)> {
         let verifiers = VerifierRows(conn).seen_since(since).await.unwrap();
         verifiers
             .into_iter()
@@ -106,13 +107,15 @@ mod tests {
         let mut rows = VerifierRows(&mut tx);
         rows.see("a", Uuid::from_u128(1), start).await.unwrap();
         rows.see("a", Uuid::from_u128(2), start).await.unwrap();
-        rows.report(&report("a", 1, "x\ny"), start).await.unwrap();
+        rows.report(&report("a", 1, &["x", "y"]), start).await.unwrap();
         // Another service can't report for it.
-        rows.report(&report("b", 1, "z"), start).await.unwrap();
+        rows.report(&report("b", 1, &["z"]), start).await.unwrap();
         rows.see("a", Uuid::from_u128(1), later).await.unwrap();
 
-        let row = |service: &str, instance, kids: &str| (service.to_owned(), instance, kids.to_owned());
-        let all = [row("a", 1, "x\ny"), row("a", 2, ""), row("b", 1, "z")];
+        let row = |service: &str, instance, kids: &[&str]| {
+            (service.to_owned(), instance, KeyIds::of(kids.iter().copied()))
+        };
+        let all = [row("a", 1, &["x", "y"]), row("a", 2, &[]), row("b", 1, &["z"])];
         assert_eq!(listed(&mut tx, start).await, all);
         assert_eq!(listed(&mut tx, later).await, all[..1]);
         VerifierRows(&mut tx)

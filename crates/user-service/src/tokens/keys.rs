@@ -13,7 +13,7 @@ use super::key_store::{KeyError, KeyStore, LoadedKeys};
 use super::published_keys::PublishedKeys;
 use super::seal::SealingKeys;
 use super::signing::Signer;
-use crate::domain::{KeyState, SigningAlgorithm, SigningKey, StoredKeys};
+use crate::domain::{KeyIds, KeyState, SigningAlgorithm, SigningKey, StoredKeys};
 use crate::store::SigningKeyRows;
 
 /// The key that signs, and the public keys that verify signatures. Clones share them.
@@ -35,6 +35,7 @@ struct Shared {
 #[derive(Debug)]
 struct CurrentKeys {
     signer: Signer,
+    is_signer_active: bool,
     published: PublishedKeys,
 }
 
@@ -43,6 +44,7 @@ impl SigningKeys {
     pub(crate) fn of_shared_secret(secret: &SharedSecret) -> Self {
         let current = CurrentKeys {
             signer: Signer::with_shared_secret(secret),
+            is_signer_active: true,
             published: PublishedKeys::default(),
         };
         Self::new(current, Keys::new(secret.clone().into()), None)
@@ -65,7 +67,11 @@ impl SigningKeys {
         } = store.load_or_create(algorithm, token_lifetime, now).await?;
         let published = PublishedKeys::of(&keys);
         let verification = Keys::new(published.key_set(now)?);
-        let current = CurrentKeys { signer, published };
+        let current = CurrentKeys {
+            signer,
+            is_signer_active: true,
+            published,
+        };
         Ok((Self::new(current, verification, Some(store)), is_replaced))
     }
 
@@ -99,9 +105,15 @@ impl SigningKeys {
         self.current().published.jwks(now)
     }
 
-    /// The ids of the keys that this process publishes and verifies with, separated by line feeds.
-    pub(crate) fn kids(&self) -> String {
-        self.current().published.kids().collect::<Vec<_>>().join("\n")
+    /// The keys that this process publishes and verifies with.
+    pub(crate) fn kids(&self) -> KeyIds {
+        KeyIds::of(self.current().published.kids())
+    }
+
+    /// Whether this process signs with the active key. If it can't decrypt that key, its tokens are refused as soon as the key that
+    /// it signs with is no longer published.
+    pub(crate) fn signs_with_active_key(&self) -> bool {
+        self.current().is_signer_active
     }
 
     /// Waits until other keys were loaded. Only one task may wait.
@@ -135,7 +147,11 @@ impl SigningKeys {
             Ok(signer) => (signer, Ok(())),
             Err(error) => (current.signer.clone(), Err(error)),
         };
-        let new = Arc::new(CurrentKeys { signer, published });
+        let new = Arc::new(CurrentKeys {
+            signer,
+            is_signer_active: opened.is_ok(),
+            published,
+        });
         *self.0.current.write().unwrap_or_else(PoisonError::into_inner) = new;
         if is_changed {
             self.0.changed.notify_one();
@@ -280,6 +296,7 @@ mod tests {
         let jwks = keys.jwks(now);
         assert_eq!(&keys.verification().ids(), std::slice::from_ref(active));
         assert_eq!(keys.current().signer.kid(), Some(kid.as_str()));
+        assert!(!keys.signs_with_active_key());
 
         db.close().await;
         let error = keys.reload(now).await.unwrap_err();

@@ -164,6 +164,11 @@ impl Reader {
         event.id
     }
 
+    /// Requires that the stream ends.
+    async fn assert_end(&mut self) {
+        assert_eq!(self.next().await, None);
+    }
+
     /// Requires that the reader has to begin again.
     async fn assert_reset(&mut self) {
         assert_eq!(self.assert_next("reset").await, "");
