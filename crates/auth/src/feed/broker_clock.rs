@@ -1,7 +1,7 @@
 //! How late the messages of a broker arrive.
 //!
 //! A connection that delivers everything late, but in order and without a gap, looks like one on which nothing happens. Only the times
-//! in the messages tell them apart.
+//! in the messages show the difference.
 
 use std::time::{Duration, SystemTime};
 

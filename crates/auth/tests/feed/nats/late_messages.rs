@@ -27,7 +27,7 @@ async fn a_broker_whose_messages_come_later_and_later_is_left() {
     assert!(delay >= Duration::from_secs(2), "{delay:?}");
     assert!(!fixture.verifier.statistics().feed.unwrap().is_stale);
 
-    // What comes over HTTP takes effect, also while the broker is tried again.
+    // Revocations that arrive over HTTP take effect, also while the broker is tried again.
     fixture.eventually_over_http().await;
     for _ in 0..3 {
         let ada = fixture.issuer.as_user();
