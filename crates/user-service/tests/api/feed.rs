@@ -7,17 +7,15 @@ mod streams;
 
 use std::time::Duration;
 
-use auth::testing::Issuer;
 use db::on;
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 use test_kit::{EventStream, ServerSentEvent, TestDatabase, TestService};
 use tokio::time::timeout;
-use user_service::NAME;
 use uuid::Uuid;
 
 use crate::database::database;
-use crate::{logged_in, random_secret, register, run, seconds, with_token};
+use crate::{logged_in, random_secret, register, run, seconds, service_with_secret, with_token};
 
 const PATH: &str = "/internal/revocations";
 /// How long a test waits for an event.
@@ -36,12 +34,7 @@ impl Publisher {
 
     async fn with(vars: &[(&str, &str)]) -> Self {
         let secret = random_secret();
-        let vars: Vec<_> = vars
-            .iter()
-            .copied()
-            .chain([("JWT_SECRET", secret.as_str())])
-            .collect();
-        let users = TestService::spawn(Issuer::with_secret(NAME, &secret), run(&vars)).await;
+        let users = service_with_secret(&secret, vars).await;
         Self { users, secret }.started().await
     }
 

@@ -103,13 +103,12 @@ async fn service_with_shared_secret() -> TestService {
 }
 
 async fn service_with_shared_secret_and(vars: &[(&str, &str)]) -> TestService {
-    let secret = random_secret();
-    let vars: Vec<_> = vars
-        .iter()
-        .copied()
-        .chain([("JWT_SECRET", secret.as_str())])
-        .collect();
-    TestService::spawn(Issuer::with_secret(NAME, &secret), run(&vars)).await
+    service_with_secret(&random_secret(), vars).await
+}
+
+async fn service_with_secret(secret: &str, vars: &[(&str, &str)]) -> TestService {
+    let vars: Vec<_> = vars.iter().copied().chain([("JWT_SECRET", secret)]).collect();
+    TestService::spawn(Issuer::with_secret(NAME, secret), run(&vars)).await
 }
 
 /// A secret that no other test knows.
