@@ -9,7 +9,7 @@ pub(crate) const STALE_AFTER: i64 = 5;
 const WITHOUT_FEED: i64 = i64::MAX;
 /// The feed has not delivered its first snapshot.
 const AWAITING: i64 = i64::MIN;
-/// The feed is known to have more than the set.
+/// The feed is known to have more than the set, which is as stale as if the feed was last heard before all time.
 const BEHIND: i64 = i64::MIN + 1;
 
 /// The knowledge of a revocation set about a user's token.
@@ -73,7 +73,6 @@ impl Freshness {
             WITHOUT_FEED => Knowledge::NotRevoked,
             AWAITING => Knowledge::Nothing,
             // Threads read the clock independently, so `now` may be a second earlier.
-            BEHIND => Knowledge::Stale,
             last if (last - 1..=last.saturating_add(STALE_AFTER)).contains(&now) => Knowledge::NotRevoked,
             _ => Knowledge::Stale,
         }
