@@ -16,6 +16,10 @@ use chrono::TimeDelta;
 use tokio::time::{Instant, sleep};
 
 const SERVICE: &str = "product-service";
+/// How much later than docs/revocation.md says something may happen on a busy machine.
+const MARGIN: Duration = Duration::from_secs(2);
+/// From the event by which a reader notices that it missed one until it has that one.
+const FETCHED: Duration = Duration::from_millis(300);
 
 /// A verifier and the publisher that it follows.
 struct Fixture {
@@ -76,9 +80,17 @@ impl Fixture {
 
     /// Waits until the verifier refuses the token.
     async fn eventually_revoked(&self, token: &TestToken) {
+        eventually("the token is revoked", self.is_revoked(token)).await;
+    }
+
+    /// Requires that the verifier refuses the token at the latest after this time, or a little later on a busy machine.
+    async fn revoked_within(&self, limit: Duration, token: &TestToken) {
+        within(limit + MARGIN, "the token is revoked", self.is_revoked(token)).await;
+    }
+
+    fn is_revoked(&self, token: &TestToken) -> impl Fn() -> bool {
         let token = token.token();
-        let is_revoked = || self.verifier.verify_with_current_keys(&token) == Err(AuthError::Revoked);
-        eventually("the token is revoked", is_revoked).await;
+        move || self.verifier.verify_with_current_keys(&token) == Err(AuthError::Revoked)
     }
 
     /// Makes the feed stale: it is silent, and six seconds pass.
@@ -90,7 +102,12 @@ impl Fixture {
 
 /// Waits up to 20 seconds until a condition holds.
 async fn eventually(condition: &str, holds: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    within(Duration::from_secs(20), condition, holds).await;
+}
+
+/// Waits until a condition holds.
+async fn within(limit: Duration, condition: &str, holds: impl Fn() -> bool) {
+    let deadline = Instant::now() + limit;
     while !holds() {
         assert!(Instant::now() < deadline, "timed out: {condition}");
         sleep(Duration::from_millis(5)).await;

@@ -1,6 +1,7 @@
 //! The revocation feed, as a verifier reads it.
 
 mod causes;
+mod late_snapshots;
 mod restored;
 mod resuming;
 mod streams;

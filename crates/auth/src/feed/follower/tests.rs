@@ -33,10 +33,12 @@ impl Feed {
     fn live(seq: i64) -> Self {
         let mut feed = Self::new();
         assert_eq!(feed.follower.connect(), None);
+        assert!(!feed.follower.has_snapshot());
         assert_eq!(
             feed.follower.receive(FeedEvent::Ready(at(seq))),
             Ok(Effect::Ready)
         );
+        assert!(feed.follower.has_snapshot());
         feed
     }
 
