@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use test_kit::{Client, TestResponse, TestService};
 use uuid::Uuid;
 
-use crate::database::{number, text};
+use crate::database::{execute, number, text};
 use crate::verifiers::{INVENTORY, ORDERS, VerifiersFixture, eventually, published_kids};
 use crate::{
     logged_in_ada, logged_in_admin, refreshed, seconds, service, service_with_shared_secret, with_token,
@@ -317,4 +317,25 @@ async fn a_key_is_rotated_when_it_is_thirty_days_old() {
         .await,
         1
     );
+}
+
+#[actix_web::test]
+async fn a_replica_that_can_not_decrypt_the_active_key_signs_with_the_old_one_and_is_not_ready() {
+    /// A sealed key opens only in its own row.
+    const BREAK_NEXT_KEY: &str = "
+        update signing_keys set sealed_private = (select sealed_private from signing_keys where state = 'active')
+        where state = 'next'";
+    let service = service().await;
+    let (before, _) = logged_in_ada(&service).await;
+    let root = logged_in_admin(&service).await;
+    let ready = async || service.anonymous().get("/health/ready").await;
+    ready().await.assert_status(200);
+    execute(&service, BREAK_NEXT_KEY).await;
+    rotate(&root).await.assert_status(200);
+
+    let answer = ready().await;
+    answer.assert_problem(503, "not_ready");
+    assert_eq!(answer.json()["detail"], "Not ready: signing key.");
+    let after = refreshed(&service, &before).await;
+    assert_eq!(kid(&after), kid(&before));
 }
