@@ -75,3 +75,61 @@ impl Link {
         self.failures
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream::pending;
+    use tokio::time::advance;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const BACKOFF: Backoff = Backoff::new(SECOND, Duration::from_secs(60));
+
+    #[derive(Debug)]
+    struct Silent;
+
+    impl Transport for Silent {
+        fn connect(&self, _: Option<FeedPosition>) -> Events {
+            pending().boxed()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failure_soon_after_another_is_one_in_a_row() {
+        let mut link = Link::new(Box::new(Silent), 10 * SECOND);
+        assert_eq!(link.failures(), 0);
+        for failures in 1..=3 {
+            link.fail(BACKOFF);
+            assert_eq!(link.failures(), failures);
+            // Since the first of these.
+            link.succeed();
+            advance(5 * SECOND).await;
+            link.succeed();
+            advance(4 * SECOND).await;
+        }
+        advance(SECOND).await;
+        link.fail(BACKOFF);
+        assert_eq!(link.failures(), 1);
+        // It did not work since.
+        advance(20 * SECOND).await;
+        link.fail(BACKOFF);
+        assert_eq!(link.failures(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_failure_the_next_connection_is_made_after_the_delay() {
+        let mut link = Link::new(Box::new(Silent), Duration::ZERO);
+        let delay = link.fail(BACKOFF);
+        let failed = Instant::now();
+        let mut connected = None;
+        let next = link.next(|| {
+            connected = Some(Instant::now());
+            None
+        });
+        assert!(tokio::time::timeout(10 * SECOND, next).await.is_err());
+        // The timer's resolution is a millisecond.
+        let late = connected.unwrap().duration_since(failed + delay);
+        assert!(late <= Duration::from_millis(1), "{late:?}");
+    }
+}

@@ -263,6 +263,9 @@ fn a_clock_that_is_set_back_requires_a_snapshot() {
         "expired by this clock"
     );
 
+    // A second is the resolution.
+    feed.issuer.clock().advance(chrono::TimeDelta::seconds(-1));
+    assert_eq!(feed.follower.receive(FeedEvent::Head(at(5))), Ok(Effect::Nothing));
     feed.issuer.clock().advance(chrono::TimeDelta::minutes(-20));
     assert_eq!(
         feed.follower.receive(FeedEvent::Head(at(5))),

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use async_nats::jetstream::consumer::AckPolicy;
 use async_nats::jetstream::message::PublishMessage;
 use auth::FeedEvent;
-use auth::nats::SUBJECT;
+use auth::nats::{STREAM, SUBJECT};
+use futures_util::TryStreamExt as _;
 use tokio::time::Instant;
 
 use super::NatsFixture;
-use crate::{FETCHED, eventually};
+use crate::{FETCHED, SERVICE, eventually};
 
 #[actix_web::test]
 async fn a_revocation_takes_effect_within_100_milliseconds() {
@@ -30,6 +32,21 @@ async fn a_revocation_takes_effect_within_100_milliseconds() {
         [None],
         "only the first snapshot came over HTTP"
     );
+}
+
+#[actix_web::test]
+async fn a_reader_costs_the_broker_little_and_leaves_nothing_behind() {
+    let fixture = NatsFixture::start().await;
+    let jetstream = fixture.server.url_for("").connect("test").await.unwrap();
+    let stream = jetstream.get_stream(STREAM).await.unwrap();
+    let consumers: Vec<_> = stream.consumers().try_collect().await.unwrap();
+    assert_eq!(consumers.len(), 1);
+    let config = &consumers[0].config;
+    assert_eq!(config.description.as_deref(), Some(SERVICE));
+    assert_eq!(config.ack_policy, AckPolicy::None);
+    assert_eq!(config.inactive_threshold, Duration::from_secs(30));
+    assert!(config.memory_storage);
+    assert_eq!((config.durable_name.as_deref(), config.num_replicas), (None, 1));
 }
 
 #[actix_web::test]
