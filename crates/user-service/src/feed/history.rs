@@ -81,6 +81,20 @@ mod tests {
             world
         }
 
+        /// `has_newest_row` of the publisher. Here no row expires.
+        fn has_newest_row(&self, process: usize) -> bool {
+            let Some((_, rows)) = &self.processes[process].position else {
+                return true;
+            };
+            let newest = rows.iter().enumerate().last();
+            newest.is_none_or(|(index, row)| self.database.rows.get(index) == Some(row))
+        }
+
+        fn restart(&mut self, process: usize) {
+            self.processes[process] = Process::default();
+            self.load(process);
+        }
+
         fn start_generation(&mut self, first_seq: i64) -> Uuid {
             self.ids += 1;
             let id = Uuid::from_u128(self.ids);
@@ -89,7 +103,12 @@ mod tests {
         }
 
         fn load(&mut self, process: usize) {
-            let generation = self.start_generation(self.database.counter() + 1);
+            let first_seq = if self.has_newest_row(process) {
+                self.database.counter() + 1
+            } else {
+                1
+            };
+            let generation = self.start_generation(first_seq);
             self.processes[process] = Process {
                 position: Some((generation, self.database.rows.clone())),
                 highest: self.database.counter(),
@@ -123,7 +142,9 @@ mod tests {
             let (generation, rows) = position.as_ref().unwrap();
             let seq = rows.len().try_into().unwrap();
             let found = self.database.find(*generation);
-            let found = found.filter(|found| found.counter >= *highest && contains(found, seq));
+            let found = found.filter(|found| {
+                self.has_newest_row(process) && found.counter >= *highest && contains(found, seq)
+            });
             match found {
                 Some(found) if !is_interrupted => {
                     assert_eq!(
@@ -194,11 +215,15 @@ mod tests {
 
     fn run(world: &mut World, steps: Vec<Step>) {
         let may_restore_unnoticed = world.processes.len() == 1;
+        run_with(world, steps, may_restore_unnoticed);
+    }
+
+    fn run_with(world: &mut World, steps: Vec<Step>, may_restore_unnoticed: bool) {
         for step in steps {
             match step {
                 Step::Append(process) => world.append(process),
                 Step::Poll(process) => world.poll(process),
-                Step::Restart(process) => world.load(process),
+                Step::Restart(process) => world.restart(process),
                 Step::Connect { reader, process } => {
                     world.connect(reader, process);
                 }
@@ -228,6 +253,20 @@ mod tests {
         #[test]
         fn a_reader_that_resumes_at_another_replica_has_missed_no_row_of_the_history(steps in steps(3)) {
             run(&mut World::new(3), steps);
+        }
+
+        /// A process that has read the lost rows notices. Without a restart there is always one.
+        #[test]
+        fn a_restore_that_no_replica_noticed_is_known_as_soon_as_all_have_read(steps in steps(3)) {
+            let mut world = World::new(3);
+            for step in steps.into_iter().filter(|step| !matches!(step, Step::Restart(_))) {
+                if matches!(step, Step::Connect { .. }) {
+                    for process in [0, 1, 2, 0, 1, 2] {
+                        world.poll(process);
+                    }
+                }
+                run_with(&mut world, vec![step], true);
+            }
         }
 
         #[test]

@@ -1,6 +1,6 @@
 //! The background task that reads new rows, applies them to this process and publishes them to the streams.
 
-use auth::{FeedPosition, Revocation};
+use auth::FeedPosition;
 use db::{Conn, Tx};
 use tokio::time::{Instant, timeout};
 use uuid::Uuid;
@@ -46,16 +46,18 @@ impl Feed {
     /// Reads and publishes the rows that are new since the last call.
     ///
     /// Loads all rows if the database has lost rows that were already read, as after a restored backup or a failover to a standby
-    /// that lagged behind. After an outage too: the database may have been restored meanwhile, and its counter may have passed
-    /// the numbers that were read.
+    /// that lagged behind. Its counter may have passed the numbers that were read, if another replica wrote since. After an outage too:
+    /// the database may have been restored meanwhile.
     pub(super) async fn poll(&self) -> Result<(), sqlx::Error> {
         let Some((position, lowest_counter)) = self.state().read_from() else {
             return self.load().await;
         };
         let mut conn = self.0.db.read().await?;
         let generation = GenerationRows(&mut conn).find(position.generation).await?;
-        let generation = generation
-            .filter(|generation| generation.counter >= lowest_counter && contains(generation, position.seq));
+        let has_newest_row = self.has_newest_row(&mut conn).await?;
+        let generation = generation.filter(|generation| {
+            has_newest_row && generation.counter >= lowest_counter && contains(generation, position.seq)
+        });
         let Some(generation) = generation else {
             tracing::warn!(
                 seq = position.seq,
@@ -101,40 +103,58 @@ impl Feed {
         self.state().begin_load();
         let position = self.start_generation().await?;
         self.reload_keys(&mut self.0.db.read().await?).await?;
-        let mut revocations = self.stored_revocations(position.seq).await?;
+        let rows = self.stored_rows(position.seq).await?;
+        let newest_row = rows.last().cloned();
+        let mut revocations: Vec<_> = rows
+            .into_iter()
+            .filter_map(|(_, row)| row.into_revocation())
+            .collect();
 
         // Locked until the set is complete, so that a commit is either in it or applied to it.
         let mut state = self.state();
-        revocations.extend(state.end_load(position));
+        revocations.extend(state.end_load(position, newest_row));
         self.0.revocations.replace_all(revocations);
         drop(state);
         Ok(())
     }
 
-    /// Starts a generation, and returns its position before its first row.
+    /// Starts a generation, and returns the position from which this process continues. Readers of earlier generations can resume,
+    /// unless the database has lost a row that this process read: then another replica may have assigned any number again.
     async fn start_generation(&self) -> Result<FeedPosition, sqlx::Error> {
         let (generation, now) = (Uuid::new_v4(), self.0.clock.now());
         let start = async |tx: &mut Tx| {
             let counter = RevocationRows(tx).lock().await?;
-            GenerationRows(tx).start(generation, counter + 1, now).await?;
+            let first = if self.has_newest_row(tx).await? {
+                counter + 1
+            } else {
+                1
+            };
+            GenerationRows(tx).start(generation, first, now).await?;
             Ok::<_, sqlx::Error>(counter)
         };
         let seq = self.0.db.transaction(start).await?;
         Ok(FeedPosition { generation, seq })
     }
 
-    async fn stored_revocations(&self, up_to: i64) -> Result<Vec<Revocation>, sqlx::Error> {
+    /// Whether the database has the newest row that this process read. A row that has expired may be deleted.
+    async fn has_newest_row(&self, conn: &mut Conn) -> Result<bool, sqlx::Error> {
+        let newest = self.state().newest_row();
+        match newest.filter(|(_, row)| row.matters_at(self.0.clock.now())) {
+            Some((seq, row)) => Ok(RevocationRows(conn).page(seq - 1, seq, 1).await? == [(seq, row)]),
+            None => Ok(true),
+        }
+    }
+
+    async fn stored_rows(&self, up_to: i64) -> Result<Vec<(i64, FeedRow)>, sqlx::Error> {
         let mut conn = self.0.db.read().await?;
-        let (mut revocations, mut after) = (Vec::new(), 0);
+        let (mut stored, mut after) = (Vec::new(), 0);
         loop {
             let rows = RevocationRows(&mut conn).page(after, up_to, PAGE).await?;
             let is_last = is_last(&rows);
-            for (seq, row) in rows {
-                revocations.extend(row.into_revocation());
-                after = seq;
-            }
+            after = rows.last().map_or(after, |(seq, _)| *seq);
+            stored.extend(rows);
             if is_last {
-                return Ok(revocations);
+                return Ok(stored);
             }
         }
     }
@@ -150,12 +170,14 @@ mod tests {
     use std::time::Duration;
 
     use actix_web::rt;
+    use auth::{FeedEvent, Revocation};
     use db::{Db, on};
     use sqlx::AssertSqlSafe;
     use tokio::time::sleep;
 
     use super::*;
     use crate::feed::Intervals;
+    use crate::feed::encoding::encode;
     use crate::feed::testing::{NEVER, TestFeed};
 
     const DEADLINE: Duration = Duration::from_secs(20);
@@ -283,16 +305,47 @@ mod tests {
     }
 
     #[actix_web::test]
+    async fn readers_begin_again_if_another_replica_assigned_their_numbers_again() {
+        for is_interrupted in [false, true] {
+            let test = TestFeed::new(NEVER, 9).await;
+            let other = test.replica().await;
+            test.commit(&test.feed, test.sessions(1)).await;
+            test.feed.poll().await.unwrap();
+            other.poll().await.unwrap();
+            test.commit(&test.feed, test.sessions(3)).await;
+            test.feed.poll().await.unwrap();
+            let (position, _) = test.feed.state().read_from().unwrap();
+            assert_eq!(position.seq, 4);
+
+            // The other replica has read none of the lost rows.
+            let restore = [
+                "delete from revocations where seq > 1",
+                "update revocation_counter set seq = 1",
+            ];
+            execute(&test.db, &restore).await;
+            test.commit(&other, test.sessions(5)).await;
+            if is_interrupted {
+                test.feed.state().interrupt();
+            }
+            test.feed.poll().await.unwrap();
+            assert_eq!(test.issuer.revocations().len(), 6, "{is_interrupted}");
+            let mut subscription = test.feed.subscribe(Some(position)).await.unwrap();
+            let first = subscription.next().await.unwrap().unwrap();
+            assert_eq!(first, encode(&FeedEvent::Reset), "{is_interrupted}");
+        }
+    }
+
+    #[actix_web::test]
     async fn a_revocation_that_is_committed_during_a_load_is_kept() {
         let test = TestFeed::new(NEVER, 9).await;
         let rows = test.sessions(1);
         test.feed.state().begin_load();
         let position = test.feed.start_generation().await.unwrap();
-        let stored = test.feed.stored_revocations(position.seq).await.unwrap();
+        let stored = test.feed.stored_rows(position.seq).await.unwrap();
         test.commit(&test.feed, rows.clone()).await;
         assert!(stored.is_empty());
 
-        let committed = test.feed.state().end_load(position);
+        let committed = test.feed.state().end_load(position, None);
         let revocation = rows.into_iter().next().unwrap().into_revocation();
         assert_eq!(committed, revocation.into_iter().collect::<Vec<_>>());
     }

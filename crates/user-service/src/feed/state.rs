@@ -27,6 +27,8 @@ pub(super) struct State {
     messages: broadcast::Sender<Message>,
     /// Everything up to this position was published. `None` before the first load.
     position: Option<FeedPosition>,
+    /// The newest row that was read, with its number. If the database no longer has it, the database was restored.
+    newest_row: Option<(i64, FeedRow)>,
     /// The highest committed sequence number that this process knows.
     highest_seq: i64,
     /// The database could not be read since the last load.
@@ -50,6 +52,7 @@ impl State {
         Self {
             messages: broadcast::Sender::new(buffered_events),
             position: None,
+            newest_row: None,
             highest_seq: 0,
             is_interrupted: false,
             loads: 0,
@@ -92,8 +95,13 @@ impl State {
 
     /// Everything up to this position was loaded. Returns what was committed in the meantime. All streams end, and their readers
     /// resume if their positions are in the history.
-    pub fn end_load(&mut self, position: FeedPosition) -> Vec<Revocation> {
+    pub fn end_load(
+        &mut self,
+        position: FeedPosition,
+        newest_row: Option<(i64, FeedRow)>,
+    ) -> Vec<Revocation> {
         self.position = Some(position);
+        self.newest_row = newest_row;
         self.highest_seq = position.seq;
         self.is_interrupted = false;
         self.loads += 1;
@@ -112,9 +120,15 @@ impl State {
     /// Publishes a row.
     pub fn publish(&mut self, seq: i64, row: FeedRow) {
         if let Some(position) = self.advance(seq) {
-            let event = encode(&event_of(row, position));
+            let event = encode(&event_of(row.clone(), position));
+            self.newest_row = Some((seq, row));
             self.send(Message::Row { seq, event });
         }
+    }
+
+    /// The newest row that was read, with its number. `None` if there was none.
+    pub fn newest_row(&self) -> Option<(i64, FeedRow)> {
+        self.newest_row.clone()
     }
 
     /// Moves to this sequence number: rows up to it that were not published have expired.

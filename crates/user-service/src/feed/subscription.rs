@@ -101,7 +101,7 @@ impl Subscription {
         })
     }
 
-    async fn next(&mut self) -> Option<Result<Bytes, sqlx::Error>> {
+    pub(super) async fn next(&mut self) -> Option<Result<Bytes, sqlx::Error>> {
         loop {
             let bytes = match self.phase {
                 Phase::Reading { up_to, then } => match self.read(up_to, then).await {
