@@ -1,8 +1,8 @@
 //! Following the revocation feed of the authorization server.
 //!
 //! A [`RevocationFeed`] says where the feed is. `http` and `nats` are its transports, each in a `link` that connects again; `reader`
-//! decides which one to follow; `broker_clock` notices messages of NATS that arrive late; `follower` applies the events to the revocation set and notices when one is missing; `report` reports
-//! to the publisher which keys this verifier holds.
+//! decides which one to follow; `broker_clock` notices messages of NATS that arrive late; `follower` applies the events to the
+//! revocation set and notices when one is missing; `report` reports to the publisher which keys this verifier holds.
 
 #[cfg(feature = "nats")]
 mod broker_clock;

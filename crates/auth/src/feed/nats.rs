@@ -54,13 +54,13 @@ async fn open(url: NatsUrl, client: String) -> Result<impl Stream<Item = Result<
         .create_consumer_on_stream(config, STREAM)
         .await
         .map_err(NatsError::from)?;
-    let clock = BrokerClock::new(asked, consumer.cached_info().created.into());
+    let mut clock = BrokerClock::new(asked, consumer.cached_info().created.into());
     let messages = consumer.stream().messages().await.map_err(NatsError::from)?;
-    let events = messages.map(move |message| read(&message.map_err(NatsError::from)?, clock));
+    let events = messages.map(move |message| read(&message.map_err(NatsError::from)?, &mut clock));
     Ok(until_silent(events, SILENCE))
 }
 
-fn read(message: &Message, clock: BrokerClock) -> Result<FeedEvent, Ended> {
+fn read(message: &Message, clock: &mut BrokerClock) -> Result<FeedEvent, Ended> {
     clock.check(message.info()?.published.into())?;
     Ok(event_of(message.headers.as_ref(), &message.payload)?)
 }

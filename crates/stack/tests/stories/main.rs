@@ -39,7 +39,7 @@ mod trader;
 mod usage;
 mod writers;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_lc_rs::rand;
 use base64::Engine as _;
@@ -64,11 +64,13 @@ async fn eventually(condition: &str, holds: impl AsyncFnMut() -> bool) {
 
 /// Waits until the condition holds, at most `limit`.
 async fn within(limit: Duration, condition: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let started = Instant::now();
-    while !holds().await {
-        assert!(started.elapsed() < limit, "not within {limit:?}: {condition}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let holding = async {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let held = tokio::time::timeout(limit, holding).await;
+    assert!(held.is_ok(), "not within {limit:?}: {condition}");
 }
 
 /// A new secret: 32 random bytes in base64.

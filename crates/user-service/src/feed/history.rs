@@ -86,7 +86,7 @@ mod tests {
             let Some((_, rows)) = &self.processes[process].position else {
                 return true;
             };
-            let newest = rows.iter().enumerate().last();
+            let newest = rows.iter().enumerate().next_back();
             newest.is_none_or(|(index, row)| self.database.rows.get(index) == Some(row))
         }
 

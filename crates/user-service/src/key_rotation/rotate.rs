@@ -92,6 +92,7 @@ impl KeyRotation {
         if request.must_wait(&laggards, now) || keys.full_until(now).is_some() {
             return Ok(None);
         }
+        self.keys().check_decryption(next)?;
 
         let not_after = retiring_until(now, self.sessions.lifetimes.access);
         SigningKeyRows(tx).retire_active(not_after).await?;
@@ -112,7 +113,7 @@ impl KeyRotation {
         context: &RequestContext,
     ) -> Result<Rotated, KeyError> {
         let now = context.time();
-        let next = next(keys)?;
+        let next = &self.usable_next(tx, keys, now).await?;
         let discarded = SigningKeyRows(tx).delete_active_and_retiring().await?;
         for kid in &discarded {
             tx.revoke_key(kid.clone(), key_revoked_until(now).timestamp());
@@ -121,6 +122,24 @@ impl KeyRotation {
         let detail = format!("emergency: {} → {}", discarded.join(", "), next.kid);
         add_entry(tx, Some(admin), &detail, context).await?;
         Ok(Rotated(Laggards::default()))
+    }
+
+    /// The next key, or a new one in its place if it can't be decrypted: an emergency can't wait for a repair.
+    async fn usable_next(
+        &self,
+        tx: &mut RevokingTx<'_>,
+        keys: &StoredKeys,
+        now: DateTime<Utc>,
+    ) -> Result<SigningKey, KeyError> {
+        let stored = next(keys)?;
+        let Err(error) = self.keys().check_decryption(stored) else {
+            return Ok(stored.clone());
+        };
+        tracing::error!(%error, kid = stored.kid, "the next signing key can't be decrypted; a new one replaces it");
+        let new = self.keys().create_next(stored.algorithm, now)?;
+        SigningKeyRows(tx).delete(&stored.kid).await?;
+        SigningKeyRows(tx).add_unless_state_taken(&new).await?;
+        Ok(new)
     }
 
     /// Makes the next key active, adds another next key of the same algorithm, and announces both.

@@ -87,6 +87,12 @@ impl SigningKeyRows<'_> {
         on!(self.0, conn => sqlx::query_scalar(SQL).fetch_all(conn).await)
     }
 
+    /// Deletes a key.
+    pub(crate) async fn delete(&mut self, kid: &str) -> Result<(), sqlx::Error> {
+        const SQL: &str = "delete from signing_keys where kid = $1";
+        on!(self.0, conn => sqlx::query(SQL).bind(kid).execute(conn).await.map(drop))
+    }
+
     /// Makes the next key active. There must be no other active key. A requested rotation is then done.
     pub(crate) async fn activate_next(&mut self, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
         const SQL: &str = "

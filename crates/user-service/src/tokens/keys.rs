@@ -171,6 +171,14 @@ impl SigningKeys {
         Ok(())
     }
 
+    /// Checks that this process can decrypt a private key.
+    pub(crate) fn check_decryption(&self, key: &SigningKey) -> Result<(), KeyError> {
+        match &self.0.store {
+            Some(store) => store.open(key).map(drop),
+            None => Ok(()),
+        }
+    }
+
     /// A new key to be stored as the next one.
     pub(crate) fn create_next(
         &self,

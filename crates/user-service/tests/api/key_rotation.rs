@@ -319,23 +319,50 @@ async fn a_key_is_rotated_when_it_is_thirty_days_old() {
     );
 }
 
+/// A sealed key opens only in its own row.
+const BREAK_NEXT_KEY: &str = "
+    update signing_keys set sealed_private = (select sealed_private from signing_keys where state = 'active')
+    where state = 'next'";
+
+#[actix_web::test]
+async fn a_key_that_can_not_be_decrypted_never_becomes_active_and_an_emergency_replaces_it() {
+    let service = service().await;
+    let (pair, _) = logged_in_ada(&service).await;
+    let root = logged_in_admin(&service).await;
+    execute(&service, BREAK_NEXT_KEY).await;
+    let broken = text(&service, NEXT).await;
+    rotate(&root).await.assert_problem(500, "internal");
+    assert_eq!(text(&service, ACTIVE).await, kid(&pair));
+    let pair = refreshed(&service, &pair).await;
+    assert_eq!(kid(&pair), text(&service, ACTIVE).await);
+
+    let after = rotate_in_emergency(&root).await.assert_status(200).json();
+    assert!(!after.to_string().contains(&broken), "{after}");
+    let pair = refreshed(&service, &pair).await;
+    assert_eq!(kid(&pair), active_kid(&after));
+    let ada = with_token(&service, &pair);
+    ada.get("/users/me").await.assert_status(200);
+}
+
 #[actix_web::test]
 async fn a_replica_that_can_not_decrypt_the_active_key_signs_with_the_old_one_and_is_not_ready() {
-    /// A sealed key opens only in its own row.
-    const BREAK_NEXT_KEY: &str = "
-        update signing_keys set sealed_private = (select sealed_private from signing_keys where state = 'active')
-        where state = 'next'";
     let service = service().await;
     let (before, _) = logged_in_ada(&service).await;
     let root = logged_in_admin(&service).await;
     let ready = async || service.anonymous().get("/health/ready").await;
     ready().await.assert_status(200);
+
+    // As if a replica with another key encryption key had rotated the keys.
     execute(&service, BREAK_NEXT_KEY).await;
-    rotate(&root).await.assert_status(200);
+    let retire = "update signing_keys set state = 'retiring', not_after = created_at where state = 'active'";
+    execute(&service, retire).await;
+    let activate = "update signing_keys set state = 'active', activated_at = created_at where state = 'next'";
+    execute(&service, activate).await;
+    // It loads the keys first.
+    rotate(&root).await.assert_problem(500, "internal");
 
     let answer = ready().await;
     answer.assert_problem(503, "not_ready");
     assert_eq!(answer.json()["detail"], "Not ready: signing key.");
-    let after = refreshed(&service, &before).await;
-    assert_eq!(kid(&after), kid(&before));
+    assert_eq!(kid(&refreshed(&service, &before).await), kid(&before));
 }

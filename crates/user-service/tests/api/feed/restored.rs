@@ -93,7 +93,7 @@ async fn a_database_restored_while_the_service_runs_resets_all_readers() {
 
     publisher.resume(&lost).await.assert_reset().await;
     let new = publisher.revoke_session().await;
-    // Nobody knows what other replicas wrote since.
+    // Another replica may have written since.
     publisher.resume(&at_backup).await.assert_reset().await;
     let mut reader = publisher.connect().await;
     reader.assert_session(&kept).await;
