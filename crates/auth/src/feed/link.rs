@@ -23,6 +23,8 @@ pub(super) struct Link {
     works_since: Option<Instant>,
     /// How long a connection must have worked, so that the next failure is not one in a row.
     stable_after: Duration,
+    /// The current outage was logged.
+    is_outage_logged: bool,
 }
 
 impl Link {
@@ -34,6 +36,7 @@ impl Link {
             failures: 0,
             works_since: None,
             stable_after,
+            is_outage_logged: false,
         }
     }
 
@@ -64,6 +67,16 @@ impl Link {
     /// The connection works.
     pub fn succeed(&mut self) {
         self.works_since.get_or_insert_with(Instant::now);
+    }
+
+    /// Whether an outage should be logged: none was since the last one ended.
+    pub fn begin_outage(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_outage_logged, true)
+    }
+
+    /// Whether the end of an outage should be logged: its beginning was.
+    pub fn end_outage(&mut self) -> bool {
+        std::mem::take(&mut self.is_outage_logged)
     }
 
     /// Closes the connection.

@@ -39,8 +39,6 @@ pub(super) struct Reader {
     http: Link,
     nats: Option<Link>,
     started: Instant,
-    /// The broker's outage was logged.
-    is_outage_logged: bool,
 }
 
 enum Heard {
@@ -63,7 +61,6 @@ impl Reader {
             http: Link::new(http, Duration::ZERO),
             nats: nats.map(|nats| Link::new(nats, NATS_STABLE_AFTER)),
             started: Instant::now(),
-            is_outage_logged: false,
         }
     }
 
@@ -123,6 +120,9 @@ impl Reader {
             Effect::Nothing => {}
             Effect::Ready => {
                 self.http.succeed();
+                if self.http.end_outage() {
+                    tracing::info!("the revocation feed continues");
+                }
                 // Keys may have changed while there was no connection.
                 self.keys_changed.notify_one();
             }
@@ -141,7 +141,8 @@ impl Reader {
                 self.counts.set_over_nats(true);
                 self.http.close();
                 self.http.succeed();
-                if std::mem::take(&mut self.is_outage_logged) {
+                self.http.end_outage();
+                if self.nats.as_mut().is_some_and(Link::end_outage) {
                     tracing::info!("the revocation feed is followed over NATS again");
                 } else {
                     tracing::debug!("the revocation feed is followed over NATS");
@@ -157,25 +158,27 @@ impl Reader {
             .http
             .fail(if is_starting { BACKOFF_AT_START } else { BACKOFF });
         // The publisher closes connections when it stops, and when the reader's token expires.
-        if is_starting || self.http.failures() == 1 && matches!(ended, Ended::Closed) {
-            tracing::debug!(error = %ended, ?delay, "the revocation feed ended; connecting again");
+        let is_expected = is_starting || self.http.failures() == 1 && matches!(ended, Ended::Closed);
+        if !is_expected && self.http.begin_outage() {
+            tracing::warn!(error = %ended, "the revocation feed is interrupted; connecting again");
         } else {
-            tracing::warn!(error = %ended, ?delay, "the revocation feed is interrupted; connecting again");
+            tracing::debug!(error = %ended, ?delay, "the revocation feed ended; connecting again");
         }
     }
 
     fn nats_failed(&mut self, ended: &Ended) {
-        let delay = self.nats.as_mut().map(|nats| nats.fail(NATS_BACKOFF));
+        let Some(nats) = &mut self.nats else { return };
+        let delay = nats.fail(NATS_BACKOFF);
+        let is_starting = self.started.elapsed() < SILENT_AT_START;
+        if !is_starting && nats.begin_outage() {
+            tracing::warn!(error = %ended, "the revocation feed over NATS is interrupted; following it over HTTP");
+        } else {
+            tracing::debug!(error = %ended, ?delay, "the revocation feed over NATS ended; connecting again");
+        }
         if self.is_over_nats() {
             self.counts.set_over_nats(false);
             // Many readers may have lost the same broker.
             self.http.fail(BACKOFF);
-        }
-        let is_starting = self.started.elapsed() < SILENT_AT_START;
-        if is_starting || std::mem::replace(&mut self.is_outage_logged, true) {
-            tracing::debug!(error = %ended, ?delay, "the revocation feed over NATS ended; connecting again");
-        } else {
-            tracing::warn!(error = %ended, "the revocation feed over NATS is interrupted; following it over HTTP");
         }
     }
 

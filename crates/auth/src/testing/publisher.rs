@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use actix_web::http::StatusCode;
 use actix_web::web::{self, Bytes, Data, Json};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 use futures_util::stream;
@@ -43,6 +44,8 @@ struct State {
     connections: Vec<Option<String>>,
     refused_connections: usize,
     held_keys: Vec<Value>,
+    /// The status of the response to a report.
+    report_status: StatusCode,
 }
 
 impl Publisher {
@@ -65,6 +68,7 @@ impl Publisher {
             connections: Vec::new(),
             refused_connections: 0,
             held_keys: Vec::new(),
+            report_status: StatusCode::NO_CONTENT,
         }));
         let data = Data::from(Arc::clone(&state));
         let server = HttpServer::new(move || {
@@ -227,7 +231,15 @@ impl Publisher {
         self.state().refused_connections
     }
 
-    /// The reports of held keys so far.
+    /// Answers reports of held keys with this status from now on.
+    ///
+    /// # Panics
+    /// If it is not a status.
+    pub fn answer_reports(&self, status: u16) {
+        self.state().report_status = StatusCode::from_u16(status).expect("a status");
+    }
+
+    /// The reports of held keys so far, also those that failed.
     #[must_use]
     pub fn held_keys(&self) -> Vec<Value> {
         self.state().held_keys.clone()
@@ -300,8 +312,9 @@ async fn introspect(state: Data<Mutex<State>>) -> HttpResponse {
 }
 
 async fn held(state: Data<Mutex<State>>, Json(body): Json<Value>) -> HttpResponse {
-    lock(&state).held_keys.push(body);
-    HttpResponse::NoContent().finish()
+    let mut state = lock(&state);
+    state.held_keys.push(body);
+    HttpResponse::build(state.report_status).finish()
 }
 
 async fn revocations(request: HttpRequest, state: Data<Mutex<State>>) -> HttpResponse {

@@ -1,6 +1,9 @@
 //! Announced changes of keys, and the reports of the keys that a verifier holds.
 
+use std::time::Duration;
+
 use serde_json::Value;
+use tokio::time::sleep;
 
 use crate::{Fixture, eventually};
 
@@ -30,4 +33,22 @@ async fn a_verifier_reports_its_keys_when_it_connects_and_after_each_change() {
         "{reports:?}"
     );
     assert_eq!(reports[0]["instance"], reports[1]["instance"]);
+}
+
+#[actix_web::test]
+async fn a_report_that_fails_is_repeated_and_one_that_is_refused_is_not() {
+    let fixture = Fixture::start().await;
+    let reports = || fixture.publisher.held_keys().len();
+    eventually("the first report", || reports() == 1).await;
+    fixture.publisher.answer_reports(500);
+    fixture.publisher.announce_keys();
+    // One call sends at most three requests.
+    eventually("a repeated report", || reports() > 1 + 3).await;
+
+    fixture.publisher.answer_reports(499);
+    let before = reports();
+    eventually("a refused report", || reports() > before).await;
+    // Longer than the delay before the next attempt, which would be the fourth.
+    sleep(Duration::from_secs(2)).await;
+    assert!(reports() <= before + 2, "{before}");
 }
