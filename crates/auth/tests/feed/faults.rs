@@ -2,7 +2,7 @@
 
 use auth::FeedEvent;
 
-use crate::{Fixture, eventually};
+use crate::{FETCHED, Fixture, eventually};
 
 #[actix_web::test]
 async fn a_lost_event_is_fetched_when_the_next_one_arrives() {
@@ -22,8 +22,7 @@ async fn a_lost_event_is_fetched_within_a_second_also_if_none_follows() {
     let fixture = Fixture::start().await;
     let ada = fixture.issuer.as_user();
     fixture.publisher.lose(fixture.revocation_of(&ada));
-    fixture.publisher.send_head();
-    fixture.eventually_revoked(&ada).await;
+    fixture.revoked_within(FETCHED, &ada).await;
 }
 
 #[actix_web::test]
@@ -49,7 +48,7 @@ async fn doubled_and_reordered_events_change_nothing() {
         fixture.publisher.send(&events[index]);
     }
     for user in &users {
-        fixture.eventually_revoked(user).await;
+        fixture.revoked_within(FETCHED, user).await;
     }
     fixture.publisher.send_head();
     // The gap made the reader connect again, once.

@@ -1,6 +1,7 @@
 //! The revocation feed, as a verifier reads it.
 
 mod causes;
+mod clocks;
 mod restored;
 mod resuming;
 mod streams;
@@ -22,6 +23,8 @@ use crate::{logged_in, random_secret, register, run, seconds, with_token};
 const PATH: &str = "/internal/revocations";
 /// How long a test waits for an event.
 const DEADLINE: Duration = Duration::from_secs(20);
+/// What a busy machine may add to a time that `docs/revocation.md` states.
+const BUSY: Duration = Duration::from_secs(2);
 
 /// user-service with a shared secret, so that a test can sign the tokens of readers.
 struct Publisher {

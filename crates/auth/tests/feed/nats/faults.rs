@@ -8,7 +8,7 @@ use auth::nats::SUBJECT;
 use tokio::time::Instant;
 
 use super::NatsFixture;
-use crate::eventually;
+use crate::{FETCHED, eventually};
 
 #[actix_web::test]
 async fn a_revocation_takes_effect_within_100_milliseconds() {
@@ -51,7 +51,7 @@ async fn a_lost_message_is_noticed_also_if_none_follows() {
     let fixture = NatsFixture::start().await;
     let ada = fixture.issuer.as_user();
     fixture.lose_revocation_of(&ada);
-    fixture.eventually_revoked(&ada).await;
+    fixture.revoked_within(FETCHED, &ada).await;
     fixture.eventually_over_nats().await;
 }
 

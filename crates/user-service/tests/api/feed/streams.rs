@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use tokio::time::timeout;
 
-use super::{PATH, Publisher, seq_of};
+use super::{BUSY, PATH, Publisher, seq_of};
+
+/// How often a replica reads rows of which it was not notified.
+const POLL: Duration = Duration::from_millis(250);
 
 #[actix_web::test]
 async fn only_services_may_read_the_feed() {
@@ -88,4 +91,12 @@ async fn two_replicas_publish_the_revocations_of_both_in_one_order() {
         }
     }
     assert_eq!(seen, seen_by_other);
+
+    // Of this row, PostgreSQL notifies no replica.
+    first.add_row("key", Some("k")).await;
+    let added = Instant::now();
+    for reader in [&mut reader, &mut other] {
+        reader.assert_next("revocation").await;
+    }
+    assert!(added.elapsed() < POLL + BUSY, "{:?}", added.elapsed());
 }
