@@ -5,7 +5,7 @@ use auth::{AuthError, Clock, Keys, Revocation, Revocations};
 use chrono::TimeDelta;
 use uuid::Uuid;
 
-use crate::{Fixture, SERVICE, eventually};
+use crate::{FETCHED, Fixture, SERVICE, eventually};
 
 #[actix_web::test]
 async fn a_revoked_token_is_never_accepted_also_if_clocks_differ() {
@@ -51,7 +51,7 @@ async fn a_revoked_token_is_never_accepted_also_if_clocks_differ() {
 async fn a_clock_that_is_set_makes_the_feed_stale_only_until_the_next_event() {
     let fixture = Fixture::start().await;
     let admin = fixture.issuer.as_admin();
-    for seconds in [30, -30] {
+    for seconds in [6, 30, -2, -30] {
         fixture.issuer.clock().advance(TimeDelta::seconds(seconds));
         let is_admin = || {
             let principal = fixture.verifier.verify_with_current_keys(&admin.token());
@@ -61,6 +61,24 @@ async fn a_clock_that_is_set_makes_the_feed_stale_only_until_the_next_event() {
         fixture.publisher.send_head();
         eventually("the feed is heard again", is_admin).await;
     }
+}
+
+#[actix_web::test]
+async fn a_revocation_that_expired_by_a_clock_is_fetched_after_the_clock_was_set_back() {
+    let fixture = Fixture::start().await;
+    let (ada, bob) = (fixture.issuer.as_user(), fixture.issuer.as_user());
+    let of_ada = fixture.revocation_of(&ada);
+    fixture.issuer.clock().advance(TimeDelta::minutes(20));
+    fixture.publisher.publish(of_ada);
+    // The verifier has dropped Ada's when it has Bob's.
+    fixture.publisher.publish(fixture.revocation_of(&bob));
+    eventually("the set has an entry", || {
+        fixture.verifier.revocations().len() == 1
+    })
+    .await;
+
+    fixture.issuer.clock().advance(TimeDelta::minutes(-20));
+    fixture.revoked_within(FETCHED, &ada).await;
 }
 
 #[actix_web::test]

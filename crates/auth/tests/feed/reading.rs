@@ -117,5 +117,10 @@ async fn the_task_that_follows_the_feed_ends_with_its_verifier() {
     let fixture = Fixture::start().await;
     assert_eq!(fixture.publisher.readers(), 1);
     drop(fixture.verifier);
-    eventually("the reader has left", || fixture.publisher.readers() == 0).await;
+    eventually("the reader has left", || {
+        // The publisher notices when it sends.
+        fixture.publisher.send_head();
+        fixture.publisher.readers() == 0
+    })
+    .await;
 }

@@ -223,11 +223,7 @@ async fn the_platform_starts_after_a_first_start_that_was_killed_at_any_moment()
         platform.kill_stack().await;
 
         let platform = sandbox.platform().await;
-        let password = sandbox.secret("admin-password");
-        platform
-            .login("admin@example.com", &password)
-            .await
-            .assert_status(200);
+        platform.login_admin(&sandbox).await;
     }
 }
 

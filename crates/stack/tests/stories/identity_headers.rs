@@ -98,8 +98,7 @@ async fn forged_identity_headers_change_nothing() {
     let sandbox = Sandbox::new().await;
     let platform = sandbox.platform().await;
     let pair = platform.register_ada().await;
-    let password = sandbox.secret("admin-password");
-    let admin = platform.login("admin@example.com", &password).await.json();
+    let admin = platform.login_admin(&sandbox).await;
     let eve = forging(platform.anonymous(), admin["user"]["id"].as_str().unwrap());
     let ada = eve.with_token(pair["access_token"].as_str().unwrap());
 

@@ -12,10 +12,12 @@ use tokio::net::TcpStream;
 
 use crate::output::Output;
 use crate::processes::{self, Process};
-use crate::sandbox::{GATEWAY, SERVICES, is_free, port, ports};
+use crate::sandbox::{GATEWAY, SERVICES, Sandbox, is_free, port, ports};
 use crate::{DEADLINE, eventually, within};
 
 pub const PASSWORD: &str = "correct horse battery";
+/// Variables for tests with many logins.
+pub const CHEAP_HASHES: [(&str, &str); 2] = [("ARGON2_MEMORY_KIB", "64"), ("ARGON2_PASSES", "1")];
 
 /// `stack` and its child processes.
 pub struct Platform {
@@ -193,6 +195,15 @@ impl Platform {
     pub async fn login(&self, email: &str, password: &str) -> TestResponse {
         let body = json!({"email": email, "password": password});
         self.anonymous().post("/auth/login", body).await
+    }
+
+    /// Logs the first admin in. Returns the token pair.
+    pub async fn login_admin(&self, sandbox: &Sandbox) -> Value {
+        let password = sandbox.secret("admin-password");
+        self.login("admin@example.com", &password)
+            .await
+            .assert_status(200)
+            .json()
     }
 
     pub async fn refresh(&self, pair: &Value) -> TestResponse {

@@ -8,7 +8,7 @@ use service_kit::{Registry, TokenRule};
 use test_kit::TestResponse;
 
 use crate::eventually;
-use crate::platform::Platform;
+use crate::platform::{CHEAP_HASHES, Platform};
 use crate::sandbox::{INNER_SERVICES, Sandbox};
 
 /// A request to the gateway, and the service that must receive it.
@@ -88,8 +88,7 @@ fn receivers(platform: &Platform, request_id: &str) -> BTreeMap<String, usize> {
 #[tokio::test]
 async fn each_documented_route_is_reachable_exactly_if_services_toml_names_it() {
     let sandbox = Sandbox::new().await;
-    let cheap = [("ARGON2_MEMORY_KIB", "64"), ("ARGON2_PASSES", "1")];
-    let platform = sandbox.platform_with(&cheap).await;
+    let platform = sandbox.platform_with(&CHEAP_HASHES).await;
     let (mut reached, mut attempts) = (BTreeSet::new(), Vec::new());
     for service in INNER_SERVICES {
         let document = platform.anonymous_at(service).get("/openapi.json").await.json();

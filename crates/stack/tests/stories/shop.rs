@@ -26,12 +26,7 @@ async fn users_create_products_and_only_an_admin_deletes_them() {
         .await
         .assert_problem(401, "no_token");
 
-    let password = sandbox.secret("admin-password");
-    let admin = platform
-        .login("admin@example.com", &password)
-        .await
-        .assert_status(200)
-        .json();
+    let admin = platform.login_admin(&sandbox).await;
     platform.seller(&admin).delete(product).await.assert_status(204);
     ada.get(product).await.assert_problem(404, "product_not_found");
 }

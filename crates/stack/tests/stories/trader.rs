@@ -5,7 +5,7 @@ use test_kit::{Client, TestResponse};
 
 use crate::DEADLINE;
 use crate::fault_proxy::FaultProxy;
-use crate::platform::Platform;
+use crate::platform::{PASSWORD, Platform};
 use crate::sandbox::Sandbox;
 use crate::shop::lamp;
 
@@ -27,15 +27,15 @@ impl<'p> Trader<'p> {
     /// The user with this email address, who registers if necessary.
     pub async fn named(platform: &'p Platform, email: &str) -> Self {
         platform.register(email).await;
-        Self::logged_in(platform, email, crate::platform::PASSWORD).await
+        let pair = platform.login(email, PASSWORD).await.assert_status(200).json();
+        Self::with_pair(platform, &pair)
     }
 
     pub async fn admin(platform: &'p Platform, sandbox: &Sandbox) -> Self {
-        Self::logged_in(platform, "admin@example.com", &sandbox.secret("admin-password")).await
+        Self::with_pair(platform, &platform.login_admin(sandbox).await)
     }
 
-    async fn logged_in(platform: &'p Platform, email: &str, password: &str) -> Self {
-        let pair = platform.login(email, password).await.assert_status(200).json();
+    fn with_pair(platform: &'p Platform, pair: &Value) -> Self {
         let token = pair["access_token"].as_str().unwrap().to_owned();
         let http = reqwest::Client::builder().timeout(DEADLINE).build().unwrap();
         Self {

@@ -145,12 +145,7 @@ impl Usage {
     }
 
     async fn act_as_admin(&mut self, sandbox: &Sandbox, platform: &Platform, local_part: &str) {
-        let password = sandbox.secret("admin-password");
-        let pair = platform
-            .login("admin@example.com", &password)
-            .await
-            .assert_status(200)
-            .json();
+        let pair = platform.login_admin(sandbox).await;
         let admin = platform.anonymous().with_token(text(&pair["access_token"]));
         admin
             .get(&format!("/api/admin/users?q={local_part}"))
@@ -159,7 +154,7 @@ impl Usage {
         admin.get("/api/admin/audit-log").await.assert_status(200);
         let unknown_role = format!("/api/admin/users?role={SEARCH_TERM}");
         self.refused(&admin.get(&unknown_role).await, 400);
-        self.add("the admin's password", &password);
+        self.add("the admin's password", &sandbox.secret("admin-password"));
     }
 
     fn add(&mut self, description: &'static str, secret: &str) {

@@ -111,6 +111,15 @@ async fn service_with_secret(secret: &str, vars: &[(&str, &str)]) -> TestService
     TestService::spawn(Issuer::with_secret(NAME, secret), run(&vars)).await
 }
 
+/// Whether tests run at full length, which may take minutes (`scripts/test --all`).
+fn is_long() -> bool {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the tests' own switch, not a service's configuration"
+    )]
+    std::env::var("LONG_TESTS").is_ok()
+}
+
 /// A secret that no other test knows.
 fn random_secret() -> String {
     format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())

@@ -12,7 +12,7 @@ use test_kit::TestService;
 
 use crate::database::{number, text};
 use crate::verifiers::{INVENTORY, ORDERS, VerifiersFixture, eventually};
-use crate::{logged_in, logged_in_admin, refresh, register, with_token};
+use crate::{is_long, logged_in, logged_in_admin, refresh, register, with_token};
 
 /// The status on a machine that is too slow for this load. It refuses no token.
 const DATABASE_IS_BUSY: u16 = 503;
@@ -24,15 +24,6 @@ const LIFETIME: TimeDelta = TimeDelta::seconds(300 + 30);
 const BETWEEN_ROTATIONS: TimeDelta = TimeDelta::seconds(165);
 /// How long an expired token is tried.
 const TRIED_AFTER_EXPIRY: TimeDelta = TimeDelta::minutes(10);
-
-/// Whether to run tests that take minutes (`scripts/test --all`).
-fn is_long() -> bool {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the tests' own switch, not a service's configuration"
-    )]
-    std::env::var("LONG_TESTS").is_ok()
-}
 
 /// A token that was issued.
 #[derive(Clone)]
@@ -49,6 +40,7 @@ struct Load {
     orders: Verifier,
     inventory: Verifier,
     tokens: RefCell<Vec<Issued>>,
+    issued: Cell<usize>,
     is_over: Cell<bool>,
     accepted: Cell<usize>,
     refused: Cell<usize>,
@@ -64,6 +56,7 @@ impl Load {
             fixture,
             other,
             tokens: RefCell::default(),
+            issued: Cell::default(),
             is_over: Cell::default(),
             accepted: Cell::default(),
             refused: Cell::default(),
@@ -78,6 +71,7 @@ impl Load {
     fn add(&self, text: &str, is_service: bool, at: chrono::DateTime<chrono::Utc>) {
         let text = text.to_owned();
         self.tokens.borrow_mut().push(Issued { text, is_service, at });
+        self.issued.set(self.issued.get() + 1);
     }
 
     /// Refreshes one session repeatedly, at one replica and then at the other.
@@ -196,7 +190,8 @@ impl Load {
                 .await;
             }
             // Some tokens of the newest key.
-            sleep(Duration::from_millis(50)).await;
+            let enough = self.issued.get() + 10;
+            eventually("new tokens are issued", async || self.issued.get() >= enough).await;
             // The clock would outrun a replica that has not recorded itself yet.
             let holds_next = "select count(*) from verifiers join signing_keys on kids like '%' || kid || '%'
                 where service = 'user-service' and state = 'next'";

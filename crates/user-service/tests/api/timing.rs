@@ -5,21 +5,12 @@ use std::time::Instant;
 use serde_json::json;
 use test_kit::TestService;
 
-use crate::{PASSWORD, logged_in_admin, login, register, service_with};
+use crate::{PASSWORD, is_long, logged_in_admin, login, register, service_with};
 
 /// Attempts of each kind in the long test: two thousand in all.
 const ATTEMPTS: usize = 667;
 /// Attempts of each kind in the short test: enough to notice a missing or an additional hash.
 const FEW_ATTEMPTS: usize = 40;
-
-/// Whether to run tests that take minutes (`scripts/test --all`).
-fn is_long() -> bool {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the tests' own switch, not a service's configuration"
-    )]
-    std::env::var("LONG_TESTS").is_ok()
-}
 
 /// Two samples of one distribution exceed this |z| once in about 16,000 times.
 const MAX_Z: f64 = 4.0;

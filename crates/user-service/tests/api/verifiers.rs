@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 use actix_web::rt::time::sleep;
-use auth::{Keys, RemoteKeys, RevocationFeed, ServiceCredentials, Verifier};
+use auth::{Clock, Keys, RemoteKeys, RevocationFeed, ServiceCredentials, Verifier};
 use serde_json::{Value, json};
 use test_kit::{Client, TestService};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -72,6 +72,12 @@ impl VerifiersFixture {
 
     /// The verifier of a service, which follows the keys and the feed of this replica. It has its first snapshot.
     pub async fn verifier(&self, service: &str, at: &TestService) -> Verifier {
+        self.verifier_with_clock(service, at, self.users.issuer().clock().clone())
+            .await
+    }
+
+    /// The same with its own clock.
+    pub async fn verifier_with_clock(&self, service: &str, at: &TestService, clock: Clock) -> Verifier {
         let origin = format!("http://{}", at.address());
         let credentials = ServiceCredentials::new(
             service,
@@ -80,7 +86,7 @@ impl VerifiersFixture {
         );
         let keys = RemoteKeys::at(&format!("{origin}/.well-known/jwks.json")).unwrap();
         let verifier = Verifier::builder(service, ISSUER, Keys::remote(keys))
-            .clock(self.users.issuer().clock().clone())
+            .clock(clock)
             .feed(RevocationFeed::at(&credentials, "user-service", &origin).unwrap())
             .build();
         eventually("the first snapshot", async || {

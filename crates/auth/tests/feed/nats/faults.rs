@@ -68,7 +68,6 @@ async fn a_lost_message_is_noticed_also_if_none_follows() {
     let fixture = NatsFixture::start().await;
     let ada = fixture.issuer.as_user();
     fixture.lose_revocation_of(&ada);
-    // The next head comes sooner here than in operation, where it takes a second.
     fixture.revoked_within(FETCHED, &ada).await;
     fixture.eventually_over_nats().await;
 }

@@ -7,9 +7,9 @@ use std::time::Duration;
 use db::{DatabaseUrl, Db, on};
 use sqlx::AssertSqlSafe;
 use test_kit::TestDatabase;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
-use super::{Publisher, seq_of};
+use super::{BUSY, Publisher, seq_of};
 use crate::database::MIGRATIONS;
 
 /// The state of a database with one revocation and one generation.
@@ -136,10 +136,14 @@ async fn after_an_outage_a_reader_resumes_if_the_database_was_not_restored() {
         .execute(&["alter table revocation_counter rename to hidden"])
         .await;
     // Silence is how readers learn of it.
+    let (began, mut last) = (Instant::now(), Duration::ZERO);
     while timeout(Duration::from_millis(1_500), reader.0.next())
         .await
         .is_ok()
-    {}
+    {
+        last = began.elapsed();
+    }
+    assert!(last < BUSY, "{last:?}");
     publisher
         .users
         .service("order-service")
