@@ -55,6 +55,9 @@ async fn a_broker_that_lost_its_storage_gets_a_new_stream() {
 
 #[actix_web::test]
 async fn rows_that_expired_during_an_outage_are_not_relayed() {
+    const COUNT: &str = "update revocation_counter set seq = 2";
+    const ADD_EXPIRED: &str =
+        "insert into revocations (seq, kind, kid, expires_at) values (2, 'key', 'k', $1)";
     let mut platform = Platform::start().await;
     platform.log_out().await;
     eventually("the first row is relayed", async || {
@@ -62,11 +65,13 @@ async fn rows_that_expired_during_an_outage_are_not_relayed() {
     })
     .await;
     platform.server.stop();
-    platform.log_out().await;
     let mut tx = database(&platform.users).await.begin().await.unwrap();
-    let expire = AssertSqlSafe("update revocations set expires_at = $1 where seq = 2".to_owned());
     let past = platform.users.issuer().clock().now() - chrono::TimeDelta::days(1);
-    on!(tx, conn => sqlx::query(expire).bind(past).execute(conn).await.map(drop)).unwrap();
+    let added = on!(tx, conn => {
+        sqlx::query(COUNT).execute(&mut *conn).await?;
+        sqlx::query(ADD_EXPIRED).bind(past).execute(conn).await.map(drop)
+    });
+    added.unwrap();
     tx.commit().await.unwrap();
     platform.log_out().await;
     platform.server.start_again();
