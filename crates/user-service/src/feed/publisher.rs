@@ -136,10 +136,11 @@ impl Feed {
         Ok(FeedPosition { generation, seq })
     }
 
-    /// Whether the database has the newest row that this process read. A row that has expired may be deleted.
+    /// Whether the database has the newest row that this process read. A row that has expired may be deleted soon, by a replica whose
+    /// clock is ahead.
     async fn has_newest_row(&self, conn: &mut Conn) -> Result<bool, sqlx::Error> {
         let newest = self.state().newest_row();
-        match newest.filter(|(_, row)| row.matters_at(self.0.clock.now())) {
+        match newest.filter(|(_, row)| row.expires_at() > self.0.clock.unix()) {
             Some((seq, row)) => Ok(RevocationRows(conn).page(seq - 1, seq, 1).await? == [(seq, row)]),
             None => Ok(true),
         }
