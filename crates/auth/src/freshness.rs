@@ -9,7 +9,7 @@ pub(crate) const STALE_AFTER: i64 = 5;
 const WITHOUT_FEED: i64 = i64::MAX;
 /// The feed has not delivered its first snapshot.
 const AWAITING: i64 = i64::MIN;
-/// The feed is known to have more than the set, which is as stale as if the feed was last heard before all time.
+/// The feed is known to have more than the set. No clock shows a time near this one, so the set is stale.
 const BEHIND: i64 = i64::MIN + 1;
 
 /// The knowledge of a revocation set about a user's token.

@@ -115,7 +115,7 @@ mod tests {
         for failures in 1..=3 {
             link.fail(BACKOFF);
             assert_eq!(link.failures(), failures);
-            // Since the first of these.
+            // It works since the first of these two calls.
             link.succeed();
             advance(5 * SECOND).await;
             link.succeed();
