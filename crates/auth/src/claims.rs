@@ -1,19 +1,16 @@
-//! The claims of a token, and the principal that they identify.
-
-use std::sync::Arc;
+//! The claims of this platform's tokens.
 
 use serde::de::Deserializer;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::error::TokenFault;
 use crate::numeric_date;
-use crate::principal::{Principal, Service, ServiceData, User, UserData};
 
 /// The claims of an access token or a service token (RFC 9068 §2.2). `sid` is the registered session id
 /// (OpenID Connect Front-Channel Logout 1.0 §3), and `epoch` a private claim of this platform.
 ///
-/// user-service fills in the claims and signs them. A verifier reads the claims and returns a [`Principal`].
+/// user-service fills in the claims and signs them. A verifier with the profile [`countersign`](crate::Profile::countersign) reads
+/// them and returns a [`Principal`](crate::Principal).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
     /// The issuer: the platform's URL.
@@ -43,7 +40,7 @@ pub struct Claims {
     /// A user's session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sid: Option<Uuid>,
-    /// A user's epoch: see [`User::epoch`].
+    /// A user's epoch: see [`User::epoch`](crate::User::epoch).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<i64>,
     /// A user's email address.
@@ -72,52 +69,6 @@ impl Claims {
     #[must_use]
     pub fn is_for(&self, audience: &str) -> bool {
         self.aud.iter().any(|aud| aud == audience)
-    }
-
-    /// The principal that the claims identify. Call this only after the signature and the issuer are verified; audience and times
-    /// are checked separately.
-    pub(crate) fn into_principal(self) -> Result<Principal, TokenFault> {
-        if self.jti.is_empty() {
-            return Err(TokenFault::Claims);
-        }
-        if self.is_service() {
-            self.into_service().map(Principal::Service)
-        } else {
-            self.into_user().map(Principal::User)
-        }
-    }
-
-    fn into_user(self) -> Result<User, TokenFault> {
-        let (Some(session), Some(epoch), Ok(id)) = (self.sid, self.epoch, Uuid::parse_str(&self.sub)) else {
-            return Err(TokenFault::Claims);
-        };
-        // Refuse other spellings of an id, such as uppercase, so that `sub` can be compared as text.
-        if id.to_string() != self.sub {
-            return Err(TokenFault::Claims);
-        }
-        Ok(UserData {
-            id,
-            session,
-            epoch,
-            email: self.email.unwrap_or_default(),
-            name: self.name.unwrap_or_default(),
-            roles: self.roles.unwrap_or_default(),
-            scope: self.scope,
-            token_id: self.jti,
-            expires_at: self.exp,
-        }
-        .into())
-    }
-
-    fn into_service(self) -> Result<Service, TokenFault> {
-        if self.sub.is_empty() || self.roles.is_some() || self.sid.is_some() {
-            return Err(TokenFault::Claims);
-        }
-        Ok(Service(Arc::new(ServiceData {
-            name: self.sub,
-            token_id: self.jti,
-            expires_at: self.exp,
-        })))
     }
 }
 
@@ -149,15 +100,5 @@ mod tests {
         assert_eq!(with["scope"], "a b");
         let claims: Claims = serde_json::from_value(without).unwrap();
         assert_eq!(claims.scope, "");
-    }
-
-    #[test]
-    fn a_token_without_an_id_identifies_neither_user_nor_service() {
-        let issuer = Issuer::new("a");
-        for token in [issuer.as_user(), issuer.as_service("b")] {
-            let token = token.with(|_, claims| claims.jti.clear());
-
-            assert_eq!(token.claims().clone().into_principal(), Err(TokenFault::Claims));
-        }
     }
 }

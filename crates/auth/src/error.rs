@@ -57,11 +57,11 @@ pub enum TokenFault {
     /// Longer than [`MAX_TOKEN_BYTES`](crate::MAX_TOKEN_BYTES).
     #[error("too long")]
     TooLong,
-    /// The token does not have three parts; its header or payload is not a JSON object in canonical base64url; or a member that
-    /// the verifier reads is duplicate, has the wrong type, or is missing although every token must have it.
+    /// The token does not have three parts; its header or payload is not a JSON object in canonical base64url; two members have the
+    /// same name; or a member that the verifier reads has the wrong type.
     #[error("malformed")]
     Malformed,
-    /// `typ` is not `at+jwt` (RFC 9068 §4), or not [`IDENTITY_TOKEN_TYPE`](crate::IDENTITY_TOKEN_TYPE) in an identity token.
+    /// `typ` is not one that the issuer's [`Profile`](crate::Profile) takes.
     #[error("wrong typ")]
     Type,
     /// `alg` is not the algorithm of the key (RFC 8725 §3.1).
@@ -76,22 +76,28 @@ pub enum TokenFault {
     /// The signature does not match.
     #[error("bad signature")]
     Signature,
-    /// `iss` is not this verifier's issuer.
+    /// `iss` is not an issuer of this verifier.
     #[error("wrong issuer")]
     Issuer,
     /// `aud` does not include this verifier's audience.
     #[error("wrong audience")]
     Audience,
-    /// A user's access token, but users are known only by identity tokens; or an identity token that names no user.
+    /// A service's token, but no services are admitted; or a user's access token, but users are known only by identity tokens.
     #[error("wrong kind of principal")]
     Principal,
     /// `nbf` is in the future.
     #[error("not valid yet")]
     NotYetValid,
-    /// One of these: `jti` is empty; a user's token lacks `sid` or `epoch`, or its `sub` is not a UUID in lower case with
-    /// hyphens; a service's token has `roles` or `sid`, or its `sub` is empty.
-    #[error("missing, malformed or contradictory claims")]
+    /// A claim that the issuer's [`Profile`](crate::Profile) requires is missing. Which one is logged at the level `debug`.
+    #[error("a required claim is missing")]
+    Missing,
+    /// The claims contradict the issuer's [`Profile`](crate::Profile): one does not have the value or the form that it requires, or a
+    /// service's token has a claim that only users' tokens have.
+    #[error("wrong claims")]
     Claims,
+    /// The token is bound to a key of the client (`cnf`, RFC 7800), which would have to be checked.
+    #[error("bound to a key")]
+    BoundToKey,
 }
 
 impl AuthError {

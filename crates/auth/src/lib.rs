@@ -118,10 +118,13 @@ mod access;
 mod authenticate;
 mod authorize;
 mod backoff;
+mod claim_path;
+mod claim_set;
 mod claims;
 mod client;
 mod clock;
 mod credentials;
+mod derived_id;
 mod error;
 mod feed;
 mod freshness;
@@ -136,6 +139,7 @@ mod outgoing;
 mod policy;
 mod principal;
 mod problem;
+mod profile;
 mod revocation;
 mod revocations;
 mod routes;
@@ -147,6 +151,7 @@ pub mod testing;
 mod token;
 mod token_cache;
 mod token_verifier;
+mod trusted_issuer;
 mod verifier;
 mod verifier_builder;
 
@@ -158,6 +163,7 @@ pub use self::access::{
 };
 pub use self::authorize::{Authorize, AuthorizeMiddleware, authorize, is_admin, require, verify_token};
 pub use self::backoff::Backoff;
+pub use self::claim_path::ClaimPath;
 pub use self::claims::Claims;
 pub use self::client::{
     CallError, Circuit, ServiceClient, ServiceClientBuilder, ServiceClientError, ServiceCredentials,
@@ -175,6 +181,7 @@ pub use self::markers::{Admin, AnyOf, Role, Scope, ServiceName, Support};
 pub use self::policy::Policy;
 pub use self::principal::{Principal, Service, User};
 pub use self::problem::{FieldError, ProblemDetails, problem_json};
+pub use self::profile::{Profile, Revocable, ServiceMark};
 pub use self::revocation::Revocation;
 pub use self::revocations::Revocations;
 pub use self::routes::{AccessFirst, ListedRoute, Routes};

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::error::AuthError;
 use crate::markers::{Admin, Role as _};
+use crate::profile::ReadClaims;
 
 /// The caller that a valid token identifies.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,15 +51,25 @@ pub struct User {
 
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct UserData {
+    pub issuer: Arc<str>,
+    pub subject: String,
     pub id: Uuid,
-    pub session: Uuid,
-    pub epoch: i64,
+    /// `None` if the token can't be revoked.
+    pub session: Option<SessionIds>,
     pub email: String,
     pub name: String,
     pub roles: Vec<String>,
     pub scope: String,
     pub token_id: String,
     pub expires_at: i64,
+    pub application_claims: ReadClaims,
+}
+
+/// The ids by which a user's token can be revoked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SessionIds {
+    pub id: Uuid,
+    pub epoch: Option<i64>,
 }
 
 impl From<UserData> for User {
@@ -117,38 +128,61 @@ impl User {
         }
     }
 
-    /// The user's id (`sub`).
+    /// The user's id as a UUID, which is the same for each token of the user.
+    ///
+    /// This is the id in the token if the issuer's profile requires [UUIDs](crate::Profile::uuids), as that of this platform does.
+    /// Otherwise it is derived from the issuer and the [`subject`](Self::subject), so that users of two issuers never have the same
+    /// id.
     #[must_use]
     pub fn id(&self) -> Uuid {
         self.data.id
     }
 
-    /// The session that the token belongs to (`sid`).
+    /// The user's id as the issuer writes it, usually `sub`. Unique only among the users of one [`issuer`](Self::issuer).
     #[must_use]
-    pub fn session_id(&self) -> Uuid {
-        self.data.session
+    pub fn subject(&self) -> &str {
+        &self.data.subject
+    }
+
+    /// The issuer that the token is from, as the verifier was told.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.data.issuer
+    }
+
+    /// The session that the token belongs to (`sid`). `None` if the issuer's tokens can't be [revoked](crate::Revocable).
+    #[must_use]
+    pub fn session_id(&self) -> Option<Uuid> {
+        self.data.session.map(|session| session.id)
     }
 
     /// The user's epoch when the token was issued (`epoch`). The issuer raises a user's epoch when the user's roles change, or
-    /// when all of the user's sessions are ended at once. Tokens of an earlier epoch are then revoked.
+    /// when all of the user's sessions are ended at once. Tokens of an earlier epoch are then revoked. `None` if the issuer's users
+    /// have no epoch.
     #[must_use]
-    pub fn epoch(&self) -> i64 {
-        self.data.epoch
+    pub fn epoch(&self) -> Option<i64> {
+        self.data.session.and_then(|session| session.epoch)
     }
 
-    /// The user's email address when the token was issued.
+    /// The application's own claims, if the issuer's profile reads them as this type: see [`Profile::claims`](crate::Profile::claims).
+    #[must_use]
+    pub fn claims<T: 'static>(&self) -> Option<&T> {
+        self.data.application_claims.get()
+    }
+
+    /// The user's email address when the token was issued. Empty if the token has none, or says that it is not verified.
     #[must_use]
     pub fn email(&self) -> &str {
         &self.data.email
     }
 
-    /// The user's name when the token was issued.
+    /// The user's name when the token was issued. Empty if the token has none.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.data.name
     }
 
-    /// The user's roles. A change of roles revokes the token.
+    /// The user's roles when the token was issued. On this platform, a change of roles revokes the token.
     #[must_use]
     pub fn roles(&self) -> &[String] {
         &self.data.roles
@@ -178,7 +212,7 @@ impl User {
         &self.data.scope
     }
 
-    /// The token's id (`jti`).
+    /// The token's id (`jti`). Empty if the token has none.
     #[must_use]
     pub fn token_id(&self) -> &str {
         &self.data.token_id
@@ -213,7 +247,7 @@ pub(crate) struct ServiceData {
 }
 
 impl Service {
-    /// The service's name (`sub`, equal to `client_id`).
+    /// The service's name: the id of its client.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.0.name
@@ -225,7 +259,7 @@ impl Service {
         self.0.name == name
     }
 
-    /// The token's id (`jti`).
+    /// The token's id (`jti`). Empty if the token has none.
     #[must_use]
     pub fn token_id(&self) -> &str {
         &self.0.token_id

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::freshness::{Freshness, Knowledge};
-use crate::principal::User;
+use crate::principal::{SessionIds, User};
 use crate::revocation::Revocation;
 
 /// The revocation set. Clones share it.
@@ -111,10 +111,13 @@ impl Revocations {
         self.count_key_revocation();
     }
 
-    /// The knowledge of the set about a user's token.
+    /// The knowledge of the set about a user's token. A token that can't be revoked is not.
     pub(crate) fn check(&self, user: &User, now: i64) -> Knowledge {
+        let Some(session) = user.data.session else {
+            return Knowledge::NotRevoked;
+        };
         let set = self.read();
-        if set.revokes(user) {
+        if set.revokes(user.id(), session) {
             return Knowledge::Revoked;
         }
         let knowledge = self.shared.freshness.knowledge(now);
@@ -148,7 +151,8 @@ impl Revocations {
     /// Whether the set revokes the token that identified this user.
     #[must_use]
     pub fn revokes(&self, user: &User) -> bool {
-        self.read().revokes(user)
+        let session = user.data.session;
+        session.is_some_and(|session| self.read().revokes(user.id(), session))
     }
 
     /// Whether the set holds all revocations that were applied and have not expired.
@@ -191,12 +195,13 @@ impl Set {
         self.sessions.len() + self.users.len() + self.keys.len()
     }
 
-    fn revokes(&self, user: &User) -> bool {
-        self.sessions.contains_key(&user.session_id())
-            || self
-                .users
-                .get(&user.id())
-                .is_some_and(|(valid_from, _)| user.epoch() < *valid_from)
+    fn revokes(&self, user: Uuid, session: SessionIds) -> bool {
+        let is_outdated = |epoch: i64| {
+            self.users
+                .get(&user)
+                .is_some_and(|(valid_from, _)| epoch < *valid_from)
+        };
+        self.sessions.contains_key(&session.id) || session.epoch.is_some_and(is_outdated)
     }
 
     fn is_complete(&self, now: i64) -> bool {

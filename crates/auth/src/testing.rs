@@ -27,6 +27,7 @@ mod publisher;
 mod signing_key;
 mod test_token;
 
+use jsonwebtoken::Header;
 use uuid::Uuid;
 
 #[cfg(feature = "nats")]
@@ -37,6 +38,7 @@ pub use self::test_token::TestToken;
 use crate::claims::Claims;
 use crate::clock::Clock;
 use crate::keys::{KeySet, Keys};
+use crate::profile::Profile;
 use crate::revocations::Revocations;
 use crate::verifier::Verifier;
 use crate::verifier_builder::VerifierBuilder;
@@ -53,7 +55,7 @@ const LIFETIME: i64 = 900;
 pub struct Issuer {
     service: String,
     issuer: String,
-    audience: String,
+    profile: Profile,
     clock: Clock,
     revocations: Revocations,
     key: SigningKey,
@@ -87,12 +89,30 @@ impl Issuer {
         Self {
             service: service.to_owned(),
             issuer: "http://localhost:8080".to_owned(),
-            audience: "platform".to_owned(),
+            profile: Profile::countersign(service),
             revocations: Revocations::new(clock.clone(), Revocations::DEFAULT_CAPACITY),
             clock,
             key,
             gateway_key: SigningKey::ed25519(),
         }
+    }
+
+    /// The same issuer with tokens that look as this profile says. Tests of an application that accepts tokens of another issuer
+    /// use the profile that the application uses.
+    ///
+    /// ```
+    /// use auth::testing::Issuer;
+    /// use auth::{Principal, Profile};
+    ///
+    /// let issuer = Issuer::new("shop-api").with_profile(Profile::keycloak("shop-api"));
+    /// let token = issuer.as_roles(&["clerk"]).claim("department", "shoes").token();
+    /// let Ok(Principal::User(user)) = issuer.verifier().verify_with_current_keys(&token) else { panic!() };
+    /// assert!(user.has_role("clerk"));
+    /// ```
+    #[must_use]
+    pub fn with_profile(mut self, profile: Profile) -> Self {
+        self.profile = profile;
+        self
     }
 
     /// The same issuer with another random key for the same algorithm, as after a rotation.
@@ -150,7 +170,7 @@ impl Issuer {
     #[must_use]
     pub fn gateway_verifier(&self) -> Verifier {
         self.verifier_builder(Keys::new(self.key_set()))
-            .gateway_identities(Keys::new(self.gateway_key_set()))
+            .gateway_identities(&self.service, Keys::new(self.gateway_key_set()))
             .build()
     }
 
@@ -169,8 +189,7 @@ impl Issuer {
     /// Starts to build a verifier with this issuer's clock and revocation set, and with these keys.
     #[must_use]
     pub fn verifier_builder(&self, keys: Keys) -> VerifierBuilder {
-        Verifier::builder(&self.service, &self.issuer, keys)
-            .audience(&self.audience)
+        Verifier::builder(&self.issuer, keys, self.profile.clone())
             .clock(self.clock.clone())
             .revocations(self.revocations.clone())
     }
@@ -191,28 +210,30 @@ impl Issuer {
     #[must_use]
     pub fn as_roles(&self, roles: &[&str]) -> TestToken {
         let id = Uuid::new_v4();
+        let audience = self.profile.test_audience();
         self.token_with(Claims {
             sid: Some(Uuid::new_v4()),
             epoch: Some(0),
             email: Some(format!("{id}@example.com")),
             name: Some("Test User".to_owned()),
             roles: Some(roles.iter().map(ToString::to_string).collect()),
-            ..self.claims(&id.to_string(), "countersign", &self.audience)
+            ..self.claims(&id.to_string(), "countersign", audience)
         })
     }
 
-    /// A token of the service of this name, for the service under test.
+    /// A token of the service of this name, for the service under test. If the profile admits no services, the token is refused.
     #[must_use]
     pub fn as_service(&self, name: &str) -> TestToken {
-        self.token_with(self.claims(name, name, &self.service))
+        let audience = self.profile.test_service_audience();
+        self.token_with(self.claims(name, name, audience))
     }
 
-    fn claims(&self, subject: &str, client: &str, audience: &str) -> Claims {
+    fn claims(&self, subject: &str, client: &str, audience: Option<&str>) -> Claims {
         let now = self.clock.unix();
         Claims {
             iss: self.issuer.clone(),
             sub: subject.to_owned(),
-            aud: vec![audience.to_owned()],
+            aud: audience.into_iter().map(str::to_owned).collect(),
             exp: now + LIFETIME,
             nbf: None,
             iat: now,
@@ -231,7 +252,13 @@ impl Issuer {
         TestToken {
             revocations: self.revocations.clone(),
             clock: self.clock.clone(),
-            header: self.key.header(),
+            header: Header {
+                typ: self.profile.test_type().map(str::to_owned),
+                ..self.key.header()
+            },
+            issuer: self.issuer.clone(),
+            profile: self.profile.clone(),
+            more_claims: Vec::new(),
             key: self.key.clone(),
             gateway_key: self.gateway_key.clone(),
             claims,

@@ -29,6 +29,8 @@ pub(crate) struct TokenCache {
 #[derive(Clone, Debug)]
 struct CachedToken {
     principal: Principal,
+    /// The index of the token's issuer.
+    issuer: usize,
     /// The generation of the keys that verified the signature. In a later one the key might be removed or revoked.
     generation: u64,
 }
@@ -42,10 +44,11 @@ impl TokenCache {
         }
     }
 
-    /// The principal of this token, if the token was verified with this generation of the keys.
-    pub fn get(&self, token: &[u8], generation: u64) -> Option<Principal> {
+    /// The principal of this token, if the token was verified with the current generation of its issuer's keys, which
+    /// `generation_of` returns.
+    pub fn get(&self, token: &[u8], generation_of: impl FnOnce(usize) -> u64) -> Option<Principal> {
         let cached = self.entries.get(&TokenRef(token))?;
-        if cached.generation == generation {
+        if cached.generation == generation_of(cached.issuer) {
             return Some(cached.principal);
         }
         self.outdated.fetch_add(1, Ordering::Relaxed);
@@ -59,9 +62,10 @@ impl TokenCache {
         (found, self.entries.misses() + outdated)
     }
 
-    pub fn insert(&self, token: &[u8], principal: Principal, generation: u64) {
+    pub fn insert(&self, token: &[u8], principal: Principal, issuer: usize, generation: u64) {
         let cached = CachedToken {
             principal,
+            issuer,
             generation,
         };
         self.entries.insert(TokenBytes(token.into()), cached);
@@ -116,12 +120,14 @@ struct WeightInBytes;
 
 impl Weighter<TokenBytes, CachedToken> for WeightInBytes {
     fn weight(&self, TokenBytes(token): &TokenBytes, cached: &CachedToken) -> u64 {
-        let roles = match &cached.principal {
-            Principal::User(user) => user.roles().len(),
-            Principal::Service(_) => 0,
+        let (roles, application_claims) = match &cached.principal {
+            Principal::User(user) => (user.roles().len(), user.data.application_claims.is_some()),
+            Principal::Service(_) => (0, false),
         };
-        // Twice the text's length: the entry holds the text and the claims, whose texts are not longer.
-        (token.len() * 2 + roles * ROLE_BYTES + ENTRY_BYTES) as u64
+        // Twice the text's length: the entry holds the text and the claims, whose texts are not longer. The application's claims
+        // are assumed to be as large again.
+        let texts = 2 + usize::from(application_claims);
+        (token.len() * texts + roles * ROLE_BYTES + ENTRY_BYTES) as u64
     }
 }
 
@@ -167,12 +173,13 @@ mod tests {
         let cache = TokenCache::new(1_000_000);
         let ada = principal(&issuer.as_user());
 
-        cache.insert(b"a token", ada.clone(), 7);
+        cache.insert(b"a token", ada.clone(), 1, 7);
 
-        assert_eq!(cache.get(b"a token", 7), Some(ada));
-        assert_eq!(cache.get(b"a token", 6), None);
-        assert_eq!(cache.get(b"a token", 8), None);
-        assert_eq!(cache.get(b"another token", 7), None);
+        let generation = |of: u64| move |issuer| if issuer == 1 { of } else { 0 };
+        assert_eq!(cache.get(b"a token", generation(7)), Some(ada));
+        assert_eq!(cache.get(b"a token", generation(6)), None);
+        assert_eq!(cache.get(b"a token", generation(8)), None);
+        assert_eq!(cache.get(b"another token", generation(7)), None);
         assert_eq!(cache.lookups(), (1, 3));
     }
 
@@ -182,6 +189,7 @@ mod tests {
         let token = Issuer::new("a").as_roles(&roles);
         let cached = CachedToken {
             principal: principal(&token),
+            issuer: 0,
             generation: 1,
         };
 
@@ -201,7 +209,7 @@ mod tests {
         for _ in 0..300 {
             let ada = issuer.as_user();
             let token = ada.token();
-            cache.insert(token.as_bytes(), principal(&ada), 1);
+            cache.insert(token.as_bytes(), principal(&ada), 0, 1);
             inserted += token.len() as u64;
 
             let held: u64 = cache

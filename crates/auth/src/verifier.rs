@@ -50,7 +50,9 @@ impl Verifier {
             && let Some(token) = credentials::identity_token(headers)?
         {
             // The gateway may also forward the client's access token, which is not looked at.
-            let Verified { principal, knowledge } = identities.verify(token).await?;
+            let Verified {
+                principal, knowledge, ..
+            } = identities.verify(token).await?;
             let Principal::User(user) = principal else {
                 return Ok(principal);
             };
@@ -76,22 +78,23 @@ impl Verifier {
     ///   can't decide.
     pub async fn verify(&self, token: impl AsRef<[u8]>) -> Result<Principal, AuthError> {
         let token = token.as_ref();
-        let Verified { principal, knowledge } = self.state.tokens.verify(token).await?;
+        let verified = self.state.tokens.verify(token).await?;
+        let Verified {
+            principal, knowledge, ..
+        } = verified;
         // A single service token can't be revoked, so there is nothing to ask about.
         let Principal::User(user) = principal else {
             return Ok(principal);
         };
         let user = match &self.state.strategy {
-            Strategy::Introspect(introspection) => {
+            Strategy::Introspect(introspection) if verified.is_of_first_issuer => {
                 let expires_at = user.expires_at().timestamp();
                 // Boxed, because the other strategies would reserve the space of this future for each request.
                 Box::pin(self.confirm(introspection, token, expires_at)).await?;
                 user
             }
-            Strategy::Local | Strategy::Gateway(_) if knowledge == Knowledge::NotRevoked => user,
-            Strategy::Local | Strategy::Gateway(_) => {
-                Box::pin(self.decide_when_stale(token, user, knowledge)).await?
-            }
+            _ if knowledge == Knowledge::NotRevoked => user,
+            _ => Box::pin(self.decide_when_stale(token, user, knowledge)).await?,
         };
         Ok(Principal::User(user))
     }
@@ -144,10 +147,14 @@ impl Verifier {
     /// # Errors
     /// The same as for [`verify`](Self::verify).
     pub fn verify_with_current_keys(&self, token: &str) -> Result<Principal, AuthError> {
-        let Verified { principal, knowledge } =
-            self.state.tokens.verify_with_current_keys(token.as_bytes())?;
+        let verified = self.state.tokens.verify_with_current_keys(token.as_bytes())?;
+        let Verified {
+            principal, knowledge, ..
+        } = verified;
         match (&self.state.strategy, principal) {
-            (Strategy::Introspect(_), Principal::User(_)) => Err(AuthError::RevocationUnknown),
+            (Strategy::Introspect(_), Principal::User(_)) if verified.is_of_first_issuer => {
+                Err(AuthError::RevocationUnknown)
+            }
             (_, Principal::User(user)) => {
                 let user = self
                     .state
@@ -159,7 +166,7 @@ impl Verifier {
         }
     }
 
-    /// Verifies form, signature, issuer and times of a token, and returns its claims. **Checks neither the audience nor whether the
+    /// Verifies form, signature, issuer and times of a token of this platform, and returns its claims. **Checks neither the audience nor whether the
     /// session or the user was revoked**, so the result doesn't authenticate a caller.
     ///
     /// An authorization server needs this to introspect or revoke a token that it issued for another service (RFC 7662, RFC 7009).
@@ -171,17 +178,17 @@ impl Verifier {
         self.state.tokens.verify_claims(token.as_bytes())
     }
 
-    /// Whether there are keys to verify access tokens and service tokens with. A service without keys is not ready.
+    /// Whether there are keys to verify tokens of the first issuer with. A service without keys is not ready.
     #[must_use]
     pub fn has_keys(&self) -> bool {
-        self.state.tokens.keys.is_loaded()
+        self.state.tokens.issuer.keys.is_loaded()
     }
 
     /// Whether there are keys to verify identity tokens with. True if this verifier accepts no identity tokens.
     #[must_use]
     pub fn has_gateway_keys(&self) -> bool {
         match &self.state.strategy {
-            Strategy::Gateway(identities) => identities.keys.is_loaded(),
+            Strategy::Gateway(identities) => identities.issuer.keys.is_loaded(),
             Strategy::Local | Strategy::Introspect(_) => true,
         }
     }

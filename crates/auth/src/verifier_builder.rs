@@ -6,12 +6,13 @@ use crate::clock::Clock;
 use crate::feed::RevocationFeed;
 use crate::identity::identity_issuer;
 use crate::keys::Keys;
+use crate::profile::Profile;
 use crate::revocations::Revocations;
 use crate::stale::StalePolicy;
 use crate::strategy::{Introspection, Strategy};
-use crate::token::TokenType;
 use crate::token_cache::TokenCache;
 use crate::token_verifier::TokenVerifier;
+use crate::trusted_issuer::TrustedIssuer;
 use crate::verifier::{Verifier, VerifierState};
 
 /// The largest [leeway](VerifierBuilder::leeway) that a verifier can have: 60 seconds.
@@ -26,12 +27,10 @@ pub(crate) const DEFAULT_LEEWAY: TimeDelta = TimeDelta::seconds(30);
 /// Builds a [`Verifier`].
 #[derive(Debug)]
 pub struct VerifierBuilder {
-    issuer: String,
-    user_audience: String,
-    service_audience: String,
+    issuer: TrustedIssuer,
+    more_issuers: Vec<TrustedIssuer>,
     leeway: TimeDelta,
     clock: Clock,
-    keys: Keys,
     revocations: Option<Revocations>,
     cache_bytes: u64,
     users: KnownBy,
@@ -44,21 +43,32 @@ pub struct VerifierBuilder {
 enum KnownBy {
     AccessToken,
     ConfirmedToken(Introspection),
-    Identity(Keys),
+    /// By identity tokens for the service of this name.
+    Identity(String, Keys),
 }
 
 impl Verifier {
-    /// Starts to build a verifier for the service of this name. The verifier accepts tokens of `issuer` that are signed with one of
-    /// `keys`. A service token must have `service` as its audience.
+    /// Starts to build a verifier of tokens of `issuer`, which have this value as `iss`, are signed with one of `keys`, and look as the
+    /// profile says.
+    ///
+    /// ```
+    /// use auth::{Keys, Profile, RemoteKeys, Verifier};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), auth::RemoteKeysError> {
+    /// let issuer = "https://sso.example.com/realms/shop";
+    /// let keys = Keys::remote(RemoteKeys::discover(issuer)?);
+    /// let verifier = Verifier::builder(issuer, keys, Profile::keycloak("shop-api")).build();
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
-    pub fn builder(service: impl Into<String>, issuer: impl Into<String>, keys: Keys) -> VerifierBuilder {
+    pub fn builder(issuer: impl AsRef<str>, keys: Keys, profile: Profile) -> VerifierBuilder {
         VerifierBuilder {
-            issuer: issuer.into(),
-            user_audience: "platform".to_owned(),
-            service_audience: service.into(),
+            issuer: TrustedIssuer::new(issuer.as_ref(), keys, profile),
+            more_issuers: Vec::new(),
             leeway: DEFAULT_LEEWAY,
             clock: Clock::system(),
-            keys,
             revocations: None,
             cache_bytes: 24 * 1024 * 1024,
             users: KnownBy::AccessToken,
@@ -69,10 +79,15 @@ impl Verifier {
 }
 
 impl VerifierBuilder {
-    /// The audience of users' tokens. Defaults to `platform`.
+    /// Also accepts tokens of this issuer, side by side with the others. A token's `iss` chooses the issuer, whose keys and profile
+    /// then decide alone. If two issuers have the same `iss`, the earlier one decides.
+    ///
+    /// [`introspection`](Self::introspection), [`gateway_identities`](Self::gateway_identities) and [`feed`](Self::feed) concern the
+    /// first issuer, and so does [`has_keys`](Verifier::has_keys): a service is ready without the keys of the others.
     #[must_use]
-    pub fn audience(mut self, audience: impl Into<String>) -> Self {
-        self.user_audience = audience.into();
+    pub fn issuer(mut self, issuer: impl AsRef<str>, keys: Keys, profile: Profile) -> Self {
+        self.more_issuers
+            .push(TrustedIssuer::new(issuer.as_ref(), keys, profile));
         self
     }
 
@@ -107,8 +122,8 @@ impl VerifierBuilder {
         self
     }
 
-    /// Lets the authorization server confirm users' tokens on each request, after the verifier has accepted them. Its answer is
-    /// not cached: a token is refused as soon as the server calls it inactive, and no user is admitted while the server does not
+    /// Lets the authorization server confirm the tokens of the first issuer's users on each request, after the verifier has accepted
+    /// them. Its answer is not cached: a token is refused as soon as the server calls it inactive, and no user is admitted while the server does not
     /// answer. Replaces [`gateway_identities`](Self::gateway_identities).
     #[must_use]
     pub fn introspection(mut self, introspection: Introspection) -> Self {
@@ -116,13 +131,13 @@ impl VerifierBuilder {
         self
     }
 
-    /// Identifies users only by identity tokens that the gateway signed with one of these keys, in the header
-    /// [`IDENTITY_HEADER`](crate::IDENTITY_HEADER). An identity token has the claims of an access token, except for three: `iss`
-    /// is [`identity_issuer`], `aud` is this service, and `exp` is near. Its `typ` is
+    /// Identifies the first issuer's users only by identity tokens that the gateway signed with one of these keys for the service of
+    /// this name, in the header [`IDENTITY_HEADER`](crate::IDENTITY_HEADER). An identity token has the claims of an access token of
+    /// this platform, except for three: `iss` is [`identity_issuer`], `aud` is the service, and `exp` is near. Its `typ` is
     /// [`IDENTITY_TOKEN_TYPE`](crate::IDENTITY_TOKEN_TYPE). Replaces [`introspection`](Self::introspection).
     #[must_use]
-    pub fn gateway_identities(mut self, keys: Keys) -> Self {
-        self.users = KnownBy::Identity(keys);
+    pub fn gateway_identities(mut self, service: impl Into<String>, keys: Keys) -> Self {
+        self.users = KnownBy::Identity(service.into(), keys);
         self
     }
 
@@ -149,29 +164,24 @@ impl VerifierBuilder {
             .revocations
             .unwrap_or_else(|| Revocations::new(self.clock.clone(), Revocations::DEFAULT_CAPACITY));
         let mut tokens = TokenVerifier {
-            token_type: TokenType::Access,
             issuer: self.issuer,
-            user_audience: Some(self.user_audience),
-            service_audience: Some(self.service_audience),
+            more_issuers: self.more_issuers,
             leeway: self.leeway.num_seconds(),
             clock: self.clock,
-            keys: self.keys,
             revocations,
             cache: TokenCache::new(self.cache_bytes),
         };
         let strategy = match self.users {
             KnownBy::AccessToken => Strategy::Local,
             KnownBy::ConfirmedToken(introspection) => Strategy::Introspect(introspection),
-            KnownBy::Identity(keys) => {
-                tokens.user_audience = None;
+            KnownBy::Identity(service, keys) => {
+                tokens.issuer.profile.refuse_users();
+                let gateway = identity_issuer(&tokens.issuer.name);
                 Strategy::Gateway(Box::new(TokenVerifier {
-                    token_type: TokenType::Identity,
-                    issuer: identity_issuer(&tokens.issuer),
-                    user_audience: tokens.service_audience.clone(),
-                    service_audience: None,
+                    issuer: TrustedIssuer::new(&gateway, keys, Profile::identity(&service)),
+                    more_issuers: Vec::new(),
                     leeway: tokens.leeway,
                     clock: tokens.clock.clone(),
-                    keys,
                     revocations: tokens.revocations.clone(),
                     cache: TokenCache::new(self.cache_bytes),
                 }))
@@ -180,7 +190,7 @@ impl VerifierBuilder {
         let feed = self.feed.map(|feed| {
             feed.follow(
                 tokens.revocations.clone(),
-                tokens.keys.clone(),
+                tokens.issuer.keys.clone(),
                 tokens.clock.clone(),
             )
         });
@@ -201,7 +211,8 @@ mod tests {
     use crate::testing::{Issuer, TestToken};
 
     fn builder(issuer: &Issuer) -> VerifierBuilder {
-        Verifier::builder("a", issuer.issuer(), Keys::new(issuer.key_set()))
+        let keys = Keys::new(issuer.key_set());
+        Verifier::builder(issuer.issuer(), keys, Profile::countersign("a"))
             .clock(issuer.clock().clone())
             .revocations(issuer.revocations().clone())
     }

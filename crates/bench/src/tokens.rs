@@ -3,7 +3,9 @@
 
 use std::rc::Rc;
 
-use auth::{Algorithm, Claims, Clock, KeySet, Keys, Revocation, Revocations, SharedSecret, Verifier};
+use auth::{
+    Algorithm, Claims, Clock, KeySet, Keys, Profile, Revocation, Revocations, SharedSecret, Verifier,
+};
 use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, ParsedPublicKey};
 use base64::Engine as _;
@@ -106,8 +108,8 @@ impl Signer {
     /// A verifier with an empty cache.
     #[must_use]
     pub fn verifier(&self, revocations: &Revocations) -> Verifier {
-        Verifier::builder("product-service", ISSUER, Keys::new(self.keys.clone()))
-            .audience(AUDIENCE)
+        let profile = Profile::countersign("product-service").audiences([AUDIENCE]);
+        Verifier::builder(ISSUER, Keys::new(self.keys.clone()), profile)
             .revocations(revocations.clone())
             .build()
     }

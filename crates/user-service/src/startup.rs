@@ -228,7 +228,7 @@ mod tests {
         wait_until(|| has_panicked.get()).await;
         let revocation = Revocation::User {
             id: user.id(),
-            epoch: user.epoch() + 1,
+            epoch: user.epoch().unwrap() + 1,
             expires_at: issuer.clock().unix() + 900,
         };
         let mut tx = db.begin().await.unwrap();

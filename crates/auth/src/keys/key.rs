@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use jsonwebtoken::{Algorithm, DecodingKey};
+use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey};
 
 /// A key, and the only algorithm for which the key is used (RFC 8725 §3.1).
 #[derive(Clone)]
@@ -14,6 +14,11 @@ pub(crate) struct Key {
 }
 
 impl Key {
+    /// Whether the key is a shared secret, and not a public key.
+    pub fn is_secret(&self) -> bool {
+        AlgorithmFamily::Hmac.algorithms().contains(&self.algorithm)
+    }
+
     /// Whether `signature`, in base64url, is a valid signature of `message`.
     pub fn verifies(&self, message: &[u8], signature: &str) -> bool {
         jsonwebtoken::crypto::verify(signature, message, &self.decoding, self.algorithm).unwrap_or(false)

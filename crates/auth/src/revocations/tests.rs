@@ -20,7 +20,7 @@ fn session(clock: &Clock, seconds: i64) -> Revocation {
 
 fn session_of(user: &User, expires_at: i64) -> Revocation {
     Revocation::Session {
-        id: user.session_id(),
+        id: user.session_id().unwrap(),
         expires_at,
     }
 }

@@ -9,7 +9,6 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::claims::Claims;
 use crate::keys::{KeySet, SharedSecret};
 
 #[derive(Clone)]
@@ -103,7 +102,7 @@ impl SigningKey {
         }
     }
 
-    pub fn sign(&self, header: &Header, claims: &Claims) -> String {
+    pub fn sign(&self, header: &Header, claims: &Value) -> String {
         jsonwebtoken::encode(header, claims, &self.encoding).expect("a header with the key's algorithm")
     }
 }

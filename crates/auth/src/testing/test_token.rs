@@ -1,13 +1,18 @@
 //! A token that a test changes before the token is signed.
 
 use jsonwebtoken::Header;
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::signing_key::SigningKey;
+use crate::claim_path::ClaimPath;
+use crate::claim_set::ClaimSet;
 use crate::claims::Claims;
 use crate::clock::Clock;
 use crate::identity::{IDENTITY_TOKEN_TYPE, identity_issuer};
 use crate::principal::{Principal, User};
+use crate::profile::test_claims::set;
+use crate::profile::{Profile, SignedClaims};
 use crate::revocation::Revocation;
 use crate::revocations::Revocations;
 use crate::verifier_builder::{DEFAULT_LEEWAY, MAX_LEEWAY};
@@ -23,7 +28,11 @@ pub struct TestToken {
     pub(super) key: SigningKey,
     pub(super) gateway_key: SigningKey,
     pub(super) header: Header,
+    pub(super) issuer: String,
+    pub(super) profile: Profile,
     pub(super) claims: Claims,
+    /// Claims that [`Claims`] doesn't have.
+    pub(super) more_claims: Vec<(ClaimPath, Value)>,
 }
 
 impl TestToken {
@@ -55,6 +64,13 @@ impl TestToken {
         self
     }
 
+    /// Sets a claim, also one that [`Claims`] doesn't have. It replaces the claim that the token has at this place.
+    #[must_use]
+    pub fn claim(mut self, claim: impl Into<ClaimPath>, value: impl Into<Value>) -> Self {
+        self.more_claims.push((claim.into(), value.into()));
+        self
+    }
+
     /// Makes the token just expired: `exp` becomes the current time minus the default leeway.
     #[must_use]
     pub fn expired(mut self) -> Self {
@@ -65,14 +81,16 @@ impl TestToken {
     /// Revokes the user's session, with immediate effect for all of the issuer's verifiers.
     ///
     /// # Panics
-    /// If this is a service: a service token has no session, so it can't be revoked.
+    /// If this is a service: a service token has no session, so it can't be revoked. And if the issuer's profile says that tokens
+    /// [can't be revoked](crate::Revocable::No).
     #[must_use]
     #[track_caller]
     pub fn revoked(self) -> Self {
-        let id = self
-            .claims
-            .sid
-            .expect("a user's token: a service token has no session, so it can't be revoked");
+        assert!(
+            !self.claims.is_service() && self.profile.is_revocable(),
+            "a service token has no session, and neither have tokens of this profile, so it can't be revoked"
+        );
+        let id = self.user().session_id().expect("a session");
         let expires_at = self.claims.exp.saturating_add(MAX_LEEWAY.num_seconds());
         self.revocations.apply(Revocation::Session { id, expires_at });
         self
@@ -119,7 +137,16 @@ impl TestToken {
     /// If the header's algorithm was changed to one that the key does not support.
     #[must_use]
     pub fn token(&self) -> String {
-        self.key.sign(&self.header, &self.claims)
+        self.key.sign(&self.header, &self.payload())
+    }
+
+    /// The claims at their places.
+    fn payload(&self) -> Value {
+        let mut payload = self.profile.test_claims(&self.claims, &self.issuer);
+        for (claim, value) in &self.more_claims {
+            set(&mut payload, claim, value.clone());
+        }
+        payload
     }
 
     /// The claims, for a test that encodes the token itself.
@@ -134,7 +161,14 @@ impl TestToken {
     /// If this is a service, or if the changed claims identify no user.
     #[must_use]
     pub fn user(&self) -> User {
-        match self.claims.clone().into_principal() {
+        let payload = self.payload().to_string();
+        let signed = SignedClaims {
+            payload: &payload,
+            claims: ClaimSet::parse(&payload).expect("an object"),
+            is_signed_with_secret: false,
+        };
+        let issuer = self.issuer.as_str().into();
+        match self.profile.identify(&signed, &issuer, self.claims.exp) {
             Ok(Principal::User(user)) => user,
             other => panic!("not a user's token: {other:?}"),
         }

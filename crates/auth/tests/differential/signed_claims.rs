@@ -51,7 +51,7 @@ fn count(members: &Members, name: &str) -> usize {
         .count()
 }
 
-/// Whether each known member occurs at most once and has its type, and no required claim is missing.
+/// Whether no member is duplicated, each member that is read has its type, and no required claim is missing.
 fn is_well_formed(header: &Members, claims: &Members) -> bool {
     let required = |name, kind: Type| only(claims, name).is_some_and(|value| kind.matches(&value));
     let optional = |name, kind: Type, nullable: bool| match count(claims, name) {
@@ -75,13 +75,24 @@ fn is_well_formed(header: &Members, claims: &Members) -> bool {
         && (required("aud", Type::Text) || required("aud", Type::Texts))
         && ["exp", "iat"].into_iter().all(|name| required(name, Type::Date))
         && optional("nbf", Type::Date, false)
-        && optional("sid", Type::Id, true)
-        && optional("epoch", Type::Integer, true)
-        && ["email", "name"]
-            .into_iter()
-            .all(|name| optional(name, Type::Text, true))
-        && optional("roles", Type::Texts, true)
-        && optional("scope", Type::Text, false)
+        && has_no_duplicates(claims)
+        && (is_service(claims)
+            || optional("sid", Type::Id, true)
+                && optional("epoch", Type::Integer, true)
+                && ["email", "name", "scope"]
+                    .into_iter()
+                    .all(|name| optional(name, Type::Text, true))
+                && optional("roles", Type::Texts, true))
+}
+
+fn has_no_duplicates(members: &Members) -> bool {
+    members
+        .iter()
+        .all(|(name, _)| count(members, &decoded(name)) == 1)
+}
+
+fn is_service(claims: &Members) -> bool {
+    only(claims, "sub") == only(claims, "client_id")
 }
 
 fn is_null(members: &Members, name: &str) -> bool {
@@ -93,8 +104,8 @@ fn is_null(members: &Members, name: &str) -> bool {
 /// Whether the verifier may refuse a token that `jsonwebtoken` admits. Another reason is a mistake of one of the two.
 fn is_listed(error: AuthError, header: &Members, claims: &Members, now: i64) -> bool {
     let text = |members, name| only(members, name).and_then(|value| value.as_str().map(str::to_owned));
-    let has = |name| only(claims, name).is_some_and(|value| !value.is_null());
-    let is_service = text(claims, "sub") == text(claims, "client_id");
+    let has = |name| count(claims, name) == 1 && !is_null(claims, name);
+    let is_service = is_service(claims);
     let AuthError::InvalidToken(fault) = error else {
         // At `exp` plus leeway the verifier refuses a token, and `jsonwebtoken` admits it for one more second.
         let exp = only(claims, "exp").and_then(|exp| whole_seconds(&exp));
@@ -105,6 +116,8 @@ fn is_listed(error: AuthError, header: &Members, claims: &Members, now: i64) -> 
         TokenFault::TooLong => to_text(header).len() + to_text(claims).len() > 6_000,
         // A member is duplicated or has the wrong type, or a time does not fit into 64 bits.
         TokenFault::Malformed => !is_well_formed(header, claims),
+        // A user has a session and an epoch.
+        TokenFault::Missing => !is_well_formed(header, claims) || !has("sid") || !has("epoch"),
         // RFC 9068 §4.
         TokenFault::Type => !text(header, "typ")
             .is_some_and(|typ| ["at+jwt", "application/at+jwt"].contains(&typ.to_ascii_lowercase().as_str())),
@@ -124,11 +137,11 @@ fn is_listed(error: AuthError, header: &Members, claims: &Members, now: i64) -> 
         TokenFault::Claims if is_service => {
             text(claims, "sub").unwrap().is_empty() || has("roles") || has("sid")
         }
-        // A user has a session, an epoch, and a UUID in canonical form.
+        // A user has a UUID in canonical form.
         TokenFault::Claims => {
             let sub = text(claims, "sub").unwrap();
             let is_id = Uuid::parse_str(&sub).is_ok_and(|id| id.to_string() == sub);
-            !has("sid") || !has("epoch") || !is_id
+            !is_id
         }
         TokenFault::Algorithm | TokenFault::Signature | TokenFault::Issuer | TokenFault::NotYetValid | _ => {
             false

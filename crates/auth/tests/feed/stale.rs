@@ -153,7 +153,7 @@ async fn identity_tokens_can_not_be_confirmed() {
     publisher.set_active(Some(true));
     let verifier = issuer
         .verifier_builder(auth::Keys::new(issuer.key_set()))
-        .gateway_identities(auth::Keys::new(issuer.gateway_key_set()))
+        .gateway_identities(crate::SERVICE, auth::Keys::new(issuer.gateway_key_set()))
         .feed(publisher.feed(crate::SERVICE))
         .when_stale(StalePolicy::default().confirm_with(publisher.introspection(crate::SERVICE)))
         .build();

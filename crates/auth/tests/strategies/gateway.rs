@@ -276,7 +276,7 @@ async fn without_the_gateways_keys_users_are_refused_and_services_are_not() {
     let gateway_keys = Keys::default();
     let verifier = issuer
         .verifier_builder(Keys::new(issuer.key_set()))
-        .gateway_identities(gateway_keys.clone())
+        .gateway_identities(SERVICE, gateway_keys.clone())
         .build();
     let identity = issuer.as_user().name("Ada").identity_for(SERVICE).token();
     let service = issuer.as_service("order-service").token();

@@ -134,10 +134,14 @@ fn a_verifier_without_keys_reports_keys_unavailable() {
 fn with_incomplete_revocations_users_lose_roles_and_services_nothing() {
     let issuer = Issuer::new(SERVICE);
     let revocations = Revocations::new(issuer.clock().clone(), 1);
-    let verifier = Verifier::builder(SERVICE, issuer.issuer(), Keys::new(issuer.key_set()))
-        .clock(issuer.clock().clone())
-        .revocations(revocations.clone())
-        .build();
+    let verifier = Verifier::builder(
+        issuer.issuer(),
+        Keys::new(issuer.key_set()),
+        Profile::countersign(SERVICE),
+    )
+    .clock(issuer.clock().clone())
+    .revocations(revocations.clone())
+    .build();
     let (ada, bob, gateway) = (
         issuer.as_user(),
         issuer.as_user(),

@@ -135,10 +135,12 @@ fn header_and_payload_must_be_json_objects() {
     let ada = claims(&forge.issuer.as_user());
     let (header, payload) = (header().to_string(), ada.to_string());
 
-    for bad in ["", "null", "[]", "{}", "\"\"", "{", "\u{feff}{}", "{}{}"] {
+    for bad in ["", "null", "[]", "\"\"", "{", "\u{feff}{}", "{}{}"] {
         assert_refused(&forge, &forge.sign(bad, &payload), TokenFault::Malformed);
         assert_refused(&forge, &forge.sign(&header, bad), TokenFault::Malformed);
     }
+    assert_refused(&forge, &forge.sign("{}", &payload), TokenFault::Malformed);
+    assert_refused(&forge, &forge.sign(&header, "{}"), TokenFault::Missing);
     for around in ["\u{feff}J", "JJ", "J,", "J//", "[J]", "J\0"] {
         assert_refused(
             &forge,

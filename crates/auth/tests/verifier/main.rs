@@ -14,7 +14,9 @@ mod forge;
 use std::sync::Barrier;
 
 use auth::testing::Issuer;
-use auth::{AuthError, Keys, MAX_TOKEN_BYTES, Principal, Revocation, Revocations, TokenFault, Verifier};
+use auth::{
+    AuthError, Keys, MAX_TOKEN_BYTES, Principal, Profile, Revocation, Revocations, TokenFault, Verifier,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
 use chrono::TimeDelta;

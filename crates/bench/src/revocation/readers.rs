@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use auth::{Keys, RemoteKeys, RevocationFeed, ServiceCredentials, Verifier};
+use auth::{Keys, Profile, RemoteKeys, RevocationFeed, ServiceCredentials, Verifier};
 use bench::tokens::ISSUER;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use secrecy::SecretString;
@@ -133,7 +133,7 @@ fn verifier(origin: &str, secret: &SecretString) -> Result<Verifier, Failure> {
     let feed = RevocationFeed::at(&credentials, "user-service", origin)?;
     let keys = Keys::remote(RemoteKeys::at(&format!("{origin}/.well-known/jwks.json"))?);
     // They verify no tokens.
-    let verifier = Verifier::builder(READER, ISSUER, keys).cache_bytes(4_096);
+    let verifier = Verifier::builder(ISSUER, keys, Profile::countersign(READER)).cache_bytes(4_096);
     Ok(verifier.feed(feed).build())
 }
 

@@ -1,6 +1,6 @@
 //! Which tokens are valid for a service.
 
-use auth::{Algorithm, IntrospectionError, Keys, RemoteKeysError, ServiceClientError, Verifier};
+use auth::{Algorithm, IntrospectionError, Keys, Profile, RemoteKeysError, ServiceClientError, Verifier};
 
 use super::env::Env;
 use super::platform::Platform;
@@ -87,8 +87,8 @@ impl AuthSettings {
         runtime: &Runtime,
         keys: Keys,
     ) -> Result<Verifier, VerifierError> {
-        let builder = Verifier::builder(service, &self.issuer, keys)
-            .audience(&self.audience)
+        let profile = Profile::countersign(service).audiences([&self.audience]);
+        let builder = Verifier::builder(&self.issuer, keys, profile)
             .clock(runtime.clock.clone())
             .revocations(runtime.revocations.clone());
         let builder = match &self.feed {
@@ -99,7 +99,7 @@ impl AuthSettings {
             UserAuthentication::AccessTokens => builder,
             UserAuthentication::ConfirmedAccessTokens(client) => builder.introspection(client.build()?),
             UserAuthentication::IdentityTokens(keys) => {
-                builder.gateway_identities(keys.keys(&[Algorithm::EdDSA])?)
+                builder.gateway_identities(service, keys.keys(&[Algorithm::EdDSA])?)
             }
         };
         Ok(builder.build())

@@ -269,7 +269,7 @@ mod tests {
         let test = TestFeed::new(NEVER, 9).await;
         let user = test.issuer.as_user().user();
         let raise_epoch = |by| {
-            let (id, epoch) = (user.id(), user.epoch() + by);
+            let (id, epoch) = (user.id(), user.epoch().unwrap() + by);
             let expires_at = test.issuer.clock().unix() + 900;
             vec![FeedRow::from(Revocation::User {
                 id,

@@ -128,7 +128,7 @@ async fn replace_password(
     tx: &mut RevokingTx<'_>,
     account: &Account,
     hash: &str,
-    current_session: Uuid,
+    current_session: Option<Uuid>,
     context: &RequestContext,
 ) -> Result<bool, sqlx::Error> {
     let is_replaced = UserRows(tx)

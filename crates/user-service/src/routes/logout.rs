@@ -27,7 +27,7 @@ pub async fn logout(
     sessions: Data<Sessions>,
     context: RequestContext,
 ) -> Result<HttpResponse, UserError> {
-    let mut ending: Vec<Uuid> = user.iter().map(auth::User::session_id).collect();
+    let mut ending: Vec<Uuid> = user.iter().filter_map(auth::User::session_id).collect();
     if let Some(token) = presented.and_then(|presented| presented.parse()) {
         let mut conn = db.read().await?;
         ending.extend(sessions.find_endable(&mut conn, &token, context.time()).await?);

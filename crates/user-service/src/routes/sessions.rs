@@ -55,7 +55,7 @@ pub async fn sessions(
 }
 
 impl SessionResponse {
-    fn of(session: ListedSession, current: Uuid) -> Self {
+    fn of(session: ListedSession, current: Option<Uuid>) -> Self {
         Self {
             id: session.id,
             created_at: session.created_at,
@@ -63,7 +63,7 @@ impl SessionResponse {
             ip: session.ip,
             user_agent: session.user_agent,
             method: session.method,
-            current: session.id == current,
+            current: Some(session.id) == current,
         }
     }
 }

@@ -66,10 +66,10 @@ impl RevokingTx<'_> {
     pub(crate) async fn end_others(
         &mut self,
         user: Uuid,
-        kept: Uuid,
+        kept: Option<Uuid>,
         now: DateTime<Utc>,
     ) -> Result<(), sqlx::Error> {
-        let ended = SessionRows(self).end_all(user, Some(kept), now).await?;
+        let ended = SessionRows(self).end_all(user, kept, now).await?;
         self.revoke_sessions(&ended, now);
         Ok(())
     }

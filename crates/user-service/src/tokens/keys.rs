@@ -214,7 +214,7 @@ impl fmt::Debug for SigningKeys {
 
 #[cfg(test)]
 mod tests {
-    use auth::{Clock, Verifier};
+    use auth::{Clock, Profile, Verifier};
     use test_kit::TestDatabase;
 
     use SigningAlgorithm::{EdDsa, Es256};
@@ -249,9 +249,9 @@ mod tests {
         let end = retiring_until(clock.now(), LIFETIME);
 
         let verifier = Verifier::builder(
-            "inventory-service",
             "https://issuer.example",
             new.verification().clone(),
+            Profile::countersign("inventory-service"),
         )
         .clock(clock.clone())
         .build();

@@ -1,6 +1,6 @@
 //! Login.
 
-use auth::{KeySet, Keys, Principal, Verifier};
+use auth::{KeySet, Keys, Principal, Profile, Verifier};
 use serde_json::json;
 
 use crate::{PASSWORD, logged_in_ada, login, register, seconds, service, service_with};
@@ -32,7 +32,8 @@ async fn another_service_verifies_a_token_with_the_published_keys() {
         .assert_status(200)
         .json();
     let keys = KeySet::from_jwks(jwks.to_string().as_bytes(), &[auth::Algorithm::EdDSA]).unwrap();
-    let verifier = Verifier::builder("product-service", "http://localhost:8080", Keys::new(keys))
+    let profile = Profile::countersign("product-service");
+    let verifier = Verifier::builder("http://localhost:8080", Keys::new(keys), profile)
         .clock(service.issuer().clock().clone())
         .build();
     let token = pair["access_token"].as_str().unwrap();

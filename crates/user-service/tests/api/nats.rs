@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_nats::jetstream::stream::Stream;
 use auth::nats::{STREAM, event_of};
 use auth::testing::{Issuer, NatsServer};
-use auth::{AuthError, FeedEvent, Keys, RevocationFeed, ServiceCredentials, Verifier};
+use auth::{AuthError, FeedEvent, Keys, Profile, RevocationFeed, ServiceCredentials, Verifier};
 use serde_json::json;
 use test_kit::{Client, TestService};
 use tokio::time::{Instant, sleep};
@@ -73,8 +73,8 @@ impl Platform {
         let feed = RevocationFeed::at(&credentials, NAME, &origin).unwrap();
         let settings = config(&borrowed(&self.vars)).auth;
         let keys = Keys::new(self.users.issuer().key_set());
-        Verifier::builder(READER, &settings.issuer, keys)
-            .audience(&settings.audience)
+        let profile = Profile::countersign(READER).audiences([&settings.audience]);
+        Verifier::builder(&settings.issuer, keys, profile)
             .feed(feed.over_nats(self.server.url_for(broker_credentials), READER))
             .build()
     }

@@ -1,6 +1,6 @@
 //! A fixture for tests of the OAuth endpoints: user-service with two registered clients.
 
-use auth::{KeySet, Keys, Verifier};
+use auth::{KeySet, Keys, Profile, Verifier};
 use serde_json::Value;
 use test_kit::{Client, TestResponse, TestService};
 
@@ -62,7 +62,8 @@ impl OAuthFixture {
             .clone();
         let keys =
             KeySet::from_jwks(jwks.as_bytes(), &[auth::Algorithm::EdDSA, auth::Algorithm::ES256]).unwrap();
-        let verifier = Verifier::builder(name, "http://localhost:8080", Keys::new(keys));
+        let profile = Profile::countersign(name);
+        let verifier = Verifier::builder("http://localhost:8080", Keys::new(keys), profile);
         verifier.clock(self.users.issuer().clock().clone()).build()
     }
 }

@@ -1,6 +1,6 @@
 //! Signing with ES256, and changing the algorithm.
 
-use auth::{KeySet, Keys, Principal, Verifier};
+use auth::{KeySet, Keys, Principal, Profile, Verifier};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
@@ -84,7 +84,8 @@ async fn es256_signs_tokens_that_any_verifier_of_the_published_keys_accepts() {
     }
     let jwks = json!({"keys": keys}).to_string();
     let keys = KeySet::from_jwks(jwks.as_bytes(), &[auth::Algorithm::ES256]).unwrap();
-    let verifier = Verifier::builder("product-service", "http://localhost:8080", Keys::new(keys))
+    let profile = Profile::countersign("product-service");
+    let verifier = Verifier::builder("http://localhost:8080", Keys::new(keys), profile)
         .clock(service.issuer().clock().clone())
         .build();
     let verified = verifier.verify_with_current_keys(token);

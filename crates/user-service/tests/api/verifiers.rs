@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 use actix_web::rt::time::sleep;
-use auth::{Clock, Keys, RemoteKeys, RevocationFeed, ServiceCredentials, Verifier};
+use auth::{Clock, Keys, Profile, RemoteKeys, RevocationFeed, ServiceCredentials, Verifier};
 use serde_json::{Value, json};
 use test_kit::{Client, TestService};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -85,7 +85,7 @@ impl VerifiersFixture {
             format!("{origin}/oauth/token"),
         );
         let keys = RemoteKeys::at(&format!("{origin}/.well-known/jwks.json")).unwrap();
-        let verifier = Verifier::builder(service, ISSUER, Keys::remote(keys))
+        let verifier = Verifier::builder(ISSUER, Keys::remote(keys), Profile::countersign(service))
             .clock(clock)
             .feed(RevocationFeed::at(&credentials, "user-service", &origin).unwrap())
             .build();

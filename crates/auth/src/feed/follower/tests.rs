@@ -44,7 +44,7 @@ impl Feed {
 
     fn revocation_of(&self, user: &User) -> Revocation {
         Revocation::Session {
-            id: user.session_id(),
+            id: user.session_id().unwrap(),
             expires_at: self.issuer.clock().unix() + 900,
         }
     }
@@ -251,7 +251,7 @@ fn a_clock_that_is_set_back_requires_a_snapshot() {
     let [user] = feed.users();
     feed.issuer.clock().advance(chrono::TimeDelta::minutes(20));
     let revocation = Revocation::Session {
-        id: user.session_id(),
+        id: user.session_id().unwrap(),
         expires_at: feed.issuer.clock().unix() - 300,
     };
     feed.follower
