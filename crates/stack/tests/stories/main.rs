@@ -26,7 +26,6 @@ mod output;
 mod platform;
 mod processes;
 mod public_routes;
-mod readme;
 mod reload;
 mod revocation;
 mod sandbox;

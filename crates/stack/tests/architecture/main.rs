@@ -7,6 +7,8 @@
     reason = "a failed expectation fails the test"
 )]
 
+mod pages;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -155,60 +157,6 @@ fn env_example_lists_exactly_the_variables_that_are_read() {
 }
 
 #[test]
-fn tests_that_the_page_about_revocation_names_exist() {
-    let page = fs::read_to_string(root().join("docs/revocation.md")).unwrap();
-    let rows = page
-        .lines()
-        .filter(|line| line.starts_with("| ") && line.contains('`'));
-    let named = rows.filter_map(|row| row.trim_end_matches(" |").rsplit(" | ").next());
-    let named: BTreeSet<_> = named
-        .flat_map(|cell| cell.split('`'))
-        .filter(|name| name.contains('_'))
-        .collect();
-    assert!(named.len() > 15, "the search finds too few tests: {named:?}");
-    let mut sources = sources();
-    sources.extend(rust_files(|member| member.join("tests")));
-    let code: String = sources
-        .iter()
-        .map(|file| fs::read_to_string(file).unwrap())
-        .collect();
-    let missing: Vec<_> = named
-        .iter()
-        .filter(|name| !code.contains(&format!("fn {name}()")))
-        .collect();
-    assert!(missing.is_empty(), "docs/revocation.md names {missing:?}");
-}
-
-#[test]
-fn links_between_pages_are_valid() {
-    let mut links = 0;
-    for page in pages() {
-        let text = fs::read_to_string(&page).unwrap();
-        for target in text
-            .split("](")
-            .skip(1)
-            .filter_map(|rest| rest.split([')', '#']).next())
-        {
-            if target.is_empty() || target.contains("://") {
-                continue;
-            }
-            links += 1;
-            let file = page.parent().unwrap().join(target);
-            let file = file
-                .canonicalize()
-                .unwrap_or_else(|error| panic!("{}: {target}: {error}", page.display()));
-            let root = root().canonicalize().unwrap();
-            assert!(
-                file.starts_with(root),
-                "{}: {target} is outside the repository",
-                page.display()
-            );
-        }
-    }
-    assert!(links > 20, "{links} links");
-}
-
-#[test]
 fn all_crates_but_bench_are_default_members() {
     let metadata = metadata();
     let (mut members, mut default_members) = (BTreeSet::new(), BTreeSet::new());
@@ -224,16 +172,6 @@ fn all_crates_but_bench_are_default_members() {
     }
     let left_out: Vec<_> = members.difference(&default_members).collect();
     assert_eq!(left_out, ["bench"]);
-}
-
-/// The documents.
-fn pages() -> Vec<PathBuf> {
-    let mut pages = Vec::new();
-    for directory in ["", "docs", "docs/decisions"] {
-        let files = entries(&root().join(directory)).into_iter();
-        pages.extend(files.filter(|file| file.extension().is_some_and(|extension| extension == "md")));
-    }
-    pages
 }
 
 /// A dependency between two crates of this workspace.
