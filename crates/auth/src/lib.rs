@@ -121,11 +121,13 @@ mod backoff;
 mod claim_path;
 mod claim_set;
 mod claims;
+#[cfg(feature = "client")]
 mod client;
 mod clock;
 mod credentials;
 mod derived_id;
 mod error;
+#[cfg(feature = "client")]
 mod feed;
 mod freshness;
 mod identity;
@@ -135,11 +137,13 @@ mod markers;
 #[cfg(feature = "nats")]
 pub mod nats;
 mod numeric_date;
+#[cfg(any(feature = "client", feature = "jwks"))]
 mod outgoing;
 mod policy;
 mod principal;
 mod problem;
 mod profile;
+mod refusal;
 mod revocation;
 mod revocations;
 mod routes;
@@ -165,18 +169,20 @@ pub use self::authorize::{Authorize, AuthorizeMiddleware, authorize, is_admin, r
 pub use self::backoff::Backoff;
 pub use self::claim_path::ClaimPath;
 pub use self::claims::Claims;
+#[cfg(feature = "client")]
 pub use self::client::{
     CallError, Circuit, ServiceClient, ServiceClientBuilder, ServiceClientError, ServiceCredentials,
     ServiceRequest, ServiceResponse, TokenError, TraceContext, is_trace_parent, parse_origin,
 };
 pub use self::clock::Clock;
 pub use self::credentials::bearer_token;
-pub use self::error::{AuthError, TokenFault};
+pub use self::error::{AuthError, DEFAULT_REALM, TokenFault};
+#[cfg(feature = "client")]
 pub use self::feed::{FeedEvent, FeedPosition, InvalidFeedEvent, InvalidFeedPosition, RevocationFeed};
 pub use self::identity::{IDENTITY_HEADER, IDENTITY_TOKEN_TYPE, identity_issuer};
-pub use self::keys::{
-    JwksError, KeySet, Keys, PemError, RefetchReason, RemoteKeys, RemoteKeysError, SharedSecret, WeakSecret,
-};
+pub use self::keys::{JwksError, KeySet, Keys, PemError, RefetchReason, SharedSecret, WeakSecret};
+#[cfg(feature = "jwks")]
+pub use self::keys::{RemoteKeys, RemoteKeysError};
 pub use self::markers::{Admin, AnyOf, Role, Scope, ServiceName, Support};
 pub use self::policy::Policy;
 pub use self::principal::{Principal, Service, User};
@@ -187,6 +193,7 @@ pub use self::revocations::Revocations;
 pub use self::routes::{AccessFirst, ListedRoute, Routes};
 pub use self::stale::StalePolicy;
 pub use self::statistics::{FeedStatistics, Statistics};
+#[cfg(feature = "client")]
 pub use self::strategy::{Introspection, IntrospectionError};
 pub use self::token_verifier::MAX_TOKEN_BYTES;
 pub use self::verifier::Verifier;

@@ -23,6 +23,7 @@
 
 #[cfg(feature = "nats")]
 mod nats_server;
+#[cfg(feature = "client")]
 mod publisher;
 mod signing_key;
 mod test_token;
@@ -32,6 +33,7 @@ use uuid::Uuid;
 
 #[cfg(feature = "nats")]
 pub use self::nats_server::NatsServer;
+#[cfg(feature = "client")]
 pub use self::publisher::Publisher;
 use self::signing_key::SigningKey;
 pub use self::test_token::TestToken;
