@@ -36,8 +36,8 @@
 //!
 //! # #[actix_web::main]
 //! # async fn main() {
-//! // In production: Verifier::builder("greeter", "https://example.com", keys).build(), where keys is
-//! // Keys::remote(RemoteKeys::at("https://example.com/.well-known/jwks.json")?)
+//! // In production: Verifier::builder("https://example.com", keys, Profile::countersign("greeter")).build(), where keys is
+//! // Keys::remote(RemoteKeys::discover("https://example.com")?)
 //! let issuer = Issuer::new("greeter");
 //! let app = test::init_service(
 //!     App::new()
@@ -97,6 +97,13 @@
 //!
 //! Services are known by their service tokens, which this process verifies, in all three.
 //!
+//! # Tokens of other issuers
+//!
+//! A [`Profile`] says what the tokens of an issuer look like: which types are taken, which claims are required, and where the user's
+//! id, roles and scopes stand. There are ready-made ones for this platform, RFC 9068, Keycloak, Auth0, Google, Microsoft Entra ID,
+//! Amazon Cognito, and for tokens with a shared secret as many tutorials make them. One verifier accepts tokens of
+//! [several issuers](VerifierBuilder::issuer), and reads [the application's own claims](Profile::claims).
+//!
 //! # Calling other services
 //!
 //! [`ServiceClient`] calls another service with a service token of the OAuth client credentials grant (RFC 6749 §4.4), and
@@ -105,14 +112,13 @@
 //! # What this crate can't do
 //!
 //! This crate has no database and depends on no other crate of the platform. It can't sign tokens, except with the feature
-//! `testing`, which has an [`Issuer`](testing::Issuer) for tests. Only tokens of this platform are accepted: a token must
-//! have the claims of [`Claims`].
+//! `testing`, which has an [`Issuer`](testing::Issuer) for tests. It logs nobody in: it verifies what an issuer signed.
 //!
 //! # Where to start reading
 //!
 //! A request enters through `routes` (the route list), `authorize` (middleware) or `access` (extractors). Then it passes through
-//! `authenticate`, `verifier` (applies the `strategy`), `token_verifier` with `token`, `claims`, `keys` and `revocations`, and
-//! last `policy`.
+//! `authenticate`, `verifier` (applies the `strategy`), `token_verifier` with `token`, `keys`, `profile` and `revocations`, and last
+//! `policy`.
 
 mod access;
 mod authenticate;
@@ -158,6 +164,10 @@ mod token_verifier;
 mod trusted_issuer;
 mod verifier;
 mod verifier_builder;
+
+#[cfg(all(doctest, feature = "jwks"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 pub use jsonwebtoken::Algorithm;
 
