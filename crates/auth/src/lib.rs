@@ -112,7 +112,7 @@
 //! # What this crate can't do
 //!
 //! This crate has no database and depends on no other crate of the platform. It can't sign tokens, except with the feature
-//! `testing`, which has an [`Issuer`](testing::Issuer) for tests. It logs nobody in: it verifies what an issuer signed.
+//! `testing`, which has an [`Issuer`](testing::Issuer) for tests. It does not log users in: it verifies the tokens that an issuer signed.
 //!
 //! # Where to start reading
 //!

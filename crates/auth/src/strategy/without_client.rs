@@ -1,4 +1,4 @@
-//! What takes the place of the clients of an authorization server in a build without the feature `client`: types that have no values.
+//! Stand-ins for the clients of an authorization server, in a build without the feature `client`: types that have no values.
 
 use std::convert::Infallible;
 

@@ -1,4 +1,4 @@
-//! What no profile may accept.
+//! Tokens that no profile may accept.
 
 use auth::{AuthError, Profile, TokenFault};
 use base64::Engine as _;

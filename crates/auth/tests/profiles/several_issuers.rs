@@ -110,7 +110,7 @@ fn users_of_two_issuers_never_have_the_same_id() {
 }
 
 #[test]
-fn a_cached_token_ends_with_the_keys_of_its_own_issuer() {
+fn a_cached_token_is_refused_when_its_issuers_keys_are_gone() {
     let (one, other) = (Signer::new(), Signer::new());
     let shape = shapes::rfc9068();
     let profile = || Profile::rfc9068("https://rs.example.com/");

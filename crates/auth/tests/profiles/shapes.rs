@@ -69,7 +69,7 @@ pub fn auth0() -> Shape {
             "iat": 1_795_970_000, "azp": "order-service", "scope": "read:orders", "gty": "client-credentials",
             "permissions": ["read:orders"]
         })),
-        // Its audience is the client, so the audience tells it apart.
+        // Its audience is the client, so it is refused by its audience.
         id_token: None,
     }
 }

@@ -52,7 +52,7 @@ fn a_tutorials_token_identifies_the_user() {
 }
 
 #[test]
-fn what_a_tutorials_token_says_about_issuer_and_audience_must_be_right() {
+fn an_issuer_and_an_audience_in_a_tutorials_token_must_be_right() {
     let verify = |profile: Profile, claims: Value| {
         verifier(profile)
             .verify_with_current_keys(&token(&claims))
