@@ -28,6 +28,8 @@ mod publisher;
 mod signing_key;
 mod test_token;
 
+use std::sync::Arc;
+
 use jsonwebtoken::Header;
 use uuid::Uuid;
 
@@ -57,7 +59,7 @@ const LIFETIME: i64 = 900;
 pub struct Issuer {
     service: String,
     issuer: String,
-    profile: Profile,
+    profile: Arc<Profile>,
     clock: Clock,
     revocations: Revocations,
     key: SigningKey,
@@ -91,7 +93,7 @@ impl Issuer {
         Self {
             service: service.to_owned(),
             issuer: "http://localhost:8080".to_owned(),
-            profile: Profile::countersign(service),
+            profile: Arc::new(Profile::countersign(service)),
             revocations: Revocations::new(clock.clone(), Revocations::DEFAULT_CAPACITY),
             clock,
             key,
@@ -113,7 +115,7 @@ impl Issuer {
     /// ```
     #[must_use]
     pub fn with_profile(mut self, profile: Profile) -> Self {
-        self.profile = profile;
+        self.profile = Arc::new(profile);
         self
     }
 
@@ -191,7 +193,7 @@ impl Issuer {
     /// Starts to build a verifier with this issuer's clock and revocation set, and with these keys.
     #[must_use]
     pub fn verifier_builder(&self, keys: Keys) -> VerifierBuilder {
-        Verifier::builder(&self.issuer, keys, self.profile.clone())
+        Verifier::builder(&self.issuer, keys, Profile::clone(&self.profile))
             .clock(self.clock.clone())
             .revocations(self.revocations.clone())
     }
@@ -259,7 +261,7 @@ impl Issuer {
                 ..self.key.header()
             },
             issuer: self.issuer.clone(),
-            profile: self.profile.clone(),
+            profile: Arc::clone(&self.profile),
             more_claims: Vec::new(),
             key: self.key.clone(),
             gateway_key: self.gateway_key.clone(),

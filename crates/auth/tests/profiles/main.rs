@@ -1,5 +1,9 @@
 //! Tokens of other issuers, by their ready-made profiles.
-#![expect(clippy::unwrap_used, reason = "a failed expectation fails the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a failed expectation fails the test"
+)]
 
 mod battery;
 mod several_issuers;

@@ -132,8 +132,8 @@ fn the_applications_own_claims_are_read_into_its_type() {
     let token = signer.token(shape.typ, &shape.user);
     // A second time from the cache.
     for _ in 0..2 {
-        let verified = verifier.verify_with_current_keys(&token).unwrap();
-        let user = verified.user().unwrap();
+        let principal = verifier.verify_with_current_keys(&token).unwrap();
+        let user = principal.user().unwrap();
         let expected = Tenant {
             tenant: "acme".to_owned(),
             seats: 3,
