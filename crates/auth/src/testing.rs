@@ -119,6 +119,13 @@ impl Issuer {
         self
     }
 
+    /// The same issuer by another name, the value of `iss`. Defaults to `http://localhost:8080`.
+    #[must_use]
+    pub fn with_name(mut self, issuer: &str) -> Self {
+        issuer.clone_into(&mut self.issuer);
+        self
+    }
+
     /// The same issuer with another random key for the same algorithm, as after a rotation.
     #[must_use]
     pub fn rotated(&self) -> Self {

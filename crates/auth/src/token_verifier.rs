@@ -109,7 +109,8 @@ impl TokenVerifier {
             self.verify_uncached(token, now)?
         };
         let knowledge = match &principal {
-            Principal::User(user) => self.revocations.check(user, now),
+            Principal::User(user) if issuer == 0 => self.revocations.check(user, now),
+            Principal::User(user) => self.revocations.check_without_feed(user, now),
             // A single service token can't be revoked.
             Principal::Service(_) => Knowledge::NotRevoked,
         };

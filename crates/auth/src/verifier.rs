@@ -99,6 +99,11 @@ impl Verifier {
                 user
             }
             _ if knowledge == Knowledge::NotRevoked => user,
+            // The authorization server knows only tokens of the first issuer.
+            _ if !verified.is_of_first_issuer => self
+                .state
+                .stale_policy
+                .decide_without_confirmation(user, knowledge)?,
             _ => Box::pin(self.decide_when_stale(token, user, knowledge)).await?,
         };
         Ok(Principal::User(user))
