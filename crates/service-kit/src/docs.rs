@@ -5,6 +5,7 @@
     reason = "indexing a `serde_json::Value` adds a missing member and never panics on an object"
 )]
 
+mod examples;
 mod headers;
 mod responses;
 mod schemas;
@@ -42,6 +43,7 @@ pub fn document(service: &str, handlers: &OpenApi, routes: &Routes) -> Value {
 
     schemas::refuse_null_in_requests(&mut document);
     schemas::extend_problem(&mut document);
+    examples::complete(&mut document);
     headers::remove_unused(&mut document);
     document
 }

@@ -135,7 +135,16 @@ mod tests {
         let joined = joined(json!({}), json!({"paths": paths, "components": components}));
 
         let paths: Vec<_> = joined["paths"].as_object().unwrap().keys().collect();
-        assert_eq!(paths, ["/api/products", "/health/live", "/health/ready"]);
+        assert_eq!(
+            paths,
+            [
+                "/api/products",
+                "/docs",
+                "/health/live",
+                "/health/ready",
+                "/openapi.json"
+            ]
+        );
         let schemas: Vec<_> = joined["components"]["schemas"]
             .as_object()
             .unwrap()

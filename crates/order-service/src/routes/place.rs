@@ -16,6 +16,8 @@ const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-repl
 /// `POST /orders`: orders products at their current prices.
 #[utoipa::path(
     post, path = "/orders", tag = "orders", operation_id = "place_order", request_body = Basket,
+    // An order is only accepted if there is stock.
+    extensions(("x-requires" = json!(["set_stock"]))),
     params((
         "idempotency-key" = Option<String>, Header, min_length = 1, max_length = 255,
         description = "1 to 255 visible characters, kept for 24 hours: a repeated request with the same key and body returns the first order",

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Object, PROBLEM_JSON};
 
-const SCHEMAS: &str = "#/components/schemas/";
+pub(super) const SCHEMAS: &str = "#/components/schemas/";
 
 /// RFC 9457 §3, with the platform's own members.
 pub(super) fn problem() -> Value {

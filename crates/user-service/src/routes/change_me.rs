@@ -12,11 +12,13 @@ use crate::domain::UserResponse;
 use crate::error::UserError;
 use crate::store::{UserChange, UserRows};
 
+/// A change of the caller's own data.
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateMe {
+    /// The new name, on one line.
     #[garde(custom(text::line(1, 100)))]
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(min_length = 1, max_length = 100, example = "Ada Lovelace")]
     name: String,
 }
 

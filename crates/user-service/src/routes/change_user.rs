@@ -17,21 +17,22 @@ use crate::sessions::Sessions;
 use crate::sessions::revocation::RevokingTx;
 use crate::store::{AuditLogRows, UserChange, UserRows};
 
-/// Members that are absent keep their values.
+/// A change of a user. Members that are absent keep their values.
 #[derive(Deserialize, Validate, ToSchema)]
 #[garde(allow_unvalidated)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateUser {
     /// All roles that the user will have. Every user has the role `user`, whether or not the list contains it.
-    #[schema(nullable = false)]
+    #[schema(nullable = false, max_items = 1_000, pattern = "^[!-~]+$", example = json!(["user", "support"]))]
     #[serde(default, deserialize_with = "service_kit::non_null")]
     roles: Option<Vec<String>>,
     /// A disabled user can't log in.
     #[schema(nullable = false)]
     #[serde(default, deserialize_with = "service_kit::non_null")]
     disabled: Option<bool>,
+    /// The new name, on one line.
     #[garde(inner(custom(text::line(1, 100))))]
-    #[schema(min_length = 1, max_length = 100, nullable = false)]
+    #[schema(min_length = 1, max_length = 100, nullable = false, example = "Ada Lovelace")]
     #[serde(default, deserialize_with = "service_kit::non_null")]
     name: Option<String>,
 }

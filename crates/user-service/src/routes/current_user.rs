@@ -10,10 +10,11 @@ use crate::domain::UserResponse;
 use crate::error::UserError;
 use crate::store::UserRows;
 
+/// The identity of the caller.
 #[derive(Serialize, ToSchema)]
 #[schema(as = WhoAmI)]
 pub struct CurrentUserResponse {
-    /// Null for an anonymous caller.
+    /// The user who is logged in. Null for an anonymous caller.
     #[schema(required = true)]
     current_user: Option<UserResponse>,
 }
