@@ -2,8 +2,8 @@
 
 mod answers;
 mod components;
-mod health;
 mod join;
+mod own_pages;
 
 use std::collections::HashMap;
 use std::sync::Arc;

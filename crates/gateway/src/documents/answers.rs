@@ -86,6 +86,14 @@ const ANSWERS: [Answer; 9] = [
 ];
 const CROSS_SITE: &str = "403";
 
+/// The answer to a request without a valid token, on routes with `token = "required"`.
+const UNAUTHENTICATED: Answer = Answer {
+    status: "401",
+    name: "GatewayUnauthenticated",
+    description: "`no_token`, `invalid_token`, `token_expired` or `token_revoked`: the route requires the access token of a user",
+    headers: &[REQUEST_ID, ("www-authenticate", "WwwAuthenticate")],
+};
+
 /// The components that the gateway's answers use, the answers included.
 pub(super) fn components() -> Value {
     // The gateway's errors have the format of the services' errors.
@@ -98,20 +106,24 @@ pub(super) fn components() -> Value {
     if let Some(components) = components.as_object_mut() {
         let answers = ANSWERS
             .iter()
+            .chain([&UNAUTHENTICATED])
             .map(|answer| (answer.name.to_owned(), answer.component()));
         components.insert("responses".to_owned(), answers.collect());
-        components.remove("securitySchemes");
+        components.insert("headers".to_owned(), docs::header_components());
     }
     components
 }
 
 /// Adds the gateway's answers to the operations of a service. If an operation has its own answer with the same status, its
-/// description names both.
-pub(super) fn add(public: &mut Value) {
+/// description names both. Routes that require a token also get 401, unless the service describes it.
+pub(super) fn add(public: &mut Value, requires_token: impl Fn(&str) -> bool) {
     let components = public.get("components").cloned().unwrap_or_default();
     let items = public.get_mut("paths").and_then(Value::as_object_mut);
-    for (_, item) in items.into_iter().flatten() {
+    for (path, item) in items.into_iter().flatten() {
         for (method, operation) in item.as_object_mut().into_iter().flatten() {
+            if requires_token(path) {
+                require_token(operation);
+            }
             let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else {
                 continue;
             };
@@ -122,18 +134,48 @@ pub(super) fn add(public: &mut Value) {
     }
 }
 
-/// Removes the answers that no operation refers to.
+/// Makes an operation require a user's token, and adds the answer to a request without one.
+fn require_token(operation: &mut Value) {
+    let Some(operation) = operation.as_object_mut() else {
+        return;
+    };
+    let security = operation.get("security").and_then(Value::as_array);
+    if security.is_none_or(|any| any.is_empty() || any.contains(&json!({}))) {
+        operation.insert("security".to_owned(), json!([{"bearer": []}]));
+        let own = operation
+            .get("description")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let description = format!("{own}\n\nThe gateway requires the access token of a user.");
+        operation.insert("description".to_owned(), json!(description.trim_start()));
+    }
+    if let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) {
+        responses
+            .entry(UNAUTHENTICATED.status)
+            .or_insert_with(|| UNAUTHENTICATED.reference());
+    }
+}
+
+/// Removes the answers, and the components of the gateway's answers, that nothing refers to.
 pub(super) fn remove_unused(joined: &mut Value) {
-    let used = joined.get("paths").map(used_in).unwrap_or_default();
-    let responses = joined.pointer_mut("/components/responses");
-    if let Some(responses) = responses.and_then(Value::as_object_mut) {
-        responses.retain(|name, _| used.contains(&("responses".to_owned(), name.clone())));
+    // Answers refer to headers.
+    for kind in ["responses", "headers", "securitySchemes"] {
+        let mut used = joined.get("paths").map(used_in).unwrap_or_default();
+        used.extend(joined.get("components").map(used_in).unwrap_or_default());
+        let components = joined.pointer_mut(&format!("/components/{kind}"));
+        if let Some(components) = components.and_then(Value::as_object_mut) {
+            components.retain(|name, _| used.contains(&(kind.to_owned(), name.clone())));
+        }
     }
 }
 
 impl Answer {
     fn applies_to(&self, method: &str) -> bool {
         self.status != CROSS_SITE || UNSAFE_METHODS.contains(&method)
+    }
+
+    fn reference(&self) -> Value {
+        json!({"$ref": format!("#/components/responses/{}", self.name)})
     }
 
     fn component(&self) -> Value {
@@ -157,8 +199,7 @@ impl Answer {
     fn add(&self, responses: &mut Map<String, Value>, components: &Value) {
         match responses.get_mut(self.status) {
             None => {
-                let reference = json!({"$ref": format!("#/components/responses/{}", self.name)});
-                responses.insert(self.status.to_owned(), reference);
+                responses.insert(self.status.to_owned(), self.reference());
             }
             Some(response) => {
                 if let Some(component) = resolve(response, components) {
@@ -230,7 +271,7 @@ mod tests {
                 "headers": {"Challenge": {"required": true, "description": "How to authenticate"}},
             },
         });
-        add(&mut public);
+        add(&mut public, |_| false);
         public["paths"]["/a"][method]["responses"].take()
     }
 

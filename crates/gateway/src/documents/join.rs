@@ -7,8 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::{Map, Value, json};
+use service_kit::TokenRule;
 
-use super::{answers, components, health};
+use super::{answers, components, own_pages};
 use crate::NAME;
 use crate::table::Table;
 
@@ -24,7 +25,8 @@ pub(super) fn join(by_service: &HashMap<String, Value>, table: &Table) -> Value 
             "license": {"name": env!("CARGO_PKG_LICENSE"), "identifier": env!("CARGO_PKG_LICENSE")},
         },
         "servers": [{"url": "/"}],
-        "paths": health::paths(),
+        "tags": [own_pages::tag()],
+        "paths": own_pages::paths(),
         "components": answers::components(),
     });
     let mut operation_ids = BTreeSet::new();
@@ -33,7 +35,8 @@ pub(super) fn join(by_service: &HashMap<String, Value>, table: &Table) -> Value 
         let mut public = public_part(service, document, table);
         components::rename(service, &mut public, &joined);
         rename_operations(service, &mut public, &mut operation_ids);
-        answers::add(&mut public);
+        answers::add(&mut public, |path| requires_token(table, path));
+        add_tags(&mut joined, document, &public["paths"]);
         merge(&mut joined["paths"], &public["paths"]);
         if let Some(kinds) = public["components"].as_object() {
             for (kind, components) in kinds {
@@ -68,6 +71,30 @@ fn public_part(service: &str, document: &Value, table: &Table) -> Value {
         components[&kind][&name] = document["components"][&kind][&name].clone();
     }
     json!({"paths": paths, "components": components})
+}
+
+fn requires_token(table: &Table, public_path: &str) -> bool {
+    let route = table.find(public_path);
+    route.is_some_and(|route| route.rules.token == TokenRule::Required)
+}
+
+/// Adds the tags of a service that its public paths have. The first description of a tag stays.
+fn add_tags(joined: &mut Value, document: &Value, paths: &Value) {
+    let items = paths.as_object().into_iter().flatten();
+    let operations = items.flat_map(|(_, item)| item.as_object().into_iter().flatten());
+    let used: Vec<_> = operations
+        .filter_map(|(_, operation)| operation["tags"].as_array())
+        .flatten()
+        .collect();
+    let Some(known) = joined["tags"].as_array_mut() else {
+        return;
+    };
+    for tag in document["tags"].as_array().into_iter().flatten() {
+        let is_new = !known.iter().any(|other| other["name"] == tag["name"]);
+        if is_new && used.contains(&&tag["name"]) {
+            known.push(tag.clone());
+        }
+    }
 }
 
 /// Gives each operation an id that no other service's operation has.
@@ -151,6 +178,64 @@ mod tests {
             .keys()
             .collect();
         assert_eq!(schemas, ["FieldError", "Item", "Part", "Problem"]);
+    }
+
+    #[test]
+    fn a_route_that_requires_a_token_says_so_although_its_service_does_not() {
+        let open = json!({"get": {
+            "operationId": "list", "description": "Admits every caller.", "security": [],
+            "responses": {"200": {"description": "All"}},
+        }});
+        let own = json!({"get": {
+            "operationId": "me", "security": [{"login": []}],
+            "responses": {"401": {"description": "Log in"}},
+        }});
+        let users = json!({"paths": {"/users": open, "/users/me": own}});
+        let products = json!({"paths": {"/products": open}});
+        let joined = joined(users, products);
+
+        let users = &joined["paths"]["/api/users"]["get"];
+        assert_eq!(users["security"], json!([{"bearer": []}]));
+        assert_eq!(
+            users["description"],
+            "Admits every caller.\n\nThe gateway requires the access token of a user."
+        );
+        let reference = users["responses"]["401"]["$ref"].as_str().unwrap();
+        let answer = joined.pointer(reference.trim_start_matches('#')).unwrap();
+        assert!(
+            answer["description"].as_str().unwrap().contains("no_token"),
+            "{answer}"
+        );
+        assert!(joined["components"]["headers"]["WwwAuthenticate"].is_object());
+        assert!(joined["components"]["securitySchemes"]["bearer"].is_object());
+
+        // The service's own words stay, and so does a route that requires none.
+        let me = &joined["paths"]["/api/users/me"]["get"];
+        assert_eq!(me["responses"]["401"]["description"], "Log in");
+        assert_eq!(me["security"], json!([{"login": []}]));
+        let products = &joined["paths"]["/api/products"]["get"];
+        assert_eq!(
+            (&products["security"], &products["responses"]["401"]),
+            (&json!([]), &Value::Null)
+        );
+    }
+
+    #[test]
+    fn the_tags_of_public_routes_are_described() {
+        let described = |name: &str| json!({"name": name, "description": "Things"});
+        let tagged = json!({"get": {"operationId": "list", "tags": ["things"], "responses": {}}});
+        let document = json!({
+            "tags": [described("things"), described("unused")],
+            "paths": {"/products": tagged, "/internal/things": tagged},
+        });
+        let joined = joined(json!({}), document);
+        let names: Vec<_> = joined["tags"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|tag| &tag["name"])
+            .collect();
+        assert_eq!(names, ["gateway", "things"]);
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub(crate) struct UserResponse {
     #[schema(example = "019b76da-a800-7a10-8c7e-2f0d4b6e1a01")]
     pub id: Uuid,
     /// The email address.
-    #[schema(format = "email", max_length = 254, example = "ada@example.com")]
+    #[schema(format = "idn-email", max_length = 254, example = "ada@example.com")]
     pub email: String,
     /// Always false: there is no verification of email addresses yet.
     pub email_verified: bool,

@@ -24,7 +24,7 @@ pub struct UpdateMe {
 
 /// `PATCH /users/me`: changes the caller's name. Tokens that were issued before keep the old name until the next refresh.
 #[utoipa::path(
-    patch, path = "/users/me", tag = "users", request_body = UpdateMe,
+    patch, path = "/users/me", tag = "users", operation_id = "update_me", request_body = UpdateMe,
     responses((status = 200, body = UserResponse), (status = 404, description = "`user_not_found`: the account was deleted")),
 )]
 #[tracing::instrument(skip_all, fields(user.id = %user.id()))]

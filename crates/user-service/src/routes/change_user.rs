@@ -40,7 +40,7 @@ pub struct UpdateUser {
 /// `PATCH /admin/users/{id}`: changes a user's roles or name, or disables or enables the user. A change of roles revokes the user's
 /// access tokens; the next refresh issues tokens with the new roles. Disabling ends all sessions.
 #[utoipa::path(
-    patch, path = "/admin/users/{id}", tag = "admin", params(("id" = Uuid, Path)), request_body = UpdateUser,
+    patch, path = "/admin/users/{id}", tag = "admin", operation_id = "update_user", params(("id" = Uuid, Path)), request_body = UpdateUser,
     responses(
         (status = 200, body = UserResponse),
         (status = 404, description = "`user_not_found`"),

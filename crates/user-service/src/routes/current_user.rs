@@ -21,7 +21,7 @@ pub struct CurrentUserResponse {
 
 /// `GET /auth/current-user`: the user who is logged in, or null. A missing token is not an error.
 #[utoipa::path(
-    get, path = "/auth/current-user", tag = "auth", responses((status = 200, body = CurrentUserResponse))
+    get, path = "/auth/current-user", tag = "auth", operation_id = "get_current_user", responses((status = 200, body = CurrentUserResponse))
 )]
 pub async fn current_user(
     CurrentUser(user): CurrentUser,

@@ -31,7 +31,7 @@ pub struct HeldKeys {
 /// connects, after each event `keys`, and each minute. It no longer counts when it has had no stream and sent no
 /// report for 3 minutes.
 #[utoipa::path(
-    post, path = "/internal/keys/held", tag = "internal", request_body = HeldKeys,
+    post, path = "/internal/keys/held", tag = "internal", operation_id = "report_held_keys", request_body = HeldKeys,
     responses((status = 204, description = "the report was recorded")),
 )]
 #[tracing::instrument(skip_all, fields(service.name = caller.name(), service.instance = %held.instance))]

@@ -85,7 +85,7 @@ struct RefreshClaims<'i> {
 /// `POST /oauth/introspect`: whether a token is active, and the claims of an active token (RFC 7662). The response for an inactive
 /// token does not say why the token is inactive (RFC 7662 §2.2).
 #[utoipa::path(
-    post, path = "/oauth/introspect", tag = "oauth",
+    post, path = "/oauth/introspect", tag = "oauth", operation_id = "introspect_token",
     request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, description = "`{\"active\": true}` and the token's claims, or `{\"active\": false}`", body = Introspection),

@@ -133,7 +133,7 @@ pub(crate) struct ServerMetadata {
 
 /// `GET /.well-known/jwks.json`: the public keys (RFC 7517 §5). The set is empty if a shared secret signs.
 #[utoipa::path(
-    get, path = "/.well-known/jwks.json", tag = "metadata",
+    get, path = "/.well-known/jwks.json", tag = "metadata", operation_id = "get_jwks",
     responses(
         (status = 200, body = JwkSet, headers(("etag" = String))),
         (status = 304, description = "the keys have not changed since the version in `If-None-Match`"),
@@ -150,7 +150,7 @@ pub async fn jwks(
 
 /// `GET /.well-known/oauth-authorization-server`: the issuer, the URL of its keys, and the endpoints for services (RFC 8414).
 #[utoipa::path(
-    get, path = "/.well-known/oauth-authorization-server", tag = "metadata",
+    get, path = "/.well-known/oauth-authorization-server", tag = "metadata", operation_id = "get_authorization_server",
     responses(
         (status = 200, body = ServerMetadata, headers(("etag" = String))),
         (status = 304, description = "the metadata have not changed since the version in `If-None-Match`"),

@@ -65,10 +65,10 @@ pub(crate) struct ServiceToken {
     expires_in: i64,
 }
 
-/// `POST /oauth/token`: issues a token with which a service calls one other service (RFC 6749 §4.4). `services.toml` lists which
-/// services each service may call.
+/// `POST /oauth/token`: issues a token with which a service calls one other service (RFC 6749 §4.4). `services.toml`
+/// lists which services each service may call.
 #[utoipa::path(
-    post, path = "/oauth/token", tag = "oauth",
+    post, path = "/oauth/token", tag = "oauth", operation_id = "issue_service_token",
     request_body(content = TokenRequest, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, body = ServiceToken),

@@ -43,7 +43,7 @@ pub(crate) struct Verdict {
 
 /// `POST /auth/verify`: whether a user's access token is valid: signed by this service, not expired and not revoked.
 #[utoipa::path(
-    post, path = "/auth/verify", tag = "auth", request_body = TokenToVerify,
+    post, path = "/auth/verify", tag = "auth", operation_id = "verify_token", request_body = TokenToVerify,
     responses((status = 200, body = Verdict)),
 )]
 #[tracing::instrument(skip_all)]

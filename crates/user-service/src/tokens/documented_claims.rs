@@ -36,7 +36,7 @@ pub(crate) struct DocumentedClaims {
     #[schema(minimum = -9_007_199_254_740_991_i64, maximum = 9_007_199_254_740_991_i64, example = 0)]
     epoch: i64,
     /// The user's email address.
-    #[schema(format = "email", max_length = 254, example = "ada@example.com")]
+    #[schema(format = "idn-email", max_length = 254, example = "ada@example.com")]
     email: String,
     /// The user's name.
     #[schema(min_length = 1, max_length = 100, example = "Ada")]
