@@ -16,12 +16,12 @@ pub(super) fn paths() -> Value {
         "/health/live": operation(
             "health_live",
             "Whether the gateway runs",
-            json!({"200": status("live", "The gateway runs")}),
+            &json!({"200": status("live", "The gateway runs")}),
         ),
         "/health/ready": operation(
             "health_ready",
             "Whether the gateway can forward requests",
-            json!({
+            &json!({
                 "200": status("ready", "The gateway can forward requests"),
                 "503": not_ready("`not_ready`: `detail` names what is missing"),
             }),
@@ -29,13 +29,13 @@ pub(super) fn paths() -> Value {
         "/openapi.json": operation(
             "openapi",
             "This document",
-            json!({"200": document(), "503": not_ready("`not_ready`: no service has answered yet")}),
+            &json!({"200": document(), "503": not_ready("`not_ready`: no service has answered yet")}),
         ),
-        "/docs": operation("docs", "A page to try the calls", json!({"308": redirect()})),
+        "/docs": operation("docs", "A page to try the calls", &json!({"308": redirect()})),
     })
 }
 
-fn operation(id: &str, summary: &str, responses: Value) -> Value {
+fn operation(id: &str, summary: &str, responses: &Value) -> Value {
     json!({"get": {
         "tags": [NAME],
         "operationId": id,

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::schemas::SCHEMAS;
 
-/// What utoipa puts before the name of a page's items.
+/// utoipa puts this before the name of a page's items.
 const PREFIX: &str = "Page_";
 
 /// Names pages after their items, `ProductPage` instead of `Page_Product`, and makes each page refer to the schema of its items, which

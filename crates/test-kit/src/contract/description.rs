@@ -1,10 +1,10 @@
-//! What readers of an OpenAPI document and generators of clients need, besides its validity: descriptions, bounds and examples.
+//! The descriptions, bounds and examples of an OpenAPI document, which its readers and generators of clients need.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-/// What the document lacks, one line for each problem. `is_valid` says whether an example conforms to the schema at a JSON pointer.
+/// One line for each missing part of the document. `is_valid` says whether an example conforms to the schema at a JSON pointer.
 pub(super) fn problems(document: &Value, is_valid: &mut dyn FnMut(&str, &Value) -> bool) -> Vec<String> {
     let mut report = Report {
         document,
