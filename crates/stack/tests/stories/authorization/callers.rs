@@ -203,6 +203,7 @@ impl<'p> Credentials<'p> {
     async fn wrong_service_token(&self, operation: &Operation) -> String {
         let token = self.service_token(operation).await;
         match &operation.policy {
+            Policy::Service(Some(name)) if name == WRONG_SERVICE => self.key.of_service(&token, SERVICE),
             Policy::Service(Some(_)) => self.key.of_service(&token, WRONG_SERVICE),
             _ => self.key.for_audience(&token, "another-service"),
         }

@@ -113,6 +113,11 @@ impl Operation {
         self.document["operationId"].as_str().unwrap()
     }
 
+    /// Identifies it among all operations.
+    pub fn key(&self) -> String {
+        format!("{} {} of {}", self.method, self.path, self.service)
+    }
+
     /// The callers that it admits, in the words of the document.
     pub fn policy_in_words(&self) -> &str {
         self.document["x-policy"].as_str().unwrap_or("anyone")

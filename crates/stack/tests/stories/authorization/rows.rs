@@ -21,7 +21,7 @@ pub struct Origin {
 #[derive(Default)]
 pub struct Rows {
     values: HashMap<String, String>,
-    /// The ids of the operations that were required and have succeeded.
+    /// The operations that were required and have succeeded.
     pub done: HashSet<String>,
     /// The values whose rows are being created.
     pending: HashSet<String>,

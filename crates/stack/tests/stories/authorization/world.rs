@@ -106,11 +106,8 @@ impl<'p> World<'p> {
     fn request<'w>(&'w mut self, operation: &'w Operation) -> LocalBoxFuture<'w, Request> {
         async move {
             for id in operation.requirements() {
-                if self.rows.done.insert(id.clone()) {
-                    let required = self.operations.iter().find(|other| other.id() == id);
-                    let required = required
-                        .unwrap_or_else(|| panic!("there is no operation {id}"))
-                        .clone();
+                let required = self.required(operation, &id);
+                if self.rows.done.insert(required.key()) {
                     self.succeed(&required).await;
                 }
             }
@@ -121,6 +118,16 @@ impl<'p> World<'p> {
             self.rows.fill(&example)
         }
         .boxed_local()
+    }
+
+    /// The operation with this id: that of the same service, or else that of another.
+    fn required(&self, operation: &Operation, id: &str) -> Operation {
+        let mut named: Vec<_> = self.operations.iter().filter(|other| other.id() == id).collect();
+        named.sort_by_key(|other| other.service != operation.service);
+        let first = named
+            .first()
+            .unwrap_or_else(|| panic!("there is no operation {id}"));
+        Operation::clone(first)
     }
 
     /// Creates the row of this example value, unless it exists.
@@ -146,7 +153,7 @@ impl<'p> World<'p> {
             };
             self.rows.add(example, &value);
         }
-        if origin.id() == operation.id() {
+        if origin.key() == operation.key() {
             return;
         }
         if !is_chosen {
