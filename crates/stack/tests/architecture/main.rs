@@ -157,6 +157,25 @@ fn env_example_lists_exactly_the_variables_that_are_read() {
 }
 
 #[test]
+fn the_page_about_clients_names_the_versions_that_are_tested() {
+    let page = fs::read_to_string(root().join("docs/clients.md")).unwrap();
+    let script = fs::read_to_string(root().join("scripts/openapi-test")).unwrap();
+    let mut versions = 0;
+    for word in page.split_whitespace() {
+        let Some((package, version)) = word.split_once("==").or_else(|| word.split_once('@')) else {
+            continue;
+        };
+        versions += 1;
+        let variable = package.trim_end_matches("-cli").replace('-', "_");
+        // The script calls openapi-generator by its last word.
+        let variable = variable.replace("openapi_generator", "generator");
+        let line = format!("\n{variable}_version={version}\n");
+        assert!(script.contains(&line), "docs/clients.md has {word}");
+    }
+    assert!(versions > 4, "the search finds too few versions: {versions}");
+}
+
+#[test]
 fn all_crates_but_bench_are_default_members() {
     let metadata = metadata();
     let (mut members, mut default_members) = (BTreeSet::new(), BTreeSet::new());
