@@ -128,6 +128,9 @@ mod derived_id;
 mod error;
 mod feed;
 mod freshness;
+#[cfg(any(fuzzing, test))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod identity;
 mod json_object;
 mod keys;
