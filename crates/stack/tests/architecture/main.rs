@@ -69,11 +69,12 @@ fn only_user_service_and_the_gateway_can_sign() {
         .filter(|file| signs.iter().any(|sign| code_of(file).contains(sign)))
         .map(|file| file.strip_prefix(root()).unwrap().to_str().unwrap().to_owned())
         .collect();
-    // The gateway signs identity tokens, which no service accepts as access tokens. The only others are the issuer for tests, and
-    // benchmarks, whose keys no service trusts.
+    // The gateway signs identity tokens, which no service accepts as access tokens. The only others are the issuers for tests and
+    // fuzzing, and benchmarks, whose keys no service trusts.
     let test_issuer = "crates/auth/src/testing/signing_key.rs";
     let others = [
         test_issuer,
+        "crates/auth/src/fuzzing/token/keys.rs",
         "crates/bench/src/tokens.rs",
         "crates/gateway/src/identity.rs",
     ];
