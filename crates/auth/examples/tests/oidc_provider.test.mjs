@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict';
+import { before, test } from 'node:test';
+import * as oauth from 'openid-client';
+import { assertForgeriesRefused, assertRefused, call, decode, fetchJson, startExample, startIssuer } from './harness.mjs';
+import { signIn } from './sign_in.mjs';
+
+const api = 'https://api.shop.example';
+const callback = 'http://127.0.0.1/callback';
+let issuer, example, ada, bob, warehouse;
+
+const client = (id, secret) => {
+  const authentication = secret ? oauth.ClientSecretBasic(secret) : oauth.None();
+  return oauth.discovery(new URL(issuer), id, undefined, authentication, { execute: [oauth.allowInsecureRequests] });
+};
+
+// Authorization code flow with PKCE.
+const userTokens = async (login, { id = 'web', resource = api } = {}) => {
+  const config = await client(id);
+  const pkceCodeVerifier = oauth.randomPKCECodeVerifier();
+  const parameters = {
+    redirect_uri: callback,
+    scope: 'openid profile reports:read',
+    code_challenge: await oauth.calculatePKCECodeChallenge(pkceCodeVerifier),
+    code_challenge_method: 'S256',
+    ...(resource && { resource }),
+  };
+  const redirected = await signIn(oauth.buildAuthorizationUrl(config, parameters), callback, login);
+  return oauth.authorizationCodeGrant(config, redirected, { pkceCodeVerifier }, resource ? { resource } : {});
+};
+
+const serviceToken = async (resource) => {
+  const config = await client('warehouse', 'the secret of the warehouse');
+  const { access_token: token } = await oauth.clientCredentialsGrant(config, { resource, scope: 'reports:read' });
+  return token;
+};
+
+before(async () => {
+  issuer = await startIssuer('oidc_provider');
+  example = await startExample('oidc_provider', [issuer]);
+  [ada, bob, warehouse] = [await userTokens('ada'), await userTokens('bob'), await serviceToken(api)];
+});
+
+test('a user is known by an access token (RS256)', async () => {
+  assert.deepEqual(decode(ada.access_token).header.typ, 'at+jwt');
+  assert.deepEqual(decode(ada.access_token).header.alg, 'RS256');
+
+  const user = await call(example, '/me', ada.access_token, 200);
+  assert.deepEqual([user.subject, user.name, user.roles], ['ada', 'Ada', ['user', 'admin']]);
+  assert.notEqual(user.id, (await call(example, '/me', bob.access_token, 200)).id);
+});
+
+test('roles and scopes decide', async () => {
+  await call(example, '/admin', ada.access_token, 200);
+  await call(example, '/admin', bob.access_token, 403, 'forbidden');
+  await call(example, '/reports', bob.access_token, 200);
+  await call(example, '/stock', ada.access_token, 403, 'forbidden');
+});
+
+test("a service's token (ES256) never identifies a user", async () => {
+  assert.deepEqual(decode(warehouse).header.alg, 'ES256');
+  assert.equal(await call(example, '/stock', warehouse, 200), 'the stock, for warehouse');
+  for (const path of ['/me', '/admin', '/reports']) await call(example, path, warehouse, 403, 'forbidden');
+});
+
+test('a token is required', () => call(example, '/me', undefined, 401, 'no_token'));
+
+test('an expired token is refused', async () => {
+  const { access_token: token } = await userTokens('ada', { id: 'late' });
+  await call(example, '/me', token, 401, 'token_expired');
+});
+
+test('a token for another API is refused', async () => {
+  const resource = 'https://another.example';
+  const { access_token: token } = await userTokens('ada', { resource });
+  await assertRefused(example, token, 'wrong audience');
+  await assertRefused(example, await serviceToken(resource), 'wrong audience', '/stock');
+});
+
+test('an ID token and an opaque token are refused', async () => {
+  await assertRefused(example, ada.id_token, 'wrong typ');
+  const { access_token: opaque } = await userTokens('ada', { resource: null });
+  await assertRefused(example, opaque, 'malformed');
+});
+
+test('a forged token is refused', async () => {
+  const jwks = await fetchJson(`${issuer}/jwks`);
+  await assertForgeriesRefused(example, ada.access_token, jwks, '/me');
+  await assertForgeriesRefused(example, warehouse, jwks, '/stock');
+});
