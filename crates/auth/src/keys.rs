@@ -1,13 +1,16 @@
-//! Verification keys: a published key set (JWKS) that is fetched regularly, a fixed key set, or one shared secret.
+//! Verification keys: a published key set (JWKS) that is fetched regularly, a fixed key set or public key, or one shared secret.
 //!
 //! A [`Key`](key::Key) verifies signatures. A [`KeySet`] holds the keys of one moment and never changes. [`Keys`] holds the
 //! current key set, which can be replaced. [`RemoteKeys`] says where and how often a key set is fetched.
 
 mod current;
+mod issuer_metadata;
 mod jwk;
 mod jwk_set;
 mod key;
 mod key_set;
+mod pem;
+mod public_key;
 mod refresh;
 mod remote;
 mod secret;
@@ -19,6 +22,7 @@ mod wycheproof;
 pub use self::current::Keys;
 pub use self::jwk_set::JwksError;
 pub use self::key_set::KeySet;
+pub use self::pem::PemError;
 pub use self::refresh::RefetchReason;
 pub use self::remote::{RemoteKeys, RemoteKeysError};
 pub use self::secret::{SharedSecret, WeakSecret};

@@ -175,7 +175,7 @@ pub use self::error::{AuthError, TokenFault};
 pub use self::feed::{FeedEvent, FeedPosition, InvalidFeedEvent, InvalidFeedPosition, RevocationFeed};
 pub use self::identity::{IDENTITY_HEADER, IDENTITY_TOKEN_TYPE, identity_issuer};
 pub use self::keys::{
-    JwksError, KeySet, Keys, RefetchReason, RemoteKeys, RemoteKeysError, SharedSecret, WeakSecret,
+    JwksError, KeySet, Keys, PemError, RefetchReason, RemoteKeys, RemoteKeysError, SharedSecret, WeakSecret,
 };
 pub use self::markers::{Admin, AnyOf, Role, Scope, ServiceName, Support};
 pub use self::policy::Policy;

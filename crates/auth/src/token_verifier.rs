@@ -202,7 +202,12 @@ impl TokenVerifier {
             return Err(TokenFault::Algorithm.into());
         }
         if !key.verifies(parts.signing_input, parts.signature) {
-            return Err(TokenFault::Signature.into());
+            // A key without id can be replaced by another one without id.
+            let may_be_outdated = current.set.has_sole_key();
+            return Err(Refused {
+                error: AuthError::InvalidToken(TokenFault::Signature),
+                missing_key: may_be_outdated.then(|| (issuer.keys.clone(), current.generation)),
+            });
         }
         Ok(SignedToken {
             payload: parts.payload()?,

@@ -1,41 +1,16 @@
 //! Reads one JSON Web Key (RFC 7517 §4). Refuses a key that a verifier must not use.
 
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, EcdsaVerificationAlgorithm, ParsedPublicKey,
-};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey};
+use jsonwebtoken::Algorithm;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::key::Key;
-use super::small_order::has_small_order;
+use super::public_key::{self, Unusable};
 
-const MAX_KID_BYTES: usize = 256;
-/// RFC 7518 §3.3 requires at least 2048 bits. The maximum bounds the cost of a verification.
-const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
-/// Smaller public exponents have known attacks. The library refuses larger ones.
-const RSA_EXPONENTS: std::ops::RangeInclusive<u64> = 65_537..=(1 << 33) - 1;
-
-/// Why a key of a set is skipped.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Unusable {
-    #[error("malformed")]
-    Malformed,
-    #[error("kid missing, or longer than {MAX_KID_BYTES} bytes")]
-    NoKeyId,
-    #[error("duplicate kid")]
-    Duplicate,
-    #[error("a private or symmetric key was published")]
-    Secret,
-    #[error("not for verifying signatures")]
-    OtherUse,
-    #[error("key type or algorithm not accepted")]
-    Algorithm,
-    #[error("weak")]
-    Weak,
-}
+/// The maximum length of a `kid`, in bytes.
+pub(super) const MAX_KID_BYTES: usize = 256;
 
 #[derive(Deserialize)]
 struct Jwk {
@@ -52,8 +27,8 @@ struct Jwk {
     e: Option<String>,
 }
 
-/// Reads a key and its id. The key must be for one of these algorithms.
-pub(super) fn read(value: &Value, algorithms: &[Algorithm]) -> Result<(String, Key), Unusable> {
+/// Reads a key and its id, if it has one. The key must be for one of these algorithms.
+pub(super) fn read(value: &Value, algorithms: &[Algorithm]) -> Result<(Option<String>, Key), Unusable> {
     const SECRET_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
     if SECRET_MEMBERS.iter().any(|member| value.get(member).is_some()) {
         return Err(Unusable::Secret);
@@ -70,17 +45,22 @@ pub(super) fn read(value: &Value, algorithms: &[Algorithm]) -> Result<(String, K
     if jwk.usage.as_deref().is_some_and(|usage| usage != "sig") || !is_for_verifying {
         return Err(Unusable::OtherUse);
     }
-    let kid = jwk
-        .kid
-        .clone()
-        .filter(|kid| !kid.is_empty() && kid.len() <= MAX_KID_BYTES)
-        .ok_or(Unusable::NoKeyId)?;
+    let kid_length = jwk.kid.as_ref().map(String::len);
+    if kid_length.is_some_and(|length| !(1..=MAX_KID_BYTES).contains(&length)) {
+        return Err(Unusable::KeyId);
+    }
 
     let key = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
-        ("OKP", Some("Ed25519")) => ed25519(&jwk)?,
-        ("EC", Some("P-256")) => ecdsa(&jwk, Algorithm::ES256, &ECDSA_P256_SHA256_FIXED, 32)?,
-        ("EC", Some("P-384")) => ecdsa(&jwk, Algorithm::ES384, &ECDSA_P384_SHA384_FIXED, 48)?,
-        ("RSA", None) => rsa(&jwk)?,
+        ("OKP", Some("Ed25519")) => public_key::ed25519(member(jwk.x.as_deref())?)?,
+        ("EC", Some("P-256")) => public_key::p256(&point(&jwk, 32)?)?,
+        ("EC", Some("P-384")) => public_key::p384(&point(&jwk, 48)?)?,
+        ("RSA", None) => {
+            let algorithm = match jwk.alg.as_deref() {
+                None => Algorithm::RS256,
+                Some(alg) => alg.parse().map_err(|_| Unusable::Algorithm)?,
+            };
+            public_key::rsa(&member(jwk.n.as_deref())?, &member(jwk.e.as_deref())?, algorithm)?
+        }
         ("oct", _) => return Err(Unusable::Secret),
         _ => return Err(Unusable::Algorithm),
     };
@@ -89,73 +69,21 @@ pub(super) fn read(value: &Value, algorithms: &[Algorithm]) -> Result<(String, K
         .as_deref()
         .is_none_or(|alg| alg.parse() == Ok(key.algorithm));
     if matches_declared_algorithm && algorithms.contains(&key.algorithm) {
-        Ok((kid, key))
+        Ok((jwk.kid, key))
     } else {
         Err(Unusable::Algorithm)
     }
 }
 
-fn ed25519(jwk: &Jwk) -> Result<Key, Unusable> {
-    let x = member(jwk.x.as_deref())?;
-    let point = x.as_slice().try_into().map_err(|_| Unusable::Malformed)?;
-    if has_small_order(point) {
-        return Err(Unusable::Weak);
-    }
-    Ok(Key {
-        algorithm: Algorithm::EdDSA,
-        decoding: DecodingKey::from_ed_der(&x),
-        material: x,
-    })
-}
-
-fn ecdsa(
-    jwk: &Jwk,
-    algorithm: Algorithm,
-    verification: &'static EcdsaVerificationAlgorithm,
-    coordinate_bytes: usize,
-) -> Result<Key, Unusable> {
+/// The coordinates of a point, one after the other.
+fn point(jwk: &Jwk, coordinate_bytes: usize) -> Result<Vec<u8>, Unusable> {
     let (x, y) = (member(jwk.x.as_deref())?, member(jwk.y.as_deref())?);
     // RFC 7518 §6.2.1.2: a coordinate has its full length, leading zeros included.
-    if x.len() != coordinate_bytes || y.len() != coordinate_bytes {
-        return Err(Unusable::Malformed);
+    if x.len() == coordinate_bytes && y.len() == coordinate_bytes {
+        Ok([x, y].concat())
+    } else {
+        Err(Unusable::Malformed)
     }
-    let point = [&[4], x.as_slice(), &y].concat();
-    // Parsing checks that the point is on the curve. Otherwise the key would count as usable, although it can't verify any token.
-    ParsedPublicKey::new(verification, &point).map_err(|_| Unusable::Malformed)?;
-    Ok(Key {
-        algorithm,
-        decoding: DecodingKey::from_ec_der(&point),
-        material: point,
-    })
-}
-
-fn rsa(jwk: &Jwk) -> Result<Key, Unusable> {
-    let algorithm = match jwk.alg.as_deref() {
-        None => Algorithm::RS256,
-        // Refuse an algorithm that is not for RSA keys. Otherwise the key would count as usable, although it can't verify any
-        // token.
-        Some(alg) => (alg.parse().ok())
-            .filter(|algorithm| AlgorithmFamily::Rsa.algorithms().contains(algorithm))
-            .ok_or(Unusable::Algorithm)?,
-    };
-    let (n, e) = (member(jwk.n.as_deref())?, member(jwk.e.as_deref())?);
-    let bits = n.len() * 8 - n.first().map_or(0, |byte| byte.leading_zeros() as usize);
-    let exponent = e.iter().fold(0_u64, |sum, byte| {
-        sum.saturating_mul(256).saturating_add(u64::from(*byte))
-    });
-    if n.first() == Some(&0) || e.first() == Some(&0) {
-        return Err(Unusable::Malformed);
-    }
-    let is_even = |number: &[u8]| number.last().is_some_and(|byte| byte % 2 == 0);
-    if !RSA_BITS.contains(&bits) || !RSA_EXPONENTS.contains(&exponent) || is_even(&n) || is_even(&e) {
-        return Err(Unusable::Weak);
-    }
-    let material = [n.as_slice(), &e].concat();
-    Ok(Key {
-        algorithm,
-        decoding: DecodingKey::from_rsa_raw_components(&n, &e),
-        material,
-    })
 }
 
 /// Decodes a required member from base64url.
@@ -256,10 +184,12 @@ mod tests {
     }
 
     #[test]
-    fn a_key_needs_a_kid_of_at_most_256_bytes() {
-        assert_eq!(reason(&with("kid", json!("k".repeat(256)))), None);
-        for kid in [Value::Null, json!(""), json!("k".repeat(257))] {
-            assert_eq!(reason(&with("kid", kid)), Some(Unusable::NoKeyId));
+    fn a_kid_has_at_most_256_bytes_and_is_not_empty() {
+        for kid in [Value::Null, json!("k".repeat(256))] {
+            assert_eq!(reason(&with("kid", kid)), None);
+        }
+        for kid in [json!(""), json!("k".repeat(257))] {
+            assert_eq!(reason(&with("kid", kid)), Some(Unusable::KeyId));
         }
     }
 

@@ -6,8 +6,9 @@ use jsonwebtoken::Algorithm;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::jwk::{self, Unusable};
+use super::jwk;
 use super::key::Key;
+use super::public_key::Unusable;
 
 const MAX_KEYS: usize = 32;
 
@@ -31,8 +32,20 @@ struct JwkSet {
     keys: Vec<Value>,
 }
 
-/// Reads the usable keys for these algorithms, by id.
-pub(super) fn read(document: &[u8], algorithms: &[Algorithm]) -> Result<HashMap<String, Key>, JwksError> {
+/// The usable keys of a set.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct UsableKeys {
+    pub by_id: HashMap<String, Key>,
+    /// A key without id. Then it is the only one.
+    pub sole: Option<Key>,
+}
+
+/// Reads the usable keys for these algorithms. `on_skipped` gets each other key, and why it is skipped.
+pub(super) fn read(
+    document: &[u8],
+    algorithms: &[Algorithm],
+    on_skipped: impl Fn(&Value, Unusable),
+) -> Result<UsableKeys, JwksError> {
     // Serde alone would accept an array in place of the object.
     if document.trim_ascii_start().first() != Some(&b'{') {
         return Err(JwksError::Malformed);
@@ -42,31 +55,42 @@ pub(super) fn read(document: &[u8], algorithms: &[Algorithm]) -> Result<HashMap<
         return Err(JwksError::TooMany);
     }
 
-    let mut usable = HashMap::new();
+    let (mut by_id, mut unnamed) = (HashMap::new(), Vec::new());
     for jwk in &set.keys {
-        // A duplicate `kid` is ambiguous, so all keys that have it are skipped.
-        let is_duplicate = set
-            .keys
-            .iter()
-            .filter(|other| other.get("kid") == jwk.get("kid"))
-            .count()
-            > 1;
         match jwk::read(jwk, algorithms) {
-            Ok((kid, key)) if !is_duplicate => drop(usable.insert(kid, key)),
-            Ok(_) => log_skipped(jwk, &Unusable::Duplicate),
-            Err(reason) => log_skipped(jwk, &reason),
+            Ok((None, key)) => unnamed.push((jwk, key)),
+            // A duplicate `kid` is ambiguous, so all keys that have it are skipped.
+            Ok((Some(kid), _)) if count(&set.keys, &kid) > 1 => on_skipped(jwk, Unusable::Duplicate),
+            Ok((Some(kid), key)) => drop(by_id.insert(kid, key)),
+            Err(reason) => on_skipped(jwk, reason),
         }
     }
-    if usable.is_empty() {
+    let sole = unnamed.pop_if(|_| by_id.is_empty());
+    let sole = if unnamed.is_empty() {
+        sole.map(|(_, key)| key)
+    } else {
+        unnamed.extend(sole);
+        None
+    };
+    for (jwk, _) in unnamed {
+        on_skipped(jwk, Unusable::NoKeyId);
+    }
+    if by_id.is_empty() && sole.is_none() {
         Err(JwksError::Empty)
     } else {
-        Ok(usable)
+        Ok(UsableKeys { by_id, sole })
     }
 }
 
-fn log_skipped(jwk: &Value, reason: &Unusable) {
+fn count(keys: &[Value], kid: &str) -> usize {
+    let has_kid = |jwk: &&Value| jwk.get("kid").and_then(Value::as_str) == Some(kid);
+    keys.iter().filter(has_kid).count()
+}
+
+/// Logs why a key is skipped.
+pub(super) fn log_skipped(jwk: &Value, reason: Unusable) {
     let kid = jwk.get("kid");
-    if *reason == Unusable::OtherUse {
+    if reason == Unusable::OtherUse {
         // Normal: some issuers publish keys for encryption in the same set.
         tracing::debug!(?kid, %reason, "skipped a key of the JWK Set");
     } else {
@@ -93,8 +117,28 @@ mod tests {
         jwk
     }
 
+    fn read_document(document: &[u8]) -> Result<UsableKeys, JwksError> {
+        read(document, &ALGORITHMS, |_, _| {})
+    }
+
     fn read_keys(keys: &Value) -> Result<HashMap<String, Key>, JwksError> {
-        read(json!({"keys": keys}).to_string().as_bytes(), &ALGORITHMS)
+        let usable = read_document(json!({"keys": keys}).to_string().as_bytes())?;
+        assert_eq!(usable.sole, None);
+        Ok(usable.by_id)
+    }
+
+    #[test]
+    fn a_key_without_kid_is_usable_only_if_it_is_the_only_usable_key() {
+        let unnamed = with("kid", Value::Null);
+        let encryption = with("use", json!("enc"));
+        let usable = |keys: Value| {
+            let usable = read_document(json!({"keys": keys}).to_string().as_bytes()).ok()?;
+            Some((usable.by_id.len(), usable.sole.is_some()))
+        };
+        assert_eq!(usable(json!([unnamed])), Some((0, true)));
+        assert_eq!(usable(json!([unnamed, encryption])), Some((0, true)));
+        assert_eq!(usable(json!([unnamed, good_key()])), Some((1, false)));
+        assert_eq!(usable(json!([unnamed, unnamed])), None);
     }
 
     #[test]
@@ -123,7 +167,7 @@ mod tests {
             &format!("[[{}]]", good_key()),
         ] {
             assert_eq!(
-                read(document.as_bytes(), &ALGORITHMS),
+                read_document(document.as_bytes()),
                 Err(JwksError::Malformed),
                 "{document}"
             );

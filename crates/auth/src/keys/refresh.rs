@@ -116,5 +116,5 @@ async fn fetch_into(
 }
 
 fn warn(remote: &RemoteKeys, error: &FetchError) {
-    tracing::warn!(url = %remote.url, %error, "could not fetch the key set");
+    tracing::warn!(url = remote.url(), %error, "could not fetch the key set");
 }

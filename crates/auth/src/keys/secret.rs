@@ -1,37 +1,47 @@
 //! The shared secret (`JWT_SECRET`), which both signs and verifies tokens. A service that has the secret to verify tokens can
 //! also forge tokens. Use a shared secret only among services that trust one another; otherwise use a published key set.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use jsonwebtoken::{Algorithm, DecodingKey};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 
 use super::key::Key;
 
-/// A secret for HS256. A secret that is short or looks like a placeholder is refused.
+/// A secret for HS256, or for HS384 or HS512. A secret that is short or looks like a placeholder is refused.
 #[derive(Clone)]
-pub struct SharedSecret(SecretString);
+pub struct SharedSecret {
+    bytes: SecretSlice<u8>,
+    algorithm: Algorithm,
+}
 
 /// Why a secret is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WeakSecret {
-    /// Shorter than 32 bytes: RFC 7518 §3.2 requires a key at least as long as the hash.
-    #[error("must have at least 32 bytes; `openssl rand -base64 48` makes a good secret")]
-    TooShort,
-    /// Contains a word that examples use, or fewer than 10 different characters.
+    /// Shorter than the hash of its algorithm, which RFC 7518 §3.2 does not allow: 32, 48 or 64 bytes.
+    #[error("must have at least {min} bytes; `openssl rand -base64 {min}` makes a good secret")]
+    TooShort {
+        /// The minimum length in bytes.
+        min: usize,
+    },
+    /// Contains a word that examples use, or fewer than 10 different bytes.
     #[error("looks like a placeholder; `openssl rand -base64 48` makes a good secret")]
     Placeholder,
+    /// Not HS256, HS384 or HS512.
+    #[error("the algorithm is not one for a shared secret")]
+    Algorithm,
 }
 
 impl SharedSecret {
-    /// The minimum length in bytes (RFC 7518 §3.2).
+    /// The minimum length of a secret for HS256, in bytes (RFC 7518 §3.2).
     pub const MIN_BYTES: usize = 32;
 
-    /// Uses the UTF-8 bytes of the text as the key.
+    /// Uses the UTF-8 bytes of the text as the key, for HS256.
     ///
     /// # Errors
-    /// If the secret is shorter than 32 bytes, has fewer than 10 different characters, or contains a word that examples use.
+    /// If the secret is shorter than 32 bytes, has fewer than 10 different bytes, or contains a word that examples use.
     pub fn new(secret: SecretString) -> Result<Self, WeakSecret> {
         const EXAMPLES: [&str; 8] = [
             "secret",
@@ -44,26 +54,60 @@ impl SharedSecret {
             "your_",
         ];
         let text = secret.expose_secret();
-        if text.len() < Self::MIN_BYTES {
-            return Err(WeakSecret::TooShort);
-        }
-        let distinct: std::collections::HashSet<char> = text.chars().collect();
+        let shared = Self::from_bytes(text.as_bytes().to_vec().into())?;
         let lower = text.to_lowercase();
-        if distinct.len() < 10 || EXAMPLES.iter().any(|word| lower.contains(word)) {
+        if EXAMPLES.iter().any(|word| lower.contains(word)) {
             return Err(WeakSecret::Placeholder);
         }
-        Ok(Self(secret))
+        Ok(shared)
+    }
+
+    /// Uses these bytes as the key, for HS256. A secret that was issued in base64 has to be decoded first, if the issuer decodes it.
+    ///
+    /// # Errors
+    /// If the secret is shorter than 32 bytes, or has fewer than 10 different bytes.
+    pub fn from_bytes(bytes: SecretSlice<u8>) -> Result<Self, WeakSecret> {
+        let exposed = bytes.expose_secret();
+        if exposed.len() < Self::MIN_BYTES {
+            return Err(WeakSecret::TooShort { min: Self::MIN_BYTES });
+        }
+        let distinct: HashSet<u8> = exposed.iter().copied().collect();
+        if distinct.len() < 10 {
+            return Err(WeakSecret::Placeholder);
+        }
+        Ok(Self {
+            bytes,
+            algorithm: Algorithm::HS256,
+        })
+    }
+
+    /// Uses the secret for HS384 or HS512 instead of HS256.
+    ///
+    /// # Errors
+    /// If the secret is shorter than 48 bytes for HS384 or 64 bytes for HS512, or the algorithm is another one.
+    pub fn algorithm(mut self, algorithm: Algorithm) -> Result<Self, WeakSecret> {
+        let min = match algorithm {
+            Algorithm::HS256 => Self::MIN_BYTES,
+            Algorithm::HS384 => 48,
+            Algorithm::HS512 => 64,
+            _ => return Err(WeakSecret::Algorithm),
+        };
+        if self.expose().len() < min {
+            return Err(WeakSecret::TooShort { min });
+        }
+        self.algorithm = algorithm;
+        Ok(self)
     }
 
     /// The key's bytes, for the service that signs tokens.
     #[must_use]
     pub fn expose(&self) -> &[u8] {
-        self.0.expose_secret().as_bytes()
+        self.bytes.expose_secret()
     }
 
     pub(super) fn key(&self) -> Key {
         Key {
-            algorithm: Algorithm::HS256,
+            algorithm: self.algorithm,
             decoding: DecodingKey::from_secret(self.expose()),
             material: self.expose().to_vec(),
         }
@@ -88,7 +132,7 @@ mod tests {
     fn short_secrets_and_placeholders_are_refused() {
         assert_eq!(
             check("abcdefghijklmnopqrstuvwxyz01234"),
-            Some(WeakSecret::TooShort)
+            Some(WeakSecret::TooShort { min: 32 })
         );
         assert_eq!(check("abcdefghijklmnopqrstuvwxyz012345"), None);
         assert_eq!(
@@ -101,6 +145,25 @@ mod tests {
         );
         assert_eq!(check(&"abcdefghi".repeat(9)), Some(WeakSecret::Placeholder));
         assert_eq!(check(&"abcdefghij".repeat(4)), None);
+    }
+
+    #[test]
+    fn a_secret_is_at_least_as_long_as_the_hash_of_its_algorithm() {
+        let bytes = |count: u8| SharedSecret::from_bytes((0..count).collect::<Vec<_>>().into());
+        assert_eq!(bytes(31).err(), Some(WeakSecret::TooShort { min: 32 }));
+        for (algorithm, min) in [
+            (Algorithm::HS256, 32),
+            (Algorithm::HS384, 48),
+            (Algorithm::HS512, 64),
+        ] {
+            let secret = |count: usize| bytes(u8::try_from(count).unwrap()).unwrap().algorithm(algorithm);
+            assert_eq!(secret(min).unwrap().key().algorithm, algorithm);
+            if min > 32 {
+                assert_eq!(secret(min - 1).err(), Some(WeakSecret::TooShort { min }));
+            }
+        }
+        let not_symmetric = bytes(64).unwrap().algorithm(Algorithm::RS256);
+        assert_eq!(not_symmetric.err(), Some(WeakSecret::Algorithm));
     }
 
     #[test]
