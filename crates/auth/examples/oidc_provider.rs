@@ -10,7 +10,7 @@
 
 use actix_web::web::{Data, Json};
 use actix_web::{App, HttpServer, get};
-use auth::{Algorithm, HasScope, IsAdmin, IsService, Keys, Profile, RemoteKeys, Verifier, VerifyToken};
+use auth::{HasScope, IsAdmin, IsService, Keys, Profile, RemoteKeys, Verifier, VerifyToken};
 use serde_json::{Value, json};
 
 auth::scopes! {
@@ -54,9 +54,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let issuer = arguments.next().ok_or("usage: oidc_provider ISSUER [PORT]")?;
     let port: u16 = arguments.next().as_deref().unwrap_or("8080").parse()?;
 
-    let keys = RemoteKeys::at(&format!("{issuer}/jwks"))?.algorithms(&[Algorithm::RS256, Algorithm::ES256]);
+    let keys = Keys::remote(RemoteKeys::discover(&issuer)?);
     let profile = Profile::rfc9068("https://api.shop.example");
-    let verifier = Data::new(Verifier::builder(&issuer, Keys::remote(keys), profile).build());
+    let verifier = Data::new(Verifier::builder(&issuer, keys, profile).build());
 
     let app = move || {
         App::new()
