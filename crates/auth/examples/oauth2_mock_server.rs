@@ -4,6 +4,7 @@
 //! ```sh
 //! (cd crates/auth/examples && npm install && node issuers/oauth2_mock_server.mjs keycloak 4000) &
 //! cargo run -p auth --example oauth2_mock_server -- keycloak http://127.0.0.1:4000/realms/shop 8080
+//! curl -d 'grant_type=password&username=ada' http://127.0.0.1:4000/realms/shop/token
 //! curl -i http://127.0.0.1:8080/me -H "authorization: Bearer $TOKEN"
 //! ```
 
@@ -12,7 +13,7 @@ use actix_web::{App, HttpServer, get};
 use auth::{IsAdmin, IsService, Keys, Profile, RemoteKeys, Verifier, VerifyToken};
 use serde_json::{Value, json};
 
-/// What the tokens of the product look like. Service tokens are admitted only where the profile names their audience.
+/// The profile of the product. Service tokens are admitted only where the profile names their audience.
 fn profile(product: &str) -> Option<Profile> {
     Some(match product {
         // An audience mapper adds `shop-api` to the tokens.

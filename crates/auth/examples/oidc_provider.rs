@@ -3,7 +3,8 @@
 //! ```sh
 //! (cd crates/auth/examples && npm install && node issuers/oidc_provider.mjs 4000) &
 //! cargo run -p auth --example oidc_provider -- http://127.0.0.1:4000 8080
-//! curl -i http://127.0.0.1:8080/me -H "authorization: Bearer $TOKEN"
+//! curl -u warehouse:warehouse-secret -d grant_type=client_credentials -d resource=https://api.shop.example http://127.0.0.1:4000/token
+//! curl -i http://127.0.0.1:8080/stock -H "authorization: Bearer $TOKEN"
 //! ```
 //!
 //! The server calls this API `https://api.shop.example`. A client asks for it by this name (`resource`, RFC 8707).

@@ -1,7 +1,8 @@
 // Plays a product: `node issuers/oauth2_mock_server.mjs (keycloak|auth0|entra-id|cognito|google) [PORT]`.
 //
 // Users get tokens with the password grant (`username=ada` or `username=bob`), services with the client credentials grant
-// (`client_id=warehouse`). The field `changes` replaces claims by those of a JSON object, or removes them (`null`): for bad tokens.
+// (`client_id=warehouse`). For bad tokens, the field `changes` replaces claims by those of a JSON object, or removes them (`null`), and
+// `typ` replaces the type.
 import { createServer } from 'node:http';
 import { OAuth2Issuer, OAuth2Service } from 'oauth2-mock-server';
 import { products } from './products.mjs';
@@ -28,6 +29,7 @@ service.on('beforeTokenSigning', (token, { body }) => {
   token.payload = { iss, iat, exp, ...shape, ...JSON.parse(body.changes ?? '{}') };
   for (const [claim, value] of Object.entries(token.payload)) if (value === null) delete token.payload[claim];
   if (product.hasNoType) token.header.typ = undefined;
+  if (body.typ) token.header.typ = body.typ;
 });
 
 const server = createServer((request, response) => {

@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import Provider from 'oidc-provider';
 
 const users = {
-  ada: { name: 'Ada', email: 'ada@example.com', roles: ['user', 'admin'] },
+  ada: { name: 'Ada', email: 'ada@example.com', roles: ['user', 'admin'], tenant: 'acme' },
   bob: { name: 'Bob', email: 'bob@example.com', roles: ['user'] },
 };
 
@@ -17,7 +17,7 @@ const web = {
 };
 const warehouse = {
   client_id: 'warehouse',
-  client_secret: 'the secret of the warehouse',
+  client_secret: 'warehouse-secret',
   grant_types: ['client_credentials'],
   response_types: [],
   redirect_uris: [],

@@ -1,4 +1,4 @@
-// What the tokens of each product look like: those that its documentation shows, apart from `iss`, `iat` and `exp`.
+// The claims of each product, as its documentation shows them, without `iss`, `iat` and `exp`.
 const shop = 'shop-web';
 const now = () => Math.floor(Date.now() / 1000);
 

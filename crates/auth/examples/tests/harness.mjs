@@ -19,10 +19,14 @@ const start = (program, args, env = {}) =>
     });
     children.add(child);
     const lines = { log: [], waiting: [] };
-    const fail = (why) => reject(new Error([`${program} ${args.join(' ')}: ${why}`, ...lines.log].join('\n')));
-    child.on('error', fail);
-    child.on('exit', (code, signal) => fail(`ended before it printed its URL (${signal ?? code})`));
+    const fail = (why) => {
+      clearTimeout(deadline);
+      reject(new Error([`${program} ${args.join(' ')}: ${why}`, ...lines.log].join('\n')));
+    };
     const deadline = setTimeout(() => fail('printed no URL within 30 seconds'), 30_000);
+    child.on('error', fail);
+    // Not `exit`: the log may not have been read then.
+    child.on('close', (code, signal) => fail(`ended before it printed its URL (${signal ?? code})`));
     createInterface({ input: child.stderr }).on('line', (line) => {
       if (process.env.VERBOSE) console.error(line);
       const next = lines.waiting.shift();

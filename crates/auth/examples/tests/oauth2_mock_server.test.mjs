@@ -6,7 +6,7 @@ const hour = 3600;
 const now = () => Math.floor(Date.now() / 1000);
 const ada = '7d0c1b0e-2f3a-4c55-8a6b-1e2f3a4b5c6d';
 
-// What differs between the products: the user, and the fault that is found in a token of another kind.
+// The differences between the products, such as the fault that is found in an ID token.
 const products = {
   keycloak: {
     user: { subject: ada, name: 'Ada', email: 'ada@example.com', scope: 'openid email profile reports:read' },

@@ -1,43 +1,17 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
-import * as oauth from 'openid-client';
 import { assertForgeriesRefused, assertRefused, call, decode, fetchJson, startExample, startIssuer } from './harness.mjs';
-import { signIn } from './sign_in.mjs';
+import { serviceToken, userTokens } from './oidc_client.mjs';
 
 const api = 'https://api.shop.example';
-const callback = 'http://127.0.0.1/callback';
 let issuer, example, ada, bob, warehouse;
 
-const client = (id, secret) => {
-  const authentication = secret ? oauth.ClientSecretBasic(secret) : oauth.None();
-  return oauth.discovery(new URL(issuer), id, undefined, authentication, { execute: [oauth.allowInsecureRequests] });
-};
-
-// Authorization code flow with PKCE.
-const userTokens = async (login, { id = 'web', resource = api } = {}) => {
-  const config = await client(id);
-  const pkceCodeVerifier = oauth.randomPKCECodeVerifier();
-  const parameters = {
-    redirect_uri: callback,
-    scope: 'openid profile reports:read',
-    code_challenge: await oauth.calculatePKCECodeChallenge(pkceCodeVerifier),
-    code_challenge_method: 'S256',
-    ...(resource && { resource }),
-  };
-  const redirected = await signIn(oauth.buildAuthorizationUrl(config, parameters), callback, login);
-  return oauth.authorizationCodeGrant(config, redirected, { pkceCodeVerifier }, resource ? { resource } : {});
-};
-
-const serviceToken = async (resource) => {
-  const config = await client('warehouse', 'the secret of the warehouse');
-  const { access_token: token } = await oauth.clientCredentialsGrant(config, { resource, scope: 'reports:read' });
-  return token;
-};
+const tokens = (login, { client = 'web', resource = api } = {}) => userTokens(issuer, client, login, resource);
 
 before(async () => {
   issuer = await startIssuer('oidc_provider');
   example = await startExample('oidc_provider', [issuer]);
-  [ada, bob, warehouse] = [await userTokens('ada'), await userTokens('bob'), await serviceToken(api)];
+  [ada, bob, warehouse] = [await tokens('ada'), await tokens('bob'), await serviceToken(issuer, api)];
 });
 
 test('a user is known by an access token (RS256)', async () => {
@@ -65,20 +39,20 @@ test("a service's token (ES256) never identifies a user", async () => {
 test('a token is required', () => call(example, '/me', undefined, 401, 'no_token'));
 
 test('an expired token is refused', async () => {
-  const { access_token: token } = await userTokens('ada', { id: 'late' });
+  const { access_token: token } = await tokens('ada', { client: 'late' });
   await call(example, '/me', token, 401, 'token_expired');
 });
 
 test('a token for another API is refused', async () => {
   const resource = 'https://another.example';
-  const { access_token: token } = await userTokens('ada', { resource });
+  const { access_token: token } = await tokens('ada', { resource });
   await assertRefused(example, token, 'wrong audience');
-  await assertRefused(example, await serviceToken(resource), 'wrong audience', '/stock');
+  await assertRefused(example, await serviceToken(issuer, resource), 'wrong audience', '/stock');
 });
 
 test('an ID token and an opaque token are refused', async () => {
   await assertRefused(example, ada.id_token, 'wrong typ');
-  const { access_token: opaque } = await userTokens('ada', { resource: null });
+  const { access_token: opaque } = await tokens('ada', { resource: null });
   await assertRefused(example, opaque, 'malformed');
 });
 
