@@ -5,10 +5,10 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 
 use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::{Error, FromRequest, HttpRequest};
 use futures_util::future::{Either, LocalBoxFuture, Ready, ready};
 
-use crate::authenticate::{check, check_known_outcome};
+use crate::authenticate::{check, check_known_outcome, refuse};
 use crate::error::AuthError;
 use crate::markers::{Admin, AnyOf, Role, Scope, ServiceName};
 use crate::policy::Policy;
@@ -99,27 +99,29 @@ impl_principal_access!(Service, into_service: IsService, FromService<S>);
 
 /// The future of an extractor. It is ready if the request is authenticated already, and otherwise pending until the request's
 /// token is verified.
-pub type AccessFuture<T> = Either<Ready<Result<T, AuthError>>, LocalBoxFuture<'static, Result<T, AuthError>>>;
+pub type AccessFuture<T> = Either<Ready<Result<T, Error>>, LocalBoxFuture<'static, Result<T, Error>>>;
 
 /// Implements [`Access`] for a type. The arguments are the type's policy, and a function that makes a value of the type from
 /// the principal that the policy admits.
 macro_rules! access {
     ($([$($generics:tt)*] $type:ty: $policy:expr, $make:expr;)+) => {$(
         impl<$($generics)*> FromRequest for $type {
-            type Error = AuthError;
+            type Error = Error;
             type Future = AccessFuture<Self>;
 
             fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
                 let make: fn(Option<Principal>) -> Option<Self> = $make;
                 // The policy admits only principals that `make` accepts; `Forbidden` is a safe default.
-                let finish = move |admitted: Result<Option<Principal>, AuthError>| {
-                    admitted.and_then(|principal| make(principal).ok_or(AuthError::Forbidden { scope: None }))
+                let finish = move |admitted: Result<Option<Principal>, AuthError>, request: &HttpRequest| {
+                    admitted
+                        .and_then(|principal| make(principal).ok_or(AuthError::Forbidden { scope: None }))
+                        .map_err(|error| refuse(error, request))
                 };
                 if let Some(admitted) = check_known_outcome(Self::POLICY, request) {
-                    return Either::Left(ready(finish(admitted)));
+                    return Either::Left(ready(finish(admitted, request)));
                 }
                 let request = request.clone();
-                Either::Right(Box::pin(async move { finish(check(Self::POLICY, &request).await) }))
+                Either::Right(Box::pin(async move { finish(check(Self::POLICY, &request).await, &request) }))
             }
         }
 

@@ -3,7 +3,7 @@
 
 use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
 use actix_web::web::Data;
-use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
+use actix_web::{Error, HttpMessage as _, HttpRequest, HttpResponse};
 
 use crate::credentials::bearer_token_of;
 use crate::error::AuthError;
@@ -34,6 +34,14 @@ pub(crate) fn check_known_outcome(
     }
     let AuthOutcome(outcome) = request.extensions().get::<AuthOutcome>().cloned()?;
     Some(policy.decide(outcome).inspect_err(|error| log(request, error)))
+}
+
+/// The error of a handler or of middleware for a refusal, which becomes the response.
+pub(crate) fn refuse(error: AuthError, request: &HttpRequest) -> Error {
+    match request.app_data::<Data<Verifier>>() {
+        Some(verifier) => verifier.refusals().error(error, request),
+        None => error.into(),
+    }
 }
 
 async fn authenticate(request: &HttpRequest) -> Result<Principal, AuthError> {

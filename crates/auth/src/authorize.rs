@@ -9,7 +9,7 @@ use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use futures_util::future::LocalBoxFuture;
 
-use crate::authenticate::{check, forbid_storing};
+use crate::authenticate::{check, forbid_storing, refuse};
 use crate::markers::{Admin, Role as _};
 use crate::policy::Policy;
 
@@ -149,6 +149,7 @@ where
         let service = Rc::clone(&self.service);
         Box::pin(async move {
             if let Err(error) = check(policy, request.request()).await {
+                let error = refuse(error, request.request());
                 return Ok(request.error_response(error));
             }
             let mut response = service.call(request).await?.map_into_boxed_body();

@@ -6,8 +6,8 @@ use actix_web::{HttpResponse, ResponseError};
 
 use crate::problem::ProblemDetails;
 
-/// The realm that is named in challenges (RFC 9110 §11.5).
-const REALM: &str = "countersign";
+/// The realm that challenges name (RFC 9110 §11.5), unless the verifier has [another](crate::VerifierBuilder::realm).
+pub const DEFAULT_REALM: &str = "countersign";
 
 /// Why a request is refused. The response has the status, the challenge that RFC 6750 §3 requires, and problem details. The
 /// [`TokenFault`] appears only in the log.
@@ -123,12 +123,36 @@ impl AuthError {
         self.status_code() == StatusCode::UNAUTHORIZED
     }
 
-    /// The value of `WWW-Authenticate` (RFC 6750 §3). It has the member `error` unless the request had no token. `None` for server
-    /// errors.
+    /// The value of `WWW-Authenticate` (RFC 6750 §3) in the default realm. It has the member `error` unless the request had no token.
+    /// `None` for server errors.
     #[must_use]
     pub fn challenge(&self) -> Option<HeaderValue> {
+        self.challenge_in(DEFAULT_REALM)
+    }
+
+    /// The response in this realm: status, challenge and problem details.
+    #[must_use]
+    pub fn response_in(&self, realm: &str) -> HttpResponse {
+        let mut response = ProblemDetails::new(self.status_code(), self.code())
+            .detail(self.to_string())
+            .respond();
+
+        let headers = response.headers_mut();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(challenge) = self.challenge_in(realm) {
+            headers.insert(WWW_AUTHENTICATE, challenge);
+        }
+        if self.status_code() == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+
+    fn challenge_in(&self, realm: &str) -> Option<HeaderValue> {
+        // RFC 9110 §5.6.4: in a quoted string, these two are escaped.
+        let realm = realm.replace('\\', r"\\").replace('"', r#"\""#);
         let error = match self {
-            Self::NoToken => return HeaderValue::try_from(format!(r#"Bearer realm="{REALM}""#)).ok(),
+            Self::NoToken => return HeaderValue::try_from(format!(r#"Bearer realm="{realm}""#)).ok(),
             Self::InvalidToken(_) | Self::Expired | Self::Revoked => "invalid_token",
             Self::Forbidden { .. } => "insufficient_scope",
             Self::AmbiguousCredentials | Self::AmbiguousIdentity => "invalid_request",
@@ -139,7 +163,7 @@ impl AuthError {
             _ => String::new(),
         };
         let challenge =
-            format!(r#"Bearer realm="{REALM}", error="{error}", error_description="{self}"{scope}"#);
+            format!(r#"Bearer realm="{realm}", error="{error}", error_description="{self}"{scope}"#);
         HeaderValue::try_from(challenge).ok()
     }
 }
@@ -156,18 +180,6 @@ impl ResponseError for AuthError {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut response = ProblemDetails::new(self.status_code(), self.code())
-            .detail(self.to_string())
-            .respond();
-
-        let headers = response.headers_mut();
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(challenge) = self.challenge() {
-            headers.insert(WWW_AUTHENTICATE, challenge);
-        }
-        if self.status_code() == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
-        }
-        response
+        self.response_in(DEFAULT_REALM)
     }
 }

@@ -43,16 +43,19 @@ impl Default for Freshness {
 }
 
 impl Freshness {
+    #[cfg(feature = "client")]
     /// Starts to wait for the first snapshot of a feed.
     pub fn await_snapshot(&self) {
         self.last_heard.store(AWAITING, Ordering::Release);
     }
 
+    #[cfg(feature = "client")]
     /// The feed was heard at this time, and the set has everything up to then.
     pub fn heard(&self, now: i64) {
         self.last_heard.store(now, Ordering::Release);
     }
 
+    #[cfg(feature = "client")]
     /// The feed is known to have more than the set.
     pub fn behind(&self) {
         // `AWAITING` stays: then nothing is known at all.

@@ -4,6 +4,7 @@
 //! current key set, which can be replaced. [`RemoteKeys`] says where and how often a key set is fetched.
 
 mod current;
+#[cfg(feature = "jwks")]
 mod issuer_metadata;
 mod jwk;
 mod jwk_set;
@@ -11,7 +12,9 @@ mod key;
 mod key_set;
 mod pem;
 mod public_key;
+#[cfg(feature = "jwks")]
 mod refresh;
+#[cfg(feature = "jwks")]
 mod remote;
 mod secret;
 mod small_order;
@@ -19,10 +22,10 @@ mod small_order;
 #[cfg(test)]
 mod wycheproof;
 
-pub use self::current::Keys;
+pub use self::current::{Keys, RefetchReason};
 pub use self::jwk_set::JwksError;
 pub use self::key_set::KeySet;
 pub use self::pem::PemError;
-pub use self::refresh::RefetchReason;
+#[cfg(feature = "jwks")]
 pub use self::remote::{RemoteKeys, RemoteKeysError};
 pub use self::secret::{SharedSecret, WeakSecret};

@@ -36,8 +36,8 @@
 //!
 //! # #[actix_web::main]
 //! # async fn main() {
-//! // In production: Verifier::builder("greeter", "https://example.com", keys).build(), where keys is
-//! // Keys::remote(RemoteKeys::at("https://example.com/.well-known/jwks.json")?)
+//! // In production: Verifier::builder("https://example.com", keys, Profile::countersign("greeter")).build(), where keys is
+//! // Keys::remote(RemoteKeys::discover("https://example.com")?)
 //! let issuer = Issuer::new("greeter");
 //! let app = test::init_service(
 //!     App::new()
@@ -97,6 +97,13 @@
 //!
 //! Services are known by their service tokens, which this process verifies, in all three.
 //!
+//! # Tokens of other issuers
+//!
+//! A [`Profile`] says what the tokens of an issuer look like: which types are taken, which claims are required, and where the user's
+//! id, roles and scopes stand. There are ready-made ones for this platform, RFC 9068, Keycloak, Auth0, Google, Microsoft Entra ID,
+//! Amazon Cognito, and for tokens with a shared secret as many tutorials make them. One verifier accepts tokens of
+//! [several issuers](VerifierBuilder::issuer), and reads [the application's own claims](Profile::claims).
+//!
 //! # Calling other services
 //!
 //! [`ServiceClient`] calls another service with a service token of the OAuth client credentials grant (RFC 6749 §4.4), and
@@ -105,14 +112,13 @@
 //! # What this crate can't do
 //!
 //! This crate has no database and depends on no other crate of the platform. It can't sign tokens, except with the feature
-//! `testing`, which has an [`Issuer`](testing::Issuer) for tests. Only tokens of this platform are accepted: a token must
-//! have the claims of [`Claims`].
+//! `testing`, which has an [`Issuer`](testing::Issuer) for tests. It does not log users in: it verifies the tokens that an issuer signed.
 //!
 //! # Where to start reading
 //!
 //! A request enters through `routes` (the route list), `authorize` (middleware) or `access` (extractors). Then it passes through
-//! `authenticate`, `verifier` (applies the `strategy`), `token_verifier` with `token`, `claims`, `keys` and `revocations`, and
-//! last `policy`.
+//! `authenticate`, `verifier` (applies the `strategy`), `token_verifier` with `token`, `keys`, `profile` and `revocations`, and last
+//! `policy`.
 
 mod access;
 mod authenticate;
@@ -121,11 +127,13 @@ mod backoff;
 mod claim_path;
 mod claim_set;
 mod claims;
+#[cfg(feature = "client")]
 mod client;
 mod clock;
 mod credentials;
 mod derived_id;
 mod error;
+#[cfg(feature = "client")]
 mod feed;
 mod freshness;
 mod identity;
@@ -135,11 +143,13 @@ mod markers;
 #[cfg(feature = "nats")]
 pub mod nats;
 mod numeric_date;
+#[cfg(any(feature = "client", feature = "jwks"))]
 mod outgoing;
 mod policy;
 mod principal;
 mod problem;
 mod profile;
+mod refusal;
 mod revocation;
 mod revocations;
 mod routes;
@@ -155,6 +165,10 @@ mod trusted_issuer;
 mod verifier;
 mod verifier_builder;
 
+#[cfg(all(doctest, feature = "jwks"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub use jsonwebtoken::Algorithm;
 
 pub use self::access::{
@@ -165,18 +179,20 @@ pub use self::authorize::{Authorize, AuthorizeMiddleware, authorize, is_admin, r
 pub use self::backoff::Backoff;
 pub use self::claim_path::ClaimPath;
 pub use self::claims::Claims;
+#[cfg(feature = "client")]
 pub use self::client::{
     CallError, Circuit, ServiceClient, ServiceClientBuilder, ServiceClientError, ServiceCredentials,
     ServiceRequest, ServiceResponse, TokenError, TraceContext, is_trace_parent, parse_origin,
 };
 pub use self::clock::Clock;
 pub use self::credentials::bearer_token;
-pub use self::error::{AuthError, TokenFault};
+pub use self::error::{AuthError, DEFAULT_REALM, TokenFault};
+#[cfg(feature = "client")]
 pub use self::feed::{FeedEvent, FeedPosition, InvalidFeedEvent, InvalidFeedPosition, RevocationFeed};
 pub use self::identity::{IDENTITY_HEADER, IDENTITY_TOKEN_TYPE, identity_issuer};
-pub use self::keys::{
-    JwksError, KeySet, Keys, PemError, RefetchReason, RemoteKeys, RemoteKeysError, SharedSecret, WeakSecret,
-};
+pub use self::keys::{JwksError, KeySet, Keys, PemError, RefetchReason, SharedSecret, WeakSecret};
+#[cfg(feature = "jwks")]
+pub use self::keys::{RemoteKeys, RemoteKeysError};
 pub use self::markers::{Admin, AnyOf, Role, Scope, ServiceName, Support};
 pub use self::policy::Policy;
 pub use self::principal::{Principal, Service, User};
@@ -187,6 +203,7 @@ pub use self::revocations::Revocations;
 pub use self::routes::{AccessFirst, ListedRoute, Routes};
 pub use self::stale::StalePolicy;
 pub use self::statistics::{FeedStatistics, Statistics};
+#[cfg(feature = "client")]
 pub use self::strategy::{Introspection, IntrospectionError};
 pub use self::token_verifier::MAX_TOKEN_BYTES;
 pub use self::verifier::Verifier;

@@ -3,8 +3,12 @@
 use std::error::Error;
 use std::time::Duration;
 
-use reqwest::{RequestBuilder, Url};
+#[cfg(feature = "client")]
+use reqwest::RequestBuilder;
+use reqwest::Url;
+#[cfg(feature = "client")]
 use secrecy::{ExposeSecret as _, SecretString};
+#[cfg(feature = "client")]
 use url::form_urlencoded;
 
 /// Shorter than the keep-alive of the services, so that a service seldom closes a connection to which a request is being sent.
@@ -29,6 +33,7 @@ pub(crate) fn http_url(text: &str) -> Option<Url> {
         .filter(|url| matches!(url.scheme(), "http" | "https"))
 }
 
+#[cfg(feature = "client")]
 /// Authenticates a client by HTTP Basic. RFC 6749 §2.3.1: name and secret are form-encoded before they are encoded as base64.
 pub(crate) fn with_basic_auth(request: RequestBuilder, name: &str, secret: &SecretString) -> RequestBuilder {
     let form_encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();

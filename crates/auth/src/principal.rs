@@ -144,7 +144,7 @@ impl User {
         &self.data.subject
     }
 
-    /// The issuer that the token is from, as the verifier was told.
+    /// The issuer of the token, by the name that the verifier was built with.
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.data.issuer

@@ -1,5 +1,5 @@
-//! What the tokens of an issuer look like: which types are taken, which claims are required, and where the user's id, roles and
-//! scopes stand. A profile is plain data; a verifier applies it after the signature is verified.
+//! Profiles: the shape of an issuer's tokens. A profile says which types are taken, which claims are required, and where the user's
+//! id, roles and scopes stand. It is plain data; a verifier applies it after the signature is verified.
 
 mod application_claims;
 mod identify;
@@ -15,15 +15,15 @@ pub use self::service_tokens::ServiceMark;
 use self::service_tokens::ServiceTokens;
 use crate::claim_path::ClaimPath;
 
-/// What the tokens of one issuer look like, and what is required of them.
+/// The shape of one issuer's tokens, and the requirements on them.
 ///
 /// Start with the profile of your issuer, and change what differs there. Each method loosens or tightens only what it names.
-/// Whatever the profile is, the following holds:
+/// With every profile, the following holds:
 ///
 /// - A key verifies one algorithm, and the token's header never chooses it (RFC 8725 §3.1).
 /// - A token must have `exp`, and `exp` and `nbf` are checked. `crit` is refused, and so are duplicate claims.
 /// - `iss` and the audience are checked. They can be absent only from tokens that are signed with a shared secret, and only if the
-///   profile says so: then nobody but the holders of that secret can have made the token.
+///   profile says so: only the holders of that secret can have made the token.
 /// - A service's token never identifies a user: see [`service_marks`](Self::service_marks).
 ///
 /// | profile | for |
@@ -138,7 +138,7 @@ impl Profile {
     /// Takes tokens whose header `typ` is one of these, compared without case (RFC 7515 §4.1.9), and no others.
     ///
     /// `JWT` says nothing about a token's purpose. An issuer that gives this type to access tokens gives it to ID tokens, too: only
-    /// the audience or a [required value](Self::require_value) tells them apart. An ID token's audience is a client, so name the
+    /// the audience or a [required value](Self::require_value) distinguishes them. An ID token's audience is a client, so name the
     /// audience of your API, not the id of a client.
     #[must_use]
     pub fn token_types<'t>(mut self, types: impl IntoIterator<Item = &'t str>) -> Self {
@@ -238,7 +238,7 @@ impl Profile {
         self
     }
 
-    /// What tells a service's token from a user's. A token with any of these marks is a service's. It never identifies a user, also
+    /// The marks that distinguish a service's token from a user's. A token with any of them is a service's. It never identifies a user, also
     /// where services are not admitted. Replaces the marks of the profile.
     #[must_use]
     pub fn service_marks(mut self, marks: impl IntoIterator<Item = ServiceMark>) -> Self {

@@ -113,6 +113,15 @@ impl Revocations {
 
     /// The knowledge of the set about a user's token. A token that can't be revoked is not.
     pub(crate) fn check(&self, user: &User, now: i64) -> Knowledge {
+        self.check_with(user, now, |freshness| freshness.knowledge(now))
+    }
+
+    /// The same, for a user of an issuer that the feed does not concern.
+    pub(crate) fn check_without_feed(&self, user: &User, now: i64) -> Knowledge {
+        self.check_with(user, now, |_| Knowledge::NotRevoked)
+    }
+
+    fn check_with(&self, user: &User, now: i64, feed: impl FnOnce(&Freshness) -> Knowledge) -> Knowledge {
         let Some(session) = user.data.session else {
             return Knowledge::NotRevoked;
         };
@@ -120,7 +129,8 @@ impl Revocations {
         if set.revokes(user.id(), session) {
             return Knowledge::Revoked;
         }
-        let knowledge = self.shared.freshness.knowledge(now);
+        // Under the lock: otherwise the feed could become current with a revocation that this set does not have yet.
+        let knowledge = feed(&self.shared.freshness);
         if knowledge == Knowledge::NotRevoked && !set.is_complete(now) {
             return Knowledge::Stale;
         }

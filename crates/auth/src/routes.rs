@@ -9,7 +9,7 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{Error, FromRequest, Handler, HttpResponse, Resource, Responder, Route, guard};
 
 use crate::access::Access;
-use crate::authenticate::{check, forbid_storing};
+use crate::authenticate::{check, forbid_storing, refuse};
 use crate::policy::Policy;
 use crate::problem::ProblemDetails;
 
@@ -185,6 +185,7 @@ where
     Args: FromRequest,
 {
     if let Err(error) = check(policy, request.request()).await {
+        let error = refuse(error, request.request());
         return Ok(request.error_response(error));
     }
     let (request, mut payload) = request.into_parts();

@@ -64,6 +64,7 @@ impl StalePolicy {
     }
 
     /// Asks this authorization server about tokens. Without one, no token is confirmed.
+    #[cfg(feature = "client")]
     #[must_use]
     pub fn confirm_with(mut self, introspection: Introspection) -> Self {
         self.introspection = Some(introspection);

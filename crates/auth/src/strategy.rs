@@ -16,15 +16,25 @@
 //! Services are known by their service tokens, and service tokens are verified locally, in all strategies: they can't be revoked,
 //! so there is nothing to ask about. No strategy reads headers such as `x-user-id`.
 
+#[cfg(feature = "client")]
 mod introspection;
+#[cfg(not(feature = "client"))]
+mod without_client;
 
+#[cfg(feature = "client")]
 pub use self::introspection::{Introspection, IntrospectionError};
+#[cfg(not(feature = "client"))]
+pub(crate) use self::without_client::{FeedTask, Introspection};
 use crate::token_verifier::TokenVerifier;
 
 /// How a verifier decides about users.
 #[derive(Debug)]
 pub(crate) enum Strategy {
     Local,
+    #[cfg_attr(
+        not(feature = "client"),
+        expect(dead_code, reason = "an `Introspection` needs the feature")
+    )]
     Introspect(Introspection),
     /// The verifier of identity tokens.
     Gateway(Box<TokenVerifier>),

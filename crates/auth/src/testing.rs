@@ -23,15 +23,19 @@
 
 #[cfg(feature = "nats")]
 mod nats_server;
+#[cfg(feature = "client")]
 mod publisher;
 mod signing_key;
 mod test_token;
+
+use std::sync::Arc;
 
 use jsonwebtoken::Header;
 use uuid::Uuid;
 
 #[cfg(feature = "nats")]
 pub use self::nats_server::NatsServer;
+#[cfg(feature = "client")]
 pub use self::publisher::Publisher;
 use self::signing_key::SigningKey;
 pub use self::test_token::TestToken;
@@ -55,7 +59,7 @@ const LIFETIME: i64 = 900;
 pub struct Issuer {
     service: String,
     issuer: String,
-    profile: Profile,
+    profile: Arc<Profile>,
     clock: Clock,
     revocations: Revocations,
     key: SigningKey,
@@ -89,7 +93,7 @@ impl Issuer {
         Self {
             service: service.to_owned(),
             issuer: "http://localhost:8080".to_owned(),
-            profile: Profile::countersign(service),
+            profile: Arc::new(Profile::countersign(service)),
             revocations: Revocations::new(clock.clone(), Revocations::DEFAULT_CAPACITY),
             clock,
             key,
@@ -111,7 +115,14 @@ impl Issuer {
     /// ```
     #[must_use]
     pub fn with_profile(mut self, profile: Profile) -> Self {
-        self.profile = profile;
+        self.profile = Arc::new(profile);
+        self
+    }
+
+    /// The same issuer by another name, the value of `iss`. Defaults to `http://localhost:8080`.
+    #[must_use]
+    pub fn with_name(mut self, issuer: &str) -> Self {
+        issuer.clone_into(&mut self.issuer);
         self
     }
 
@@ -189,7 +200,7 @@ impl Issuer {
     /// Starts to build a verifier with this issuer's clock and revocation set, and with these keys.
     #[must_use]
     pub fn verifier_builder(&self, keys: Keys) -> VerifierBuilder {
-        Verifier::builder(&self.issuer, keys, self.profile.clone())
+        Verifier::builder(&self.issuer, keys, Profile::clone(&self.profile))
             .clock(self.clock.clone())
             .revocations(self.revocations.clone())
     }
@@ -257,7 +268,7 @@ impl Issuer {
                 ..self.key.header()
             },
             issuer: self.issuer.clone(),
-            profile: self.profile.clone(),
+            profile: Arc::clone(&self.profile),
             more_claims: Vec::new(),
             key: self.key.clone(),
             gateway_key: self.gateway_key.clone(),

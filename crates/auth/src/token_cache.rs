@@ -44,12 +44,12 @@ impl TokenCache {
         }
     }
 
-    /// The principal of this token, if the token was verified with the current generation of its issuer's keys, which
-    /// `generation_of` returns.
-    pub fn get(&self, token: &[u8], generation_of: impl FnOnce(usize) -> u64) -> Option<Principal> {
+    /// The principal of this token and the index of its issuer, if the token was verified with the current generation of the issuer's
+    /// keys, which `generation_of` returns.
+    pub fn get(&self, token: &[u8], generation_of: impl FnOnce(usize) -> u64) -> Option<(Principal, usize)> {
         let cached = self.entries.get(&TokenRef(token))?;
         if cached.generation == generation_of(cached.issuer) {
-            return Some(cached.principal);
+            return Some((cached.principal, cached.issuer));
         }
         self.outdated.fetch_add(1, Ordering::Relaxed);
         None
@@ -176,7 +176,7 @@ mod tests {
         cache.insert(b"a token", ada.clone(), 1, 7);
 
         let generation = |of: u64| move |issuer| if issuer == 1 { of } else { 0 };
-        assert_eq!(cache.get(b"a token", generation(7)), Some(ada));
+        assert_eq!(cache.get(b"a token", generation(7)), Some((ada, 1)));
         assert_eq!(cache.get(b"a token", generation(6)), None);
         assert_eq!(cache.get(b"a token", generation(8)), None);
         assert_eq!(cache.get(b"another token", generation(7)), None);

@@ -98,25 +98,19 @@ impl TokenVerifier {
 
     fn try_verify(&self, token: &[u8]) -> Result<Verified, Refused> {
         let now = self.clock.unix();
-        let mut index = 0;
-        let cached = self.cache.get(token, |issuer| {
-            index = issuer;
+        let generation_of = |issuer: usize| {
             let keys = self.issuer_at(issuer).keys.generation();
             keys + self.revocations.key_revocations()
-        });
-        let principal = match cached {
-            Some(principal) => {
-                self.check_expiry(principal.expires_at(), now)?;
-                principal
-            }
-            None => {
-                let principal;
-                (principal, index) = self.verify_uncached(token, now)?;
-                principal
-            }
+        };
+        let (principal, issuer) = if let Some(cached) = self.cache.get(token, generation_of) {
+            self.check_expiry(cached.0.expires_at(), now)?;
+            cached
+        } else {
+            self.verify_uncached(token, now)?
         };
         let knowledge = match &principal {
-            Principal::User(user) => self.revocations.check(user, now),
+            Principal::User(user) if issuer == 0 => self.revocations.check(user, now),
+            Principal::User(user) => self.revocations.check_without_feed(user, now),
             // A single service token can't be revoked.
             Principal::Service(_) => Knowledge::NotRevoked,
         };
@@ -125,7 +119,7 @@ impl TokenVerifier {
         }
         Ok(Verified {
             principal,
-            is_of_first_issuer: index == 0,
+            is_of_first_issuer: issuer == 0,
             knowledge,
         })
     }

@@ -7,12 +7,16 @@ use actix_web::http::header::HeaderMap;
 use crate::claims::Claims;
 use crate::credentials;
 use crate::error::AuthError;
+#[cfg(feature = "client")]
 use crate::feed::FeedTask;
 use crate::freshness::Knowledge;
 use crate::principal::{Principal, User};
+use crate::refusal::Refusals;
 use crate::revocations::Revocations;
 use crate::stale::{Refusal, StalePolicy};
 use crate::statistics::FeedStatistics;
+#[cfg(not(feature = "client"))]
+use crate::strategy::FeedTask;
 use crate::strategy::{Introspection, Strategy};
 use crate::token_verifier::{TokenVerifier, Verified};
 
@@ -33,6 +37,7 @@ pub(crate) struct VerifierState {
     pub tokens: TokenVerifier,
     pub strategy: Strategy,
     pub stale_policy: StalePolicy,
+    pub refusals: Refusals,
     /// Follows the revocation feed. `None` if there is no feed.
     pub feed: Option<FeedTask>,
 }
@@ -94,6 +99,11 @@ impl Verifier {
                 user
             }
             _ if knowledge == Knowledge::NotRevoked => user,
+            // The authorization server knows only tokens of the first issuer.
+            _ if !verified.is_of_first_issuer => self
+                .state
+                .stale_policy
+                .decide_without_confirmation(user, knowledge)?,
             _ => Box::pin(self.decide_when_stale(token, user, knowledge)).await?,
         };
         Ok(Principal::User(user))
@@ -197,6 +207,11 @@ impl Verifier {
     #[must_use]
     pub fn has_revocations(&self) -> bool {
         self.revocations().freshness().has_snapshot()
+    }
+
+    /// How refusals are answered.
+    pub(crate) fn refusals(&self) -> &Refusals {
+        &self.state.refusals
     }
 
     /// How often a token was found in the caches, and how often it was not.

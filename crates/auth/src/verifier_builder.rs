@@ -1,15 +1,23 @@
 //! Builds a verifier. Caps the leeway, so that no token is accepted after its revocation was dropped.
 
+use std::sync::Arc;
+
+use actix_web::{Error, HttpRequest};
 use chrono::TimeDelta;
 
 use crate::clock::Clock;
+use crate::error::AuthError;
+#[cfg(feature = "client")]
 use crate::feed::RevocationFeed;
 use crate::identity::identity_issuer;
 use crate::keys::Keys;
 use crate::profile::Profile;
+use crate::refusal::Refusals;
 use crate::revocations::Revocations;
 use crate::stale::StalePolicy;
-use crate::strategy::{Introspection, Strategy};
+#[cfg(feature = "client")]
+use crate::strategy::Introspection;
+use crate::strategy::Strategy;
 use crate::token_cache::TokenCache;
 use crate::token_verifier::TokenVerifier;
 use crate::trusted_issuer::TrustedIssuer;
@@ -34,14 +42,17 @@ pub struct VerifierBuilder {
     revocations: Option<Revocations>,
     cache_bytes: u64,
     users: KnownBy,
+    #[cfg(feature = "client")]
     feed: Option<RevocationFeed>,
     stale_policy: StalePolicy,
+    refusals: Refusals,
 }
 
 /// How users are known.
 #[derive(Debug)]
 enum KnownBy {
     AccessToken,
+    #[cfg(feature = "client")]
     ConfirmedToken(Introspection),
     /// By identity tokens for the service of this name.
     Identity(String, Keys),
@@ -72,8 +83,10 @@ impl Verifier {
             revocations: None,
             cache_bytes: 24 * 1024 * 1024,
             users: KnownBy::AccessToken,
+            #[cfg(feature = "client")]
             feed: None,
             stale_policy: StalePolicy::default(),
+            refusals: Refusals::default(),
         }
     }
 }
@@ -125,6 +138,7 @@ impl VerifierBuilder {
     /// Lets the authorization server confirm the tokens of the first issuer's users on each request, after the verifier has accepted
     /// them. Its answer is not cached: a token is refused as soon as the server calls it inactive, and no user is admitted while the server does not
     /// answer. Replaces [`gateway_identities`](Self::gateway_identities).
+    #[cfg(feature = "client")]
     #[must_use]
     pub fn introspection(mut self, introspection: Introspection) -> Self {
         self.users = KnownBy::ConfirmedToken(introspection);
@@ -143,6 +157,7 @@ impl VerifierBuilder {
 
     /// Follows this revocation feed. Until its first snapshot arrives, the verifier [has no revocations](Verifier::has_revocations)
     /// and refuses users. Without a feed, the revocation set is what the application makes it.
+    #[cfg(feature = "client")]
     #[must_use]
     pub fn feed(mut self, feed: RevocationFeed) -> Self {
         self.feed = Some(feed);
@@ -153,6 +168,43 @@ impl VerifierBuilder {
     #[must_use]
     pub fn when_stale(mut self, policy: StalePolicy) -> Self {
         self.stale_policy = policy;
+        self
+    }
+
+    /// The realm that challenges name (RFC 9110 §11.5). Defaults to [`DEFAULT_REALM`](crate::DEFAULT_REALM).
+    #[must_use]
+    pub fn realm(mut self, realm: impl AsRef<str>) -> Self {
+        self.refusals.realm = realm.as_ref().into();
+        self
+    }
+
+    /// Lets the application answer refused requests, in the way of actix-web's `JsonConfig::error_handler`. The extractors, the
+    /// middleware and [`Routes`](crate::Routes) call the handler.
+    ///
+    /// ```
+    /// use actix_web::error::InternalError;
+    /// use actix_web::{HttpResponse, ResponseError as _};
+    /// # use auth::testing::Issuer;
+    /// # let issuer = Issuer::new("shop");
+    /// # let keys = auth::Keys::new(issuer.key_set());
+    /// # let builder = issuer.verifier_builder(keys);
+    /// let verifier = builder
+    ///     .error_handler(|error, _request| {
+    ///         let mut response = HttpResponse::build(error.status_code());
+    ///         // RFC 6750 §3 requires a challenge.
+    ///         if let Some(challenge) = error.challenge() {
+    ///             response.insert_header(("www-authenticate", challenge));
+    ///         }
+    ///         InternalError::from_response(error, response.body(error.code())).into()
+    ///     })
+    ///     .build();
+    /// ```
+    #[must_use]
+    pub fn error_handler<F>(mut self, handler: F) -> Self
+    where
+        F: Fn(AuthError, &HttpRequest) -> Error + Send + Sync + 'static,
+    {
+        self.refusals.handler = Some(Arc::new(handler));
         self
     }
 
@@ -173,6 +225,7 @@ impl VerifierBuilder {
         };
         let strategy = match self.users {
             KnownBy::AccessToken => Strategy::Local,
+            #[cfg(feature = "client")]
             KnownBy::ConfirmedToken(introspection) => Strategy::Introspect(introspection),
             KnownBy::Identity(service, keys) => {
                 tokens.issuer.profile.refuse_users();
@@ -187,6 +240,9 @@ impl VerifierBuilder {
                 }))
             }
         };
+        #[cfg(not(feature = "client"))]
+        let feed = None;
+        #[cfg(feature = "client")]
         let feed = self.feed.map(|feed| {
             feed.follow(
                 tokens.revocations.clone(),
@@ -198,6 +254,7 @@ impl VerifierBuilder {
             tokens,
             strategy,
             stale_policy: self.stale_policy,
+            refusals: self.refusals,
             feed,
         })
     }
@@ -206,7 +263,6 @@ impl VerifierBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::AuthError;
     use crate::revocation::Revocation;
     use crate::testing::{Issuer, TestToken};
 

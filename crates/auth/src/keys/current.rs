@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::key_set::KeySet;
+#[cfg(feature = "jwks")]
 use super::remote::RemoteKeys;
 
 /// Holds the current [`KeySet`]. The set can be replaced while verifiers use it. Clones share the set.
@@ -21,7 +22,18 @@ pub(super) struct KeysState {
     /// How often the current key set was replaced by a different one.
     generation: AtomicU64,
     /// Where the key set is fetched from. `None` if it is not fetched.
+    #[cfg(feature = "jwks")]
     pub remote: Option<RemoteKeys>,
+}
+
+/// The reason to fetch the key set at once, without waiting for the timer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefetchReason {
+    /// A token names an unknown key. There is no fetch if the last one began within
+    /// `RemoteKeys::unknown_key_cooldown`.
+    UnknownKey,
+    /// The publisher announced that its keys have changed. The cooldown does not apply.
+    Announced,
 }
 
 /// A key set and its generation, read together.
@@ -30,6 +42,7 @@ pub(crate) struct CurrentKeys {
     pub generation: u64,
 }
 
+#[cfg(feature = "jwks")]
 impl KeysState {
     /// An empty key set, until the first fetch succeeds.
     pub fn fetched_from(remote: RemoteKeys) -> Self {
@@ -88,6 +101,13 @@ impl Keys {
             generation: self.generation(),
         }
     }
+}
+
+#[cfg(not(feature = "jwks"))]
+impl Keys {
+    /// Does nothing: without the feature `jwks`, no key set is fetched.
+    #[expect(clippy::unused_async, reason = "like the function that fetches")]
+    pub async fn refetch(&self, _: RefetchReason) {}
 }
 
 #[cfg(test)]

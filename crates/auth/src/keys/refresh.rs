@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::current::{Keys, KeysState};
+use super::current::{Keys, KeysState, RefetchReason};
 use super::remote::{FetchError, RemoteKeys};
 use crate::backoff::Backoff;
 use crate::outgoing::SILENT_AT_START;
@@ -15,16 +15,6 @@ const FIRST_RETRY: Duration = Duration::from_millis(50);
 /// A service without keys refuses all tokens, so a failed fetch is retried soon.
 const BACKOFF_WITHOUT_KEYS: Backoff = Backoff::new(FIRST_RETRY, Duration::from_secs(2));
 const BACKOFF_WITH_KEYS: Backoff = Backoff::new(FIRST_RETRY, Duration::from_secs(30));
-
-/// The reason to fetch the key set at once, without waiting for the timer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RefetchReason {
-    /// A token names an unknown key. There is no fetch if the last one began within
-    /// [`RemoteKeys::unknown_key_cooldown`].
-    UnknownKey,
-    /// The publisher announced that its keys have changed. The cooldown does not apply.
-    Announced,
-}
 
 impl Keys {
     /// A key set that is fetched from a JWKS URL and kept up to date: see [`RemoteKeys`]. Spawns a task that fetches the set, so

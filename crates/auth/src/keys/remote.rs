@@ -80,7 +80,7 @@ impl RemoteKeys {
 
     /// Fetches with this client, for example one with a private certificate authority or a proxy. By default, redirects are not
     /// followed and proxies configured in the environment are ignored, because both could replace the keys: a client that allows them
-    /// trusts them. A fetch ends after 5 seconds, whatever the client's own timeouts are.
+    /// trusts them. A fetch ends after 5 seconds, also if the client's own timeouts are longer.
     #[must_use]
     pub fn http_client(mut self, client: reqwest::Client) -> Self {
         self.client = client;

@@ -42,6 +42,10 @@ impl SharedSecret {
     ///
     /// # Errors
     /// If the secret is shorter than 32 bytes, has fewer than 10 different bytes, or contains a word that examples use.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "the caller keeps no copy, which would have to be wiped, too"
+    )]
     pub fn new(secret: SecretString) -> Result<Self, WeakSecret> {
         const EXAMPLES: [&str; 8] = [
             "secret",

@@ -1,4 +1,4 @@
-//! Service tokens: how a profile tells them from users' tokens, and reads the service's name.
+//! Service tokens: how a profile distinguishes them from users' tokens, and reads the service's name.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ pub enum ServiceMark {
     Suffix(ClaimPath, String),
 }
 
-/// What a profile says about service tokens.
+/// The part of a profile that is about service tokens.
 #[derive(Clone, Debug)]
 pub(super) struct ServiceTokens {
     /// Empty if services are not admitted.

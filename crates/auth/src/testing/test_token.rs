@@ -1,5 +1,7 @@
 //! A token that a test changes before the token is signed.
 
+use std::sync::Arc;
+
 use jsonwebtoken::Header;
 use serde_json::Value;
 use uuid::Uuid;
@@ -29,7 +31,7 @@ pub struct TestToken {
     pub(super) gateway_key: SigningKey,
     pub(super) header: Header,
     pub(super) issuer: String,
-    pub(super) profile: Profile,
+    pub(super) profile: Arc<Profile>,
     pub(super) claims: Claims,
     /// Claims that [`Claims`] doesn't have.
     pub(super) more_claims: Vec<(ClaimPath, Value)>,

@@ -1,6 +1,8 @@
 //! A verifier whose feed is silent.
 
-use auth::{AuthError, Policy, StalePolicy};
+use auth::testing::{Issuer, Publisher};
+use auth::{AuthError, Keys, Policy, Profile, Revocable, StalePolicy};
+use chrono::TimeDelta;
 
 use crate::{Fixture, eventually};
 
@@ -147,13 +149,40 @@ async fn a_revoked_token_stays_refused_while_the_feed_is_stale() {
 }
 
 #[actix_web::test]
+async fn the_feed_does_not_concern_users_of_another_issuer() {
+    let issuer = Issuer::new(crate::SERVICE);
+    let publisher = Publisher::start(&issuer);
+    let profile = Profile::rfc9068("shop").revocable(Revocable::BySession);
+    let other = issuer
+        .rotated()
+        .with_name("https://other.example.com")
+        .with_profile(profile.clone());
+    let verifier = issuer
+        .verifier_builder(Keys::new(issuer.key_set()))
+        .issuer(other.issuer(), Keys::new(other.key_set()), profile)
+        .feed(publisher.feed(crate::SERVICE))
+        .when_stale(StalePolicy::refuse_all().confirm_with(publisher.introspection(crate::SERVICE)))
+        .build();
+    eventually("the first snapshot", || verifier.has_revocations()).await;
+    publisher.fall_silent();
+    issuer.clock().advance(TimeDelta::seconds(6));
+
+    // The server does not answer. It could answer only about its own tokens.
+    let outcome = verifier.verify(issuer.as_user().token()).await;
+    assert_eq!(outcome, Err(AuthError::RevocationUnknown));
+    assert!(verifier.verify(other.as_admin().token()).await.is_ok());
+    let revoked = other.as_user().revoked();
+    assert_eq!(verifier.verify(revoked.token()).await, Err(AuthError::Revoked));
+}
+
+#[actix_web::test]
 async fn identity_tokens_can_not_be_confirmed() {
-    let issuer = auth::testing::Issuer::new(crate::SERVICE);
-    let publisher = auth::testing::Publisher::start(&issuer);
+    let issuer = Issuer::new(crate::SERVICE);
+    let publisher = Publisher::start(&issuer);
     publisher.set_active(Some(true));
     let verifier = issuer
-        .verifier_builder(auth::Keys::new(issuer.key_set()))
-        .gateway_identities(crate::SERVICE, auth::Keys::new(issuer.gateway_key_set()))
+        .verifier_builder(Keys::new(issuer.key_set()))
+        .gateway_identities(crate::SERVICE, Keys::new(issuer.gateway_key_set()))
         .feed(publisher.feed(crate::SERVICE))
         .when_stale(StalePolicy::default().confirm_with(publisher.introspection(crate::SERVICE)))
         .build();

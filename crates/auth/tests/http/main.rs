@@ -260,4 +260,5 @@ mod captured_log;
 mod connections;
 mod logging;
 mod middleware;
+mod refusals;
 mod routes;

@@ -3,6 +3,7 @@
 
 #[path = "../captured_log/mod.rs"]
 mod captured_log;
+mod discovery;
 mod faults;
 mod publisher;
 mod time;

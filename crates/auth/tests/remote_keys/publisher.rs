@@ -13,6 +13,8 @@ use crate::time::until;
 pub enum Response {
     /// Responds with this status line and body.
     Full(&'static str, Vec<u8>),
+    /// Responds with the document at the requested path, or with 404.
+    ByPath(Vec<(&'static str, Value)>),
     /// Redirects to this URL.
     Redirect(String),
     /// Starts a body and never ends it.
@@ -67,7 +69,11 @@ impl Publisher {
     }
 
     pub fn url(&self) -> String {
-        format!("http://{}/.well-known/jwks.json", self.address)
+        self.url_of("/.well-known/jwks.json")
+    }
+
+    pub fn url_of(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
     }
 
     pub fn set_response(&self, response: Response) {
@@ -94,6 +100,8 @@ impl Publisher {
 
 fn serve(connection: &TcpStream, (state, changed): &(Mutex<State>, Condvar)) -> std::io::Result<()> {
     let mut request = BufReader::new(connection).lines();
+    let first_line = request.next().transpose()?.unwrap_or_default();
+    let path = first_line.split(' ').nth(1).unwrap_or_default();
     while request.next().transpose()?.is_some_and(|line| !line.is_empty()) {}
     let mut guard = state.lock().unwrap();
     guard.requests += 1;
@@ -108,14 +116,11 @@ fn serve(connection: &TcpStream, (state, changed): &(Mutex<State>, Condvar)) -> 
 
     let mut out = connection;
     match response {
-        Response::Full(status, body) => {
-            write!(
-                out,
-                "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
-                body.len()
-            )?;
-            out.write_all(&body)
-        }
+        Response::Full(status, body) => write_document(out, status, &body),
+        Response::ByPath(documents) => match documents.iter().find(|(known, _)| *known == path) {
+            Some((_, document)) => write_document(out, "200 OK", document.to_string().as_bytes()),
+            None => write_document(out, "404 Not Found", b""),
+        },
         Response::Redirect(to) => {
             write!(
                 out,
@@ -129,4 +134,13 @@ fn serve(connection: &TcpStream, (state, changed): &(Mutex<State>, Condvar)) -> 
         }
         Response::Close | Response::Wait => Ok(()),
     }
+}
+
+fn write_document(mut out: &TcpStream, status: &str, body: &[u8]) -> std::io::Result<()> {
+    write!(
+        out,
+        "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        body.len()
+    )?;
+    out.write_all(body)
 }

@@ -1,0 +1,176 @@
+//! Tokens of other issuers, by their ready-made profiles.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a failed expectation fails the test"
+)]
+
+mod battery;
+mod several_issuers;
+mod shapes;
+mod signer;
+mod tutorials;
+
+use auth::{AuthError, Principal, Profile, TokenFault, User};
+use serde_json::json;
+
+use self::battery::assert_strict;
+use self::shapes::Shape;
+use self::signer::Signer;
+
+fn user(signer: &Signer, profile: &Profile, shape: &Shape) -> User {
+    match signer.verify(profile, shape, &shape.user) {
+        Ok(Principal::User(user)) => user,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn service_name(signer: &Signer, profile: &Profile, shape: &Shape) -> Result<String, AuthError> {
+    match signer.verify(profile, shape, shape.service.as_ref().unwrap())? {
+        Principal::Service(service) => Ok(service.name().to_owned()),
+        Principal::User(user) => panic!("a service's token identifies {user:?}"),
+    }
+}
+
+const NO_SERVICES: Result<String, AuthError> = Err(AuthError::InvalidToken(TokenFault::Principal));
+
+#[test]
+fn keycloak() {
+    let (signer, shape) = (Signer::new(), shapes::keycloak());
+    let profile = Profile::keycloak("shop-api");
+
+    let ada = user(&signer, &profile, &shape);
+    assert_eq!(ada.subject(), "6f1f6d3e-3c0b-4c53-8f56-0d7b3a2f7a11");
+    assert_eq!(ada.issuer(), shape.issuer);
+    assert_eq!((ada.name(), ada.email()), ("Ada Example", "ada@example.com"));
+    assert!(ada.is_admin() && ada.has_role("offline_access") && !ada.has_role("clerk"));
+    assert!(ada.has_scope("email"));
+
+    let clients = profile.clone().roles_from(["resource_access.shop-api.roles"]);
+    assert_eq!(user(&signer, &clients, &shape).roles(), ["clerk"]);
+    let both = profile
+        .clone()
+        .roles_from(["realm_access.roles", "resource_access.shop-api.roles"]);
+    assert_eq!(user(&signer, &both, &shape).roles().len(), 4);
+
+    assert_eq!(service_name(&signer, &profile, &shape), NO_SERVICES);
+    let with_services = profile.clone().service_audiences(["shop-api"]);
+    assert_eq!(
+        service_name(&signer, &with_services, &shape),
+        Ok("order-service".to_owned())
+    );
+    assert_strict(&signer, &profile, &shape);
+}
+
+#[test]
+fn a_keycloak_user_with_the_name_of_a_service_account_is_neither_user_nor_service() {
+    let (signer, mut shape) = (Signer::new(), shapes::keycloak());
+    let profile = Profile::keycloak("shop-api").service_audiences(["shop-api"]);
+    shape.user["preferred_username"] = json!("service-account-order-service");
+    let refused = signer.verify(&profile, &shape, &shape.user);
+    assert_eq!(refused, Err(AuthError::InvalidToken(TokenFault::Claims)));
+}
+
+#[test]
+fn auth0() {
+    let (signer, shape) = (Signer::new(), shapes::auth0());
+    let profile = Profile::auth0("https://api.shop.example.com");
+
+    let ada = user(&signer, &profile, &shape);
+    assert_eq!(ada.subject(), "auth0|5f7c8ec7c33c6c004bbafe82");
+    assert!(ada.roles().is_empty());
+    assert!(ada.has_scope("read:orders") && ada.has_scope("write:orders") && ada.has_scope("profile"));
+    let with_roles = profile.clone().roles_from(["https://shop.example.com/roles"]);
+    assert!(user(&signer, &with_roles, &shape).is_admin());
+
+    assert_eq!(service_name(&signer, &profile, &shape), NO_SERVICES);
+    let with_services = profile
+        .clone()
+        .service_audiences(["https://api.shop.example.com"]);
+    assert_eq!(
+        service_name(&signer, &with_services, &shape),
+        Ok("order-service".to_owned())
+    );
+    assert_strict(&signer, &profile, &shape);
+}
+
+#[test]
+fn google() {
+    let (signer, mut shape) = (Signer::new(), shapes::google());
+    let profile = Profile::google("1234987819200.apps.googleusercontent.com");
+
+    let ada = user(&signer, &profile, &shape);
+    assert_eq!(ada.subject(), "10769150350006150715113082367");
+    assert_eq!((ada.name(), ada.email()), ("Ada Example", "ada@example.com"));
+    assert!(ada.roles().is_empty() && ada.scope().is_empty());
+    assert_eq!(service_name(&signer, &profile, &shape), NO_SERVICES);
+    assert_strict(&signer, &profile, &shape);
+
+    let of_organisation = |domain: &str| {
+        let profile = profile.clone().require_value("hd", domain);
+        signer.verify(&profile, &shape, &shape.user).map(drop)
+    };
+    assert_eq!(of_organisation("example.com"), Ok(()));
+    assert_eq!(
+        of_organisation("example.org"),
+        Err(AuthError::InvalidToken(TokenFault::Claims))
+    );
+
+    // The other spelling of the issuer, for the same user.
+    shape.user["iss"] = json!("accounts.google.com");
+    assert_eq!(user(&signer, &profile, &shape).id(), ada.id());
+    shape.user["email_verified"] = json!(false);
+    assert_eq!(user(&signer, &profile, &shape).email(), "");
+}
+
+#[test]
+fn entra_id() {
+    let (signer, shape) = (Signer::new(), shapes::entra_id());
+    let profile = Profile::entra_id("2b8f4a7e-0d6c-4f5d-9f5a-1b7c3d2e4f60");
+
+    let ada = user(&signer, &profile, &shape);
+    assert_eq!(ada.subject(), "690222be-ff1a-4d56-abd1-7e4f7d38e474");
+    assert_eq!((ada.name(), ada.email()), ("Ada Example", ""));
+    assert!(ada.is_admin() && ada.has_scope("orders.read"));
+
+    assert_eq!(service_name(&signer, &profile, &shape), NO_SERVICES);
+    let with_services = profile
+        .clone()
+        .service_audiences(["2b8f4a7e-0d6c-4f5d-9f5a-1b7c3d2e4f60"]);
+    assert_eq!(
+        service_name(&signer, &with_services, &shape),
+        Ok("order-service".to_owned())
+    );
+    // Also where services are admitted, an ID token is not one's.
+    let id_token = signer.verify(&with_services, &shape, shape.id_token.as_ref().unwrap());
+    assert_eq!(id_token, Err(AuthError::InvalidToken(TokenFault::Claims)));
+    assert_strict(&signer, &profile, &shape);
+}
+
+#[test]
+fn cognito() {
+    let (signer, shape) = (Signer::new(), shapes::cognito());
+    let profile = Profile::cognito("xxxxxxxxxxxxexample");
+
+    let ada = user(&signer, &profile, &shape);
+    assert_eq!(ada.subject(), "aaaaaaaa-bbbb-4ccc-9ddd-eeeeeeeeeeee");
+    assert_eq!(ada.name(), "ada");
+    assert!(ada.is_admin() && ada.has_scope("orders/read"));
+    assert_eq!(service_name(&signer, &profile, &shape), NO_SERVICES);
+    assert_strict(&signer, &profile, &shape);
+}
+
+#[test]
+fn rfc9068() {
+    let (signer, shape) = (Signer::new(), shapes::rfc9068());
+    let profile = Profile::rfc9068("https://rs.example.com/");
+
+    let ada = user(&signer, &profile, &shape);
+    assert_eq!(ada.subject(), "5ba552d67");
+    assert!(ada.is_admin() && ada.has_scope("reademail"));
+    assert_eq!(
+        service_name(&signer, &profile, &shape),
+        Ok("order-service".to_owned())
+    );
+    assert_strict(&signer, &profile, &shape);
+}

@@ -1,0 +1,131 @@
+//! Several issuers side by side in one verifier.
+
+use auth::testing::Issuer;
+use auth::{AuthError, Keys, Principal, Profile, TokenFault, User, Verifier};
+use serde_json::json;
+
+use crate::shapes;
+use crate::signer::Signer;
+
+struct Fixture {
+    ours: Issuer,
+    google: Signer,
+    keycloak: Signer,
+    verifier: Verifier,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let (ours, google, keycloak) = (Issuer::new("shop"), Signer::new(), Signer::new());
+        let verifier = ours
+            .verifier_builder(Keys::new(ours.key_set()))
+            .issuer(
+                shapes::google().issuer,
+                google.keys(),
+                Profile::google("1234987819200.apps.googleusercontent.com"),
+            )
+            .issuer(
+                shapes::keycloak().issuer,
+                keycloak.keys(),
+                Profile::keycloak("shop-api"),
+            )
+            .build();
+        Self {
+            ours,
+            google,
+            keycloak,
+            verifier,
+        }
+    }
+
+    fn user(&self, token: &str) -> Result<User, AuthError> {
+        match self.verifier.verify_with_current_keys(token)? {
+            Principal::User(user) => Ok(user),
+            Principal::Service(service) => panic!("{service:?}"),
+        }
+    }
+}
+
+#[test]
+fn each_issuers_tokens_are_verified_by_its_own_keys_and_profile() {
+    let fixture = Fixture::new();
+    let (google, keycloak) = (shapes::google(), shapes::keycloak());
+    let google_token = fixture.google.token(google.typ, &google.user);
+    let keycloak_token = fixture.keycloak.token(keycloak.typ, &keycloak.user);
+
+    // A second time from the cache.
+    for _ in 0..2 {
+        assert!(fixture.user(&fixture.ours.as_admin().token()).unwrap().is_admin());
+        assert_eq!(fixture.user(&google_token).unwrap().issuer(), google.issuer);
+        assert_eq!(fixture.user(&keycloak_token).unwrap().issuer(), keycloak.issuer);
+    }
+    let revoked = fixture.ours.as_user().revoked();
+    assert_eq!(fixture.user(&revoked.token()), Err(AuthError::Revoked));
+}
+
+#[test]
+fn one_issuers_key_signs_nothing_for_another_issuer() {
+    let fixture = Fixture::new();
+    let (google, keycloak) = (shapes::google(), shapes::keycloak());
+    // Google's claims, signed by the realm's key, which has the same `kid`.
+    let forged = fixture.keycloak.token(google.typ, &google.user);
+    assert_eq!(
+        fixture.user(&forged),
+        Err(AuthError::InvalidToken(TokenFault::Signature))
+    );
+
+    // Each key with its own issuer, but in the shape of another.
+    let mut claims = keycloak.user.clone();
+    claims["iss"] = json!(google.issuer);
+    let reshaped = fixture.google.token(keycloak.typ, &claims);
+    assert_eq!(
+        fixture.user(&reshaped),
+        Err(AuthError::InvalidToken(TokenFault::Audience))
+    );
+
+    let mut nobodys = google.user.clone();
+    nobodys["iss"] = json!("https://other.example.com");
+    for claims in [nobodys, json!({"sub": "x"})] {
+        let token = fixture.google.token(google.typ, &claims);
+        assert_eq!(
+            fixture.user(&token),
+            Err(AuthError::InvalidToken(TokenFault::Issuer))
+        );
+    }
+}
+
+#[test]
+fn users_of_two_issuers_never_have_the_same_id() {
+    let signer = Signer::new();
+    let id_at = |issuer: &'static str| {
+        let mut shape = shapes::rfc9068();
+        shape.issuer = issuer;
+        shape.user["iss"] = json!(issuer);
+        let profile = Profile::rfc9068("https://rs.example.com/");
+        let verified = signer.verify(&profile, &shape, &shape.user).unwrap();
+        verified.user().unwrap().id()
+    };
+    assert_eq!(id_at("https://a.example.com"), id_at("https://a.example.com"));
+    assert_ne!(id_at("https://a.example.com"), id_at("https://b.example.com"));
+}
+
+#[test]
+fn a_cached_token_is_refused_when_its_issuers_keys_are_gone() {
+    let (one, other) = (Signer::new(), Signer::new());
+    let shape = shapes::rfc9068();
+    let profile = || Profile::rfc9068("https://rs.example.com/");
+    let keys = other.keys();
+    let verifier = Verifier::builder("https://first.example.com", one.keys(), profile())
+        .issuer(shape.issuer, keys.clone(), profile())
+        .clock(other.clock.clone())
+        .build();
+    let token = other.token(shape.typ, &shape.user);
+    assert!(verifier.verify_with_current_keys(&token).is_ok());
+
+    keys.replace(auth::KeySet::default());
+    assert_eq!(
+        verifier.verify_with_current_keys(&token),
+        Err(AuthError::KeysUnavailable)
+    );
+    assert!(verifier.has_keys(), "the first issuer's keys decide");
+}
