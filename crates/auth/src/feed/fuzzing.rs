@@ -7,6 +7,9 @@ use crate::fuzzing::check_event;
 type Outcome = (Vec<ServerSentEvent>, Result<(), InvalidStream>);
 
 /// The first byte is the length of the parts in which the rest, the stream, arrives.
+///
+/// # Panics
+/// If a rule does not hold.
 pub fn server_sent_events(input: &[u8]) {
     let [length, stream @ ..] = input else { return };
     let (events, outcome) = read(

@@ -17,13 +17,14 @@ pub(super) const ID: &str = "k";
 
 enum Signer {
     KeyPair(Ed25519KeyPair),
-    Secret(hmac::Key),
+    Secret(Box<hmac::Key>),
 }
 
 static SIGNERS: LazyLock<Vec<Signer>> = LazyLock::new(|| {
     let signer = |index: usize| {
         if ISSUERS[index].has_secret {
-            return Signer::Secret(hmac::Key::new(hmac::HMAC_SHA256, secret(index).as_bytes()));
+            let key = hmac::Key::new(hmac::HMAC_SHA256, secret(index).as_bytes());
+            return Signer::Secret(Box::new(key));
         }
         let seed = [u8::try_from(index).expect("few issuers") + 1; 32];
         Signer::KeyPair(Ed25519KeyPair::from_seed_unchecked(&seed).expect("32 bytes"))
