@@ -50,7 +50,7 @@ def register_and_log_in(port_base, user_service=user_service):
     assert pair.user.id == user.id
     pair = auth.refresh(user_service.PresentedToken(refresh_token=pair.refresh_token))
     users = user_service.UsersApi(client(user_service, port_base, pair.access_token))
-    assert users.me().email == email
+    assert users.get_me().email == email
     return pair.access_token
 
 
@@ -101,11 +101,11 @@ def order(port_base, token, product, order_service=order_service):
 def introspect(port_base, token):
     credentials = {"username": "order-service", "password": os.environ["ORDER_SERVICE_SECRET"]}
     oauth = user_service.OauthApi(client(user_service, port_base, **credentials))
-    issued = oauth.service_token(grant_type="client_credentials", audience="inventory-service")
+    issued = oauth.issue_service_token(grant_type="client_credentials", audience="inventory-service")
     assert issued.token_type == "Bearer" and issued.expires_in > 0, issued
-    assert oauth.introspect(token=token).active
-    oauth.revoke(token=token)
-    assert not oauth.introspect(token=token).active
+    assert oauth.introspect_token(token=token).active
+    oauth.revoke_token(token=token)
+    assert not oauth.introspect_token(token=token).active
 
 
 def main():

@@ -8,6 +8,8 @@
 mod broker_clock;
 mod event;
 mod follower;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod http;
 mod link;
 #[cfg(feature = "nats")]

@@ -136,6 +136,9 @@ mod error;
 #[cfg(feature = "client")]
 mod feed;
 mod freshness;
+#[cfg(any(fuzzing, test))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod identity;
 mod json_object;
 mod keys;

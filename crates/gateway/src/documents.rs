@@ -2,8 +2,9 @@
 
 mod answers;
 mod components;
-mod health;
 mod join;
+mod own_pages;
+mod security;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -250,7 +250,7 @@ async fn authorize(
 }
 
 /// The bearer token, or else the token of the access cookie. Both may be present only if they are equal.
-fn token<'r>(headers: &'r HeaderMap, cookies: &'r Cookies) -> Result<&'r [u8], AuthError> {
+pub(crate) fn token<'r>(headers: &'r HeaderMap, cookies: &'r Cookies) -> Result<&'r [u8], AuthError> {
     let cookie = cookies.access.as_deref().map(str::as_bytes);
     let values = headers.get_all(AUTHORIZATION).iter();
     let token = match (bearer_token(values.map(HeaderValue::as_bytes)), cookie) {

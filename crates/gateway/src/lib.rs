@@ -15,6 +15,9 @@ mod cross_site;
 mod deadline;
 mod documents;
 mod forward;
+#[cfg(any(fuzzing, test))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handle;
 mod headers;
 mod identity;

@@ -6,6 +6,10 @@ use crate::routes::{commit, release, reserve, set, show};
 
 #[derive(OpenApi)]
 #[openapi(
+    tags(
+        (name = "inventory", description = "The stock of products."),
+        (name = "reservations", description = "Stock that is set aside for orders. For order-service."),
+    ),
     info(description = "The stock of each product, and its reservations for orders."),
     paths(show::show, set::set, reserve::reserve, commit::commit, release::release)
 )]

@@ -42,7 +42,7 @@ pub(crate) enum InventoryError {
 pub(crate) struct ReservationConflict {
     /// With `insufficient_stock`: the products without enough stock.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(nullable = false, max_items = 50)]
     short: Option<Vec<Shortage>>,
 }
 

@@ -6,6 +6,7 @@ use crate::routes::{cancel, fulfil, list, place, show};
 
 #[derive(OpenApi)]
 #[openapi(
+    tags((name = "orders", description = "Orders of products.")),
     info(description = "Orders: priced by product-service, backed by reserved stock, never lost."),
     paths(place::place, list::list, show::show, cancel::cancel, fulfil::fulfil)
 )]

@@ -45,7 +45,7 @@ pub(crate) struct OrderConflict {
     order: Option<Order>,
     /// With `insufficient_stock`: the products without enough stock.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(nullable = false, max_items = 50)]
     short: Option<Vec<Shortage>>,
 }
 

@@ -6,6 +6,7 @@ use crate::routes::{change, create, delete, list, show};
 
 #[derive(OpenApi)]
 #[openapi(
+    tags((name = "products", description = "The catalogue.")),
     info(description = "The product catalogue: names, descriptions, prices and owners."),
     paths(list::list, show::show, create::create, change::change, delete::delete)
 )]

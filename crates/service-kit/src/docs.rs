@@ -1,21 +1,31 @@
 //! A service's OpenAPI document. Handlers describe their own parameters, bodies and answers; everything that follows from
 //! a route's policy, method, path or body is added here, so that it is the same for every route of every service.
+//!
+//! `test_kit::contract` requires what readers and generators of clients need: descriptions, bounds and examples.
 #![expect(
     clippy::indexing_slicing,
     reason = "indexing a `serde_json::Value` adds a missing member and never panics on an object"
 )]
 
+mod common_routes;
+mod examples;
 mod headers;
+mod pages;
 mod responses;
 mod schemas;
+mod security;
+mod text;
 
-use actix_web::http::Method;
 use auth::{ListedRoute, Policy, Routes};
 use serde_json::{Map, Value, json};
 use utoipa::openapi::OpenApi;
 
+pub use self::security::describe;
+
 pub(crate) type Object = Map<String, Value>;
 
+/// The documented limit of a header. The parser refuses longer ones at the latest when all headers together are too long.
+const MAX_HEADER_LENGTH: u32 = 8192;
 const PROBLEM_JSON: &str = "application/problem+json";
 
 /// Completes the document that a service's handlers describe: servers, security, standard answers and their headers, the
@@ -27,9 +37,10 @@ pub fn document(service: &str, handlers: &OpenApi, routes: &Routes) -> Value {
     // Relative to the document, so that it is right behind every host name and port.
     document["servers"] = json!([{"url": "/"}]);
     add_components(&mut document["components"], routes);
-    add_common_routes(&mut document["paths"]);
+    pages::complete(&mut document);
+    common_routes::add(&mut document);
 
-    let common = common_routes();
+    let common = common_routes::list();
     for route in routes.iter().chain(&common) {
         // By `get_mut`: indexing would add an empty operation for a route that no handler describes.
         let method = route.method.as_str().to_lowercase();
@@ -42,23 +53,15 @@ pub fn document(service: &str, handlers: &OpenApi, routes: &Routes) -> Value {
 
     schemas::refuse_null_in_requests(&mut document);
     schemas::extend_problem(&mut document);
+    examples::complete(&mut document);
     headers::remove_unused(&mut document);
     document
 }
 
-/// The policy in words, for the document and for the lists of routes that tests compare.
+/// The response headers that more than one route has, as components.
 #[must_use]
-pub fn describe(policy: Policy) -> String {
-    match policy {
-        Policy::Anyone => "anyone".to_owned(),
-        Policy::Optional => "anyone; a user token is optional".to_owned(),
-        Policy::User => "any user".to_owned(),
-        Policy::AnyRole(roles) => format!("role {}", roles.join(" or ")),
-        Policy::Scope(scope) => format!("scope {scope}"),
-        Policy::AnyService => "any service".to_owned(),
-        Policy::Service(name) => format!("service {name}"),
-        Policy::Custom(scheme) => format!("security scheme {scheme}"),
-    }
+pub fn headers() -> Value {
+    headers::components()
 }
 
 fn set_info(document: &mut Value, service: &str) {
@@ -74,119 +77,27 @@ fn set_info(document: &mut Value, service: &str) {
 }
 
 fn add_components(components: &mut Value, routes: &Routes) {
-    components["securitySchemes"]["bearer"] =
-        json!({"type": "http", "scheme": "bearer", "bearerFormat": "JWT"});
+    components["securitySchemes"] = security::schemes(routes);
     components["schemas"]["Problem"] = schemas::problem();
     components["schemas"]["FieldError"] = schemas::field_error();
     components["headers"] = headers::components();
-    for route in routes.iter() {
-        if let Policy::Custom(scheme) = route.policy {
-            // The one scheme there is so far: an OAuth client's name and secret (RFC 6749 §2.3.1).
-            components["securitySchemes"][scheme] = json!({"type": "http", "scheme": "basic"});
-            components["schemas"]["OAuthError"] = schemas::oauth_error();
-        }
+    if routes
+        .iter()
+        .any(|route| matches!(route.policy, Policy::Custom(_)))
+    {
+        components["schemas"]["OAuthError"] = schemas::oauth_error();
     }
-    schemas::name_page_items(&mut components["schemas"]);
-}
-
-/// Path, operation id, summary and the successful answer of each route that every service has.
-fn add_common_routes(paths: &mut Value) {
-    let status = |status: &str| {
-        json!({"application/json": {"schema": {
-            "type": "object",
-            "required": ["status"],
-            "properties": {"status": {"type": "string", "enum": [status]}},
-        }}})
-    };
-    let text = json!({"text/plain": {"schema": {"type": "string"}}});
-    let document = json!({"application/json": {"schema": {"type": "object"}}});
-    let common = [
-        (
-            "/health/live",
-            "health_live",
-            "Whether the process runs",
-            status("live"),
-        ),
-        (
-            "/health/ready",
-            "health_ready",
-            "Whether the service can answer requests",
-            status("ready"),
-        ),
-        ("/metrics", "metrics", "Metrics for Prometheus", text),
-        ("/openapi.json", "openapi", "This document", document),
-    ];
-    for (path, id, summary, content) in common {
-        paths[path]["get"] = json!({
-            "tags": ["service"],
-            "operationId": id,
-            "summary": summary,
-            "responses": {"200": {"content": content}},
-        });
-    }
-    paths["/health/ready"]["get"]["responses"]["503"]["description"] =
-        json!("`not_ready`: `detail` names what is missing");
-    paths["/docs"]["get"] = json!({
-        "tags": ["service"],
-        "operationId": "docs",
-        "summary": "A page to try the calls",
-        "responses": {"308": {"description": "The page is at `/docs/`", "headers": {"location": {}}}},
-    });
-}
-
-fn common_routes() -> [ListedRoute; 5] {
-    [
-        "/health/live",
-        "/health/ready",
-        "/metrics",
-        "/openapi.json",
-        "/docs",
-    ]
-    .map(|path| ListedRoute {
-        method: Method::GET,
-        path,
-        policy: Policy::Anyone,
-    })
 }
 
 fn complete(operation: &mut Object, route: &ListedRoute) {
-    operation.insert("security".to_owned(), security(route.policy));
-    operation.insert("x-policy".to_owned(), json!(describe(route.policy)));
-    shorten_summary(operation, route);
-    complete_parameters(operation);
+    operation.insert("security".to_owned(), security::requirements(route.policy));
+    operation.insert("x-policy".to_owned(), json!(security::describe(route.policy)));
+    text::complete(operation, route);
+    complete_parameters(operation, route.path);
     responses::complete(operation, route.policy);
 }
 
-fn security(policy: Policy) -> Value {
-    match policy {
-        Policy::Anyone => json!([]),
-        Policy::Optional => json!([{}, {"bearer": []}]),
-        Policy::User | Policy::AnyRole(_) | Policy::AnyService | Policy::Service(_) => {
-            json!([{"bearer": []}])
-        }
-        Policy::Scope(scope) => json!([{"bearer": [scope]}]),
-        Policy::Custom(scheme) => json!([{scheme: []}]),
-    }
-}
-
-/// A handler's comment begins with its method and path, which the document says already.
-fn shorten_summary(operation: &mut Object, route: &ListedRoute) {
-    let Some(summary) = operation.get("summary").and_then(Value::as_str) else {
-        return;
-    };
-    let prefix = format!("`{} {}`: ", route.method, route.path);
-    let summary = summary.strip_prefix(&prefix).unwrap_or(summary);
-    let mut chars = summary.trim_end_matches('.').chars();
-    let capitalised: String = chars
-        .next()
-        .into_iter()
-        .flat_map(char::to_uppercase)
-        .chain(chars)
-        .collect();
-    operation.insert("summary".to_owned(), json!(capitalised));
-}
-
-fn complete_parameters(operation: &mut Object) {
+fn complete_parameters(operation: &mut Object, path: &str) {
     let is_conditional = operation
         .get("responses")
         .is_some_and(|responses| responses["304"].is_object());
@@ -215,6 +126,12 @@ fn complete_parameters(operation: &mut Object) {
     for parameter in parameters.iter_mut() {
         if parameter["in"] == "path" && parameter["name"] == "id" {
             parameter["schema"] = json!({"type": "string", "format": "uuid"});
+            if parameter["description"].is_null() {
+                parameter["description"] = json!(text::describe_id(path));
+            }
+        }
+        if parameter["in"] == "header" && parameter["schema"]["maxLength"].is_null() {
+            parameter["schema"]["maxLength"] = json!(MAX_HEADER_LENGTH);
         }
         // A query or a header has no null.
         schemas::remove_null(&mut parameter["schema"]);

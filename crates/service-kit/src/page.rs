@@ -38,7 +38,7 @@ pub struct Paging {
     limit: Option<Limit>,
     /// The `next_cursor` of the page before. The first page has none.
     #[serde(default)]
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, max_length = 22, pattern = "^[A-Za-z0-9_-]+$")]
     pub cursor: Cursor,
 }
 
@@ -143,9 +143,10 @@ impl<'de> Deserialize<'de> for Cursor {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Page<T> {
     /// The items, newest first.
+    #[schema(max_items = 100)]
     pub items: Vec<T>,
     /// The `cursor` of the next page. Null on the last page.
-    #[schema(required = true)]
+    #[schema(required = true, max_length = 22, pattern = "^[A-Za-z0-9_-]+$")]
     pub next_cursor: Option<String>,
 }
 

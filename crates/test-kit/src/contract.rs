@@ -1,13 +1,16 @@
 //! The checks that every service has to pass: its list of routes and policies, the callers that each route admits, the
 //! responses to hostile input, and an OpenAPI document that is valid and describes every response.
 
+mod description;
 mod document;
 pub mod hostile;
 mod matrix;
+mod openapi_snapshot;
 mod snapshot;
 mod target;
 
 use auth::Routes;
+use serde_json::Value;
 use service_kit::common_routes;
 
 use self::document::Document;
@@ -17,7 +20,7 @@ use crate::service::TestService;
 /// Checks a running service against its routes. `name` is the service's name, which is also the name of its crate.
 ///
 /// The routes must be those of the snapshot `tests/api/routes.txt` in that crate; with `UPDATE_ROUTES=1` the file is
-/// rewritten instead. A service with routes for registered clients needs [`TestService::with_registered_client`].
+/// rewritten instead. The document must equal `openapi/<name>.json`, which `UPDATE_OPENAPI=1` rewrites. A service with routes for registered clients needs [`TestService::with_registered_client`].
 pub async fn check(service: &TestService, routes: Routes, name: &str) {
     snapshot::check(&routes, name);
     let document = Document::fetch(service.anonymous()).await;
@@ -36,6 +39,12 @@ pub async fn check(service: &TestService, routes: Routes, name: &str) {
         hostile::check(&target).await;
     }
     hostile::check_outside_routes(service).await;
+}
+
+/// Checks a document of the gateway: that it is valid and complete, and that it equals `openapi/<name>.json`. With `UPDATE_OPENAPI=1`
+/// that file is rewritten instead.
+pub fn check_document(document: Value, name: &str) {
+    Document::new(document).check_content(name);
 }
 
 /// Health, metrics and the documentation page.

@@ -10,6 +10,14 @@ use crate::routes::{
 
 #[derive(OpenApi)]
 #[openapi(
+    tags(
+        (name = "auth", description = "Registration, login, sessions and passwords."),
+        (name = "users", description = "The caller's own data."),
+        (name = "admin", description = "Users, the audit log and the signing keys. For support and admins."),
+        (name = "oauth", description = "Service tokens, introspection and revocation (RFC 6749, 7662 and 7009). For registered clients."),
+        (name = "internal", description = "The revocation feed and the keys of verifiers. For services."),
+        (name = "metadata", description = "The public keys and the endpoints, for clients and verifiers."),
+    ),
     info(description = "Users: registration, login, sessions, and the keys that sign their tokens."),
     paths(
         register::register,

@@ -7,6 +7,7 @@
 //!
 //! This module trusts its callers: they decide for which user, client and audience a token is issued.
 
+mod documented_claims;
 mod key_store;
 mod keys;
 mod published_keys;
@@ -19,6 +20,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use service_kit::Roles;
 use uuid::Uuid;
 
+pub(crate) use self::documented_claims::DocumentedClaims;
 pub(crate) use self::key_store::KeyError;
 pub(crate) use self::keys::SigningKeys;
 pub use self::seal::KeyEncryptionKey;

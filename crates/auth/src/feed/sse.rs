@@ -53,6 +53,13 @@ impl EventParser {
         Ok(())
     }
 
+    /// Whether the memory that the parser holds between two parts of a stream is within its bounds.
+    #[cfg(any(fuzzing, test))]
+    pub fn is_bounded(&self) -> bool {
+        let texts = [&self.event.name, &self.event.data, &self.event.id];
+        self.line.len() <= MAX_BYTES && texts.iter().all(|text| text.len() <= MAX_BYTES)
+    }
+
     /// Processes the line. An empty line ends an event.
     fn end_line(&mut self) -> Result<Option<ServerSentEvent>, InvalidStream> {
         if self.line.is_empty() {

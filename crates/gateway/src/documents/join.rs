@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::{Map, Value, json};
 
-use super::{answers, components, health};
+use super::{answers, components, own_pages};
 use crate::NAME;
 use crate::table::Table;
 
@@ -24,7 +24,8 @@ pub(super) fn join(by_service: &HashMap<String, Value>, table: &Table) -> Value 
             "license": {"name": env!("CARGO_PKG_LICENSE"), "identifier": env!("CARGO_PKG_LICENSE")},
         },
         "servers": [{"url": "/"}],
-        "paths": health::paths(),
+        "tags": [own_pages::tag()],
+        "paths": own_pages::paths(),
         "components": answers::components(),
     });
     let mut operation_ids = BTreeSet::new();
@@ -33,7 +34,8 @@ pub(super) fn join(by_service: &HashMap<String, Value>, table: &Table) -> Value 
         let mut public = public_part(service, document, table);
         components::rename(service, &mut public, &joined);
         rename_operations(service, &mut public, &mut operation_ids);
-        answers::add(&mut public);
+        answers::add(&mut public, |path| table.requires_token(path));
+        add_tags(&mut joined, document, &public["paths"]);
         merge(&mut joined["paths"], &public["paths"]);
         if let Some(kinds) = public["components"].as_object() {
             for (kind, components) in kinds {
@@ -68,6 +70,25 @@ fn public_part(service: &str, document: &Value, table: &Table) -> Value {
         components[&kind][&name] = document["components"][&kind][&name].clone();
     }
     json!({"paths": paths, "components": components})
+}
+
+/// Adds the tags of a service that its public paths have. The first description of a tag stays.
+fn add_tags(joined: &mut Value, document: &Value, paths: &Value) {
+    let items = paths.as_object().into_iter().flatten();
+    let operations = items.flat_map(|(_, item)| item.as_object().into_iter().flatten());
+    let used: Vec<_> = operations
+        .filter_map(|(_, operation)| operation["tags"].as_array())
+        .flatten()
+        .collect();
+    let Some(known) = joined["tags"].as_array_mut() else {
+        return;
+    };
+    for tag in document["tags"].as_array().into_iter().flatten() {
+        let is_new = !known.iter().any(|other| other["name"] == tag["name"]);
+        if is_new && used.contains(&&tag["name"]) {
+            known.push(tag.clone());
+        }
+    }
 }
 
 /// Gives each operation an id that no other service's operation has.
@@ -135,13 +156,59 @@ mod tests {
         let joined = joined(json!({}), json!({"paths": paths, "components": components}));
 
         let paths: Vec<_> = joined["paths"].as_object().unwrap().keys().collect();
-        assert_eq!(paths, ["/api/products", "/health/live", "/health/ready"]);
+        assert_eq!(
+            paths,
+            [
+                "/api/products",
+                "/docs",
+                "/health/live",
+                "/health/ready",
+                "/openapi.json"
+            ]
+        );
         let schemas: Vec<_> = joined["components"]["schemas"]
             .as_object()
             .unwrap()
             .keys()
             .collect();
         assert_eq!(schemas, ["FieldError", "Item", "Part", "Problem"]);
+    }
+
+    #[test]
+    fn an_operation_below_a_route_that_requires_a_token_says_so() {
+        // A service that is not ours, and says nothing about tokens.
+        let users = json!({"paths": {"/users": list(&json!({})), "/auth/login": list(&json!({}))}});
+        let joined = joined(users, json!({"paths": {"/products": list(&json!({}))}}));
+        let required = &joined["paths"]["/api/users"]["get"];
+        assert_eq!(required["security"], json!([{"bearer": []}]));
+        assert_eq!(
+            required["responses"]["401"]["$ref"],
+            "#/components/responses/GatewayUnauthenticated"
+        );
+        assert_eq!(
+            joined["components"]["securitySchemes"]["bearer"]["scheme"],
+            "bearer"
+        );
+        for open in ["/auth/login", "/api/products"] {
+            let operation = &joined["paths"][open]["get"];
+            assert!(operation["security"].is_null() && operation["responses"]["401"].is_null());
+        }
+    }
+
+    #[test]
+    fn the_tags_of_public_routes_are_described() {
+        let described = |name: &str| json!({"name": name, "description": "Things"});
+        let tagged = json!({"get": {"operationId": "list", "tags": ["things"], "responses": {}}});
+        let document = json!({
+            "tags": [described("things"), described("unused")],
+            "paths": {"/products": tagged, "/internal/things": tagged},
+        });
+        let joined = joined(json!({}), document);
+        let names = joined["tags"].as_array().unwrap().iter();
+        assert_eq!(
+            names.map(|tag| &tag["name"]).collect::<Vec<_>>(),
+            ["gateway", "things"]
+        );
     }
 
     #[test]

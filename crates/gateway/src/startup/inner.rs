@@ -12,7 +12,11 @@ use crate::worker::Gateway;
 
 /// The inner routes. `service-kit` adds those that every service has.
 #[derive(OpenApi)]
-#[openapi(paths(jwks))]
+#[openapi(
+    info(description = "The inner port of the gateway."),
+    tags((name = "gateway", description = "The keys of the gateway.")),
+    paths(jwks)
+)]
 struct InnerRoutes;
 
 /// The key set of the gateway. `None` if it signs no identity tokens.
@@ -33,9 +37,9 @@ fn routes() -> Routes {
 
 /// `GET /internal/jwks.json`: the public key of identity tokens (RFC 7517 §5).
 #[utoipa::path(
-    get, path = "/internal/jwks.json", tag = "gateway",
+    get, path = "/internal/jwks.json", tag = "gateway", operation_id = "get_gateway_jwks",
     responses(
-        (status = 200, description = "The key set", body = Value),
+        (status = 200, description = "The key set", body = Value, example = json!({"keys": []})),
         (status = 404, description = "`not_found`: `AUTH_STRATEGY` is not `gateway`"),
     ),
 )]

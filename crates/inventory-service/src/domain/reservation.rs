@@ -18,11 +18,14 @@ auth::services! {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Line {
+    /// The id of the product.
     #[garde(skip)]
     #[serde(deserialize_with = "service_kit::canonical_uuid")]
+    #[schema(example = "019b76da-a800-7c31-8e2f-5d0a9b7c4e11")]
     pub product_id: Uuid,
+    /// How many are reserved.
     #[garde(range(min = 1, max = 10_000))]
-    #[schema(minimum = 1, maximum = 10_000)]
+    #[schema(minimum = 1, maximum = 10_000, example = 2)]
     pub quantity: i64,
 }
 
@@ -30,10 +33,12 @@ pub(crate) struct Line {
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewReservation {
+    /// The id of the order.
     #[garde(custom(not_nil))]
+    #[schema(example = "019b76da-a800-7d42-9b3c-7e1f8a6d5c22")]
     #[serde(deserialize_with = "service_kit::canonical_uuid")]
     pub order_id: Uuid,
-    /// Each product may appear once.
+    /// The items. Each product may appear once.
     #[garde(length(min = 1, max = MAX_LINES), dive)]
     #[schema(min_items = 1, max_items = 50)]
     #[serde(deserialize_with = "service_kit::object_list")]
@@ -86,10 +91,15 @@ pub(crate) enum State {
 /// The reservation of an order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Reservation {
+    /// The id of the order.
+    #[schema(example = "019b76da-a800-7d42-9b3c-7e1f8a6d5c22")]
     pub order_id: Uuid,
+    /// The state.
     pub state: State,
-    /// Sorted by product id.
+    /// The items, sorted by product id.
+    #[schema(min_items = 1, max_items = 50)]
     pub items: Vec<Line>,
+    /// When the reservation was made.
     pub created_at: DateTime<Utc>,
     /// The products that were short when the reservation was refused.
     #[serde(skip)]
@@ -99,8 +109,14 @@ pub(crate) struct Reservation {
 /// A product of which less was available than requested.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Shortage {
+    /// The id of the product.
+    #[schema(example = "019b76da-a800-7c31-8e2f-5d0a9b7c4e11")]
     pub product_id: Uuid,
+    /// How many were requested.
+    #[schema(minimum = 1, maximum = 10_000, example = 2)]
     pub requested: i64,
+    /// How many were available.
+    #[schema(minimum = 0, maximum = 1_000_000_000_000_i64, example = 1)]
     pub available: i64,
 }
 

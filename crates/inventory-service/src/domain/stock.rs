@@ -14,12 +14,17 @@ const MAX_ON_HAND: i64 = 1_000_000_000_000;
 /// The stock of one product.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::FromRow)]
 pub(crate) struct Stock {
+    /// The id of the product.
+    #[schema(example = "019b76da-a800-7c31-8e2f-5d0a9b7c4e11")]
     pub product_id: Uuid,
     /// The quantity in the warehouse.
+    #[schema(minimum = 0, maximum = 1_000_000_000_000_i64, example = 40)]
     pub on_hand: i64,
     /// How much of `on_hand` is set aside for orders.
+    #[schema(minimum = 0, maximum = 1_000_000_000_000_i64, example = 2)]
     pub reserved: i64,
     /// The quantity that can still be ordered: `on_hand` minus `reserved`.
+    #[schema(minimum = 0, maximum = 1_000_000_000_000_i64, example = 38)]
     pub available: i64,
     /// When the stock last changed. Null for a product that was never stocked.
     #[schema(required = true)]
@@ -54,6 +59,6 @@ impl Stock {
 pub(crate) struct StockCount {
     /// The quantity in the warehouse, including what is reserved for orders.
     #[garde(range(min = 0, max = MAX_ON_HAND))]
-    #[schema(minimum = 0, maximum = 1_000_000_000_000_i64)]
+    #[schema(minimum = 0, maximum = 1_000_000_000_000_i64, example = 40)]
     pub on_hand: i64,
 }

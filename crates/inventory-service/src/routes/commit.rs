@@ -14,7 +14,7 @@ use crate::store::{Reservations, Stocks};
 /// answer and have no further effect.
 #[utoipa::path(
     post, path = "/reservations/{id}/commit", tag = "reservations", operation_id = "commit_reservation",
-    params(("id" = Uuid, Path, description = "the order's id")),
+    params(("id" = Uuid, Path, description = "The id of the order", example = "019b76da-a800-7d42-9b3c-7e1f8a6d5c22")),
     request_body = Option<EmptyObject>,
     responses(
         (status = 200, body = Reservation),

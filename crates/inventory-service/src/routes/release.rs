@@ -15,7 +15,7 @@ use crate::store::{Reservations, Stocks};
 /// never be reserved, even if it had no reservation yet.
 #[utoipa::path(
     delete, path = "/reservations/{id}", tag = "reservations", operation_id = "release_reservation",
-    params(("id" = Uuid, Path, description = "the order's id")),
+    params(("id" = Uuid, Path, description = "The id of the order", example = "019b76da-a800-7d42-9b3c-7e1f8a6d5c22")),
     responses(
         (status = 204, description = "nothing is reserved for the order"),
         (status = 409, description = "`committed`: the stock has left the warehouse"),

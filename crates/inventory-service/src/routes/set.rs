@@ -14,7 +14,7 @@ use crate::stocktaking::Stocktaking;
 #[utoipa::path(
     put, path = "/inventory/{id}", tag = "inventory", operation_id = "set_stock", request_body = StockCount,
     params(
-        ("id" = Uuid, Path, description = "the product's id"),
+        ("id" = Uuid, Path, description = "The id of the product", example = "019b76da-a800-7c31-8e2f-5d0a9b7c4e11"),
         ("if-match" = Option<String>, Header, description = "change only this version; `\"0\"` means never stocked"),
     ),
     responses(

@@ -14,7 +14,7 @@ use crate::store::Stocks;
 /// `GET /inventory/{id}`: returns the stock of a product. A product that was never stocked has zeros, and `updated_at` is null.
 #[utoipa::path(
     get, path = "/inventory/{id}", tag = "inventory", operation_id = "get_stock",
-    params(("id" = Uuid, Path, description = "the product's id")),
+    params(("id" = Uuid, Path, description = "The id of the product", example = "019b76da-a800-7c31-8e2f-5d0a9b7c4e11")),
     responses(
         (status = 200, body = Stock, headers(("etag" = String))),
         (status = 304, description = "the stock has not changed since the version in `If-None-Match`"),

@@ -16,20 +16,25 @@ const MAX_LINES: usize = 50;
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Basket {
+    /// The items. Each product may appear once, and all must have the same currency.
     #[garde(length(min = 1, max = MAX_LINES), dive, custom(no_product_twice))]
     #[schema(min_items = 1, max_items = 50)]
     #[serde(deserialize_with = "service_kit::object_list")]
     items: Vec<BasketItem>,
 }
 
+/// A product to order, and its quantity.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct BasketItem {
+    /// The id of the product.
+    #[schema(example = "019b76da-a800-7c31-8e2f-5d0a9b7c4e11")]
     #[garde(skip)]
     #[serde(deserialize_with = "service_kit::canonical_uuid")]
     product_id: Uuid,
+    /// How many to order.
     #[garde(range(min = 1, max = 10_000))]
-    #[schema(minimum = 1, maximum = 10_000)]
+    #[schema(minimum = 1, maximum = 10_000, example = 2)]
     quantity: i64,
 }
 

@@ -4,6 +4,7 @@ use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, ResponseError as _};
 use auth::{HasScope, TraceContext};
+use serde_json::json;
 use service_kit::{Body, RequestError};
 
 use crate::checkout::{Checkout, OrderRequest, PlacedOrder};
@@ -16,6 +17,8 @@ const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-repl
 /// `POST /orders`: orders products at their current prices.
 #[utoipa::path(
     post, path = "/orders", tag = "orders", operation_id = "place_order", request_body = Basket,
+    // An order is only accepted if there is stock.
+    extensions(("x-requires" = json!(["set_stock"]))),
     params((
         "idempotency-key" = Option<String>, Header, min_length = 1, max_length = 255,
         description = "1 to 255 visible characters, kept for 24 hours: a repeated request with the same key and body returns the first order",
@@ -28,6 +31,7 @@ const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-repl
         (
             status = 202, body = Order, description = "`pending`: inventory-service is unavailable; the stock will be reserved later",
             headers(("location" = String), ("idempotent-replayed" = Option<bool>)),
+            example = pending_order,
         ),
         (
             status = 409, body = crate::error::OrderConflict, content_type = "application/problem+json",
@@ -58,6 +62,25 @@ pub async fn place(
     ));
 
     Ok(respond(placed.await??))
+}
+
+/// An example for the document.
+fn pending_order() -> serde_json::Value {
+    json!({
+        "id": "019b76da-a800-7d42-9b3c-7e1f8a6d5c22",
+        "user_id": "019b76da-a800-7a10-8c7e-2f0d4b6e1a01",
+        "status": "pending",
+        "items": [{
+            "product_id": "019b76da-a800-7c31-8e2f-5d0a9b7c4e11",
+            "name": "Lamp",
+            "unit_price_cents": 1999,
+            "quantity": 2,
+        }],
+        "total_cents": 3998,
+        "currency": "EUR",
+        "created_at": "2026-01-01T00:00:00Z",
+        "updated_at": "2026-01-01T00:00:00Z",
+    })
 }
 
 /// The request's idempotency key, if it has one. More than one is an error.

@@ -20,15 +20,27 @@ const MAX_PRICE_CENTS: i64 = 1_000_000_000_000;
 /// A product that is for sale.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::FromRow)]
 pub(crate) struct Product {
+    /// The id of the product.
+    #[schema(example = "019b76da-a800-7c31-8e2f-5d0a9b7c4e11")]
     pub id: Uuid,
+    /// The name, on one line.
+    #[schema(min_length = 1, max_length = 200, example = "Lamp")]
     pub name: String,
+    /// The description. It may have several lines, and be empty.
+    #[schema(max_length = 5_000, example = "Gives light.")]
     pub description: String,
-    /// In minor units of the currency.
+    /// The price, in minor units of the currency.
+    #[schema(minimum = 0, maximum = 1_000_000_000_000_i64, example = 1999)]
     pub price_cents: i64,
-    /// An ISO 4217 code, such as `EUR`.
+    /// The currency: an ISO 4217 code.
+    #[schema(pattern = "^[A-Z]{3}$", example = "EUR")]
     pub currency: String,
+    /// The id of the user who sells the product.
+    #[schema(example = "019b76da-a800-7a10-8c7e-2f0d4b6e1a01")]
     pub owner_id: Uuid,
+    /// When the product was created.
     pub created_at: DateTime<Utc>,
+    /// When the product last changed.
     pub updated_at: DateTime<Utc>,
     /// Counts the changes. Clients see it as the entity tag.
     #[serde(skip)]
@@ -49,18 +61,22 @@ impl Product {
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewProduct {
+    /// The name, on one line.
     #[garde(custom(text::line(1, 200)))]
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(min_length = 1, max_length = 200, example = "Lamp")]
     name: String,
+    /// The description. It may have several lines.
     #[garde(custom(text::lines(0, 5_000)))]
-    #[schema(max_length = 5_000)]
+    #[schema(max_length = 5_000, example = "Gives light.")]
     #[serde(default)]
     description: String,
+    /// The price, in minor units of the currency.
     #[garde(custom(price))]
-    #[schema(minimum = 0, maximum = 1_000_000_000_000_i64)]
+    #[schema(minimum = 0, maximum = 1_000_000_000_000_i64, example = 1999)]
     price_cents: i64,
+    /// The currency: an ISO 4217 code.
     #[garde(custom(currency_code))]
-    #[schema(pattern = "^[A-Z]{3}$")]
+    #[schema(pattern = "^[A-Z]{3}$", example = "EUR")]
     currency: String,
 }
 
@@ -84,20 +100,24 @@ impl NewProduct {
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ProductChange {
+    /// The new name, on one line.
     #[garde(inner(custom(text::line(1, 200))))]
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(min_length = 1, max_length = 200, example = "Lamp")]
     #[serde(default, deserialize_with = "service_kit::non_null")]
     pub name: Option<String>,
+    /// The new description. It may have several lines.
     #[garde(inner(custom(text::lines(0, 5_000))))]
-    #[schema(max_length = 5_000)]
+    #[schema(max_length = 5_000, example = "Gives warm light.")]
     #[serde(default, deserialize_with = "service_kit::non_null")]
     pub description: Option<String>,
+    /// The new price, in minor units of the currency.
     #[garde(inner(custom(price)))]
-    #[schema(minimum = 0, maximum = 1_000_000_000_000_i64)]
+    #[schema(minimum = 0, maximum = 1_000_000_000_000_i64, example = 2499)]
     #[serde(default, deserialize_with = "service_kit::non_null")]
     pub price_cents: Option<i64>,
+    /// The new currency: an ISO 4217 code.
     #[garde(inner(custom(currency_code)))]
-    #[schema(pattern = "^[A-Z]{3}$")]
+    #[schema(pattern = "^[A-Z]{3}$", example = "EUR")]
     #[serde(default, deserialize_with = "service_kit::non_null")]
     pub currency: Option<String>,
 }

@@ -30,7 +30,7 @@ pub struct ListQuery {
     /// Only these products: up to 100 ids, separated by commas. Unknown ids are ignored. With `ids`, `limit` defaults to 100.
     #[garde(inner(length(max = MAX_IDS)))]
     #[serde(default, deserialize_with = "ids")]
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, max_length = 3_699, pattern = "^[0-9a-f,-]*$")]
     ids: Option<Vec<Id>>,
 }
 

@@ -93,6 +93,11 @@ impl Roles {
         }
     }
 
+    /// The roles, in ascending order.
+    pub fn iter(&self) -> impl Iterator<Item = &Role> {
+        self.roles.iter()
+    }
+
     /// The role that every user has.
     pub(super) fn unprivileged(&self) -> Role {
         let role = self.roles.iter().find(|role| role.name == USER).cloned();

@@ -17,21 +17,21 @@ const HEADERS: [Header; 6] = [
         "www-authenticate",
         "WwwAuthenticate",
         "How to authenticate, and what was wrong with the credential (RFC 9110 §11.6.1, RFC 6750 §3)",
-        text,
+        || json!({"type": "string", "maxLength": 1000}),
         true,
     ),
     (
         "retry-after",
         "RetryAfter",
         "Seconds after which to try again (RFC 9110 §10.2.3)",
-        || json!({"type": "integer", "minimum": 0}),
+        || json!({"type": "integer", "minimum": 0, "maximum": 2_147_483_647}),
         true,
     ),
     (
         "etag",
         "ETag",
         "The version of the representation (RFC 9110 §8.8.3)",
-        text,
+        || json!({"type": "string", "maxLength": 200, "pattern": "^(W/)?\"[^\"]*\"$"}),
         true,
     ),
     (
@@ -49,10 +49,6 @@ const HEADERS: [Header; 6] = [
         false,
     ),
 ];
-
-fn text() -> Value {
-    json!({"type": "string"})
-}
 
 /// All headers, by the names of their components.
 pub(super) fn components() -> Value {

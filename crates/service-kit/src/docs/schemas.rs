@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Object, PROBLEM_JSON};
 
-const SCHEMAS: &str = "#/components/schemas/";
+pub(super) const SCHEMAS: &str = "#/components/schemas/";
 
 /// RFC 9457 §3, with the platform's own members.
 pub(super) fn problem() -> Value {
@@ -15,21 +15,37 @@ pub(super) fn problem() -> Value {
         "description": "Problem details (RFC 9457)",
         "required": ["type", "title", "status", "code", "request_id"],
         "properties": {
-            "type": {"type": "string", "format": "uri-reference", "examples": ["about:blank"]},
-            "title": {"type": "string", "description": "The status in words"},
-            "status": {"type": "integer", "minimum": 400, "maximum": 599},
-            "detail": {"type": "string", "description": "An explanation for people"},
+            "type": {
+                "type": "string",
+                "format": "uri-reference",
+                "description": "Always `about:blank`: `code` names the problem",
+                "examples": ["about:blank"],
+            },
+            "title": {"type": "string", "maxLength": 100, "description": "The status in words", "examples": ["Not Found"]},
+            "status": {"type": "integer", "minimum": 400, "maximum": 599, "description": "The status", "examples": [404]},
+            "detail": {
+                "type": "string",
+                "maxLength": 10_000,
+                "description": "An explanation for people",
+                "examples": ["There is no such route."],
+            },
             "code": {
                 "type": "string",
+                "maxLength": 100,
                 "pattern": "^[a-z][a-z0-9_]*$",
                 "description": "The stable name of the error, for programs",
+                "examples": ["not_found"],
             },
             "request_id": {
                 "type": "string",
+                "maxLength": 128,
+                "pattern": "^[A-Za-z0-9._-]+$",
                 "description": "The id by which the logs of all services name this request",
+                "examples": ["a-request-id"],
             },
             "errors": {
                 "type": "array",
+                "maxItems": 1000,
                 "items": {"$ref": "#/components/schemas/FieldError"},
                 "description": "The invalid members of the body, with status 422",
             },
@@ -46,9 +62,16 @@ pub(super) fn field_error() -> Value {
         "properties": {
             "field": {
                 "type": "string",
+                "maxLength": 10_000,
                 "description": "The member's path, such as `items[0].quantity`; empty for the whole body",
+                "examples": ["items[0].quantity"],
             },
-            "message": {"type": "string", "description": "What a valid value is, for people"},
+            "message": {
+                "type": "string",
+                "maxLength": 10_000,
+                "description": "What a valid value is, for people",
+                "examples": ["must be at least 1"],
+            },
         },
     })
 }
@@ -60,35 +83,20 @@ pub(super) fn oauth_error() -> Value {
         "description": "An OAuth error (RFC 6749 §5.2)",
         "required": ["error", "error_description"],
         "properties": {
-            "error": {"type": "string", "examples": ["invalid_request"]},
-            "error_description": {"type": "string"},
+            "error": {
+                "type": "string",
+                "maxLength": 100,
+                "description": "The name of the error, for programs",
+                "examples": ["invalid_request"],
+            },
+            "error_description": {
+                "type": "string",
+                "maxLength": 10_000,
+                "description": "An explanation for people",
+                "examples": ["The parameter token is missing."],
+            },
         },
     })
-}
-
-/// utoipa repeats the schema of a page's items inside the page. Here it is one component, and the page refers to it.
-pub(super) fn name_page_items(schemas: &mut Value) {
-    let Some(schemas) = schemas.as_object_mut() else {
-        return;
-    };
-    let pages: Vec<String> = schemas
-        .keys()
-        .filter(|name| name.starts_with("Page_"))
-        .cloned()
-        .collect();
-    for page in pages {
-        let Some(items) = schemas[&page].pointer("/properties/items/items").cloned() else {
-            continue;
-        };
-        // The type's own name in the document may differ from the one in the name of the page.
-        let known = schemas.iter().find(|(_, schema)| **schema == items);
-        let name = match known {
-            Some((name, _)) => name.clone(),
-            None => page.trim_start_matches("Page_").to_owned(),
-        };
-        schemas[&page]["properties"]["items"]["items"] = json!({"$ref": format!("{SCHEMAS}{name}")});
-        schemas.entry(name).or_insert(items);
-    }
 }
 
 /// A member that a handler describes under `application/problem+json` is added to those of all problem details.
@@ -229,24 +237,6 @@ mod tests {
             schemas["Thing"]["properties"]["size"],
             json!({"type": ["integer", "null"]})
         );
-    }
-
-    #[test]
-    fn the_items_of_a_page_are_one_component() {
-        let thing = json!({"properties": {"id": {"type": "string"}}});
-        let page = |items: &Value| json!({"properties": {"items": {"type": "array", "items": items}}});
-        let mut schemas = json!({
-            "Thing": thing,
-            "Page_ThingResponse": page(&thing),
-            "Page_Part": page(&json!({"type": "integer"})),
-        });
-
-        name_page_items(&mut schemas);
-
-        let items = |page: &str| &schemas[page]["properties"]["items"]["items"]["$ref"];
-        assert_eq!(items("Page_ThingResponse"), "#/components/schemas/Thing");
-        assert_eq!(items("Page_Part"), "#/components/schemas/Part");
-        assert_eq!(schemas["Part"], json!({"type": "integer"}));
     }
 
     #[test]

@@ -103,6 +103,7 @@ where
 
 /// The [`OptionalBody`] of a request that needs no body. Some clients send `{}` with every `POST`.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
+#[schema(description = "An object without members. The body may also be empty.")]
 #[serde(deny_unknown_fields)]
 pub struct EmptyObject {}
 

@@ -69,11 +69,12 @@ fn only_user_service_and_the_gateway_can_sign() {
         .filter(|file| signs.iter().any(|sign| code_of(file).contains(sign)))
         .map(|file| file.strip_prefix(root()).unwrap().to_str().unwrap().to_owned())
         .collect();
-    // The gateway signs identity tokens, which no service accepts as access tokens. The only others are the issuer for tests, and
-    // benchmarks, whose keys no service trusts.
+    // The gateway signs identity tokens, which no service accepts as access tokens. The only others are the issuers for tests and
+    // fuzzing, and benchmarks, whose keys no service trusts.
     let test_issuer = "crates/auth/src/testing/signing_key.rs";
     let others = [
         test_issuer,
+        "crates/auth/src/fuzzing/token/keys.rs",
         "crates/bench/src/tokens.rs",
         "crates/gateway/src/identity.rs",
     ];
@@ -154,6 +155,25 @@ fn env_example_lists_exactly_the_variables_that_are_read() {
         missing.is_empty() && dead.is_empty(),
         ".env.example lacks {missing:?}; no program reads {dead:?}"
     );
+}
+
+#[test]
+fn the_page_about_clients_names_the_versions_that_are_tested() {
+    let page = fs::read_to_string(root().join("docs/clients.md")).unwrap();
+    let script = fs::read_to_string(root().join("scripts/openapi-test")).unwrap();
+    let mut versions = 0;
+    for word in page.split_whitespace() {
+        let Some((package, version)) = word.split_once("==").or_else(|| word.split_once('@')) else {
+            continue;
+        };
+        versions += 1;
+        let variable = package.trim_end_matches("-cli").replace('-', "_");
+        // The script calls openapi-generator by its last word.
+        let variable = variable.replace("openapi_generator", "generator");
+        let line = format!("\n{variable}_version={version}\n");
+        assert!(script.contains(&line), "docs/clients.md has {word}");
+    }
+    assert!(versions > 4, "the search finds too few versions: {versions}");
 }
 
 #[test]

@@ -7,6 +7,7 @@
 )]
 
 mod audit;
+mod authorization;
 mod chaos;
 #[cfg(target_os = "linux")]
 mod client_addresses;

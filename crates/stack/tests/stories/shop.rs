@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use test_kit::{Client, contract};
 
 use crate::sandbox::{GATEWAY, SERVICES, Sandbox};
 
@@ -108,4 +109,10 @@ async fn each_service_serves_its_documentation_and_the_gateway_that_of_all() {
             assert!(document["paths"][path].is_object(), "{path}: {document}");
         }
     }
+
+    let joined = platform.anonymous().get("/openapi.json").await.json();
+    contract::check_document(joined, GATEWAY);
+    let inner = Client::new(format!("http://127.0.0.1:{}", platform.port(GATEWAY) + 1000));
+    let inner = inner.get("/openapi.json").await.json();
+    contract::check_document(inner, "gateway-inner");
 }

@@ -8,6 +8,7 @@ use auth::{ListedRoute, Policy, Routes};
 use boon::{Compiler, Draft, Schemas};
 use serde_json::{Value, json};
 
+use super::{description, openapi_snapshot};
 use crate::client::Client;
 use crate::response::TestResponse;
 
@@ -23,7 +24,10 @@ pub(super) struct Document {
 
 impl Document {
     pub(super) async fn fetch(client: &Client) -> Self {
-        let json = client.get("/openapi.json").await.assert_status(200).json();
+        Self::new(client.get("/openapi.json").await.assert_status(200).json())
+    }
+
+    pub(super) fn new(json: Value) -> Self {
         let validator = RefCell::new(Validator::new(&json));
         Self { json, validator }
     }
@@ -33,12 +37,25 @@ impl Document {
         &self.json["paths"][route.path][route.method.as_str().to_lowercase()]
     }
 
-    /// Requires a valid document of this service: by the schema of OpenAPI 3.1, with valid schemas in it, distinct operation ids
-    /// and no dangling reference, and with the security that follows from the policies.
+    /// Requires a valid document of this service, with the security that follows from the policies.
     pub(super) fn check(&self, name: &str, routes: &Routes) {
+        assert_eq!(self.json["info"]["title"], name);
+        self.check_content(name);
+        for route in routes.iter() {
+            let operation = self.operation(route);
+            let is_open = matches!(route.policy, Policy::Anyone | Policy::Optional);
+            let admits_anonymous = operation["security"]
+                .as_array()
+                .is_none_or(|any| any.is_empty() || any.contains(&json!({})));
+            assert_eq!(admits_anonymous, is_open, "{route:?}: {}", operation["security"]);
+        }
+    }
+
+    /// Requires a document that is valid by the schema of OpenAPI 3.1, with valid schemas in it, distinct operation ids and no
+    /// dangling reference, and with descriptions, bounds and examples. It has to equal its snapshot.
+    pub(super) fn check_content(&self, name: &str) {
         let version = self.json["openapi"].as_str().unwrap_or_default();
         assert!(version.starts_with("3.1."), "OpenAPI {version}");
-        assert_eq!(self.json["info"]["title"], name);
 
         let mut validator = self.validator.borrow_mut();
         validator.check(OPENAPI_SCHEMA, &self.json, "the document");
@@ -70,22 +87,16 @@ impl Document {
             "an operationId is missing or repeated: {ids:?}"
         );
 
-        for route in routes.iter() {
-            let operation = self.operation(route);
-            let summary = operation["summary"].as_str().unwrap_or_default();
-            assert!(!summary.is_empty(), "{route:?} has no summary");
-            let is_open = matches!(route.policy, Policy::Anyone | Policy::Optional);
-            let admits_anonymous = operation["security"]
-                .as_array()
-                .is_none_or(|any| any.is_empty() || any.contains(&json!({})));
-            assert_eq!(admits_anonymous, is_open, "{route:?}: {}", operation["security"]);
-        }
-        for (name, operation) in self.operations() {
-            for (status, response) in operation["responses"].as_object().into_iter().flatten() {
-                let description = response["description"].as_str().unwrap_or_default();
-                assert!(!description.is_empty(), "{name}: {status} has no description");
-            }
-        }
+        let mut is_valid = |pointer: &str, example: &Value| {
+            validator.conforms(&format!("{DOCUMENT}#{}", fragment(pointer)), example)
+        };
+        let problems = description::problems(&self.json, &mut is_valid);
+        assert!(
+            problems.is_empty(),
+            "the document of {name}:\n{}",
+            problems.join("\n")
+        );
+        openapi_snapshot::check(&self.json, name);
     }
 
     /// Requires that the document describes these routes and no others.
@@ -139,9 +150,11 @@ impl Document {
                 media_type,
                 "schema",
             ]);
-            self.validator
-                .borrow_mut()
-                .check(&format!("{DOCUMENT}#{schema}"), &response.json(), &context);
+            self.validator.borrow_mut().check(
+                &format!("{DOCUMENT}#{}", fragment(&schema)),
+                &response.json(),
+                &context,
+            );
         }
     }
 
@@ -167,16 +180,18 @@ fn add_references<'d>(part: &'d Value, references: &mut Vec<&'d str>) {
     }
 }
 
-/// A JSON pointer as the fragment of a URL (RFC 6901 §6).
+/// The JSON pointer of these names (RFC 6901 §3).
 fn pointer(names: &[&str]) -> String {
-    let escape = |name: &&str| {
-        let name = name.replace('~', "~0").replace('/', "~1");
-        format!(
-            "/{}",
-            name.replace('{', "%7B").replace('}', "%7D").replace('+', "%2B")
-        )
-    };
+    let escape = |name: &&str| format!("/{}", name.replace('~', "~0").replace('/', "~1"));
     names.iter().map(escape).collect()
+}
+
+/// A JSON pointer as the fragment of a URL (RFC 6901 §6).
+fn fragment(pointer: &str) -> String {
+    pointer
+        .replace('{', "%7B")
+        .replace('}', "%7D")
+        .replace('+', "%2B")
 }
 
 struct Validator {
@@ -208,6 +223,12 @@ impl Validator {
         self.compiler
             .compile(url, &mut self.schemas)
             .unwrap_or_else(|error| panic!("{url} is not a valid schema: {error:#}"))
+    }
+
+    /// Whether the value conforms to the schema at this URL.
+    fn conforms(&mut self, url: &str, value: &Value) -> bool {
+        let index = self.compile(url);
+        self.schemas.validate(value, index).is_ok()
     }
 
     /// Requires that the value conforms to the schema at this URL.

@@ -177,24 +177,36 @@ impl Entry {
 /// A record as admins read it.
 #[derive(Debug, Serialize, sqlx::FromRow, ToSchema)]
 pub(crate) struct AuditRecord {
+    /// The id of the record.
+    #[schema(example = "019b76da-a800-7f64-b5e9-4a2d8c7f1e44")]
     pub id: Uuid,
+    /// When it happened.
     pub at: DateTime<Utc>,
+    /// The event.
     pub event: Event,
+    /// The outcome.
     pub outcome: Outcome,
     /// The user who acted, if known.
-    #[schema(required = true)]
+    #[schema(required = true, example = "019b76da-a800-7a10-8c7e-2f0d4b6e1a01")]
     pub actor_id: Option<Uuid>,
     /// The user who was affected, if known. The user may have been deleted since.
-    #[schema(required = true)]
+    #[schema(required = true, example = "019b76da-a800-7a10-8c7e-2f0d4b6e1a01")]
     pub subject_id: Option<Uuid>,
     /// The client's IP address.
-    #[schema(required = true)]
+    #[schema(required = true, max_length = 45, example = "203.0.113.9")]
     pub ip: Option<String>,
-    #[schema(required = true)]
+    /// The client's `User-Agent`, cut off after 200 bytes.
+    #[schema(required = true, max_length = 200, example = "curl/8.5.0")]
     pub user_agent: Option<String>,
     /// The id of the request in the logs of all services.
-    #[schema(required = true)]
+    #[schema(
+        required = true,
+        max_length = 128,
+        pattern = "^[A-Za-z0-9._-]+$",
+        example = "a-request-id"
+    )]
     pub request_id: Option<String>,
-    #[schema(required = true)]
+    /// Further information, such as the roles before and after a change.
+    #[schema(required = true, max_length = 100_000)]
     pub detail: Option<String>,
 }

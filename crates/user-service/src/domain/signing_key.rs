@@ -63,6 +63,7 @@ impl fmt::Display for SigningAlgorithm {
 
 /// A signing key's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type, ToSchema)]
+#[schema(example = "active")]
 #[serde(rename_all = "lowercase")]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 pub(crate) enum KeyState {

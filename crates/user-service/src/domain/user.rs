@@ -15,13 +15,23 @@ auth::scopes! {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = User)]
 pub(crate) struct UserResponse {
+    /// The id of the user.
+    #[schema(example = "019b76da-a800-7a10-8c7e-2f0d4b6e1a01")]
     pub id: Uuid,
+    /// The email address.
+    #[schema(format = "idn-email", max_length = 254, example = "ada@example.com")]
     pub email: String,
     /// Always false: there is no verification of email addresses yet.
     pub email_verified: bool,
+    /// The name, on one line.
+    #[schema(min_length = 1, max_length = 100, example = "Ada")]
     pub name: String,
+    /// The roles, in ascending order.
+    #[schema(min_items = 1, max_items = 100, pattern = "^[!-~]+$", example = json!(["user"]))]
     pub roles: Vec<String>,
+    /// Whether the user is disabled: a disabled user can't log in.
     pub disabled: bool,
+    /// When the user registered.
     pub created_at: DateTime<Utc>,
 }
 

@@ -9,9 +9,11 @@ use super::error::OAuthError;
 /// The body of an introspection (RFC 7662 §2.1) or a revocation (RFC 7009 §2.1).
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct TokenForm {
-    #[schema(value_type = String)]
+    /// The token: an access token, a service token or a refresh token.
+    #[schema(value_type = String, max_length = 8192, example = "header.payload.signature")]
     token: Option<String>,
     /// `access_token` or `refresh_token`. Ignored: this service recognizes the type of a token.
+    #[schema(max_length = 100)]
     #[expect(dead_code, reason = "the API document shows what a client may send")]
     token_type_hint: Option<String>,
     #[schema(ignore)]

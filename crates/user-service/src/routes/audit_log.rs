@@ -25,7 +25,7 @@ pub struct AuditQuery {
 
 /// `GET /admin/audit-log`: lists audit records, newest first.
 #[utoipa::path(
-    get, path = "/admin/audit-log", tag = "admin", params(AuditQuery, Paging),
+    get, path = "/admin/audit-log", tag = "admin", operation_id = "list_audit_records", params(AuditQuery, Paging),
     responses((status = 200, body = Page<AuditRecord>)),
 )]
 pub async fn audit_log(

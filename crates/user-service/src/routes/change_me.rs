@@ -12,17 +12,19 @@ use crate::domain::UserResponse;
 use crate::error::UserError;
 use crate::store::{UserChange, UserRows};
 
+/// A change of the caller's own data.
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateMe {
+    /// The new name, on one line.
     #[garde(custom(text::line(1, 100)))]
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(min_length = 1, max_length = 100, example = "Ada Lovelace")]
     name: String,
 }
 
 /// `PATCH /users/me`: changes the caller's name. Tokens that were issued before keep the old name until the next refresh.
 #[utoipa::path(
-    patch, path = "/users/me", tag = "users", request_body = UpdateMe,
+    patch, path = "/users/me", tag = "users", operation_id = "update_me", request_body = UpdateMe,
     responses((status = 200, body = UserResponse), (status = 404, description = "`user_not_found`: the account was deleted")),
 )]
 #[tracing::instrument(skip_all, fields(user.id = %user.id()))]

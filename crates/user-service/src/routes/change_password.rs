@@ -18,14 +18,21 @@ use crate::sessions::Sessions;
 use crate::sessions::revocation::RevokingTx;
 use crate::store::{AuditLogRows, UserRows};
 
+/// A change of the caller's password.
 #[derive(Deserialize, Validate, ToSchema)]
 #[garde(allow_unvalidated)]
 #[serde(deny_unknown_fields)]
 pub struct ChangePassword {
-    #[schema(format = "password")]
+    /// The password until now.
+    #[schema(max_length = 128, format = "password", example = "correct horse battery")]
     current_password: String,
     /// 8 to 128 characters, not one of the most common passwords, and neither the email address nor the name.
-    #[schema(min_length = 8, max_length = 128, format = "password")]
+    #[schema(
+        min_length = 8,
+        max_length = 128,
+        format = "password",
+        example = "another horse battery"
+    )]
     new_password: String,
 }
 

@@ -17,21 +17,22 @@ use crate::sessions::Sessions;
 use crate::sessions::revocation::RevokingTx;
 use crate::store::{AuditLogRows, UserChange, UserRows};
 
-/// Members that are absent keep their values.
+/// A change of a user. Members that are absent keep their values.
 #[derive(Deserialize, Validate, ToSchema)]
 #[garde(allow_unvalidated)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateUser {
     /// All roles that the user will have. Every user has the role `user`, whether or not the list contains it.
-    #[schema(nullable = false)]
+    #[schema(nullable = false, max_items = 1_000, pattern = "^[!-~]+$", example = json!(["user", "support"]))]
     #[serde(default, deserialize_with = "service_kit::non_null")]
     roles: Option<Vec<String>>,
     /// A disabled user can't log in.
     #[schema(nullable = false)]
     #[serde(default, deserialize_with = "service_kit::non_null")]
     disabled: Option<bool>,
+    /// The new name, on one line.
     #[garde(inner(custom(text::line(1, 100))))]
-    #[schema(min_length = 1, max_length = 100, nullable = false)]
+    #[schema(min_length = 1, max_length = 100, nullable = false, example = "Ada Lovelace")]
     #[serde(default, deserialize_with = "service_kit::non_null")]
     name: Option<String>,
 }
@@ -39,7 +40,7 @@ pub struct UpdateUser {
 /// `PATCH /admin/users/{id}`: changes a user's roles or name, or disables or enables the user. A change of roles revokes the user's
 /// access tokens; the next refresh issues tokens with the new roles. Disabling ends all sessions.
 #[utoipa::path(
-    patch, path = "/admin/users/{id}", tag = "admin", params(("id" = Uuid, Path)), request_body = UpdateUser,
+    patch, path = "/admin/users/{id}", tag = "admin", operation_id = "update_user", params(("id" = Uuid, Path)), request_body = UpdateUser,
     responses(
         (status = 200, body = UserResponse),
         (status = 404, description = "`user_not_found`"),

@@ -10,17 +10,18 @@ use crate::domain::UserResponse;
 use crate::error::UserError;
 use crate::store::UserRows;
 
+/// The identity of the caller.
 #[derive(Serialize, ToSchema)]
 #[schema(as = WhoAmI)]
 pub struct CurrentUserResponse {
-    /// Null for an anonymous caller.
+    /// The user who is logged in. Null for an anonymous caller.
     #[schema(required = true)]
     current_user: Option<UserResponse>,
 }
 
 /// `GET /auth/current-user`: the user who is logged in, or null. A missing token is not an error.
 #[utoipa::path(
-    get, path = "/auth/current-user", tag = "auth", responses((status = 200, body = CurrentUserResponse))
+    get, path = "/auth/current-user", tag = "auth", operation_id = "get_current_user", responses((status = 200, body = CurrentUserResponse))
 )]
 pub async fn current_user(
     CurrentUser(user): CurrentUser,

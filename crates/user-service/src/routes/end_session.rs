@@ -15,7 +15,7 @@ use crate::store::{AuditLogRows, SessionRows};
 
 /// `DELETE /auth/sessions/{id}`: ends one of the caller's sessions, for example on a lost phone.
 #[utoipa::path(
-    delete, path = "/auth/sessions/{id}", tag = "auth", params(("id" = Uuid, Path)),
+    delete, path = "/auth/sessions/{id}", tag = "auth", params(("id" = Uuid, Path, example = "019b76da-a800-7e53-a4d8-1c6b3f9e2d33")),
     responses(
         (status = 204, description = "the session has ended"),
         (status = 404, description = "`session_not_found`: not a session of the caller, or it has ended already"),

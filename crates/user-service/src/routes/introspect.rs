@@ -15,11 +15,49 @@ use crate::oauth::{Client, OAuthError, TokenForm, no_store};
 use crate::sessions::Sessions;
 use crate::tokens::{IssuedTokenVerifier, USER_TOKEN_CLIENT_ID};
 
-/// An introspection response (RFC 7662 §2.2). If `active` is true, the response also contains the claims of the token.
+/// An introspection response (RFC 7662 §2.2). If `active` is true, the response also contains all claims of the token; here are
+/// those that RFC 7662 names.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only describes the members")]
 pub(crate) struct Introspection {
+    /// Whether the token is valid now.
+    #[schema(example = true)]
     active: bool,
+    /// The type of an access token or a service token (RFC 6749 §5.1). A refresh token has none.
+    #[schema(nullable = false, pattern = "^Bearer$", example = "Bearer")]
+    token_type: Option<String>,
+    /// The email address of the token's user.
+    #[schema(nullable = false, max_length = 254, example = "ada@example.com")]
+    username: Option<String>,
+    /// The issuer: the URL of the platform.
+    #[schema(
+        nullable = false,
+        format = "uri",
+        max_length = 2_000,
+        example = "https://shop.example"
+    )]
+    iss: Option<String>,
+    /// The id of the token's user, or the name of the token's service.
+    #[schema(
+        nullable = false,
+        max_length = 200,
+        example = "019b76da-a800-7a10-8c7e-2f0d4b6e1a01"
+    )]
+    sub: Option<String>,
+    /// The client that the token was issued to.
+    #[schema(nullable = false, max_length = 200, example = "countersign")]
+    client_id: Option<String>,
+    /// When the token expires, in Unix seconds.
+    #[schema(
+        nullable = false,
+        minimum = 0,
+        maximum = 253_402_300_799_i64,
+        example = 1_767_226_500
+    )]
+    exp: Option<i64>,
+    /// The scopes of a user's access token, separated by spaces.
+    #[schema(nullable = false, max_length = 8192, example = "products:write orders:write")]
+    scope: Option<String>,
 }
 
 /// An active token (RFC 7662 §2.2).
@@ -47,7 +85,7 @@ struct RefreshClaims<'i> {
 /// `POST /oauth/introspect`: whether a token is active, and the claims of an active token (RFC 7662). The response for an inactive
 /// token does not say why the token is inactive (RFC 7662 §2.2).
 #[utoipa::path(
-    post, path = "/oauth/introspect", tag = "oauth",
+    post, path = "/oauth/introspect", tag = "oauth", operation_id = "introspect_token",
     request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, description = "`{\"active\": true}` and the token's claims, or `{\"active\": false}`", body = Introspection),

@@ -16,12 +16,22 @@ use crate::tokens::SigningKeys;
 /// A signing key, without its private part.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ListedKey {
+    /// The id of the key: its thumbprint (RFC 7638).
+    #[schema(
+        min_length = 43,
+        max_length = 43,
+        pattern = "^[A-Za-z0-9_-]+$",
+        example = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
+    )]
     kid: String,
+    /// The algorithm of its signatures.
     alg: SigningAlgorithm,
+    /// Whether it signs.
     state: KeyState,
+    /// When it was created.
     created_at: DateTime<Utc>,
     /// The time until which a retiring key is published. Null for other keys.
-    #[schema(required = true)]
+    #[schema(required = true, example = json!(null))]
     not_after: Option<DateTime<Utc>>,
 }
 

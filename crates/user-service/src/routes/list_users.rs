@@ -22,6 +22,7 @@ pub struct UsersQuery {
     #[param(max_length = 100)]
     q: Option<String>,
     /// Only users with this role.
+    #[param(pattern = "^[!-~]+$")]
     role: Option<String>,
 }
 

@@ -17,13 +17,16 @@ use crate::sessions::revocation::RevokingTx;
 use crate::sessions::{Sessions, TokenPair};
 use crate::store::{AuditLogRows, UserRows};
 
+/// The credentials of a user.
 #[derive(Deserialize, Validate, ToSchema)]
 #[garde(allow_unvalidated)]
 #[serde(deny_unknown_fields)]
 pub struct Credentials {
-    #[schema(example = "ada@example.com")]
+    /// The email address. Its form is not checked: an address that no user has is a wrong one.
+    #[schema(max_length = 254, example = "ada@example.com")]
     email: String,
-    #[schema(format = "password")]
+    /// The password.
+    #[schema(max_length = 128, format = "password", example = "correct horse battery")]
     password: String,
 }
 

@@ -9,7 +9,7 @@ use crate::error::UserError;
 use crate::store::UserRows;
 
 /// `GET /users/me`: the caller's current data.
-#[utoipa::path(get, path = "/users/me", tag = "users", responses((status = 200, body = UserResponse), (status = 404, description = "`user_not_found`: the account was deleted")))]
+#[utoipa::path(get, path = "/users/me", tag = "users", operation_id = "get_me", responses((status = 200, body = UserResponse), (status = 404, description = "`user_not_found`: the account was deleted")))]
 pub async fn me(VerifyToken(user): VerifyToken, db: Data<Db>) -> Result<Json<UserResponse>, UserError> {
     let account = UserRows(&mut db.read().await?)
         .find(user.id())

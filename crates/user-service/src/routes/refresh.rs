@@ -15,10 +15,13 @@ use crate::error::UserError;
 use crate::sessions::refresh::Refreshed;
 use crate::sessions::{Sessions, TokenPair};
 
+/// A refresh token that a client presents.
 #[derive(Deserialize, Validate, ToSchema)]
 #[garde(allow_unvalidated)]
 #[serde(deny_unknown_fields)]
 pub struct PresentedToken {
+    /// The refresh token of the last token pair.
+    #[schema(max_length = 43, example = "a-refresh-token")]
     refresh_token: String,
 }
 

@@ -15,17 +15,25 @@ use crate::error::UserError;
 use crate::passwords::Passwords;
 use crate::store::{AuditLogRows, NewUser, UserRows};
 
+/// The data of a new user.
 #[derive(Deserialize, Validate, ToSchema)]
 #[garde(allow_unvalidated)]
 #[serde(deny_unknown_fields)]
 pub struct Registration {
-    #[schema(example = "ada@example.com")]
+    /// The email address. Spaces around it are ignored.
+    #[schema(max_length = 254, example = "ada@example.com")]
     email: String,
     /// 8 to 128 characters, not one of the most common passwords, and neither the email address nor the name.
-    #[schema(min_length = 8, max_length = 128, format = "password")]
+    #[schema(
+        min_length = 8,
+        max_length = 128,
+        format = "password",
+        example = "correct horse battery"
+    )]
     password: String,
+    /// The name, on one line.
     #[garde(custom(text::line(1, 100)))]
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(min_length = 1, max_length = 100, example = "Ada")]
     name: String,
 }
 

@@ -39,12 +39,13 @@ pub struct LastEventId(Option<FeedPosition>);
 /// not know it; then the reader must begin again without it. Then `ready`, and from then on each event as it happens, and each
 /// second a `head` with the number of the newest event. A reader that hears nothing for several seconds must connect again.
 #[utoipa::path(
-    get, path = "/internal/revocations", tag = "internal",
+    get, path = "/internal/revocations", tag = "internal", operation_id = "stream_revocations",
     params(Reader, ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that the reader has")),
     responses(
         (
             status = 200, content_type = "text/event-stream", body = String,
             description = "The events `revocation`, `keys`, `ready`, `head` and `reset`, each with an id except `reset`",
+            example = json!("event: ready\nid: 5d3f8a52-1c7b-4e90-9a6d-2b8e4f7c0d55:7\ndata: {\"seq\":7}\n\n"),
         ),
         (status = 503, description = "`database_unavailable`"),
     ),

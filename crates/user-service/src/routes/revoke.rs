@@ -14,7 +14,7 @@ use crate::tokens::IssuedTokenVerifier;
 /// `POST /oauth/revoke`: ends the session of a user's access token or refresh token (RFC 7009). A token that is
 /// expired or unknown, or whose session has ended, gives the same response.
 #[utoipa::path(
-    post, path = "/oauth/revoke", tag = "oauth",
+    post, path = "/oauth/revoke", tag = "oauth", operation_id = "revoke_token",
     request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, description = "the token is invalid now, whether or not it was valid before"),

@@ -16,6 +16,7 @@ use crate::error::UserError;
 use crate::key_rotation::KeyRotation;
 use crate::tokens::SigningKeys;
 
+/// How the keys are rotated.
 #[derive(Default, Deserialize, Validate, ToSchema)]
 #[garde(allow_unvalidated)]
 #[serde(deny_unknown_fields)]

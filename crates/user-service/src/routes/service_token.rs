@@ -10,14 +10,17 @@ use utoipa::ToSchema;
 use crate::oauth::{Client, OAuthError, check_client_parameters, no_store};
 use crate::tokens::TokenIssuer;
 
+/// A request for a service token (RFC 6749 §4.4.2).
 #[derive(Deserialize, ToSchema)]
 pub struct TokenRequest {
-    #[schema(value_type = String, example = "client_credentials")]
+    /// The grant type.
+    #[schema(value_type = String, max_length = 100, example = "client_credentials")]
     grant_type: Option<String>,
     /// The service that the token is for.
-    #[schema(value_type = String, example = "inventory-service")]
+    #[schema(value_type = String, max_length = 100, example = "inventory-service")]
     audience: Option<String>,
     /// Service tokens have no scopes: a request with a scope is refused.
+    #[schema(max_length = 100)]
     scope: Option<String>,
     #[schema(ignore)]
     client_id: Option<String>,
@@ -51,17 +54,21 @@ impl TokenRequest {
 /// A service token (RFC 6749 §5.1). There is no `scope`: service tokens have no scopes, and a request for a scope is refused.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ServiceToken {
+    /// The service token: a JWT (RFC 9068).
+    #[schema(max_length = 8192, example = "header.payload.signature")]
     access_token: String,
-    #[schema(example = "Bearer")]
+    /// How to send the token: `Authorization: Bearer <access_token>` (RFC 6750 §2.1).
+    #[schema(pattern = "^Bearer$", example = "Bearer")]
     token_type: &'static str,
     /// Seconds until the token expires.
+    #[schema(minimum = 1, maximum = 2_147_483_647, example = 900)]
     expires_in: i64,
 }
 
-/// `POST /oauth/token`: issues a token with which a service calls one other service (RFC 6749 §4.4). `services.toml` lists which
-/// services each service may call.
+/// `POST /oauth/token`: issues a token with which a service calls one other service (RFC 6749 §4.4). `services.toml`
+/// lists which services each service may call.
 #[utoipa::path(
-    post, path = "/oauth/token", tag = "oauth",
+    post, path = "/oauth/token", tag = "oauth", operation_id = "issue_service_token",
     request_body(content = TokenRequest, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, body = ServiceToken),

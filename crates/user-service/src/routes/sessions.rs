@@ -14,21 +14,28 @@ use crate::domain::ListedSession;
 use crate::error::UserError;
 use crate::store::SessionRows;
 
-/// One session.
+/// A session of the caller.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ListedSession)]
 pub(crate) struct SessionResponse {
+    /// The id of the session.
+    #[schema(example = "019b76da-a800-7e53-a4d8-1c6b3f9e2d33")]
     id: Uuid,
+    /// The time of the login.
     created_at: DateTime<Utc>,
     /// The time of the login or of the last refresh.
     last_used_at: DateTime<Utc>,
     /// The client's IP address at the login or at the last refresh.
+    #[schema(max_length = 45, example = "203.0.113.9")]
     ip: String,
+    /// The client's `User-Agent` at the login or at the last refresh, cut off after 200 bytes.
+    #[schema(max_length = 200, example = "curl/8.5.0")]
     user_agent: String,
     /// How the user authenticated.
-    #[schema(example = "password")]
+    #[schema(pattern = "^[a-z]+$", example = "password")]
     method: String,
     /// Whether this is the session of the request's access token.
+    #[schema(example = true)]
     current: bool,
 }
 

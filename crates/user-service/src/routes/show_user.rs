@@ -11,7 +11,7 @@ use crate::store::UserRows;
 
 /// `GET /admin/users/{id}`: shows a user's current data.
 #[utoipa::path(
-    get, path = "/admin/users/{id}", tag = "admin", params(("id" = Uuid, Path)),
+    get, path = "/admin/users/{id}", tag = "admin", operation_id = "get_user", params(("id" = Uuid, Path)),
     responses((status = 200, body = UserResponse), (status = 404, description = "`user_not_found`")),
 )]
 pub async fn show_user(

@@ -13,31 +13,37 @@ use utoipa::ToSchema;
 use crate::domain::UserResponse;
 use crate::error::UserError;
 use crate::sessions::Sessions;
-use crate::tokens::IssuedTokenVerifier;
+use crate::tokens::{DocumentedClaims, IssuedTokenVerifier};
 
+/// A token to verify.
 #[derive(Deserialize, Validate, ToSchema)]
 #[garde(allow_unvalidated)]
 #[serde(deny_unknown_fields)]
 pub struct TokenToVerify {
+    /// The access token.
+    #[schema(max_length = 8192, example = "header.payload.signature")]
     token: String,
 }
 
 /// The result of a verification. For an invalid token, `valid` is the only member.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Verdict {
+    /// Whether the token is valid.
+    #[schema(example = true)]
     valid: bool,
     /// The current data of the token's user.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     user: Option<UserResponse>,
+    /// The claims of the token.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>, nullable = false)]
+    #[schema(value_type = Option<DocumentedClaims>, nullable = false)]
     claims: Option<Claims>,
 }
 
 /// `POST /auth/verify`: whether a user's access token is valid: signed by this service, not expired and not revoked.
 #[utoipa::path(
-    post, path = "/auth/verify", tag = "auth", request_body = TokenToVerify,
+    post, path = "/auth/verify", tag = "auth", operation_id = "verify_token", request_body = TokenToVerify,
     responses((status = 200, body = Verdict)),
 )]
 #[tracing::instrument(skip_all)]

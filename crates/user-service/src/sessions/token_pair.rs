@@ -10,19 +10,27 @@ use crate::domain::UserResponse;
 /// An access token, and the refresh token that is exchanged for the next pair (RFC 6749 §5.1).
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct TokenPair {
+    /// The access token: a JWT (RFC 9068).
+    #[schema(max_length = 8192, example = "header.payload.signature")]
     pub access_token: String,
-    #[schema(example = "Bearer")]
+    /// How to send the access token: `Authorization: Bearer <access_token>` (RFC 6750 §2.1).
+    #[schema(pattern = "^Bearer$", example = "Bearer")]
     pub token_type: &'static str,
     /// Seconds until the access token expires.
+    #[schema(minimum = 1, maximum = 2_147_483_647, example = 900)]
     pub expires_in: i64,
+    /// The refresh token, which is valid once.
+    #[schema(max_length = 43, example = "a-refresh-token")]
     pub refresh_token: String,
     /// Seconds until the refresh token expires if it is not used.
+    #[schema(minimum = 0, maximum = 2_147_483_647, example = 604_800)]
     pub refresh_expires_in: i64,
     /// The scopes of the access token, separated by spaces. Absent if the token has no scopes: an empty text would be no valid
     /// scope (RFC 6749 §3.3).
     #[serde(skip_serializing_if = "String::is_empty")]
-    #[schema(required = false)]
+    #[schema(required = false, max_length = 8192, example = "products:write orders:write")]
     pub scope: String,
+    /// The user who is logged in.
     pub user: UserResponse,
 }
 

@@ -22,7 +22,7 @@ async fn every_route_keeps_the_contract() {
 async fn add_admin(service: &TestService) {
     const SQL: &str = "
         insert into users (id, email, email_key, name, roles, epoch, created_at, updated_at)
-        values ($1, 'admin', 'admin', 'Admin', 'user admin', -1000, $2, $2)";
+        values ($1, 'admin@example.com', 'admin@example.com', 'Admin', 'user admin', -1000, $2, $2)";
     let id: Uuid = service.user_token("admin", &[]).claims().sub.parse().unwrap();
     let now = service.issuer().clock().now();
     let mut tx = database(service).await.begin().await.unwrap();
