@@ -88,6 +88,10 @@ for (const [name, product] of Object.entries(products)) {
       await assertRefused(example, another, 'wrong audience');
     });
 
+    test("a token that is neither a service's nor a user's is refused", { skip: name !== 'entra-id' }, async () => {
+      for (const path of ['/me', '/stock']) await assertRefused(example, await serviceToken({ idtyp: null }), 'wrong claims', path);
+    });
+
     test('an expired token and one that is not valid yet are refused', async () => {
       await call(example, '/me', await userToken('ada', { exp: now() - hour }), 401, 'token_expired');
       await assertRefused(example, await userToken('ada', { exp: null }), 'a required claim is missing');
