@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use super::key_set::KeySet;
 #[cfg(feature = "jwks")]
 use super::remote::RemoteKeys;
+use super::secret::SharedSecret;
 
 /// Holds the current [`KeySet`]. The set can be replaced while verifiers use it. Clones share the set.
 ///
@@ -100,6 +101,18 @@ impl Keys {
             set: Arc::clone(&current),
             generation: self.generation(),
         }
+    }
+}
+
+impl From<KeySet> for Keys {
+    fn from(set: KeySet) -> Self {
+        Self::new(set)
+    }
+}
+
+impl From<SharedSecret> for Keys {
+    fn from(secret: SharedSecret) -> Self {
+        Self::new(secret.into())
     }
 }
 

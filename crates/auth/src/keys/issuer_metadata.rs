@@ -1,6 +1,6 @@
 //! The metadata of an issuer, which says where its key set is.
 
-use reqwest::{StatusCode, Url};
+use reqwest::Url;
 use serde::Deserialize;
 
 use super::remote::{FetchError, fetch_document};
@@ -52,7 +52,10 @@ impl IssuerMetadata {
     pub async fn key_set_url(&self, client: &reqwest::Client) -> Result<Url, FetchError> {
         let [first, second] = &self.urls;
         let document = match fetch_document(client, first.clone()).await {
-            Err(FetchError::Status(StatusCode::NOT_FOUND)) => fetch_document(client, second.clone()).await,
+            // Not each server answers 404 for a path that it does not know.
+            Err(FetchError::Status(status)) if status.is_client_error() => {
+                fetch_document(client, second.clone()).await
+            }
             other => other,
         }?;
         self.read(&document)

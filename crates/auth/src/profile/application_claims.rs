@@ -31,7 +31,16 @@ impl ApplicationClaims {
         Self {
             read: |payload| match serde_json::from_str::<T>(payload) {
                 Ok(claims) => Ok(ReadClaims(Some(Arc::new(claims)))),
-                Err(_) => Err(TokenFault::Claims),
+                Err(error) => {
+                    // Not the error's text, which may quote a value of the token.
+                    let claims = type_name::<T>();
+                    tracing::debug!(
+                        claims,
+                        column = error.column(),
+                        "the payload does not fit the application's claims"
+                    );
+                    Err(TokenFault::Claims)
+                }
             },
             type_name: type_name::<T>(),
         }

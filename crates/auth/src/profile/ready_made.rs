@@ -46,9 +46,12 @@ impl Profile {
     /// Roles are those of the realm (`realm_access.roles`). The audience is in the token only if an audience mapper of the client or of
     /// a client scope adds it.
     ///
-    /// ID tokens and tokens that are bound to a key are refused, because the claim `typ` must be `Bearer`. A service account's token
-    /// has the claim `client_id`, or a `preferred_username` that begins with `service-account-`. It is a service's if
-    /// [`service_audiences`](Self::service_audiences) admits services. Its name is the client's id.
+    /// ID tokens and tokens that are bound to a key are refused, because the claim `typ` must be `Bearer`.
+    ///
+    /// A service account's token has no session (`sid`), or it has the claim `client_id` (`clientId` in old versions), or a
+    /// `preferred_username` that begins with `service-account-`. Any of these marks it, because scopes and mappers decide which of them
+    /// a token has. It is a service's if [`service_audiences`](Self::service_audiences) admits services and it has `client_id`, which
+    /// is then its name.
     #[must_use]
     pub fn keycloak(audience: impl Into<String>) -> Self {
         Self::strict(audience)
@@ -57,7 +60,9 @@ impl Profile {
             .require_value("typ", "Bearer")
             .roles_from(["realm_access.roles"])
             .service_marks([
+                ServiceMark::Lacks("sid".into()),
                 ServiceMark::Has("client_id".into()),
+                ServiceMark::Has("clientId".into()),
                 ServiceMark::Prefix("preferred_username".into(), "service-account-".to_owned()),
             ])
     }

@@ -63,12 +63,27 @@ fn keycloak() {
 }
 
 #[test]
-fn a_keycloak_user_with_the_name_of_a_service_account_is_neither_user_nor_service() {
-    let (signer, mut shape) = (Signer::new(), shapes::keycloak());
+fn a_keycloak_token_with_any_mark_of_a_service_account_is_no_users() {
+    let (signer, shape) = (Signer::new(), shapes::keycloak());
     let profile = Profile::keycloak("shop-api").service_audiences(["shop-api"]);
-    shape.user["preferred_username"] = json!("service-account-order-service");
-    let refused = signer.verify(&profile, &shape, &shape.user);
-    assert_eq!(refused, Err(AuthError::InvalidToken(TokenFault::Claims)));
+    let marked = |claim: &str, value| {
+        let mut claims = shape.user.clone();
+        claims[claim] = value;
+        signer.verify(&profile, &shape, &claims)
+    };
+    // Without `client_id` it is no service's either.
+    for (claim, value) in [
+        ("sid", json!(null)),
+        ("clientId", json!("order-service")),
+        ("preferred_username", json!("service-account-order-service")),
+    ] {
+        let outcome = marked(claim, value);
+        assert_eq!(
+            outcome,
+            Err(AuthError::InvalidToken(TokenFault::Claims)),
+            "{claim}"
+        );
+    }
 }
 
 #[test]
