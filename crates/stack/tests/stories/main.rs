@@ -6,6 +6,7 @@
     reason = "a failed expectation fails the test"
 )]
 
+mod access;
 mod audit;
 mod chaos;
 #[cfg(target_os = "linux")]
@@ -29,6 +30,7 @@ mod public_routes;
 mod readme;
 mod reload;
 mod revocation;
+mod sample_routes;
 mod sandbox;
 mod secrets;
 mod shop;
