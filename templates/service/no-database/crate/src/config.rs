@@ -11,6 +11,7 @@ pub struct Config {
 
 impl Config {
     /// Reads the configuration. Problems are collected in `env`, which reports all of them together.
+    #[must_use]
     pub fn read(_: &mut Env, settings: Settings) -> Self {
         Self { auth: settings.auth }
     }

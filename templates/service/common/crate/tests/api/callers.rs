@@ -2,7 +2,7 @@
 
 use test_kit::{Client, TestService};
 
-use crate::service;
+use crate::{ADMIN, PUBLIC, SERVICE, USER, service};
 
 #[actix_web::test]
 async fn everyone_may_call_the_public_route() {
@@ -15,7 +15,7 @@ async fn everyone_may_call_the_public_route() {
         service.service("order-service"),
         revoked,
     ] {
-        assert_admitted(&client, "/examples/public").await;
+        assert_admitted(&client, PUBLIC).await;
     }
 }
 
@@ -23,38 +23,37 @@ async fn everyone_may_call_the_public_route() {
 async fn only_users_may_call_the_route_for_users() {
     let service = service().await;
     for client in [service.user("ada"), service.support(), service.admin()] {
-        assert_admitted(&client, "/examples/user").await;
+        assert_admitted(&client, USER).await;
     }
-    assert_forbidden(&service.service("order-service"), "/examples/user").await;
-    assert_invalid_tokens_are_refused(&service, "/examples/user").await;
+    assert_forbidden(&service.service("order-service"), USER).await;
+    assert_invalid_tokens_are_refused(&service, USER).await;
 }
 
 #[actix_web::test]
 async fn only_admins_may_call_the_route_for_admins() {
     let service = service().await;
-    assert_admitted(&service.admin(), "/examples/admin").await;
+    assert_admitted(&service.admin(), ADMIN).await;
     for client in [
         service.user("ada"),
         service.support(),
         service.service("order-service"),
     ] {
-        assert_forbidden(&client, "/examples/admin").await;
+        assert_forbidden(&client, ADMIN).await;
     }
-    assert_invalid_tokens_are_refused(&service, "/examples/admin").await;
+    assert_invalid_tokens_are_refused(&service, ADMIN).await;
 }
 
 #[actix_web::test]
 async fn only_services_may_call_the_route_for_services() {
     let service = service().await;
-    let path = "/internal/examples/service";
-    assert_admitted(&service.service("order-service"), path).await;
+    assert_admitted(&service.service("order-service"), SERVICE).await;
     for client in [service.user("ada"), service.admin()] {
-        assert_forbidden(&client, path).await;
+        assert_forbidden(&client, SERVICE).await;
     }
     let for_another = service.issuer().as_service("order-service").wrong_audience();
-    let refused = service.client_with(&for_another).get(path).await;
+    let refused = service.client_with(&for_another).get(SERVICE).await;
     refused.assert_problem(401, "invalid_token");
-    assert_invalid_tokens_are_refused(&service, path).await;
+    assert_invalid_tokens_are_refused(&service, SERVICE).await;
 }
 
 #[actix_web::test]
@@ -62,11 +61,11 @@ async fn a_token_that_was_admitted_is_refused_once_it_is_revoked() {
     let service = service().await;
     let token = service.user_token("ada", &["user", "admin"]);
     let ada = service.client_with(&token);
-    for path in ["/examples/user", "/examples/admin"] {
+    for path in [USER, ADMIN] {
         assert_admitted(&ada, path).await;
     }
     drop(token.revoked());
-    for path in ["/examples/user", "/examples/admin"] {
+    for path in [USER, ADMIN] {
         ada.get(path).await.assert_problem(401, "token_revoked");
     }
 }

@@ -6,7 +6,7 @@ use test_kit::{TestService, strategies};
 
 use example_service::NAME;
 
-use crate::run_with;
+use crate::{ADMIN, run_with};
 
 #[actix_web::test]
 async fn a_forged_identity_is_refused_in_each_strategy() {
@@ -14,6 +14,6 @@ async fn a_forged_identity_is_refused_in_each_strategy() {
         let issuer = Issuer::new(NAME);
         let run = run_with(&issuer, strategies::users(strategy, &issuer, NAME));
         let service = TestService::spawn(issuer, run).await;
-        strategies::check(strategy, &service, NAME, (&Method::GET, "/examples/admin")).await;
+        strategies::check(strategy, &service, NAME, (&Method::GET, ADMIN)).await;
     }
 }

@@ -1,5 +1,4 @@
 //! Tests of example-service over HTTP.
-#![expect(clippy::unwrap_used, reason = "a failed expectation fails the test")]
 
 mod callers;
 mod every_route;
@@ -11,6 +10,12 @@ use service_kit::{AuthSettings, Env, KeySource, Settings, UserAuthentication};
 use test_kit::{Running, TestRuntime, TestService};
 
 use example_service::{Config, NAME, startup};
+
+/// The route of each kind of caller.
+const PUBLIC: &str = "/examples/public";
+const USER: &str = "/examples/user";
+const ADMIN: &str = "/examples/admin";
+const SERVICE: &str = "/internal/examples/service";
 
 /// Starts the service.
 async fn service() -> TestService {

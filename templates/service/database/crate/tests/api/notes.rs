@@ -2,20 +2,20 @@
 
 use serde_json::json;
 
-use crate::{restart, service};
+use crate::{ADMIN, PUBLIC, USER, restart, service};
 
 #[actix_web::test]
 async fn a_user_reads_only_their_own_note() {
     let service = service().await;
     let written = service
         .user("ada")
-        .put("/examples/user", json!({"text": "Buy a lamp."}))
+        .put(USER, json!({"text": "Buy a lamp."}))
         .await;
     written.assert(200, json!({"text": "Buy a lamp."}));
 
-    let read = service.user("ada").get("/examples/user").await;
+    let read = service.user("ada").get(USER).await;
     read.assert(200, written.json());
-    let other = service.user("bob").get("/examples/user").await;
+    let other = service.user("bob").get(USER).await;
     other.assert_problem(404, "note_not_found");
 }
 
@@ -23,12 +23,12 @@ async fn a_user_reads_only_their_own_note() {
 async fn a_second_note_replaces_the_first() {
     let service = service().await;
     for text in ["Buy a lamp.", "Sell the lamp."] {
-        let written = service.user("ada").put("/examples/user", json!({"text": text})).await;
+        let written = service.user("ada").put(USER, json!({"text": text})).await;
         written.assert_status(200);
     }
-    let read = service.user("ada").get("/examples/user").await;
+    let read = service.user("ada").get(USER).await;
     read.assert(200, json!({"text": "Sell the lamp."}));
-    let count = service.anonymous().get("/examples/public").await;
+    let count = service.anonymous().get(PUBLIC).await;
     count.assert(200, json!({"notes": 1}));
 }
 
@@ -38,10 +38,10 @@ async fn an_invalid_note_is_refused() {
     let ada = service.user("ada");
     let (empty, long) = (json!({"text": ""}), json!({"text": "x".repeat(1_001)}));
     for body in [empty, long, json!({"text": "a\u{7}"}), json!({"text": null})] {
-        ada.put("/examples/user", body).await.assert_invalid("text");
+        ada.put(USER, body).await.assert_invalid("text");
     }
     let with_owner = json!({"text": "Buy a lamp.", "user_id": "01890a5d-ac96-774b-bcce-b302099a8057"});
-    ada.put("/examples/user", with_owner)
+    ada.put(USER, with_owner)
         .await
         .assert_invalid("user_id");
 }
@@ -50,12 +50,12 @@ async fn an_invalid_note_is_refused() {
 async fn an_admin_lists_all_notes_page_by_page() {
     let service = service().await;
     for name in ["ada", "bob", "eve"] {
-        let written = service.user(name).put("/examples/user", json!({"text": name})).await;
+        let written = service.user(name).put(USER, json!({"text": name})).await;
         written.assert_status(200);
     }
-    let first = service.admin().get("/examples/admin?limit=2").await.json();
+    let first = service.admin().get(&format!("{ADMIN}?limit=2")).await.json();
     let cursor = first["next_cursor"].as_str().unwrap();
-    let next = format!("/examples/admin?limit=2&cursor={cursor}");
+    let next = format!("{ADMIN}?limit=2&cursor={cursor}");
     let second = service.admin().get(&next).await.json();
 
     let pages = [&first, &second].map(|page| page["items"].as_array().unwrap().clone());
@@ -70,9 +70,9 @@ async fn a_note_survives_a_restart() {
     let first = service().await;
     let written = first
         .user("ada")
-        .put("/examples/user", json!({"text": "Buy a lamp."}))
+        .put(USER, json!({"text": "Buy a lamp."}))
         .await;
     let again = restart(first).await;
-    let read = again.user("ada").get("/examples/user").await;
+    let read = again.user("ada").get(USER).await;
     read.assert(200, written.json());
 }

@@ -4,11 +4,11 @@ use serde_json::json;
 
 use example_service::NAME;
 
-use crate::service;
+use crate::{ADMIN, PUBLIC, SERVICE, USER, service};
 
 #[actix_web::test]
 async fn everyone_reads_the_name_and_the_version() {
-    let answer = service().await.anonymous().get("/examples/public").await;
+    let answer = service().await.anonymous().get(PUBLIC).await;
     answer.assert(200, json!({"service": NAME, "version": env!("CARGO_PKG_VERSION")}));
 }
 
@@ -16,8 +16,8 @@ async fn everyone_reads_the_name_and_the_version() {
 async fn a_user_and_an_admin_read_their_ids_and_roles() {
     let service = service().await;
     for (roles, path) in [
-        (["user", "support"], "/examples/user"),
-        (["user", "admin"], "/examples/admin"),
+        (["user", "support"], USER),
+        (["user", "admin"], ADMIN),
     ] {
         let token = service.user_token("ada", &roles);
         let answer = service.client_with(&token).get(path).await;
@@ -29,6 +29,6 @@ async fn a_user_and_an_admin_read_their_ids_and_roles() {
 async fn a_service_reads_its_name() {
     let service = service().await;
     let order_service = service.service("order-service");
-    let answer = order_service.get("/internal/examples/service").await;
+    let answer = order_service.get(SERVICE).await;
     answer.assert(200, json!({"service": "order-service"}));
 }

@@ -11,6 +11,12 @@ use test_kit::{Running, TestRuntime, TestService};
 
 use example_service::{Config, NAME, startup};
 
+/// The route of each kind of caller.
+const PUBLIC: &str = "/examples/public";
+const USER: &str = "/examples/user";
+const ADMIN: &str = "/examples/admin";
+const SERVICE: &str = "/internal/examples/service";
+
 /// Starts the service.
 async fn service() -> TestService {
     let issuer = Issuer::new(NAME);
