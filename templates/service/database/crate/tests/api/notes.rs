@@ -41,9 +41,7 @@ async fn an_invalid_note_is_refused() {
         ada.put(USER, body).await.assert_invalid("text");
     }
     let with_owner = json!({"text": "Buy a lamp.", "user_id": "01890a5d-ac96-774b-bcce-b302099a8057"});
-    ada.put(USER, with_owner)
-        .await
-        .assert_invalid("user_id");
+    ada.put(USER, with_owner).await.assert_invalid("user_id");
 }
 
 #[actix_web::test]
@@ -68,10 +66,7 @@ async fn an_admin_lists_all_notes_page_by_page() {
 #[actix_web::test]
 async fn a_note_survives_a_restart() {
     let first = service().await;
-    let written = first
-        .user("ada")
-        .put(USER, json!({"text": "Buy a lamp."}))
-        .await;
+    let written = first.user("ada").put(USER, json!({"text": "Buy a lamp."})).await;
     let again = restart(first).await;
     let read = again.user("ada").get(USER).await;
     read.assert(200, written.json());
