@@ -4,6 +4,7 @@ mod answers;
 mod components;
 mod health;
 mod join;
+mod security;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -33,7 +33,7 @@ pub(super) fn join(by_service: &HashMap<String, Value>, table: &Table) -> Value 
         let mut public = public_part(service, document, table);
         components::rename(service, &mut public, &joined);
         rename_operations(service, &mut public, &mut operation_ids);
-        answers::add(&mut public);
+        answers::add(&mut public, |path| table.requires_token(path));
         merge(&mut joined["paths"], &public["paths"]);
         if let Some(kinds) = public["components"].as_object() {
             for (kind, components) in kinds {
@@ -142,6 +142,27 @@ mod tests {
             .keys()
             .collect();
         assert_eq!(schemas, ["FieldError", "Item", "Part", "Problem"]);
+    }
+
+    #[test]
+    fn an_operation_below_a_route_that_requires_a_token_says_so() {
+        // A service that is not ours, and says nothing about tokens.
+        let users = json!({"paths": {"/users": list(&json!({})), "/auth/login": list(&json!({}))}});
+        let joined = joined(users, json!({"paths": {"/products": list(&json!({}))}}));
+        let required = &joined["paths"]["/api/users"]["get"];
+        assert_eq!(required["security"], json!([{"bearer": []}]));
+        assert_eq!(
+            required["responses"]["401"]["$ref"],
+            "#/components/responses/GatewayUnauthenticated"
+        );
+        assert_eq!(
+            joined["components"]["securitySchemes"]["bearer"]["scheme"],
+            "bearer"
+        );
+        for open in ["/auth/login", "/api/products"] {
+            let operation = &joined["paths"][open]["get"];
+            assert!(operation["security"].is_null() && operation["responses"]["401"].is_null());
+        }
     }
 
     #[test]
