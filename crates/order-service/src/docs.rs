@@ -2,12 +2,19 @@
 
 use utoipa::OpenApi;
 
-use crate::routes::{cancel, fulfil, list, place, show};
+use crate::routes::{cancel, fulfil, list, place, purchase, show};
 
 #[derive(OpenApi)]
 #[openapi(
     info(description = "Orders: priced by product-service, backed by reserved stock, never lost."),
-    paths(place::place, list::list, show::show, cancel::cancel, fulfil::fulfil)
+    paths(
+        place::place,
+        list::list,
+        show::show,
+        cancel::cancel,
+        fulfil::fulfil,
+        purchase::purchase
+    )
 )]
 struct Handlers;
 
