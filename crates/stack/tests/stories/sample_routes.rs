@@ -13,7 +13,7 @@ use crate::sandbox::{GATEWAY, REGISTRY, inner_services};
 pub struct Operation {
     pub method: Method,
     pub path: String,
-    /// Who may call, in words.
+    /// The policy in words.
     pub policy: String,
     requires_body: bool,
 }

@@ -1,11 +1,11 @@
-//! What the service says about itself and its callers.
+//! The service and its callers, as responses describe them.
 
 use auth::User;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// What everyone may know about this service.
+/// The service, for everyone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct About {
     pub service: &'static str,

@@ -1,4 +1,4 @@
-//! What everyone may know about the service.
+//! The public description of the service.
 
 use actix_web::{HttpRequest, HttpResponse};
 use auth::Anyone;

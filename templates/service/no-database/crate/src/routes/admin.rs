@@ -1,4 +1,4 @@
-//! What the service knows about an admin.
+//! The caller, if it is an admin.
 
 use actix_web::web::Json;
 use auth::IsAdmin;

@@ -1,4 +1,4 @@
-//! What the service knows about another service.
+//! The caller, if it is a service.
 
 use actix_web::web::Json;
 use auth::IsService;

@@ -1,4 +1,4 @@
-//! What the service knows about a user.
+//! The caller, if it is a user.
 
 use actix_web::web::Json;
 use auth::VerifyToken;

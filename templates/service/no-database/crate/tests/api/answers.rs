@@ -1,4 +1,4 @@
-//! What each caller learns.
+//! The responses to each kind of caller.
 
 use serde_json::json;
 
