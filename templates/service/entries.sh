@@ -96,13 +96,14 @@ change_lock() {
 }
 
 change_compose() {
-  local file=docker-compose.yml
+  local file=docker-compose.yml before
   insert_after $file "$(last_match $file '^  [A-Z_]+_SERVICE_URL: ')" <<<"  ${variable}_URL: http://$name:$port"
   insert_after $file "$(end_of_block $file 'x-client-secrets: &client-secrets')" \
     <<<"  ${variable}_SECRET_FILE: /secrets/$name-secret"
   insert_after $file "$(last_match $file '^      - [a-z-]+-secrets:/secrets/')" <<<"      - $name-secrets:/secrets/$name"
   insert_after $file "$(last_match $file '^      - [a-z-]+-service$')" <<<"      - $name"
-  insert_after $file "$(($(last_match $file '^networks:$') - 1))" < <(part common/parts/compose.yml)
+  before=$(last_match $file '^networks:$')
+  insert_after $file "${before:+$((before - 1))}" < <(part common/parts/compose.yml)
   insert_after $file "$(end_of_block $file 'volumes:')" <<<"  $name-secrets:"
 }
 
