@@ -19,13 +19,14 @@ use crate::store::Reviews;
     ),
 )]
 #[tracing::instrument(skip_all, fields(review.id = %id, user.id = %user.id()))]
-pub async fn delete(VerifyToken(user): VerifyToken, id: Id, db: Data<Db>) -> Result<HttpResponse, ReviewError> {
+pub async fn delete(
+    VerifyToken(user): VerifyToken,
+    id: Id,
+    db: Data<Db>,
+) -> Result<HttpResponse, ReviewError> {
     let mut tx = db.begin().await?;
 
-    let review = Reviews(&mut tx)
-        .find(id.0)
-        .await?
-        .ok_or(ReviewError::NotFound)?;
+    let review = Reviews(&mut tx).find(id.0).await?.ok_or(ReviewError::NotFound)?;
     if !review.may_be_deleted_by(&user) {
         // Fails if the user may be an admin whose role can't be confirmed at the moment.
         user.require_all_roles()?;

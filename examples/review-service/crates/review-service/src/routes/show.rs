@@ -19,7 +19,12 @@ use crate::store::Reviews;
         (status = 404, description = "no such review"),
     ),
 )]
-pub async fn show(_: Anyone, id: Id, request: HttpRequest, db: Data<Db>) -> Result<HttpResponse, ReviewError> {
+pub async fn show(
+    _: Anyone,
+    id: Id,
+    request: HttpRequest,
+    db: Data<Db>,
+) -> Result<HttpResponse, ReviewError> {
     let review = Reviews(&mut db.read().await?)
         .find(id.0)
         .await?

@@ -61,7 +61,11 @@ async fn only_the_author_and_admins_delete_a_review() {
     let of_bob = shop.review("bob", praise(lamp)).await;
     let (of_ada, of_bob) = (of_ada.header("location"), of_bob.header("location"));
 
-    shop.service.anonymous().delete(of_ada).await.assert_problem(401, "no_token");
+    shop.service
+        .anonymous()
+        .delete(of_ada)
+        .await
+        .assert_problem(401, "no_token");
     for other in [shop.service.user("bob"), shop.service.support()] {
         other.delete(of_ada).await.assert_problem(403, "forbidden");
     }
@@ -82,7 +86,13 @@ async fn reviews_of_a_product_are_listed_newest_first() {
         expected.insert(0, shop.review(author, praise(lamp)).await.json());
     }
     let of_chair = shop.review("ada", praise(chair)).await.json();
-    let list = async |query: String| shop.service.anonymous().get(&format!("/reviews?{query}")).await.json();
+    let list = async |query: String| {
+        shop.service
+            .anonymous()
+            .get(&format!("/reviews?{query}"))
+            .await
+            .json()
+    };
 
     let first = list(format!("product_id={lamp}&limit=2")).await;
     let cursor = first["next_cursor"].as_str().unwrap();
