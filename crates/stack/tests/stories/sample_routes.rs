@@ -16,16 +16,38 @@ pub struct Operation {
     /// The policy in words.
     pub policy: String,
     requires_body: bool,
+    /// The names of the query parameters without which it can't be called.
+    required_query: Vec<String>,
+}
+
+impl Operation {
+    /// The required query parameters, with ids that no row has.
+    fn example_query(&self) -> String {
+        let example = example_id();
+        let parameters = self.required_query.iter().enumerate();
+        let parameter = |(index, name): (usize, &String)| {
+            let separator = if index == 0 { '?' } else { '&' };
+            format!("{separator}{name}={example}")
+        };
+        parameters.map(parameter).collect()
+    }
 }
 
 /// The operations of a document.
 pub fn operations(document: &Value) -> Vec<Operation> {
     let of_path = |(path, item): (&String, &Value)| {
+        let is_required = |parameter: &&Value| parameter["in"] == "query" && parameter["required"] == true;
+        let required_query = |operation: &Value| {
+            let parameters = operation["parameters"].as_array().into_iter().flatten();
+            let names = parameters.filter(is_required).map(|parameter| &parameter["name"]);
+            names.map(|name| name.as_str().unwrap().to_owned()).collect()
+        };
         let operation = |(method, operation): (&String, &Value)| Operation {
             method: Method::from_bytes(method.to_uppercase().as_bytes()).unwrap(),
             path: path.clone(),
             policy: operation["x-policy"].as_str().unwrap_or_default().to_owned(),
             requires_body: operation["requestBody"]["required"] == true,
+            required_query: required_query(operation),
         };
         let methods = item.as_object().unwrap().iter();
         methods.map(operation).collect::<Vec<_>>()
@@ -36,7 +58,7 @@ pub fn operations(document: &Value) -> Vec<Operation> {
 
 /// A path with an id that no row has, in place of each parameter.
 pub fn with_example_ids(path: &str) -> String {
-    let example = uuid::Uuid::nil().to_string();
+    let example = example_id();
     let segment = |segment: &str| {
         if segment.starts_with('{') {
             example.clone()
@@ -45,6 +67,11 @@ pub fn with_example_ids(path: &str) -> String {
         }
     };
     path.split('/').map(segment).collect::<Vec<_>>().join("/")
+}
+
+/// An id that no row has.
+fn example_id() -> String {
+    uuid::Uuid::nil().to_string()
 }
 
 /// The path at which the gateway forwards to this path of a service.
@@ -96,7 +123,7 @@ impl SampleRoutes {
             let sample = |path: String, operation: &Operation, service| SampleRoute {
                 service,
                 method: operation.method.clone(),
-                path: with_example_ids(&path),
+                path: with_example_ids(&path) + &operation.example_query(),
             };
             if let Some(operation) = harmless(&operations, admits_users) {
                 for_users.push(sample(operation.path.clone(), operation, service));
