@@ -58,6 +58,15 @@ impl Certificate {
 
     /// Begins TLS with HTTP/2. Fails if the server has another certificate.
     pub async fn connect(&self, stream: TcpStream) -> std::io::Result<TlsStream<TcpStream>> {
+        self.connect_with(stream, &["h2"]).await
+    }
+
+    /// Begins TLS, and offers these protocols (RFC 7301).
+    pub async fn connect_with(
+        &self,
+        stream: TcpStream,
+        protocols: &[&str],
+    ) -> std::io::Result<TlsStream<TcpStream>> {
         let mut roots = RootCertStore::empty();
         roots.add(self.key.cert.der().clone()).unwrap();
         let mut config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
@@ -65,7 +74,7 @@ impl Certificate {
             .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();
-        config.alpn_protocols = vec![b"h2".to_vec()];
+        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
         let name = ServerName::try_from("localhost").unwrap();
         TlsConnector::from(Arc::new(config)).connect(name, stream).await
     }
