@@ -7,7 +7,8 @@ use std::net::TcpListener;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{LazyLock, Mutex};
+use std::sync::{LazyLock, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
+use std::time::Duration;
 
 use db::DatabaseUrl;
 use futures_util::future::join_all;
@@ -19,6 +20,7 @@ use test_kit::TestDatabase;
 use crate::platform::{CHEAP_HASHES, Platform};
 
 pub const STACK: &str = env!("CARGO_BIN_EXE_stack");
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 pub const GATEWAY: &str = "gateway";
 
 /// The services of the platform.
@@ -46,16 +48,61 @@ pub struct Sandbox {
     pub port_base: u16,
     /// One per service that stores data.
     databases: Vec<TestDatabase>,
+    _turn: Turn,
+}
+
+/// Sandboxes share the machine, except one that needs all of it.
+static MACHINE: RwLock<()> = RwLock::new(());
+
+/// Held while a sandbox exists.
+enum Turn {
+    Shared(#[expect(dead_code, reason = "held")] RwLockReadGuard<'static, ()>),
+    Alone(#[expect(dead_code, reason = "held")] RwLockWriteGuard<'static, ()>),
+}
+
+impl Turn {
+    /// Waits until no test has the machine for itself. A test may have several sandboxes.
+    async fn shared() -> Self {
+        loop {
+            match MACHINE.try_read() {
+                Ok(guard) => return Self::Shared(guard),
+                // Another test has failed.
+                Err(TryLockError::Poisoned(error)) => return Self::Shared(error.into_inner()),
+                Err(TryLockError::WouldBlock) => tokio::time::sleep(POLL_INTERVAL).await,
+            }
+        }
+    }
+
+    /// Waits until there is no other sandbox.
+    async fn alone() -> Self {
+        loop {
+            match MACHINE.try_write() {
+                Ok(guard) => return Self::Alone(guard),
+                Err(TryLockError::Poisoned(error)) => return Self::Alone(error.into_inner()),
+                Err(TryLockError::WouldBlock) => tokio::time::sleep(POLL_INTERVAL).await,
+            }
+        }
+    }
 }
 
 impl Sandbox {
     pub async fn new() -> Self {
+        Self::with(Turn::shared().await).await
+    }
+
+    /// Like [`new`](Self::new), for a test that puts the whole machine under load: no other story runs meanwhile.
+    pub async fn alone() -> Self {
+        Self::with(Turn::alone().await).await
+    }
+
+    async fn with(turn: Turn) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let databases = join_all(services_with_database().map(|_| TestDatabase::new())).await;
         Self {
             directory,
             port_base: free_port_base(),
             databases,
+            _turn: turn,
         }
     }
 
