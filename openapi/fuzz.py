@@ -7,6 +7,7 @@ import argparse
 import base64
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -54,12 +55,18 @@ def request(url, authorization=None, body=None, form=None, method="POST"):
         return json.load(response)
 
 
+def registered():
+    """The names and the ports, relative to the first, of the services behind the gateway."""
+    with open(os.path.join(HERE, "..", "services.toml"), encoding="utf-8") as registry:
+        rows = re.findall(r'^name = "(.*)"\nport_offset = (\d+)$', registry.read(), re.MULTILINE)
+    return [(name, int(offset)) for name, offset in rows if name != "gateway"]
+
+
 class Platform:
     """The running platform, and the credentials of its callers."""
 
     def __init__(self, port_base, admin_password, order_service_secret):
-        offsets = {"user-service": 1, "product-service": 2, "order-service": 3, "inventory-service": 4}
-        self.urls = {name: f"http://127.0.0.1:{port_base + offset}" for name, offset in offsets.items()}
+        self.urls = {name: f"http://127.0.0.1:{port_base + offset}" for name, offset in registered()}
         self.admin_password = admin_password
         pair = f"order-service:{order_service_secret}".encode()
         self.client = "Basic " + base64.b64encode(pair).decode()
@@ -115,7 +122,8 @@ class Platform:
         yield Run("inventory-service", "order-service", self.service("inventory-service"))
         yield Run("inventory-service", "an admin", self.admin())
         # An admin deletes the known products, so product-service comes last.
-        for service in ["order-service", "product-service"]:
+        first, last = ["user-service", "inventory-service"], ["order-service", "product-service"]
+        for service in [name for name in self.urls if name not in first + last] + last:
             yield Run(service, "a user", customer)
             yield Run(service, "an admin", self.admin())
         yield Run("user-service", "a user who logs out", self.user(), include=END_OF_SESSION)

@@ -2,13 +2,20 @@
 
 use utoipa::OpenApi;
 
-use crate::routes::{cancel, fulfil, list, place, show};
+use crate::routes::{cancel, fulfil, list, place, purchase, show};
 
 #[derive(OpenApi)]
 #[openapi(
     tags((name = "orders", description = "Orders of products.")),
     info(description = "Orders: priced by product-service, backed by reserved stock, never lost."),
-    paths(place::place, list::list, show::show, cancel::cancel, fulfil::fulfil)
+    paths(
+        place::place,
+        list::list,
+        show::show,
+        cancel::cancel,
+        fulfil::fulfil,
+        purchase::purchase
+    )
 )]
 struct Handlers;
 

@@ -4,6 +4,7 @@ pub(crate) mod cancel;
 pub(crate) mod fulfil;
 pub(crate) mod list;
 pub(crate) mod place;
+pub(crate) mod purchase;
 pub(crate) mod show;
 
 use auth::Routes;
@@ -17,4 +18,5 @@ pub fn routes() -> Routes {
         .get("/orders/{id}", show::show)
         .post("/orders/{id}/cancel", cancel::cancel)
         .post("/orders/{id}/fulfil", fulfil::fulfil)
+        .get("/internal/purchases", purchase::purchase)
 }

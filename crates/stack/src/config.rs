@@ -225,7 +225,7 @@ fn service_config(env: &mut Env, service: &RegisteredService, bind: IpAddr, port
         },
         inner_url: format!("http://{inner_address}"),
         calls_others: !service.calls.is_empty(),
-        needs_database: !is_gateway && !has_own_database,
+        needs_database: service.has_database && !has_own_database,
         variables: BTreeMap::new(),
         prefix,
     };

@@ -24,14 +24,19 @@ const READY_POLL_INTERVAL: Duration = Duration::from_millis(10);
 /// Runs a service in this process.
 pub(crate) type Launch = fn(StandardInput) -> ExitCode;
 
-/// The services that this program can run, by name. A test compares them with the registry.
-const SERVICES: [(&str, Launch); 5] = [
-    (gateway::NAME, gateway::launch),
-    (user_service::NAME, user_service::launch),
-    (product_service::NAME, product_service::launch),
-    (order_service::NAME, order_service::launch),
-    (inventory_service::NAME, inventory_service::launch),
-];
+/// The name of each service, and the function that runs it.
+macro_rules! services {
+    ($($service:ident)+) => { &[$(($service::NAME, $service::launch)),+] };
+}
+
+/// The services that this program can run. A test compares them with the registry.
+const SERVICES: &[(&str, Launch)] = services! {
+    gateway
+    user_service
+    product_service
+    order_service
+    inventory_service
+};
 
 /// The function that runs the service of this name.
 pub(crate) fn launcher(service: &str) -> Option<Launch> {

@@ -55,6 +55,25 @@ impl Orders<'_> {
         OrderLines(self.0).fill_in(orders).await
     }
 
+    /// Whether an order of this user with this status contains the product.
+    pub(crate) async fn contain(
+        &mut self,
+        user_id: Uuid,
+        product_id: Uuid,
+        status: OrderStatus,
+    ) -> Result<bool, sqlx::Error> {
+        const SQL: &str = "
+            select exists (
+                select 1 from orders join order_lines on order_lines.order_id = orders.id
+                where orders.user_id = $1 and orders.status = $2 and order_lines.product_id = $3)";
+        on!(self.0, conn => sqlx::query_scalar(SQL)
+            .bind(user_id)
+            .bind(status)
+            .bind(product_id)
+            .fetch_one(conn)
+            .await)
+    }
+
     /// Inserts a new order with its lines.
     pub(crate) async fn add(&mut self, order: &Order) -> Result<(), sqlx::Error> {
         const SQL: &str = "

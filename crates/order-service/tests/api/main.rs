@@ -20,6 +20,7 @@ mod neighbours;
 mod outages;
 mod placing;
 mod property;
+mod purchases;
 mod refusals;
 mod replicas;
 mod shop;

@@ -27,6 +27,8 @@ pub struct RegisteredService {
     /// The name of its crate and its program, and the audience of service tokens for it.
     pub name: String,
     port_offset: u16,
+    /// Whether it stores data, and so needs a database.
+    pub has_database: bool,
     /// Whether it also listens on an inner port, for metrics and health checks, because clients reach its first port.
     pub has_inner_port: bool,
     /// The services that it may call: the audiences for which it gets service tokens.
@@ -324,6 +326,17 @@ mod tests {
             error.starts_with("SERVICES_FILE is not usable: /no/such/file: "),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_service_has_a_database_unless_its_row_says_otherwise() {
+        let registry = Registry::built_in();
+        let without: Vec<_> = registry.iter().filter(|service| !service.has_database).collect();
+        assert!(
+            without.iter().any(|service| service.name == "gateway"),
+            "{without:?}"
+        );
+        assert!(registry.find("user-service").unwrap().has_database);
     }
 
     #[test]

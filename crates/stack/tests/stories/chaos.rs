@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::audit::Audit;
 use crate::fault_proxy::{Fault, FaultProxy};
 use crate::platform::Platform;
-use crate::sandbox::{SERVICES, Sandbox, port};
+use crate::sandbox::{Sandbox, port, services};
 use crate::trader::{Trader, order_of};
 use crate::{eventually, is_long, within};
 
@@ -281,11 +281,10 @@ async fn kill_at_random(
     for cycle in 0..cycles {
         // At a random moment.
         acknowledged.wait_for(usize::from(random() % 32)).await;
-        let victims = if cycle % 8 == 3 {
-            SERVICES.to_vec()
-        } else {
-            vec![SERVICES[usize::from(random()) % SERVICES.len()]]
-        };
+        let mut victims: Vec<_> = services().collect();
+        if cycle % 8 != 3 {
+            victims = vec![victims[usize::from(random()) % victims.len()]];
+        }
         let killed: Vec<_> = victims
             .into_iter()
             .map(|service| (service, platform.kill(service)))

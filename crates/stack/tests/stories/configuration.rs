@@ -7,7 +7,7 @@ use serde_json::json;
 use test_kit::Client;
 
 use crate::random_secret;
-use crate::sandbox::{GATEWAY, INNER_SERVICES, SERVICES, Sandbox};
+use crate::sandbox::{GATEWAY, Sandbox, services, services_with_database};
 use crate::shop::lamp;
 use crate::trader::order_of;
 
@@ -152,17 +152,19 @@ async fn ports_follow_the_port_base_and_platforms_refuse_tokens_of_others() {
         200,
         json!({"issuer": format!("http://localhost:{}", sandbox.port_base)}),
     );
-    assert_eq!(platform.children().len(), SERVICES.len());
+    assert_eq!(platform.children().len(), services().count());
 }
 
 #[tokio::test]
 async fn a_service_can_have_its_own_database_beside_a_common_server() {
     let sandbox = Sandbox::new().await;
     // No such server exists, and none is needed.
-    let databases = INNER_SERVICES.map(|service| {
-        let variable = format!("{}_DATABASE_URL", service.to_uppercase().replace('-', "_"));
-        (variable, format!("sqlite:{service}.own"))
-    });
+    let databases: Vec<_> = services_with_database()
+        .map(|service| {
+            let variable = format!("{}_DATABASE_URL", service.to_uppercase().replace('-', "_"));
+            (variable, format!("sqlite:{service}.own"))
+        })
+        .collect();
     let mut variables = vec![("DATABASE_URL", "postgres://ada@127.0.0.1:1")];
     variables.extend(
         databases
@@ -176,11 +178,7 @@ async fn a_service_can_have_its_own_database_beside_a_common_server() {
         .post("/products", lamp())
         .await
         .assert_status(201);
-    assert!(
-        INNER_SERVICES
-            .iter()
-            .all(|service| sandbox.file(&format!("{service}.own")).exists())
-    );
+    assert!(services_with_database().all(|service| sandbox.file(&format!("{service}.own")).exists()));
 }
 
 #[tokio::test]
@@ -191,7 +189,7 @@ async fn services_listen_on_the_configured_address_and_find_each_other_there() {
     };
     let sandbox = Sandbox::new().await;
     let platform = sandbox.platform_with(&[("BIND", "::1")]).await;
-    for service in SERVICES {
+    for service in services() {
         let port = platform.port(service);
         assert!(
             TcpStream::connect(("127.0.0.1", port)).is_err(),

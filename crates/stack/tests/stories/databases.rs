@@ -5,12 +5,14 @@ use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 use url::Url;
 
 use crate::platform::PASSWORD;
-use crate::sandbox::{INNER_SERVICES, Sandbox};
+use crate::sandbox::{Sandbox, services_with_database};
 use crate::shop::lamp;
 
 /// The names of the databases that `stack` creates.
-fn database_names() -> [String; INNER_SERVICES.len()] {
-    INNER_SERVICES.map(|service| service.replace('-', "_"))
+fn database_names() -> Vec<String> {
+    services_with_database()
+        .map(|service| service.replace('-', "_"))
+        .collect()
 }
 
 #[tokio::test]
@@ -37,7 +39,11 @@ async fn a_common_server_gets_a_database_for_each_service() {
     let created = CreatedDatabases::on(&server).await;
     for product in 1..=2 {
         // The first start creates the databases, the second one uses them.
-        let unset = database_names().map(|name| format!("{}_DATABASE_URL", name.to_uppercase()));
+        let names = database_names();
+        let unset: Vec<_> = names
+            .iter()
+            .map(|name| format!("{}_DATABASE_URL", name.to_uppercase()))
+            .collect();
         let mut variables = vec![("DATABASE_URL", server.as_str())];
         variables.extend(unset.iter().map(|variable| (variable.as_str(), "")));
         let mut platform = sandbox.platform_with(&variables).await;

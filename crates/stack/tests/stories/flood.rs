@@ -22,7 +22,7 @@ const GROWTH_KIB: u64 = 24 * 1024;
 #[tokio::test]
 async fn a_thousand_concurrent_logins_cause_refusals_and_no_memory_growth() {
     allow_files(3 * CONNECTIONS as u64);
-    let sandbox = Sandbox::new().await;
+    let sandbox = Sandbox::alone().await;
     let variables = [
         ("HASH_SLOTS", "1"),
         ("HASH_QUEUE", "8"),

@@ -6,6 +6,7 @@
     reason = "a failed expectation fails the test"
 )]
 
+mod access;
 mod audit;
 mod authorization;
 mod chaos;
@@ -29,6 +30,7 @@ mod processes;
 mod public_routes;
 mod reload;
 mod revocation;
+mod sample_routes;
 mod sandbox;
 mod secrets;
 mod shop;

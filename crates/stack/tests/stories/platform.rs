@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 
 use crate::output::Output;
 use crate::processes::{self, Process};
-use crate::sandbox::{GATEWAY, SERVICES, Sandbox, is_free, port, ports};
+use crate::sandbox::{GATEWAY, Sandbox, is_free, port, ports, services};
 use crate::{DEADLINE, eventually, within};
 
 pub const PASSWORD: &str = "correct horse battery";
@@ -28,8 +28,8 @@ pub struct Platform {
     pub log: Output,
     port_base: u16,
     started: Instant,
-    /// One client per service, in the order of `SERVICES`. Creating a client costs more than using it.
-    clients: [OnceLock<Client>; SERVICES.len()],
+    /// One client per service, in the order of `services()`. Creating a client costs more than using it.
+    clients: Vec<OnceLock<Client>>,
 }
 
 impl Platform {
@@ -49,7 +49,7 @@ impl Platform {
             log,
             port_base,
             started,
-            clients: Default::default(),
+            clients: services().map(|_| OnceLock::new()).collect(),
         }
     }
 
@@ -154,7 +154,7 @@ impl Platform {
             Duration::from_secs(15),
             "neither a process nor a port is left",
             async || {
-                let mut ports = SERVICES.iter().flat_map(|service| ports(self.port_base, service));
+                let mut ports = services().flat_map(|service| ports(self.port_base, service));
                 self.has_no_processes() && ports.all(is_free)
             },
         )
@@ -182,7 +182,7 @@ impl Platform {
 
     /// An anonymous caller of a service.
     pub fn anonymous_at(&self, service: &str) -> &Client {
-        let index = SERVICES.iter().position(|known| *known == service).unwrap();
+        let index = services().position(|known| known == service).unwrap();
         self.clients[index].get_or_init(|| Client::new(self.url(service)))
     }
 
@@ -204,6 +204,28 @@ impl Platform {
             .await
             .assert_status(200)
             .json()
+    }
+
+    /// user-service, as this service calls it with its client secret.
+    pub fn client_of_user_service(&self, sandbox: &Sandbox, service: &str) -> Client {
+        let secret = sandbox.secret(&format!("{service}-secret"));
+        self.anonymous_at("user-service")
+            .with_basic_auth(service, &secret)
+    }
+
+    /// Another service, and a token with which it calls this one. Requires
+    /// [`platform_where_all_call_all`](Sandbox::platform_where_all_call_all).
+    pub async fn service_token(&self, sandbox: &Sandbox, audience: &str) -> (&'static str, String) {
+        let caller = if audience == "order-service" {
+            GATEWAY
+        } else {
+            "order-service"
+        };
+        let form = format!("grant_type=client_credentials&audience={audience}");
+        let client = self.client_of_user_service(sandbox, caller);
+        let answer = client.post_form("/oauth/token", &form).await;
+        let token = answer.assert_status(200).json();
+        (caller, token["access_token"].as_str().unwrap().to_owned())
     }
 
     pub async fn refresh(&self, pair: &Value) -> TestResponse {

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use actix_web::http::Method;
-use serde_json::{Value, json};
-use service_kit::{Registry, TokenRule};
+use serde_json::json;
+use service_kit::TokenRule;
 use test_kit::TestResponse;
 
 use crate::eventually;
 use crate::platform::{CHEAP_HASHES, Platform};
-use crate::sandbox::{INNER_SERVICES, Sandbox};
+use crate::sample_routes::{Operation, operations, with_example_ids};
+use crate::sandbox::{REGISTRY, Sandbox, inner_services};
 
 /// The gateway's own pages.
 const PAGES: [&str; 4] = ["/health/live", "/health/ready", "/docs", "/openapi.json"];
@@ -26,8 +27,7 @@ struct Attempt {
 
 impl Attempt {
     fn new(method: &Method, path: String) -> Self {
-        let registry = Registry::built_in();
-        let routes = registry.iter().flat_map(|service| {
+        let routes = REGISTRY.iter().flat_map(|service| {
             let routes = service.routes.iter();
             routes.map(|route| (route.prefix.clone(), (service.name.clone(), route.token)))
         });
@@ -61,19 +61,6 @@ impl Attempt {
     }
 }
 
-/// The operations of a document: methods and paths.
-fn operations(document: &Value) -> Vec<(Method, String)> {
-    let paths = document["paths"].as_object().unwrap();
-    let of_path = |(path, item): (&String, &Value)| {
-        let methods = item.as_object().unwrap().keys();
-        let method = |name: &String| Method::from_bytes(name.to_uppercase().as_bytes()).unwrap();
-        methods
-            .map(|name| (method(name), path.clone()))
-            .collect::<Vec<_>>()
-    };
-    paths.iter().flat_map(of_path).collect()
-}
-
 /// The services that have logged a request, with the number of times.
 fn receivers(platform: &Platform, request_id: &str) -> BTreeMap<String, usize> {
     let mut receivers = BTreeMap::new();
@@ -93,13 +80,16 @@ async fn each_documented_route_is_reachable_exactly_if_services_toml_names_it() 
     let sandbox = Sandbox::new().await;
     let platform = sandbox.platform_with(&CHEAP_HASHES).await;
     let (mut reached, mut attempts) = (BTreeSet::new(), Vec::new());
-    for service in INNER_SERVICES {
+    for service in inner_services() {
         let document = platform.anonymous_at(service).get("/openapi.json").await.json();
-        for (method, inner_path) in operations(&document) {
+        for Operation {
+            method,
+            path: inner_path,
+            ..
+        } in operations(&document)
+        {
             for path in [inner_path.clone(), format!("/api{inner_path}")] {
-                let example = path.replace("{id}", &uuid::Uuid::nil().to_string());
-                assert!(!example.contains('{'), "{example}");
-                let attempt = Attempt::new(&method, example);
+                let attempt = Attempt::new(&method, with_example_ids(&path));
                 if attempt.expected.is_some() {
                     reached.insert((method.to_string(), path));
                 }
@@ -142,8 +132,8 @@ async fn each_documented_route_is_reachable_exactly_if_services_toml_names_it() 
     let document = platform.anonymous().get("/openapi.json").await.json();
     let documented = operations(&document).into_iter();
     let documented: BTreeSet<_> = documented
-        .filter(|(_, path)| !PAGES.contains(&path.as_str()))
-        .map(|(method, path)| (method.to_string(), path))
+        .filter(|operation| !PAGES.contains(&operation.path.as_str()))
+        .map(|operation| (operation.method.to_string(), operation.path))
         .collect();
     assert_eq!(documented, reached);
     println!("{} of {} paths are public", reached.len(), attempts.len());

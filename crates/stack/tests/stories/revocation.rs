@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use test_kit::{Client, TestResponse};
 
-use crate::platform::{CHEAP_HASHES, PASSWORD, Platform};
+use crate::platform::{PASSWORD, Platform};
+use crate::sample_routes::{SampleRoute, SampleRoutes};
 use crate::sandbox::Sandbox;
 use crate::{BUSY, within_since};
 
@@ -14,46 +15,21 @@ const REVOKED_WITHIN: Duration = Duration::from_secs(1);
 /// How many sessions a user may have.
 const MAX_SESSIONS: usize = 100;
 
-/// A service, and the method and path of one of its routes.
-type Route = (&'static str, &'static str, &'static str);
-
-/// The programs that verify a user's token, each with a route for users.
-const FOR_USERS: [Route; 6] = [
-    ("user-service", "GET", "/users/me"),
-    ("product-service", "POST", "/products"),
-    ("order-service", "GET", "/orders"),
-    (
-        "inventory-service",
-        "PUT",
-        "/inventory/01a22357-bd82-714c-9946-d6f6b3b20c7d",
-    ),
-    ("gateway", "GET", "/api/orders"),
-    ("gateway", "POST", "/api/products"),
-];
-
-/// The services that verify a service's token, each with a route for order-service.
-const FOR_SERVICES: [Route; 2] = [
-    ("user-service", "POST", "/internal/keys/held"),
-    (
-        "inventory-service",
-        "DELETE",
-        "/reservations/01a22357-bd82-714c-9946-d6f6b3b20c7d",
-    ),
-];
-
 struct World<'p> {
     platform: &'p Platform,
+    sandbox: &'p Sandbox,
     admin: Client,
-    order_service_secret: String,
+    routes: SampleRoutes,
 }
 
 impl<'p> World<'p> {
-    async fn new(sandbox: &Sandbox, platform: &'p Platform) -> Self {
+    async fn new(sandbox: &'p Sandbox, platform: &'p Platform) -> Self {
         let pair = platform.login_admin(sandbox).await;
         Self {
             platform,
+            sandbox,
             admin: platform.anonymous().with_token(text(&pair["access_token"])),
-            order_service_secret: sandbox.secret("order-service-secret"),
+            routes: SampleRoutes::of(platform).await,
         }
     }
 
@@ -69,34 +45,20 @@ impl<'p> World<'p> {
         self.platform.anonymous().with_token(text(&pair["access_token"]))
     }
 
-    /// user-service, as order-service calls it with its secret.
-    fn as_order_service(&self) -> Client {
-        let users = self.platform.anonymous_at("user-service");
-        users.with_basic_auth("order-service", &self.order_service_secret)
-    }
-
-    /// A token with which order-service calls this service.
+    /// A token for calls to this service.
     async fn service_token(&self, audience: &str) -> String {
-        let form = format!("grant_type=client_credentials&audience={audience}");
-        let answer = self.as_order_service().post_form("/oauth/token", &form).await;
-        text(&answer.assert_status(200).json()["access_token"]).to_owned()
+        self.platform.service_token(self.sandbox, audience).await.1
     }
 
     /// The response of a program to this `Authorization`.
-    async fn call(&self, (service, method, path): Route, authorization: &str) -> TestResponse {
-        let client = self
-            .platform
-            .anonymous_at(service)
-            .with("authorization", authorization);
-        let method = method.parse().unwrap();
-        client
-            .send(&method, path, |request| request.json(&json!({})))
-            .await
+    async fn call(&self, route: &SampleRoute, authorization: &str) -> TestResponse {
+        let client = self.platform.anonymous_at(route.service);
+        route.call(&client.with("authorization", authorization)).await
     }
 
-    async fn assert_admitted(&self, routes: &[Route], token: &str) {
+    async fn assert_admitted(&self, routes: &[SampleRoute], token: &str) {
         for route in routes {
-            let answer = self.call(*route, &format!("Bearer {token}")).await;
+            let answer = self.call(route, &format!("Bearer {token}")).await;
             assert!(
                 [200, 204, 404, 422].contains(&answer.status),
                 "{route:?}: {answer:?}"
@@ -120,7 +82,7 @@ impl<'c> Revoked<'c> {
     }
 
     /// Waits until each route refuses the token, in both spellings of the scheme.
-    async fn assert_refused(&self, world: &World<'_>, routes: &[Route], token: &str) {
+    async fn assert_refused(&self, world: &World<'_>, routes: &[SampleRoute], token: &str) {
         for route in routes {
             for scheme in ["Bearer", "bearer"] {
                 let authorization = format!("{scheme} {token}");
@@ -128,10 +90,10 @@ impl<'c> Revoked<'c> {
                     self.at,
                     REVOKED_WITHIN + BUSY,
                     &format!("{}: {route:?} refuses", self.cause),
-                    async || is_revoked(&world.call(*route, &authorization).await),
+                    async || is_revoked(&world.call(route, &authorization).await),
                 )
                 .await;
-                let answer = world.call(*route, &authorization).await;
+                let answer = world.call(route, &authorization).await;
                 answer.assert_problem(401, "token_revoked");
             }
         }
@@ -149,6 +111,7 @@ fn text(value: &Value) -> &str {
 /// Logs a new user in twice, revokes the first login by this cause, and checks that all programs refuse its tokens: one that they
 /// have seen, and one that they have not.
 async fn check(world: &World<'_>, cause: &str, is_whole_user: bool) {
+    let for_users = &world.routes.for_users;
     let email = format!("{}@example.com", cause.replace(' ', "-"));
     world.platform.register(&email).await.assert_status(201);
     let (seen, other) = (world.login(&email).await, world.login(&email).await);
@@ -157,37 +120,42 @@ async fn check(world: &World<'_>, cause: &str, is_whole_user: bool) {
     let other = world.platform.refresh(&other).await.assert_status(200).json();
     let [seen_token, unseen_token, other_token] =
         [&seen, &unseen, &other].map(|pair| text(&pair["access_token"]).to_owned());
-    world.assert_admitted(&FOR_USERS, &seen_token).await;
-    world.assert_admitted(&FOR_USERS, &other_token).await;
+    world.assert_admitted(for_users, &seen_token).await;
+    world.assert_admitted(for_users, &other_token).await;
 
     revoke(world, cause, &email, [&seen, &unseen, &other]).await;
     let revoked = Revoked::now(cause);
     for token in [&seen_token, &unseen_token] {
-        revoked.assert_refused(world, &FOR_USERS, token).await;
+        revoked.assert_refused(world, for_users, token).await;
     }
     if is_whole_user {
-        revoked.assert_refused(world, &FOR_USERS, &other_token).await;
+        revoked.assert_refused(world, for_users, &other_token).await;
     } else {
-        world.assert_admitted(&FOR_USERS, &other_token).await;
+        world.assert_admitted(for_users, &other_token).await;
     }
 }
 
 /// Discards the signing keys, and checks that all programs refuse the tokens of users and services that the old keys signed, and
 /// admit new ones.
 async fn check_emergency_rotation(world: &World<'_>) {
+    let SampleRoutes {
+        for_users,
+        for_services,
+    } = &world.routes;
     let email = "emergency@example.com";
     world.platform.register(email).await.assert_status(201);
     let (seen, unseen) = (world.login(email).await, world.login(email).await);
     world
-        .assert_admitted(&FOR_USERS, text(&seen["access_token"]))
+        .assert_admitted(for_users, text(&seen["access_token"]))
         .await;
     let mut of_services = Vec::new();
-    for route in FOR_SERVICES {
+    for route in for_services.chunks(1) {
+        let service = route[0].service;
         let (seen, unseen) = (
-            world.service_token(route.0).await,
-            world.service_token(route.0).await,
+            world.service_token(service).await,
+            world.service_token(service).await,
         );
-        world.assert_admitted(&[route], &seen).await;
+        world.assert_admitted(route, &seen).await;
         of_services.push((route, [seen, unseen]));
     }
 
@@ -197,19 +165,17 @@ async fn check_emergency_rotation(world: &World<'_>) {
     let revoked = Revoked::now("emergency rotation");
     for pair in [&seen, &unseen] {
         let token = text(&pair["access_token"]);
-        revoked.assert_refused(world, &FOR_USERS, token).await;
+        revoked.assert_refused(world, for_users, token).await;
     }
     for (route, tokens) in of_services {
         for token in tokens {
-            revoked.assert_refused(world, &[route], &token).await;
+            revoked.assert_refused(world, route, &token).await;
         }
-        let new = world.service_token(route.0).await;
-        world.assert_admitted(&[route], &new).await;
+        let new = world.service_token(route[0].service).await;
+        world.assert_admitted(route, &new).await;
     }
     let new = world.login(email).await;
-    world
-        .assert_admitted(&FOR_USERS, text(&new["access_token"]))
-        .await;
+    world.assert_admitted(for_users, text(&new["access_token"])).await;
 }
 
 async fn revoke(world: &World<'_>, cause: &str, email: &str, [seen, unseen, other]: [&Value; 3]) {
@@ -267,7 +233,10 @@ async fn revoke(world: &World<'_>, cause: &str, email: &str, [seen, unseen, othe
         }
         "oauth revoke" => {
             let form = format!("token={}", text(&unseen["access_token"]));
-            world.as_order_service().post_form("/oauth/revoke", &form).await
+            let client = world
+                .platform
+                .client_of_user_service(world.sandbox, "order-service");
+            client.post_form("/oauth/revoke", &form).await
         }
         other => panic!("{other} of {email}"),
     };
@@ -277,7 +246,7 @@ async fn revoke(world: &World<'_>, cause: &str, email: &str, [seen, unseen, othe
 #[tokio::test]
 async fn each_cause_is_obeyed_by_every_program_within_a_second() {
     let sandbox = Sandbox::new().await;
-    let platform = sandbox.platform_with(&CHEAP_HASHES).await;
+    let platform = sandbox.platform_where_all_call_all().await;
     let world = World::new(&sandbox, &platform).await;
     for (cause, is_whole_user) in [
         ("logout", false),

@@ -12,18 +12,16 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _};
 
 use crate::eventually;
-use crate::sandbox::{INNER_SERVICES, SERVICES, Sandbox};
+use crate::sandbox::{REGISTRY, Sandbox, services, services_with_database};
 use crate::shop::lamp;
 use crate::usage::Usage;
 
-const GENERATED: [&str; 6] = [
-    "key-encryption-key",
-    "admin-password",
-    "gateway-secret",
-    "product-service-secret",
-    "order-service-secret",
-    "inventory-service-secret",
-];
+/// The names of the secrets that `stack` generates.
+fn generated() -> Vec<String> {
+    let clients = REGISTRY.callers().map(|caller| format!("{}-secret", caller.name));
+    let others = ["key-encryption-key", "admin-password"].map(str::to_owned);
+    others.into_iter().chain(clients).collect()
+}
 
 #[tokio::test]
 async fn only_the_owner_can_read_the_data_directory() {
@@ -47,13 +45,10 @@ async fn only_the_owner_can_read_the_data_directory() {
         names.push(entry.file_name().into_string().unwrap());
     }
     names.sort();
-    let mut expected = [&GENERATED[..], &["stack.lock"]]
-        .concat()
-        .into_iter()
-        .map(str::to_owned)
-        .collect::<Vec<_>>();
+    let mut expected = generated();
+    expected.push("stack.lock".to_owned());
     if sandbox.server().is_none() {
-        for service in INNER_SERVICES {
+        for service in services_with_database() {
             expected.extend(["db", "db-shm", "db-wal", "migrating"].map(|kind| format!("{service}.{kind}")));
         }
     }
@@ -104,9 +99,9 @@ async fn an_error_is_one_line_in_the_log_without_data_from_the_request() {
 async fn each_platform_generates_different_secrets() {
     let (sandbox, other) = (Sandbox::new().await, Sandbox::new().await);
     let (_one, _two) = (sandbox.platform().await, other.platform().await);
-    for name in GENERATED {
-        assert_ne!(sandbox.secret(name), other.secret(name), "{name}");
-        assert!(sandbox.secret(name).len() >= 16, "{name}");
+    for name in generated() {
+        assert_ne!(sandbox.secret(&name), other.secret(&name), "{name}");
+        assert!(sandbox.secret(&name).len() >= 16, "{name}");
     }
 }
 
@@ -115,11 +110,8 @@ async fn a_service_and_user_service_read_its_client_secret_from_one_file() {
     let sandbox = Sandbox::new().await;
     let mut platform = sandbox.platform().await;
     for round in 0..2 {
-        for (service, audience) in [
-            ("product-service", "user-service"),
-            ("order-service", "inventory-service"),
-            ("inventory-service", "product-service"),
-        ] {
+        for caller in REGISTRY.callers() {
+            let (service, audience) = (&caller.name, &caller.calls[0]);
             let secret = sandbox.secret(&format!("{service}-secret"));
             assert!(
                 secret.len() >= 43
@@ -220,7 +212,7 @@ async fn copy_of_databases(sandbox: &Sandbox) -> Vec<u8> {
     const TABLES: &str =
         "select table_name::text from information_schema.tables where table_schema = 'public'";
     let mut copy = Vec::new();
-    for service in INNER_SERVICES {
+    for service in services_with_database() {
         match sandbox.database(service) {
             DatabaseUrl::Sqlite(file) => {
                 for end in ["", "-wal"] {
@@ -249,13 +241,13 @@ async fn generated_secrets_are_not_in_environments_or_command_lines() {
     let sandbox = Sandbox::new().await;
     let platform = sandbox.platform().await;
     let children: Vec<_> = platform.children().into_iter().map(|child| child.pid).collect();
-    assert_eq!(children.len(), SERVICES.len());
+    assert_eq!(children.len(), services().count());
     for pid in children.into_iter().chain([platform.pid()]) {
         for file in ["environ", "cmdline"] {
             let text = file_of(pid, file).unwrap();
             assert!(!text.is_empty());
-            for name in GENERATED {
-                assert!(!text.contains(&sandbox.secret(name)), "{name} is in {file}");
+            for name in generated() {
+                assert!(!text.contains(&sandbox.secret(&name)), "{name} is in {file}");
             }
         }
     }

@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal, getpgid, kill_process_group};
 use serde_json::json;
 
 use crate::platform::PASSWORD;
-use crate::sandbox::{SERVICES, Sandbox, is_free, ports};
+use crate::sandbox::{Sandbox, is_free, ports, services};
 use crate::trader::{Trader, order_of};
 use crate::{DEADLINE, eventually};
 
@@ -27,7 +27,7 @@ async fn a_signal_stops_stack_and_all_services() {
             "{signal:?}: {status}\n{}",
             platform.log.text()
         );
-        for service in SERVICES {
+        for service in services() {
             let mut ports = ports(sandbox.port_base, service);
             assert!(ports.all(is_free), "{service}'s ports");
         }

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::platform::Platform;
 use crate::random_secret;
-use crate::sandbox::{SERVICES, STACK, Sandbox, ports};
+use crate::sandbox::{STACK, Sandbox, ports, services};
 
 /// Checks that the platform exits by itself, with this code and these messages, and leaves no process.
 async fn assert_refused(mut platform: Platform, code: i32, messages: &[&str]) {
@@ -45,7 +45,7 @@ async fn a_data_directory_in_use_is_refused() {
 
 #[tokio::test]
 async fn a_port_in_use_is_reported() {
-    for service in SERVICES {
+    for service in services() {
         let sandbox = Sandbox::new().await;
         for port in ports(sandbox.port_base, service) {
             let _taken = TcpListener::bind(("127.0.0.1", port)).unwrap();
@@ -135,7 +135,7 @@ async fn an_admin_without_a_password_is_refused() {
 #[test]
 fn stack_under_the_name_of_a_service_is_that_service() {
     let directory = tempfile::tempdir().unwrap();
-    for service in SERVICES {
+    for service in services() {
         let program = directory.path().join(service);
         symlink(STACK, &program).unwrap();
         // With an invalid configuration the program names itself and exits.

@@ -36,11 +36,17 @@ struct Document {
 struct ServiceEntry {
     name: String,
     port_offset: u16,
+    #[serde(default = "yes")]
+    database: bool,
     #[serde(default)]
     inner_port: bool,
     calls: Vec<String>,
     #[serde(default, rename = "route")]
     routes: Vec<RouteEntry>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// Parses the text of `services.toml`.
@@ -115,6 +121,7 @@ fn check_service(service: ServiceEntry, problems: &mut Vec<String>) -> Registere
     RegisteredService {
         name,
         port_offset: service.port_offset,
+        has_database: service.database,
         has_inner_port: service.inner_port,
         calls: service.calls,
         routes: routes.map(|route| route.check(problems)).collect(),

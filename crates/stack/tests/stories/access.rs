@@ -1,0 +1,136 @@
+//! Each route of each service, at the service and at the gateway, with the tokens that user-service issues to each kind of caller.
+
+use actix_web::http::Method;
+use serde_json::json;
+use service_kit::Roles;
+use test_kit::{Client, TestResponse};
+
+use crate::platform::Platform;
+use crate::sample_routes::{Operation, operations, public_path, with_example_ids};
+use crate::sandbox::{GATEWAY, Sandbox, inner_services};
+
+/// A caller with a valid token, or without one.
+struct Caller {
+    name: String,
+    roles: &'static [&'static str],
+    token: Option<String>,
+}
+
+impl Caller {
+    fn is_service(&self) -> bool {
+        self.token.is_some() && self.roles.is_empty()
+    }
+
+    /// Whether a policy, in words, admits this caller.
+    fn is_admitted_by(&self, policy: &str) -> bool {
+        let has_scope = |scope: &str| {
+            Roles::built_in()
+                .scope_of(self.roles)
+                .split(' ')
+                .any(|own| own == scope)
+        };
+        match policy.split_once(' ') {
+            None | Some(("anyone;", _)) => policy.starts_with("anyone"),
+            Some(("any", "user")) => !self.roles.is_empty(),
+            Some(("any", "service")) => self.is_service(),
+            Some(("role", roles)) => roles.split(" or ").any(|role| self.roles.contains(&role)),
+            Some(("scope", scope)) => has_scope(scope),
+            Some(("service", name)) => self.is_service() && self.name == name,
+            // HTTP Basic: an access token is no credential there.
+            Some(_) => false,
+        }
+    }
+
+    async fn call(&self, client: &Client, method: &Method, path: &str) -> TestResponse {
+        let client = match &self.token {
+            Some(token) => client.with_token(token),
+            None => client.clone(),
+        };
+        client
+            .send(method, &with_example_ids(path), |request| {
+                request.json(&json!({}))
+            })
+            .await
+    }
+}
+
+async fn callers(platform: &Platform, sandbox: &Sandbox) -> Vec<Caller> {
+    let token = |pair: serde_json::Value| Some(pair["access_token"].as_str().unwrap().to_owned());
+    let caller = |name: &str, roles, token| Caller {
+        name: name.to_owned(),
+        roles,
+        token,
+    };
+    vec![
+        caller("an anonymous caller", &[], None),
+        caller("a user", &["user"], token(platform.register_ada().await)),
+        caller(
+            "an admin",
+            &["user", "admin"],
+            token(platform.login_admin(sandbox).await),
+        ),
+    ]
+}
+
+/// Calls a route as a caller whom it does not admit, or as one whom it admits if the call changes nothing.
+async fn check(caller: &Caller, client: &Client, operation: &Operation, path: &str) -> bool {
+    let Operation { method, policy, .. } = operation;
+    let is_admitted = caller.is_admitted_by(policy);
+    if is_admitted && *method != Method::GET {
+        return false;
+    }
+    let answer = caller.call(client, method, path).await;
+    let context = format!("{method} {path} ({policy}) as {}: {answer:?}", caller.name);
+    if is_admitted {
+        assert!(
+            answer.status < 500 && ![401, 403].contains(&answer.status),
+            "{context}"
+        );
+    } else if policy.starts_with("security scheme") {
+        assert_eq!(answer.status, 401, "{context}");
+    } else {
+        let expected = if caller.token.is_some() {
+            (403, "forbidden")
+        } else {
+            (401, "no_token")
+        };
+        assert_eq!(
+            (answer.status, answer.json()["code"].as_str().unwrap()),
+            expected,
+            "{context}"
+        );
+    }
+    true
+}
+
+#[tokio::test]
+async fn each_route_admits_its_callers_and_refuses_all_others() {
+    let sandbox = Sandbox::new().await;
+    let platform = sandbox.platform_where_all_call_all().await;
+    let mut callers = callers(&platform, &sandbox).await;
+    for service in inner_services() {
+        let client = platform.anonymous_at(service);
+        // A service token is for one service.
+        let (name, token) = platform.service_token(&sandbox, service).await;
+        callers.push(Caller {
+            name: name.to_owned(),
+            roles: &[],
+            token: Some(token),
+        });
+        let mut calls = 0;
+        for operation in operations(&client.get("/openapi.json").await.json()) {
+            for caller in &callers {
+                calls += usize::from(check(caller, client, &operation, &operation.path).await);
+            }
+            let public = public_path(service, &operation.path);
+            // No service token is for the gateway.
+            for caller in callers.iter().filter(|caller| !caller.is_service()) {
+                if let Some(path) = &public {
+                    check(caller, platform.anonymous_at(GATEWAY), &operation, path).await;
+                }
+            }
+        }
+        assert!(calls > 10, "{service}: {calls}");
+        callers.pop();
+    }
+}

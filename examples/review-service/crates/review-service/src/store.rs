@@ -1,0 +1,5 @@
+//! The database tables and their SQL.
+
+mod reviews;
+
+pub(crate) use self::reviews::Reviews;

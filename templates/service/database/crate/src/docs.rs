@@ -1,0 +1,18 @@
+//! The handlers' part of the OpenAPI document. A test checks that it lists exactly the routes of the service.
+
+use utoipa::OpenApi;
+
+use crate::routes::{count, list, read, report, write};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(description = "Notes: each user writes one."),
+    paths(count::count, read::read, write::write, list::list, report::report)
+)]
+struct Handlers;
+
+/// The OpenAPI description of the handlers.
+#[must_use]
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    Handlers::openapi()
+}
