@@ -64,12 +64,6 @@ pub fn headers() -> Value {
     headers::components()
 }
 
-/// The response headers that more than one route has, as components.
-#[must_use]
-pub fn headers() -> Value {
-    headers::components()
-}
-
 fn set_info(document: &mut Value, service: &str) {
     let info = &mut document["info"];
     info["title"] = json!(service);
