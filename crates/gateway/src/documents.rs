@@ -4,6 +4,7 @@ mod answers;
 mod components;
 mod join;
 mod own_pages;
+mod security;
 
 use std::collections::HashMap;
 use std::sync::Arc;

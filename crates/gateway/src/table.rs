@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use service_kit::{Env, PublicRoute, RateLimit, Registry, Roles, Settings};
+use service_kit::{Env, PublicRoute, RateLimit, Registry, Roles, Settings, TokenRule};
 
 use crate::rate_limits::{RateKey, RateLimits};
 use crate::refusal::Refusal;
@@ -137,6 +137,12 @@ impl Table {
             let rest = rest(path, &route.rules.upstream_prefix)?;
             Some(format!("{}{rest}", route.rules.prefix))
         })
+    }
+
+    /// Whether the gateway requires a user's token at this path.
+    pub(crate) fn requires_token(&self, path: &str) -> bool {
+        let route = self.find(path);
+        route.is_some_and(|route| route.rules.token == TokenRule::Required)
     }
 
     /// Forgets clients that sent nothing for long.

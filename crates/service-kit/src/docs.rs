@@ -20,7 +20,6 @@ use auth::{ListedRoute, Policy, Routes};
 use serde_json::{Map, Value, json};
 use utoipa::openapi::OpenApi;
 
-pub use self::headers::components as header_components;
 pub use self::security::describe;
 
 pub(crate) type Object = Map<String, Value>;
@@ -57,6 +56,12 @@ pub fn document(service: &str, handlers: &OpenApi, routes: &Routes) -> Value {
     examples::complete(&mut document);
     headers::remove_unused(&mut document);
     document
+}
+
+/// The response headers that more than one route has, as components.
+#[must_use]
+pub fn headers() -> Value {
+    headers::components()
 }
 
 fn set_info(document: &mut Value, service: &str) {

@@ -6,6 +6,7 @@ use service_kit::docs;
 use utoipa::openapi::OpenApiBuilder;
 
 use super::components::{resolve, used_in};
+use super::security::require_token;
 use crate::NAME;
 
 const PROBLEM_JSON: &str = "application/problem+json";
@@ -24,14 +25,20 @@ struct Answer {
 const REQUEST_ID: (&str, &str) = ("x-request-id", "RequestId");
 const RETRY_AFTER: (&str, &str) = ("retry-after", "RetryAfter");
 
-/// The answers to any request, and the one to unsafe requests.
-const ANSWERS: [Answer; 9] = [
+/// The answers to any request, the one to requests without a valid token, and the one to unsafe requests.
+const ANSWERS: [Answer; 10] = [
     Answer {
         status: "400",
         name: "GatewayBadRequest",
         description: "`invalid_path`: the path could be read in more than one way; or `bad_request`: the request is not valid, or \
                       its body broke off; or `invalid_request`: the request has two different tokens",
         headers: &[REQUEST_ID],
+    },
+    Answer {
+        status: NO_USER,
+        name: "GatewayUnauthenticated",
+        description: "`no_token`, `invalid_token`, `token_expired` or `token_revoked`: the route requires a user's token",
+        headers: &[REQUEST_ID, ("www-authenticate", "WwwAuthenticate")],
     },
     Answer {
         status: CROSS_SITE,
@@ -84,15 +91,8 @@ const ANSWERS: [Answer; 9] = [
         headers: &[REQUEST_ID],
     },
 ];
+const NO_USER: &str = "401";
 const CROSS_SITE: &str = "403";
-
-/// The answer to a request without a valid token, on routes with `token = "required"`.
-const UNAUTHENTICATED: Answer = Answer {
-    status: "401",
-    name: "GatewayUnauthenticated",
-    description: "`no_token`, `invalid_token`, `token_expired` or `token_revoked`: the route requires the access token of a user",
-    headers: &[REQUEST_ID, ("www-authenticate", "WwwAuthenticate")],
-};
 
 /// The components that the gateway's answers use, the answers included.
 pub(super) fn components() -> Value {
@@ -106,76 +106,55 @@ pub(super) fn components() -> Value {
     if let Some(components) = components.as_object_mut() {
         let answers = ANSWERS
             .iter()
-            .chain([&UNAUTHENTICATED])
             .map(|answer| (answer.name.to_owned(), answer.component()));
         components.insert("responses".to_owned(), answers.collect());
-        components.insert("headers".to_owned(), docs::header_components());
+        components.insert("headers".to_owned(), docs::headers());
     }
     components
 }
 
 /// Adds the gateway's answers to the operations of a service. If an operation has its own answer with the same status, its
-/// description names both. Routes that require a token also get 401, unless the service describes it.
+/// description names both. `requires_token` says of a client's path whether the gateway requires a user's token there.
 pub(super) fn add(public: &mut Value, requires_token: impl Fn(&str) -> bool) {
     let components = public.get("components").cloned().unwrap_or_default();
     let items = public.get_mut("paths").and_then(Value::as_object_mut);
     for (path, item) in items.into_iter().flatten() {
+        let requires_token = requires_token(path);
         for (method, operation) in item.as_object_mut().into_iter().flatten() {
-            if requires_token(path) {
-                require_token(operation);
-            }
+            let adds_token = requires_token && require_token(operation);
             let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else {
                 continue;
             };
-            for answer in ANSWERS.iter().filter(|answer| answer.applies_to(method)) {
+            for answer in ANSWERS
+                .iter()
+                .filter(|answer| answer.applies_to(method, adds_token))
+            {
                 answer.add(responses, &components);
             }
         }
     }
 }
 
-/// Makes an operation require a user's token, and adds the answer to a request without one.
-fn require_token(operation: &mut Value) {
-    let Some(operation) = operation.as_object_mut() else {
-        return;
-    };
-    let security = operation.get("security").and_then(Value::as_array);
-    if security.is_none_or(|any| any.is_empty() || any.contains(&json!({}))) {
-        operation.insert("security".to_owned(), json!([{"bearer": []}]));
-        let own = operation
-            .get("description")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        let description = format!("{own}\n\nThe gateway requires the access token of a user.");
-        operation.insert("description".to_owned(), json!(description.trim_start()));
-    }
-    if let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) {
-        responses
-            .entry(UNAUTHENTICATED.status)
-            .or_insert_with(|| UNAUTHENTICATED.reference());
-    }
-}
-
-/// Removes the answers, and the components of the gateway's answers, that nothing refers to.
+/// Removes the gateway's components that no operation refers to.
 pub(super) fn remove_unused(joined: &mut Value) {
+    let mut used = joined.get("paths").map(used_in).unwrap_or_default();
     // Answers refer to headers.
     for kind in ["responses", "headers", "securitySchemes"] {
-        let mut used = joined.get("paths").map(used_in).unwrap_or_default();
-        used.extend(joined.get("components").map(used_in).unwrap_or_default());
         let components = joined.pointer_mut(&format!("/components/{kind}"));
         if let Some(components) = components.and_then(Value::as_object_mut) {
             components.retain(|name, _| used.contains(&(kind.to_owned(), name.clone())));
+            used.extend(components.values().flat_map(used_in));
         }
     }
 }
 
 impl Answer {
-    fn applies_to(&self, method: &str) -> bool {
-        self.status != CROSS_SITE || UNSAFE_METHODS.contains(&method)
-    }
-
-    fn reference(&self) -> Value {
-        json!({"$ref": format!("#/components/responses/{}", self.name)})
+    fn applies_to(&self, method: &str, adds_token: bool) -> bool {
+        match self.status {
+            NO_USER => adds_token,
+            CROSS_SITE => UNSAFE_METHODS.contains(&method),
+            _ => true,
+        }
     }
 
     fn component(&self) -> Value {
@@ -199,7 +178,8 @@ impl Answer {
     fn add(&self, responses: &mut Map<String, Value>, components: &Value) {
         match responses.get_mut(self.status) {
             None => {
-                responses.insert(self.status.to_owned(), self.reference());
+                let reference = json!({"$ref": format!("#/components/responses/{}", self.name)});
+                responses.insert(self.status.to_owned(), reference);
             }
             Some(response) => {
                 if let Some(component) = resolve(response, components) {
@@ -263,6 +243,7 @@ mod tests {
     use super::*;
     use crate::refusal::Refusal;
 
+    /// The answers of an operation that requires a token if its method is `delete`.
     fn with_answers(method: &str, responses: &Value) -> Value {
         let mut public = json!({
             "paths": {"/a": {method: {"responses": responses}}},
@@ -271,18 +252,18 @@ mod tests {
                 "headers": {"Challenge": {"required": true, "description": "How to authenticate"}},
             },
         });
-        add(&mut public, |_| false);
+        add(&mut public, |_| method == "delete");
         public["paths"]["/a"][method]["responses"].take()
     }
 
     #[test]
     fn each_operation_refers_to_the_gateways_answers() {
-        let responses = with_answers("post", &json!({"200": {"description": "Done"}}));
+        let responses = with_answers("delete", &json!({"200": {"description": "Done"}}));
         let statuses: Vec<_> = responses.as_object().unwrap().keys().collect();
         assert_eq!(
             statuses,
             [
-                "200", "400", "403", "408", "413", "429", "431", "502", "503", "504"
+                "200", "400", "401", "403", "408", "413", "429", "431", "502", "503", "504"
             ]
         );
         let components = json!({"components": components()});
@@ -293,6 +274,7 @@ mod tests {
         }
         // A page of another site may cause safe requests.
         assert_eq!(with_answers("get", &json!({}))["403"], Value::Null);
+        assert_eq!(with_answers("post", &json!({}))["401"], Value::Null);
     }
 
     #[test]
@@ -346,6 +328,10 @@ mod tests {
             Refusal::Auth(auth::AuthError::KeysUnavailable),
             Refusal::Body,
             Refusal::Auth(auth::AuthError::AmbiguousCredentials),
+            Refusal::Auth(auth::AuthError::NoToken),
+            Refusal::Auth(auth::AuthError::InvalidToken(auth::TokenFault::Malformed)),
+            Refusal::Auth(auth::AuthError::Expired),
+            Refusal::Auth(auth::AuthError::Revoked),
             Refusal::CrossSite,
             Refusal::BodyTooLarge,
             Refusal::BodyTimeout,

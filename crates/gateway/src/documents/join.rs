@@ -7,7 +7,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::{Map, Value, json};
-use service_kit::TokenRule;
 
 use super::{answers, components, own_pages};
 use crate::NAME;
@@ -35,7 +34,7 @@ pub(super) fn join(by_service: &HashMap<String, Value>, table: &Table) -> Value 
         let mut public = public_part(service, document, table);
         components::rename(service, &mut public, &joined);
         rename_operations(service, &mut public, &mut operation_ids);
-        answers::add(&mut public, |path| requires_token(table, path));
+        answers::add(&mut public, |path| table.requires_token(path));
         add_tags(&mut joined, document, &public["paths"]);
         merge(&mut joined["paths"], &public["paths"]);
         if let Some(kinds) = public["components"].as_object() {
@@ -71,11 +70,6 @@ fn public_part(service: &str, document: &Value, table: &Table) -> Value {
         components[&kind][&name] = document["components"][&kind][&name].clone();
     }
     json!({"paths": paths, "components": components})
-}
-
-fn requires_token(table: &Table, public_path: &str) -> bool {
-    let route = table.find(public_path);
-    route.is_some_and(|route| route.rules.token == TokenRule::Required)
 }
 
 /// Adds the tags of a service that its public paths have. The first description of a tag stays.
@@ -181,43 +175,24 @@ mod tests {
     }
 
     #[test]
-    fn a_route_that_requires_a_token_says_so_although_its_service_does_not() {
-        let open = json!({"get": {
-            "operationId": "list", "description": "Admits every caller.", "security": [],
-            "responses": {"200": {"description": "All"}},
-        }});
-        let own = json!({"get": {
-            "operationId": "me", "security": [{"login": []}],
-            "responses": {"401": {"description": "Log in"}},
-        }});
-        let users = json!({"paths": {"/users": open, "/users/me": own}});
-        let products = json!({"paths": {"/products": open}});
-        let joined = joined(users, products);
-
-        let users = &joined["paths"]["/api/users"]["get"];
-        assert_eq!(users["security"], json!([{"bearer": []}]));
+    fn an_operation_below_a_route_that_requires_a_token_says_so() {
+        // A service that is not ours, and says nothing about tokens.
+        let users = json!({"paths": {"/users": list(&json!({})), "/auth/login": list(&json!({}))}});
+        let joined = joined(users, json!({"paths": {"/products": list(&json!({}))}}));
+        let required = &joined["paths"]["/api/users"]["get"];
+        assert_eq!(required["security"], json!([{"bearer": []}]));
         assert_eq!(
-            users["description"],
-            "Admits every caller.\n\nThe gateway requires the access token of a user."
+            required["responses"]["401"]["$ref"],
+            "#/components/responses/GatewayUnauthenticated"
         );
-        let reference = users["responses"]["401"]["$ref"].as_str().unwrap();
-        let answer = joined.pointer(reference.trim_start_matches('#')).unwrap();
-        assert!(
-            answer["description"].as_str().unwrap().contains("no_token"),
-            "{answer}"
-        );
-        assert!(joined["components"]["headers"]["WwwAuthenticate"].is_object());
-        assert!(joined["components"]["securitySchemes"]["bearer"].is_object());
-
-        // The service's own words stay, and so does a route that requires none.
-        let me = &joined["paths"]["/api/users/me"]["get"];
-        assert_eq!(me["responses"]["401"]["description"], "Log in");
-        assert_eq!(me["security"], json!([{"login": []}]));
-        let products = &joined["paths"]["/api/products"]["get"];
         assert_eq!(
-            (&products["security"], &products["responses"]["401"]),
-            (&json!([]), &Value::Null)
+            joined["components"]["securitySchemes"]["bearer"]["scheme"],
+            "bearer"
         );
+        for open in ["/auth/login", "/api/products"] {
+            let operation = &joined["paths"][open]["get"];
+            assert!(operation["security"].is_null() && operation["responses"]["401"].is_null());
+        }
     }
 
     #[test]
@@ -229,13 +204,11 @@ mod tests {
             "paths": {"/products": tagged, "/internal/things": tagged},
         });
         let joined = joined(json!({}), document);
-        let names: Vec<_> = joined["tags"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|tag| &tag["name"])
-            .collect();
-        assert_eq!(names, ["gateway", "things"]);
+        let names = joined["tags"].as_array().unwrap().iter();
+        assert_eq!(
+            names.map(|tag| &tag["name"]).collect::<Vec<_>>(),
+            ["gateway", "things"]
+        );
     }
 
     #[test]

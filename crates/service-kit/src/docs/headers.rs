@@ -51,8 +51,7 @@ const HEADERS: [Header; 6] = [
 ];
 
 /// All headers, by the names of their components.
-#[must_use]
-pub fn components() -> Value {
+pub(super) fn components() -> Value {
     let component = |&(_, component, description, schema, required): &Header| {
         let header = json!({"description": description, "required": required, "schema": schema()});
         (component.to_owned(), header)
