@@ -62,7 +62,7 @@ impl Report<'_> {
         for parameter in operation["parameters"].as_array().into_iter().flatten() {
             let place = format!("{place}: the parameter {}", text(&parameter["name"]));
             self.check_described_schema(&place, parameter);
-            if parameter["in"] == "path" && parameter.get("example").is_none() {
+            if parameter["required"] == true && parameter.get("example").is_none() {
                 self.add(&place, "has no example");
             }
         }
@@ -210,7 +210,7 @@ mod tests {
             "paths": {"/things/{id}": {"put": {
                 "summary": "Replaces a thing", "operationId": "replace_thing", "tags": ["things"],
                 "parameters": [{
-                    "in": "path", "name": "id", "description": "The id", "example": "1",
+                    "in": "path", "name": "id", "required": true, "description": "The id", "example": "1",
                     "schema": {"type": "string", "format": "uuid"},
                 }],
                 "requestBody": {"content": {"application/json": body}},

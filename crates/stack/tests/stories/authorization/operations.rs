@@ -39,7 +39,7 @@ pub enum Policy {
     Client,
 }
 
-/// A request: a path and a body, with examples or with the values of real rows.
+/// A request: a path with a query, and a body, with examples or with the values of real rows.
 #[derive(Clone, Debug)]
 pub struct Request {
     pub path: String,
@@ -136,13 +136,22 @@ impl Operation {
 
     /// The request in the document's examples.
     pub fn example(&self) -> Request {
-        let mut path = self.path.clone();
+        let (mut path, mut query) = (self.path.clone(), Vec::new());
         for parameter in self.document["parameters"].as_array().into_iter().flatten() {
-            if parameter["in"] == "path" {
-                let placeholder = format!("{{{}}}", parameter["name"].as_str().unwrap());
-                let example = parameter["example"].as_str();
-                path = path.replace(&placeholder, example.expect("an example of each path parameter"));
+            if parameter["required"] != true {
+                continue;
             }
+            let name = parameter["name"].as_str().unwrap();
+            let example = parameter["example"].as_str();
+            let example = example.expect("an example of each required parameter");
+            match parameter["in"].as_str() {
+                Some("path") => path = path.replace(&format!("{{{name}}}"), example),
+                Some("query") => query.push(format!("{name}={example}")),
+                other => panic!("a required parameter in {other:?}"),
+            }
+        }
+        if !query.is_empty() {
+            path = format!("{path}?{}", query.join("&"));
         }
         let content = &self.document["requestBody"]["content"];
         let body = [(Media::Json, "application/json"), (Media::Form, FORM)]

@@ -61,7 +61,7 @@ impl Rows {
 pub fn references(request: &Request) -> Vec<String> {
     let mut found: Vec<_> = request
         .path
-        .split('/')
+        .split(['/', '?', '&', '='])
         .filter(|segment| is_id(segment))
         .map(str::to_owned)
         .collect();
