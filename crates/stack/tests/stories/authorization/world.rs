@@ -74,7 +74,7 @@ impl<'p> World<'p> {
         let client = self.credentials.client(&url, caller, operation).await;
         let response = send(&client, operation, &request).await;
         if !operation.is_safe() && response.status < 400 {
-            self.rows = Rows::default();
+            self.forget_rows();
             self.credentials.forget_users();
         }
         response
@@ -87,6 +87,11 @@ impl<'p> World<'p> {
             .iter()
             .filter(|operation| operation.is_gateway_page);
         pages.any(|page| page.path == path)
+    }
+
+    /// Forgets the rows that the requests of other operations named.
+    pub fn forget_rows(&mut self) {
+        self.rows = Rows::default();
     }
 
     /// The response of the gateway to a path that is no public route.
