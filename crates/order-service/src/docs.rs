@@ -6,7 +6,10 @@ use crate::routes::{cancel, fulfil, list, place, purchase, show};
 
 #[derive(OpenApi)]
 #[openapi(
-    tags((name = "orders", description = "Orders of products.")),
+    tags(
+        (name = "orders", description = "Orders of products."),
+        (name = "internal", description = "For services."),
+    ),
     info(description = "Orders: priced by product-service, backed by reserved stock, never lost."),
     paths(
         place::place,

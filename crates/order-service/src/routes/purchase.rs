@@ -15,11 +15,13 @@ use crate::store::Orders;
 #[derive(Debug, Deserialize, Validate, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct PurchaseQuery {
+    /// The id of the user.
     #[garde(skip)]
-    #[param(value_type = Uuid)]
+    #[param(value_type = Uuid, example = "019b76da-a800-7a10-8c7e-2f0d4b6e1a01")]
     user_id: Id,
+    /// The id of the product.
     #[garde(skip)]
-    #[param(value_type = Uuid)]
+    #[param(value_type = Uuid, example = "019b76da-a800-7c31-8e2f-5d0a9b7c4e11")]
     product_id: Id,
 }
 
@@ -27,6 +29,7 @@ pub struct PurchaseQuery {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Purchase {
     /// Whether the product is in a fulfilled order of the user. A confirmed order does not count: its user can still cancel it.
+    #[schema(example = true)]
     purchased: bool,
 }
 

@@ -6,6 +6,7 @@ use crate::routes::{create, delete, list, show};
 
 #[derive(OpenApi)]
 #[openapi(
+    tags((name = "reviews", description = "Reviews of products.")),
     info(description = "Reviews of products, by users who bought them."),
     paths(list::list, show::show, create::create, delete::delete)
 )]

@@ -6,6 +6,10 @@ use crate::routes::{count, list, read, report, write};
 
 #[derive(OpenApi)]
 #[openapi(
+    tags(
+        (name = "examples", description = "One route for each kind of caller."),
+        (name = "internal", description = "For services."),
+    ),
     info(description = "Notes: each user writes one."),
     paths(count::count, read::read, write::write, list::list, report::report)
 )]

@@ -6,6 +6,10 @@ use crate::routes::{about, admin, service, user};
 
 #[derive(OpenApi)]
 #[openapi(
+    tags(
+        (name = "examples", description = "One route for each kind of caller."),
+        (name = "internal", description = "For services."),
+    ),
     info(description = "Callers as this service sees them."),
     paths(about::about, user::user, admin::admin, service::service)
 )]

@@ -11,13 +11,22 @@ use uuid::Uuid;
 /// A user's review of a product. Each user writes at most one of each product.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::FromRow)]
 pub(crate) struct Review {
+    /// The id of the review.
+    #[schema(example = "019b76da-a800-7a75-9d1e-3c8b5f2a6e66")]
     pub id: Uuid,
+    /// The id of the product.
+    #[schema(example = "019b76da-a800-7c31-8e2f-5d0a9b7c4e11")]
     pub product_id: Uuid,
-    /// The author.
+    /// The id of the author.
+    #[schema(example = "019b76da-a800-7a10-8c7e-2f0d4b6e1a01")]
     pub user_id: Uuid,
     /// 1 to 5.
+    #[schema(minimum = 1, maximum = 5, example = 4)]
     pub stars: i64,
+    /// The text. It may have several lines, and be empty.
+    #[schema(max_length = 5_000, example = "Gives light.")]
     pub text: String,
+    /// When the review was written.
     pub created_at: DateTime<Utc>,
 }
 
@@ -31,14 +40,18 @@ impl Review {
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewReview {
+    /// The id of the product.
     #[garde(skip)]
     #[serde(deserialize_with = "service_kit::canonical_uuid")]
+    #[schema(example = "019b76da-a800-7c31-8e2f-5d0a9b7c4e11")]
     pub product_id: Uuid,
+    /// 1 to 5.
     #[garde(range(min = 1, max = 5))]
-    #[schema(minimum = 1, maximum = 5)]
+    #[schema(minimum = 1, maximum = 5, example = 4)]
     stars: i64,
+    /// The text. It may have several lines.
     #[garde(custom(text::lines(0, 5_000)))]
-    #[schema(max_length = 5_000)]
+    #[schema(max_length = 5_000, example = "Gives light.")]
     #[serde(default)]
     text: String,
 }

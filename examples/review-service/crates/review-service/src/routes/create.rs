@@ -15,6 +15,8 @@ use crate::store::Reviews;
 /// `POST /reviews`: reviews a product that the caller bought. Each user reviews a product once.
 #[utoipa::path(
     post, path = "/reviews", tag = "reviews", operation_id = "create_review", request_body = NewReview,
+    // Only a user whose order was fulfilled may review the product.
+    extensions(("x-requires" = json!(["fulfil_order"]))),
     responses(
         (status = 201, body = Review, headers(("location" = String))),
         (status = 403, description = "`not_purchased`: no order of the caller with the product was fulfilled"),

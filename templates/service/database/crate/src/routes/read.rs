@@ -11,6 +11,8 @@ use crate::store::Notes;
 /// `GET /examples/user`: returns the caller's note.
 #[utoipa::path(
     get, path = "/examples/user", tag = "examples", operation_id = "read_note",
+    // Without a note the response is 404.
+    extensions(("x-requires" = json!(["write_note"]))),
     responses((status = 200, body = Note), (status = 404, description = "the caller has not written a note")),
 )]
 pub async fn read(VerifyToken(user): VerifyToken, db: Data<Db>) -> Result<Json<Note>, NoteError> {
