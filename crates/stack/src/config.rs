@@ -10,6 +10,7 @@ use service_kit::{ConfigErrors, Env, RegisteredService, Registry, Settings, Tele
 use url::Url;
 
 use crate::generated::{Generated, GeneratedError};
+use crate::platform::launcher;
 
 const ADMIN_EMAIL: &str = "admin@example.com";
 const USER_SERVICE: &str = "user-service";
@@ -37,6 +38,8 @@ pub(crate) struct ServiceConfig {
     pub url: String,
     /// The origin at which the service answers health checks: that of its inner port, if it has one.
     pub inner_url: String,
+    /// Whether this program contains the service. The operator starts the others.
+    pub is_contained: bool,
     /// Whether the service calls others, and so needs a client secret.
     calls_others: bool,
     /// Whether the service needs a database on the common server: it stores data, and has no `<SERVICE>_DATABASE_URL`.
@@ -211,8 +214,10 @@ fn service_config(env: &mut Env, service: &RegisteredService, bind: IpAddr, port
     let inner_address = SocketAddr::new(address.ip(), inner_port.unwrap_or(port));
     let has_own_database = env.secret(&format!("{prefix}_DATABASE_URL")).is_some();
     let is_gateway = service.name == gateway::NAME;
+    let is_contained = launcher(&service.name).is_some();
     let mut config = ServiceConfig {
         name: service.name.clone(),
+        is_contained,
         listen: [Some(port), inner_port]
             .into_iter()
             .flatten()
@@ -225,7 +230,7 @@ fn service_config(env: &mut Env, service: &RegisteredService, bind: IpAddr, port
         },
         inner_url: format!("http://{inner_address}"),
         calls_others: !service.calls.is_empty(),
-        needs_database: service.has_database && !has_own_database,
+        needs_database: is_contained && service.has_database && !has_own_database,
         variables: BTreeMap::new(),
         prefix,
     };

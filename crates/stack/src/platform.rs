@@ -97,6 +97,7 @@ impl<E: Into<Box<dyn std::error::Error>>> From<E> for Failure {
 
 async fn serve(mut config: Config) -> Result<(), Failure> {
     check_ports(&config.services)?;
+    name_missing_services(&config.services);
     if let Some(server) = &config.server {
         databases::create(server, &mut config.services).await?;
     }
@@ -123,9 +124,25 @@ async fn serve(mut config: Config) -> Result<(), Failure> {
     outcome
 }
 
+/// The services that this program starts.
+fn contained(services: &[ServiceConfig]) -> impl Iterator<Item = &ServiceConfig> {
+    services.iter().filter(|service| service.is_contained)
+}
+
+/// Says which services the operator has to start.
+fn name_missing_services(services: &[ServiceConfig]) {
+    for service in services.iter().filter(|service| !service.is_contained) {
+        tracing::warn!(
+            service = service.name,
+            url = service.url,
+            "this program does not contain the service: start it separately"
+        );
+    }
+}
+
 /// Reports an address in use before any service starts.
 fn check_ports(services: &[ServiceConfig]) -> Result<(), String> {
-    for service in services {
+    for service in contained(services) {
         for listen in &service.listen {
             TcpListener::bind(listen).map_err(|error| {
                 format!(
@@ -152,7 +169,7 @@ fn start(
     let mut groups = Vec::new();
     for (index, names) in stop_order(registry).into_iter().enumerate() {
         let mut group = JoinSet::new();
-        for service in services.iter().filter(|service| names.contains(&service.name)) {
+        for service in contained(services).filter(|service| names.contains(&service.name)) {
             group.spawn(keep_running(
                 service.clone(),
                 index,
@@ -172,7 +189,7 @@ async fn all_ready(services: &[ServiceConfig]) -> Result<(), String> {
         .build()
         .map_err(|error| format!("no HTTP client: {error}"))?;
     let deadline = tokio::time::Instant::now() + READY_TIMEOUT;
-    for service in services {
+    for service in contained(services) {
         while !client
             .get(format!("{}/health/ready", service.inner_url))
             .send()
@@ -197,7 +214,14 @@ fn how_to_use(config: &Config) -> String {
     let (gateways, inner): (Vec<_>, Vec<_>) =
         config.services.iter().partition(|service| service.is_gateway());
     let gateway = gateways.first().map_or("", |gateway| &gateway.url);
-    let url_of = |service: &&ServiceConfig| format!("{:<18}{} (inner)\n", service.name, service.url);
+    let url_of = |service: &&ServiceConfig| {
+        let note = if service.is_contained {
+            "inner"
+        } else {
+            "not started"
+        };
+        format!("{:<18}{} ({note})\n", service.name, service.url)
+    };
     let inner: String = inner.iter().map(url_of).collect();
     let credentials = match &config.admin {
         None => "the admin in ADMIN_EMAIL".to_owned(),

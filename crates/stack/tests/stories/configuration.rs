@@ -6,6 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use serde_json::json;
 use test_kit::Client;
 
+use crate::identity_headers::start_echo;
 use crate::random_secret;
 use crate::sandbox::{GATEWAY, Sandbox, services, services_with_database};
 use crate::shop::lamp;
@@ -179,6 +180,44 @@ async fn a_service_can_have_its_own_database_beside_a_common_server() {
         .await
         .assert_status(201);
     assert!(services_with_database().all(|service| sandbox.file(&format!("{service}.own")).exists()));
+}
+
+#[tokio::test]
+async fn a_registered_service_that_stack_does_not_contain_is_started_by_the_operator() {
+    let sandbox = Sandbox::new().await;
+    let registry = sandbox.file("services.toml");
+    let row = r#"
+        [[service]]
+        name = "echo-service"
+        port_offset = 999
+        calls = ["user-service"]
+        [[service.route]]
+        prefix = "/api/echo"
+        token = "optional"
+    "#;
+    std::fs::write(
+        &registry,
+        [include_str!("../../../../services.toml"), row].concat(),
+    )
+    .unwrap();
+    let variables = [
+        ("SERVICES_FILE", registry.to_str().unwrap()),
+        ("GATEWAY_ECHO_SERVICE_URL", &start_echo()),
+    ];
+    let platform = sandbox.platform_with(&variables).await;
+
+    assert_eq!(platform.children().len(), services().count());
+    let received = platform.anonymous().get("/api/echo").await;
+    received.assert(200, json!({"x-forwarded-for": "127.0.0.1"}));
+    // It has a client secret, which user-service knows.
+    let client = platform.client_of_user_service(&sandbox, "echo-service");
+    let form = "grant_type=client_credentials&audience=user-service";
+    client.post_form("/oauth/token", form).await.assert_status(200);
+
+    let line = platform.output.text();
+    let line = line.lines().find(|line| line.starts_with("echo-service"));
+    assert!(line.unwrap().ends_with(" (not started)"), "{line:?}");
+    assert!(platform.log.text().contains("start it separately"));
 }
 
 #[tokio::test]

@@ -32,7 +32,7 @@ fn forging(client: &Client, user_id: &str) -> Client {
 }
 
 /// Starts a service that answers each request with the headers that it received, and returns its origin.
-fn start_echo() -> String {
+pub fn start_echo() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
