@@ -77,11 +77,13 @@ pub(super) static ISSUERS: [KnownIssuer; 12] = [
         service_audiences: &["for-services"],
         required: &["iat", "azp"],
         is_service: |claims| {
-            !claims["client_id"].is_null()
+            claims["sid"].is_null()
+                || !claims["client_id"].is_null()
+                || !claims["clientId"].is_null()
                 || text(claims, "preferred_username").starts_with("service-account-")
         },
         has_values: |claims| claims["typ"] == "Bearer",
-        user: r#"{"sub":"u","aud":"api","typ":"Bearer","azp":"web","realm_access":{"roles":["a"]},"scope":"a b"}"#,
+        user: r#"{"sub":"u","aud":"api","typ":"Bearer","azp":"web","sid":"i","realm_access":{"roles":["a"]},"scope":"a b"}"#,
         service: r#"{"sub":"u","aud":"for-services","typ":"Bearer","azp":"s","client_id":"s","preferred_username":"service-account-s"}"#,
         ..COMMON
     },
