@@ -26,7 +26,8 @@ impl Cookies {
             };
             if name == access_name {
                 access_count += 1;
-                cookies.access = Some(unquoted(value).to_owned());
+                // At its end, white space would get lost on the way to the service.
+                cookies.access = Some(unquoted(value).trim().to_owned());
             } else if passed_names.iter().any(|passed| passed == name) {
                 let separator = if cookies.passed.is_empty() { "" } else { "; " };
                 cookies.passed.push_str(separator);
@@ -69,8 +70,9 @@ mod tests {
         assert_eq!(read(&["access=a.b.c"]), (token.clone(), String::new()));
         assert_eq!(
             read(&["one=1; x=2;access=\"a.b.c\"; two=3=4", "One=5; one=6"]),
-            (token, "one=1; two=3=4; one=6".to_owned())
+            (token.clone(), "one=1; two=3=4; one=6".to_owned())
         );
+        assert_eq!(read(&["access=\" a.b.c\t\""]), (token, String::new()));
         assert_eq!(read(&["one; =1; ;x"]), (None, String::new()));
         assert_eq!(
             read(&["city=Zürich; one=é; access=a.b.c; two=2"]),
@@ -84,6 +86,7 @@ mod tests {
             &["access=a; access=b"][..],
             &["access=a", "access=a"],
             &["access="],
+            &["access=\" \""],
             &["access"],
         ] {
             assert_eq!(read(lines), (None, String::new()), "{lines:?}");

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use auth::{AuthError, IDENTITY_HEADER, Policy, Principal, User, bearer_token};
+use auth::{AuthError, IDENTITY_HEADER, Policy, Principal, User};
 use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue, ORIGIN, UPGRADE};
 use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
@@ -252,8 +252,7 @@ async fn authorize(
 /// The bearer token, or else the token of the access cookie. Both may be present only if they are equal.
 pub(crate) fn token<'r>(headers: &'r HeaderMap, cookies: &'r Cookies) -> Result<&'r [u8], AuthError> {
     let cookie = cookies.access.as_deref().map(str::as_bytes);
-    let values = headers.get_all(AUTHORIZATION).iter();
-    let token = match (bearer_token(values.map(HeaderValue::as_bytes)), cookie) {
+    let token = match (headers::bearer_token_of(headers), cookie) {
         // No header, or one with another scheme, such as that of a proxy before the gateway.
         (Err(AuthError::NoToken), Some(cookie)) => cookie,
         (token, _) => token?,

@@ -107,16 +107,19 @@ pub(crate) fn set_credentials(headers: &mut HeaderMap, cookies: Cookies) {
     {
         headers.insert(COOKIE, passed);
     }
-    let has_bearer = || {
-        let values = headers.get_all(AUTHORIZATION).iter();
-        bearer_token(values.map(HeaderValue::as_bytes)) != Err(AuthError::NoToken)
-    };
     if let Some(token) = cookies.access
-        && !has_bearer()
+        && bearer_token_of(headers) == Err(AuthError::NoToken)
         && let Ok(bearer) = HeaderValue::try_from(format!("Bearer {token}"))
     {
         headers.insert(AUTHORIZATION, bearer);
     }
+}
+
+/// The bearer token as the service reads it. White space around a value is not part of it (RFC 9110 §5.5): the service's HTTP/1.1
+/// parser removes it, and HTTP/2 clients can send it.
+pub(crate) fn bearer_token_of(headers: &HeaderMap) -> Result<&[u8], AuthError> {
+    let values = headers.get_all(AUTHORIZATION).iter();
+    bearer_token(values.map(|value| value.as_bytes().trim_ascii()))
 }
 
 /// Removes the headers of the connection to the service.
@@ -217,20 +220,13 @@ fn new_trace_parent() -> String {
 
 /// Removes the headers that `Connection` names, except for those that it must not name.
 fn remove_connection_options(headers: &mut HeaderMap, protected: &[&str]) {
-    let is_option = |option: &&str| {
-        let is_protected = protected
-            .iter()
-            .any(|protected| option.eq_ignore_ascii_case(protected));
-        !option.is_empty() && !is_protected
-    };
     let named: Vec<HeaderName> = headers
         .get_all(CONNECTION)
         .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
-        .filter(is_option)
-        .filter_map(|option| option.parse().ok())
+        // As bytes, because one byte beyond ASCII must not hide the other names.
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .filter_map(|option| HeaderName::from_bytes(option.trim_ascii()).ok())
+        .filter(|name| !protected.contains(&name.as_str()))
         .collect();
     for name in named {
         headers.remove(name);
@@ -303,6 +299,28 @@ mod tests {
         ]);
         clean_request(&mut headers, false);
         assert_eq!(names(&headers), ["authorization", "content-length", "x-two"]);
+    }
+
+    #[test]
+    fn white_space_around_the_value_is_not_part_of_the_bearer_token() {
+        for value in [
+            "Bearer a.b.c",
+            " Bearer a.b.c",
+            "bearer a.b.c \t",
+            "\tBEARER a.b.c",
+        ] {
+            let headers = map(&[("authorization", value)]);
+            assert_eq!(bearer_token_of(&headers), Ok(&b"a.b.c"[..]), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn a_byte_beyond_ascii_in_connection_hides_no_other_name() {
+        let mut headers = map(&[("x-one", "a"), ("x-two", "a")]);
+        let options = HeaderValue::from_bytes(b"\xff, x-one, x\xff").unwrap();
+        headers.insert(CONNECTION, options);
+        clean_request(&mut headers, false);
+        assert_eq!(names(&headers), ["x-two"]);
     }
 
     fn facts(user: Option<&User>) -> ForwardedFacts<'_> {

@@ -1,6 +1,6 @@
 //! Events of the revocation feed, one by one: from three texts, and from messages of NATS.
 
-use async_nats::HeaderMap;
+use async_nats::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::feed::FeedEvent;
 use crate::nats::{event_of, message_of};
@@ -28,7 +28,9 @@ pub fn nats_message(input: &[u8]) {
     let mut headers = HeaderMap::new();
     for line in String::from_utf8_lossy(head).lines() {
         let (name, value) = line.split_once(": ").unwrap_or((line, ""));
-        headers.append(name, value);
+        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse::<HeaderValue>()) {
+            headers.append(name, value);
+        }
     }
     if let Ok(event) = event_of(Some(&headers), payload) {
         check_event(&event);

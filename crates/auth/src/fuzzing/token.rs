@@ -95,9 +95,9 @@ fn check(index: usize, token: &[u8]) {
     if let Ok(principal) = &single {
         rules::check(index, token, principal);
         let changed = change(token);
-        let refused = verify(&VERIFIERS.single[index], &changed);
+        let [_, uncached] = &VERIFIERS.single[index];
         assert!(
-            refused.is_err(),
+            verify_once(uncached, &changed).is_err(),
             "a changed token is accepted: {}",
             changed.escape_ascii()
         );
@@ -105,7 +105,8 @@ fn check(index: usize, token: &[u8]) {
     let several = verify(&VERIFIERS.several, token);
     if let Ok(principal) = &several {
         let of = rules::issuer_of(token);
-        assert_eq!(verify(&VERIFIERS.single[of], token).as_ref(), Ok(principal));
+        let [_, uncached] = &VERIFIERS.single[of];
+        assert_eq!(verify_once(uncached, token).as_ref(), Ok(principal));
         rules::check(of, token, principal);
     }
 }
@@ -113,15 +114,12 @@ fn check(index: usize, token: &[u8]) {
 /// Verifies a token in each way that there is. All must agree.
 fn verify([cached, uncached]: &[Verifier; 2], token: &[u8]) -> Result<Principal, AuthError> {
     let outcome = verify_once(uncached, token);
-    for _ in 0..2 {
-        assert_eq!(
-            verify_once(cached, token),
-            outcome,
-            "the cache changes the outcome"
-        );
-    }
+    assert_eq!(verify_once(cached, token), outcome);
     match std::str::from_utf8(token) {
-        Ok(text) => assert_eq!(uncached.verify_with_current_keys(text).map(comparable), outcome),
+        Ok(text) => {
+            let again = cached.verify_with_current_keys(text).map(comparable);
+            assert_eq!(again, outcome, "the cache changes the outcome");
+        }
         Err(_) => assert!(matches!(
             outcome,
             Err(AuthError::InvalidToken(

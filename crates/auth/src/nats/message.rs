@@ -31,8 +31,9 @@ pub fn message_of(event: &FeedEvent) -> PublishMessage {
 pub fn event_of(headers: Option<&HeaderMap>, payload: &[u8]) -> Result<FeedEvent, InvalidFeedEvent> {
     let header = |name| headers.and_then(|headers| headers.get(name));
     let text = |name| header(name).map_or("", |value| value.as_str());
-    let data = String::from_utf8_lossy(payload);
-    FeedEvent::parse(text(EVENT), &data, text(ID))
+    // Not lossy: a key's id must not be changed. An empty text is no data of an event that has data.
+    let data = std::str::from_utf8(payload).unwrap_or_default();
+    FeedEvent::parse(text(EVENT), data, text(ID))
 }
 
 #[cfg(test)]
@@ -84,6 +85,17 @@ mod tests {
         let message = sent(&FeedEvent::Head(POSITION));
         assert!(event_of(message.headers.as_ref(), b"not json").is_err());
         assert!(event_of(message.headers.as_ref(), b"\xff").is_err());
+        let of_key = Revocation::Key {
+            kid: "k1".to_owned(),
+            expires_at: 9,
+        };
+        let of_key = sent(&FeedEvent::Revocation(POSITION, of_key));
+        let not_text = of_key
+            .payload
+            .iter()
+            .map(|byte| if *byte == b'1' { 0xff } else { *byte });
+        let not_text: Vec<u8> = not_text.collect();
+        assert!(event_of(of_key.headers.as_ref(), &not_text).is_err());
         assert!(event_of(None, &message.payload).is_err());
     }
 }
