@@ -54,10 +54,8 @@ pub struct Profile {
     user_id: ClaimPath,
     /// Whether the ids of users and sessions must be UUIDs in their usual form.
     has_uuids: bool,
-    roles: Vec<ClaimPath>,
-    scopes: Vec<ClaimPath>,
-    /// Whether roles may be one text and scopes may be a list.
-    is_lenient_about_lists: bool,
+    roles: Places,
+    scopes: Places,
     /// `None` if the issuer's addresses are not verified.
     email: Option<ClaimPath>,
     name: ClaimPath,
@@ -71,6 +69,30 @@ pub struct Profile {
 struct TokenTypes {
     taken: Vec<String>,
     may_be_absent: bool,
+}
+
+/// The claims that hold the user's roles or scopes.
+#[derive(Clone, Debug)]
+struct Places {
+    claims: Vec<ClaimPath>,
+    /// Whether each may be a list or a text. Otherwise roles must be a list, and scopes a text.
+    takes_either_form: bool,
+}
+
+impl Places {
+    fn strict(claim: &str) -> Self {
+        Self {
+            claims: vec![claim.into()],
+            takes_either_form: false,
+        }
+    }
+
+    fn either_form<C: Into<ClaimPath>>(claims: impl IntoIterator<Item = C>) -> Self {
+        Self {
+            claims: claims.into_iter().map(Into::into).collect(),
+            takes_either_form: true,
+        }
+    }
 }
 
 /// By what a user's token can be revoked before it expires: see [`Revocation`](crate::Revocation).
@@ -101,9 +123,8 @@ impl Profile {
             required_values: Vec::new(),
             user_id: "sub".into(),
             has_uuids: false,
-            roles: vec!["roles".into()],
-            scopes: vec!["scope".into()],
-            is_lenient_about_lists: false,
+            roles: Places::strict("roles"),
+            scopes: Places::strict("scope"),
             email: Some("email".into()),
             name: "name".into(),
             revocable: Revocable::No,
@@ -202,8 +223,7 @@ impl Profile {
     /// that is absent adds none.
     #[must_use]
     pub fn roles_from<C: Into<ClaimPath>>(mut self, claims: impl IntoIterator<Item = C>) -> Self {
-        self.roles = claims.into_iter().map(Into::into).collect();
-        self.is_lenient_about_lists = true;
+        self.roles = Places::either_form(claims);
         self
     }
 
@@ -211,8 +231,7 @@ impl Profile {
     /// them. A claim that is absent adds none.
     #[must_use]
     pub fn scopes_from<C: Into<ClaimPath>>(mut self, claims: impl IntoIterator<Item = C>) -> Self {
-        self.scopes = claims.into_iter().map(Into::into).collect();
-        self.is_lenient_about_lists = true;
+        self.scopes = Places::either_form(claims);
         self
     }
 
@@ -238,8 +257,8 @@ impl Profile {
         self
     }
 
-    /// The marks that distinguish a service's token from a user's. A token with any of them is a service's. It never identifies a user, also
-    /// where services are not admitted. Replaces the marks of the profile.
+    /// The marks that distinguish a service's token from a user's. A token with any of them is a service's. It never identifies a
+    /// user, also where services are not admitted. Replaces the marks of the profile.
     #[must_use]
     pub fn service_marks(mut self, marks: impl IntoIterator<Item = ServiceMark>) -> Self {
         self.services.marks = marks.into_iter().collect();

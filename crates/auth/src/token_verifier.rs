@@ -131,9 +131,15 @@ impl TokenVerifier {
         let token = self.signature_of(token).map_err(|refused| refused.error)?;
         let signed = token.signed_claims().map_err(AuthError::InvalidToken)?;
         let check = || {
+            if token.issuer != 0 {
+                return Err(TokenFault::Issuer);
+            }
             let expires_at = self.check_times_and_issuer(&signed, token.issuer, now)?;
-            let issuer = self.issuer_at(token.issuer);
-            issuer.profile.identify(&signed, &issuer.name, expires_at)?;
+            let issuer = &self.issuer;
+            let is_service = issuer.profile.is_service(&signed.claims)?;
+            issuer
+                .profile
+                .identify(&signed, is_service, &issuer.name, expires_at)?;
             let claims: Option<Claims> = json_object::parse_text(&token.payload);
             claims.ok_or(TokenFault::Malformed)
         };
@@ -150,8 +156,11 @@ impl TokenVerifier {
         let issuer = self.issuer_at(token.issuer);
 
         let expires_at = self.check_times_and_issuer(&signed, token.issuer, now)?;
-        issuer.profile.check_audience(&signed)?;
-        let principal = issuer.profile.identify(&signed, &issuer.name, expires_at)?;
+        let is_service = issuer.profile.is_service(&signed.claims)?;
+        issuer.profile.check_audience(&signed, is_service)?;
+        let principal = issuer
+            .profile
+            .identify(&signed, is_service, &issuer.name, expires_at)?;
         self.check_expiry(expires_at, now)?;
 
         self.cache

@@ -74,9 +74,17 @@ impl Profile {
         Ok(())
     }
 
+    /// Whether these are the claims of a service, and not of a user.
+    pub(crate) fn is_service(&self, claims: &ClaimSet<'_>) -> Result<bool, TokenFault> {
+        self.services.has_mark(claims)
+    }
+
     /// Checks the audience, which is one for users and another for services.
-    pub(crate) fn check_audience(&self, signed: &SignedClaims<'_>) -> Result<(), TokenFault> {
-        let is_service = self.services.has_mark(&signed.claims)?;
+    pub(crate) fn check_audience(
+        &self,
+        signed: &SignedClaims<'_>,
+        is_service: bool,
+    ) -> Result<(), TokenFault> {
         let accepted = if is_service {
             &self.services.audiences
         } else {
@@ -103,6 +111,7 @@ impl Profile {
     pub(crate) fn identify(
         &self,
         signed: &SignedClaims<'_>,
+        is_service: bool,
         issuer: &Arc<str>,
         expires_at: i64,
     ) -> Result<Principal, TokenFault> {
@@ -111,7 +120,7 @@ impl Profile {
             return Err(TokenFault::Claims);
         }
         let token_id = token_id.into_owned();
-        if self.services.has_mark(&signed.claims)? {
+        if is_service {
             let service = self.services.service(&signed.claims, token_id, expires_at)?;
             return Ok(Principal::Service(service));
         }
@@ -189,9 +198,9 @@ impl Profile {
 
     fn roles(&self, claims: &ClaimSet<'_>) -> Result<Vec<String>, TokenFault> {
         let mut roles = Vec::new();
-        for path in &self.roles {
+        for path in &self.roles.claims {
             let Some(claim) = claims.at(path)? else { continue };
-            let more = if self.is_lenient_about_lists {
+            let more = if self.roles.takes_either_form {
                 claim.one_or_many()?
             } else {
                 claim.list()?
@@ -207,7 +216,7 @@ impl Profile {
 
     fn scope(&self, claims: &ClaimSet<'_>) -> Result<String, TokenFault> {
         let mut scope = String::new();
-        for path in &self.scopes {
+        for path in &self.scopes.claims {
             let Some(claim) = claims.at(path)? else { continue };
             let words = self.words(claim)?;
             if scope.is_empty() {
@@ -222,7 +231,7 @@ impl Profile {
 
     /// Scopes as words separated by spaces.
     fn words(&self, claim: Claim<'_>) -> Result<String, TokenFault> {
-        if !self.is_lenient_about_lists || claim.is_string() {
+        if !self.scopes.takes_either_form || claim.is_string() {
             return Ok(claim.text()?.into_owned());
         }
         let words = claim.list()?;

@@ -71,11 +71,11 @@ impl Profile {
             Some(email) => move_to(object, "email", email),
             None => drop(remove(object, "email")),
         }
-        match self.roles.first() {
+        match self.roles.claims.first() {
             Some(roles) => move_to(object, "roles", roles),
             None => drop(remove(object, "roles")),
         }
-        match self.scopes.first() {
+        match self.scopes.claims.first() {
             Some(scopes) => move_to(object, "scope", scopes),
             None => drop(remove(object, "scope")),
         }

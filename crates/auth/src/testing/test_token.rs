@@ -170,7 +170,11 @@ impl TestToken {
             is_signed_with_secret: false,
         };
         let issuer = self.issuer.as_str().into();
-        match self.profile.identify(&signed, &issuer, self.claims.exp) {
+        let is_service = self.claims.is_service();
+        match self
+            .profile
+            .identify(&signed, is_service, &issuer, self.claims.exp)
+        {
             Ok(Principal::User(user)) => user,
             other => panic!("not a user's token: {other:?}"),
         }

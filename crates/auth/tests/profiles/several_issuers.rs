@@ -95,6 +95,24 @@ fn one_issuers_key_signs_nothing_for_another_issuer() {
 }
 
 #[test]
+fn claims_are_returned_for_tokens_of_the_first_issuer_only() {
+    let profile = || Profile::countersign("shop");
+    let ours = Issuer::new("shop");
+    let other = Issuer::new("shop").with_name("https://other.example.com");
+    let verifier = ours
+        .verifier_builder(Keys::new(ours.key_set()))
+        .issuer(other.issuer(), Keys::new(other.key_set()), profile())
+        .build();
+    let token = other.as_user().token();
+    assert!(verifier.verify_with_current_keys(&token).is_ok());
+    assert_eq!(
+        verifier.verify_claims(&token),
+        Err(AuthError::InvalidToken(TokenFault::Issuer))
+    );
+    assert!(verifier.verify_claims(&ours.as_user().token()).is_ok());
+}
+
+#[test]
 fn users_of_two_issuers_never_have_the_same_id() {
     let signer = Signer::new();
     let id_at = |issuer: &'static str| {

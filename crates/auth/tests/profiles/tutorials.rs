@@ -100,6 +100,21 @@ fn an_issuer_and_an_audience_in_a_tutorials_token_must_be_right() {
 }
 
 #[test]
+fn another_place_for_roles_loosens_nothing_about_scopes() {
+    let (signer, mut shape) = (Signer::new(), shapes::rfc9068());
+    let profile = Profile::rfc9068("https://rs.example.com/").roles_from(["groups"]);
+    assert!(signer.verify(&profile, &shape, &shape.user).is_ok());
+
+    shape.user["scope"] = json!(["a", "b"]);
+    let refused = |profile: &Profile| signer.verify(profile, &shape, &shape.user).err();
+    assert_eq!(
+        refused(&profile),
+        Some(AuthError::InvalidToken(TokenFault::Malformed))
+    );
+    assert_eq!(refused(&profile.scopes_from(["scope"])), None);
+}
+
+#[test]
 fn only_a_shared_secret_makes_up_for_a_missing_issuer_and_audience() {
     let signer = Signer::new();
     let token = signer.token(Some("JWT"), &json!({"userId": 42}));
