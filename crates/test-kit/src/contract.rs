@@ -20,7 +20,8 @@ use crate::service::TestService;
 /// Checks a running service against its routes. `name` is the service's name, which is also the name of its crate.
 ///
 /// The routes must be those of the snapshot `tests/api/routes.txt` in that crate; with `UPDATE_ROUTES=1` the file is
-/// rewritten instead. The document must equal `openapi/<name>.json`, which `UPDATE_OPENAPI=1` rewrites. A service with routes for registered clients needs [`TestService::with_registered_client`].
+/// rewritten instead. The document must equal `openapi/<name>.json`, which `UPDATE_OPENAPI=1` rewrites. A service with
+/// routes for registered clients needs [`TestService::with_registered_client`].
 pub async fn check(service: &TestService, routes: Routes, name: &str) {
     snapshot::check(&routes, name);
     let document = Document::fetch(service.anonymous()).await;

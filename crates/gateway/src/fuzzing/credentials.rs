@@ -7,7 +7,7 @@ use crate::cookies::Cookies;
 use crate::handle::token;
 use crate::headers::set_credentials;
 
-pub(super) const ACCESS: &str = "access";
+const ACCESS: &str = "access";
 const PASSED: [&str; 2] = ["one", "two"];
 
 /// The input has lines: those that begin with `a` are values of `Authorization`, the others of `Cookie`.

@@ -4,7 +4,6 @@
 //! paths from `services.toml`. So a new service needs no entry, only `UPDATE_AUTHORIZATION=1`.
 
 mod callers;
-mod operations;
 mod page;
 mod rows;
 mod tokens;
@@ -13,9 +12,9 @@ mod world;
 use test_kit::TestResponse;
 
 use self::callers::Caller;
-use self::operations::Operation;
 use self::page::{Row, Table};
 use self::world::{Door, World};
+use crate::operations::Operation;
 use crate::platform::CHEAP_HASHES;
 use crate::sandbox::Sandbox;
 

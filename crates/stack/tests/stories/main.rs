@@ -22,6 +22,7 @@ mod feed_faults;
 #[cfg(target_os = "linux")]
 mod flood;
 mod identity_headers;
+mod operations;
 mod order_crashes;
 mod orders;
 mod output;

@@ -213,6 +213,15 @@ impl Platform {
             .with_basic_auth(service, &secret)
     }
 
+    /// A token with which one service calls another.
+    pub async fn issue_service_token(&self, sandbox: &Sandbox, caller: &str, audience: &str) -> String {
+        let form = format!("grant_type=client_credentials&audience={audience}");
+        let client = self.client_of_user_service(sandbox, caller);
+        let answer = client.post_form("/oauth/token", &form).await;
+        let token = answer.assert_status(200).json();
+        token["access_token"].as_str().unwrap().to_owned()
+    }
+
     /// Another service, and a token with which it calls this one. Requires
     /// [`platform_where_all_call_all`](Sandbox::platform_where_all_call_all).
     pub async fn service_token(&self, sandbox: &Sandbox, audience: &str) -> (&'static str, String) {
@@ -221,11 +230,7 @@ impl Platform {
         } else {
             "order-service"
         };
-        let form = format!("grant_type=client_credentials&audience={audience}");
-        let client = self.client_of_user_service(sandbox, caller);
-        let answer = client.post_form("/oauth/token", &form).await;
-        let token = answer.assert_status(200).json();
-        (caller, token["access_token"].as_str().unwrap().to_owned())
+        (caller, self.issue_service_token(sandbox, caller, audience).await)
     }
 
     pub async fn refresh(&self, pair: &Value) -> TestResponse {

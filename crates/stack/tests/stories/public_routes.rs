@@ -8,9 +8,9 @@ use service_kit::TokenRule;
 use test_kit::TestResponse;
 
 use crate::eventually;
+use crate::operations::Operation;
 use crate::platform::{CHEAP_HASHES, Platform};
-use crate::sample_routes::{Operation, operations, with_example_ids};
-use crate::sandbox::{REGISTRY, Sandbox, inner_services};
+use crate::sandbox::{GATEWAY, REGISTRY, Sandbox, inner_services};
 
 /// The gateway's own pages.
 const PAGES: [&str; 4] = ["/health/live", "/health/ready", "/docs", "/openapi.json"];
@@ -31,7 +31,10 @@ impl Attempt {
             let routes = service.routes.iter();
             routes.map(|route| (route.prefix.clone(), (service.name.clone(), route.token)))
         });
-        let is_inside = |prefix: &str| path == prefix || path.starts_with(&format!("{prefix}/"));
+        let is_inside = |prefix: &str| {
+            let rest = path.strip_prefix(prefix);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']))
+        };
         let expected = routes
             .into_iter()
             .find(|(prefix, _)| is_inside(prefix))
@@ -81,17 +84,15 @@ async fn each_documented_route_is_reachable_exactly_if_services_toml_names_it() 
     let platform = sandbox.platform_with(&CHEAP_HASHES).await;
     let (mut reached, mut attempts) = (BTreeSet::new(), Vec::new());
     for service in inner_services() {
-        let document = platform.anonymous_at(service).get("/openapi.json").await.json();
-        for Operation {
-            method,
-            path: inner_path,
-            ..
-        } in operations(&document)
-        {
-            for path in [inner_path.clone(), format!("/api{inner_path}")] {
-                let attempt = Attempt::new(&method, with_example_ids(&path));
+        for operation in Operation::all(service, platform.anonymous_at(service)).await {
+            let example = operation.example().path;
+            for prefix in ["", "/api"] {
+                let attempt = Attempt::new(&operation.method, format!("{prefix}{example}"));
                 if attempt.expected.is_some() {
-                    reached.insert((method.to_string(), path));
+                    reached.insert((
+                        operation.method.to_string(),
+                        format!("{prefix}{}", operation.path),
+                    ));
                 }
                 attempts.push(attempt);
             }
@@ -129,9 +130,9 @@ async fn each_documented_route_is_reachable_exactly_if_services_toml_names_it() 
     }
 
     // The gateway's own document has the same routes.
-    let document = platform.anonymous().get("/openapi.json").await.json();
-    let documented = operations(&document).into_iter();
+    let documented = Operation::all(GATEWAY, platform.anonymous()).await;
     let documented: BTreeSet<_> = documented
+        .into_iter()
         .filter(|operation| !PAGES.contains(&operation.path.as_str()))
         .map(|operation| (operation.method.to_string(), operation.path))
         .collect();

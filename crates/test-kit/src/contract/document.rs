@@ -182,8 +182,8 @@ fn add_references<'d>(part: &'d Value, references: &mut Vec<&'d str>) {
 
 /// The JSON pointer of these names (RFC 6901 §3).
 fn pointer(names: &[&str]) -> String {
-    let escape = |name: &&str| format!("/{}", name.replace('~', "~0").replace('/', "~1"));
-    names.iter().map(escape).collect()
+    let part = |name: &&str| format!("/{}", description::escape(name));
+    names.iter().map(part).collect()
 }
 
 /// A JSON pointer as the fragment of a URL (RFC 6901 §6).

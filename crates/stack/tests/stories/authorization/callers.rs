@@ -3,13 +3,12 @@
 use std::collections::HashMap;
 
 use serde_json::{Value, json};
-use service_kit::Registry;
 use test_kit::Client;
 
-use super::operations::{Operation, Policy};
 use super::tokens::PlatformKey;
+use crate::operations::{Operation, Policy};
 use crate::platform::{PASSWORD, Platform};
-use crate::sandbox::Sandbox;
+use crate::sandbox::{REGISTRY, Sandbox};
 
 /// The service that calls as «service» wherever the route names none: it may call the most services.
 const SERVICE: &str = "order-service";
@@ -183,8 +182,7 @@ impl<'p> Credentials<'p> {
             Policy::Service(Some(name)) => name,
             _ => SERVICE,
         };
-        let registry = Registry::built_in();
-        let audiences = &registry.find(name).expect("a registered service").calls;
+        let audiences = &REGISTRY.find(name).expect("a registered service").calls;
         // A service may not call itself: then the token is the one that user-service would issue.
         let is_allowed = audiences.contains(&operation.service);
         let audience = if is_allowed {
@@ -192,7 +190,10 @@ impl<'p> Credentials<'p> {
         } else {
             &audiences[0]
         };
-        let token = self.issued_token(name, audience).await;
+        let token = self
+            .platform
+            .issue_service_token(self.sandbox, name, audience)
+            .await;
         if is_allowed {
             return token;
         }
@@ -207,14 +208,6 @@ impl<'p> Credentials<'p> {
             Policy::Service(Some(_)) => self.key.of_service(&token, WRONG_SERVICE),
             _ => self.key.for_audience(&token, "another-service"),
         }
-    }
-
-    async fn issued_token(&self, name: &str, audience: &str) -> String {
-        let client = self.platform.anonymous_at("user-service");
-        let client = client.with_basic_auth(name, &self.secret(name));
-        let form = format!("grant_type=client_credentials&audience={audience}");
-        let answer = client.post_form("/oauth/token", &form).await;
-        text(&answer.assert_status(200).json()["access_token"]).to_owned()
     }
 
     fn secret(&self, service: &str) -> String {

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use actix_web::http::Method;
 use serde_json::Value;
 
-use super::operations::{Operation, Request};
+use crate::operations::{Operation, Request};
 
 /// Where an example value comes from.
 #[derive(Clone, Debug)]

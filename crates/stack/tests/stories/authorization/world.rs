@@ -4,16 +4,16 @@ use std::collections::HashMap;
 
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
-use service_kit::{RegisteredService, Registry};
+use service_kit::RegisteredService;
 use test_kit::{Client, TestResponse};
 use uuid::Uuid;
 
 use super::callers::{Caller, Credentials};
-use super::operations::{Operation, Policy, Request};
 use super::rows::{self, Origin, Rows};
 use crate::eventually;
+use crate::operations::{Operation, Policy, Request, public_path};
 use crate::platform::Platform;
-use crate::sandbox::Sandbox;
+use crate::sandbox::{REGISTRY, Sandbox};
 
 /// The running platform, and the users and rows that exist there for the next cell.
 pub struct World<'p> {
@@ -35,19 +35,12 @@ pub enum Door {
 impl<'p> World<'p> {
     pub async fn new(sandbox: &'p Sandbox, platform: &'p Platform) -> Self {
         let (mut operations, mut clients) = (Vec::new(), HashMap::new());
-        for service in Registry::built_in().iter() {
+        for service in REGISTRY.iter() {
             let client = Client::new(origin(platform, service));
-            let document = client.get("/openapi.json").await;
-            operations.extend(Operation::all(service, &document.assert_status(200).json()));
+            operations.extend(Operation::all(&service.name, &client).await);
             clients.insert(service.name.clone(), client);
         }
-        let document = platform
-            .anonymous()
-            .get("/openapi.json")
-            .await
-            .assert_status(200)
-            .json();
-        let mut pages = Operation::gateway_pages(&document, &operations);
+        let mut pages = Operation::gateway_pages(platform.anonymous(), &operations).await;
         pages.append(&mut operations);
         let mut world = Self {
             platform,
@@ -66,8 +59,10 @@ impl<'p> World<'p> {
         let url = match door {
             Door::Service => self.clients[&operation.service].clone(),
             Door::Gateway => {
-                let path = operation.public_path.as_ref().expect("a public route");
-                request.path = public(&request.path, &operation.path, path);
+                if !operation.is_gateway_page {
+                    let public = public_path(&operation.service, &request.path);
+                    request.path = public.expect("a public route");
+                }
                 self.platform.anonymous().clone()
             }
         };
@@ -175,8 +170,8 @@ impl<'p> World<'p> {
         let request = self.request(operation).await;
         let caller = match operation.policy {
             Policy::Anyone => Caller::Anonymous,
-            Policy::User => Caller::User,
-            Policy::Role => Caller::Admin,
+            Policy::User | Policy::Scope(_) => Caller::User,
+            Policy::Role(_) => Caller::Admin,
             Policy::Service(_) | Policy::Client => Caller::Service,
         };
         let url = self.clients[&operation.service].clone();
@@ -192,12 +187,14 @@ impl<'p> World<'p> {
 
     /// Waits until every program has heard of the revoked token.
     async fn wait_until_revoked(&mut self) {
-        for service in Registry::built_in().iter() {
+        for service in REGISTRY.iter() {
             let mut own = self
                 .operations
                 .iter()
                 .filter(|operation| operation.service == service.name);
-            let Some(operation) = own.find(|operation| operation.policy == Policy::User).cloned() else {
+            let is_for_users =
+                |operation: &&Operation| matches!(operation.policy, Policy::User | Policy::Scope(_));
+            let Some(operation) = own.find(is_for_users).cloned() else {
                 continue;
             };
             let client = self.clients[&service.name].with_token(self.credentials.revoked());
@@ -229,17 +226,4 @@ async fn send(client: &Client, operation: &Operation, request: &Request) -> Test
             request.add_body(builder)
         })
         .await
-}
-
-/// The path at the gateway, with the ids of the path at the service.
-fn public(path: &str, template: &str, public_template: &str) -> String {
-    // Both templates end alike: only the prefix differs.
-    let common = template
-        .bytes()
-        .rev()
-        .zip(public_template.bytes().rev())
-        .take_while(|(a, b)| a == b)
-        .count();
-    let (prefix, public_prefix) = (template.len() - common, public_template.len() - common);
-    format!("{}{}", &public_template[..public_prefix], &path[prefix..])
 }

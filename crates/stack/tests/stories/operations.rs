@@ -1,13 +1,14 @@
-//! The operations of the services' OpenAPI documents.
+//! The operations of the services' OpenAPI documents: their policies, their public paths, and the requests in their examples.
 
 use std::collections::BTreeSet;
 
 use actix_web::http::Method;
 use reqwest::RequestBuilder;
 use serde_json::Value;
-use service_kit::{RegisteredService, Registry};
+use service_kit::Roles;
+use test_kit::Client;
 
-use crate::sandbox::GATEWAY;
+use crate::sandbox::{GATEWAY, REGISTRY};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -32,7 +33,10 @@ pub struct Operation {
 pub enum Policy {
     Anyone,
     User,
-    Role,
+    /// Users with one of these roles.
+    Role(Vec<String>),
+    /// Users with this scope.
+    Scope(String),
     /// Any service, or the one of this name.
     Service(Option<String>),
     /// A registered client, by HTTP Basic.
@@ -53,14 +57,15 @@ pub enum Media {
 }
 
 impl Operation {
-    /// The operations of a service's document, in the order of paths.
-    pub fn all(service: &RegisteredService, document: &Value) -> Vec<Self> {
+    /// The operations in the document of this service, in the order of paths.
+    pub async fn all(service: &str, client: &Client) -> Vec<Self> {
+        let document = client.get("/openapi.json").await.assert_status(200).json();
         let paths = document["paths"].as_object().expect("paths");
         let of_path = |(path, item): (&String, &Value)| -> Vec<Self> {
             let operations = item.as_object().unwrap().iter();
             operations
                 .map(|(method, operation)| Self {
-                    service: service.name.clone(),
+                    service: service.to_owned(),
                     method: Method::from_bytes(method.to_uppercase().as_bytes()).unwrap(),
                     path: path.clone(),
                     public_path: public_path(service, path),
@@ -74,12 +79,10 @@ impl Operation {
     }
 
     /// The gateway's own pages, from the document of all public routes. All others must be the public ones of `operations`.
-    pub fn gateway_pages(document: &Value, operations: &[Self]) -> Vec<Self> {
-        let registry = Registry::built_in();
-        let gateway = registry.find(GATEWAY).expect("the gateway is registered");
+    pub async fn gateway_pages(gateway: &Client, operations: &[Self]) -> Vec<Self> {
         let is_own = |operation: &Self| operation.document["tags"][0] == GATEWAY;
-        let (mut pages, others): (Vec<_>, Vec<_>) =
-            Self::all(gateway, document).into_iter().partition(is_own);
+        let documented = Self::all(GATEWAY, gateway).await;
+        let (mut pages, others): (Vec<_>, Vec<_>) = documented.into_iter().partition(is_own);
         let name = |method: &Method, path: &str| format!("{method} {path}");
         let documented: BTreeSet<_> = others
             .iter()
@@ -123,9 +126,13 @@ impl Operation {
         self.document["x-policy"].as_str().unwrap_or("anyone")
     }
 
-    /// Whether a successful request may change something.
+    /// Whether a request changes nothing.
     pub fn is_safe(&self) -> bool {
         self.method == Method::GET
+    }
+
+    pub fn requires_body(&self) -> bool {
+        self.document["requestBody"]["required"] == true
     }
 
     /// The operations that must have succeeded before its example can.
@@ -177,12 +184,39 @@ impl Policy {
     fn parse(words: &str) -> Self {
         match words.split(' ').collect::<Vec<_>>()[..] {
             ["anyone" | "anyone;", ..] => Self::Anyone,
-            ["any", "user"] | ["scope", _] => Self::User,
-            ["role", ..] => Self::Role,
+            ["any", "user"] => Self::User,
+            ["scope", scope] => Self::Scope(scope.to_owned()),
+            ["role", ref roles @ ..] => {
+                let roles = roles.iter().filter(|word| **word != "or");
+                Self::Role(roles.map(|role| (*role).to_owned()).collect())
+            }
             ["any", "service"] => Self::Service(None),
             ["service", name] => Self::Service(Some(name.to_owned())),
             ["security", "scheme", _] => Self::Client,
             _ => panic!("unknown policy: {words}"),
+        }
+    }
+
+    /// Whether it admits a user with these roles.
+    pub fn admits_user(&self, roles: &[&str]) -> bool {
+        match self {
+            Self::Anyone | Self::User => true,
+            Self::Role(admitted) => admitted.iter().any(|role| roles.contains(&role.as_str())),
+            Self::Scope(scope) => {
+                let scopes = Roles::built_in().scope_of(roles);
+                scopes.split(' ').any(|own| own == scope)
+            }
+            Self::Service(_) | Self::Client => false,
+        }
+    }
+
+    /// Whether it admits the service of this name.
+    pub fn admits_service(&self, name: &str) -> bool {
+        match self {
+            Self::Anyone => true,
+            Self::Service(admitted) => admitted.as_ref().is_none_or(|admitted| admitted == name),
+            // HTTP Basic: a service token is no credential there.
+            Self::User | Self::Role(_) | Self::Scope(_) | Self::Client => false,
         }
     }
 }
@@ -205,12 +239,12 @@ fn encoded(form: &Value) -> String {
         .finish()
 }
 
-/// The path at the gateway: that of the longest prefix that the path begins with.
-fn public_path(service: &RegisteredService, path: &str) -> Option<String> {
-    let routes = service.routes.iter();
+/// The path at which the gateway forwards to this path of a service: that of the longest prefix. A path may have a query.
+pub fn public_path(service: &str, path: &str) -> Option<String> {
+    let routes = REGISTRY.find(service)?.routes.iter();
     let inside = routes.filter_map(|route| {
         let rest = path.strip_prefix(&route.upstream_prefix)?;
-        (rest.is_empty() || rest.starts_with('/')).then_some((route, rest))
+        (rest.is_empty() || rest.starts_with(['/', '?'])).then_some((route, rest))
     });
     let (route, rest) = inside.max_by_key(|(route, _)| route.upstream_prefix.len())?;
     Some(format!("{}{rest}", route.prefix))
