@@ -3,7 +3,6 @@
 //! The rules concern private parts of the crate, so they are checked here and not in `fuzz/`. cargo-fuzz sets `cfg(fuzzing)`, so no
 //! build of an application has this module, and no feature of the public API exists for it. Tests compile it too, and run each target
 //! with the inputs in `fuzz/corpus`, without cargo-fuzz and without a nightly compiler.
-#![cfg_attr(fuzzing, expect(missing_docs, reason = "only `fuzz/` calls these functions"))]
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,

@@ -19,9 +19,9 @@ use crate::service::TestService;
 
 /// Checks a running service against its routes. `name` is the service's name, which is also the name of its crate.
 ///
-/// The routes must be those of the snapshot `tests/api/routes.txt` in that crate; with `UPDATE_ROUTES=1` the file is
-/// rewritten instead. The document must equal `openapi/<name>.json`, which `UPDATE_OPENAPI=1` rewrites. A service with
-/// routes for registered clients needs [`TestService::with_registered_client`].
+/// The routes must be those of the snapshot `tests/api/routes.txt` in that crate, and the document must equal `openapi/<name>.json`, unless
+/// [`writes_documents`] says that both are to be written. A service with routes for registered clients needs
+/// [`TestService::with_registered_client`].
 pub async fn check(service: &TestService, routes: Routes, name: &str) {
     snapshot::check(&routes, name);
     let document = Document::fetch(service.anonymous()).await;
@@ -42,10 +42,16 @@ pub async fn check(service: &TestService, routes: Routes, name: &str) {
     hostile::check_outside_routes(service).await;
 }
 
-/// Checks a document of the gateway: that it is valid and complete, and that it equals `openapi/<name>.json`. With `UPDATE_OPENAPI=1`
-/// that file is rewritten instead.
+/// Checks a document of the gateway: that it is valid and complete, and that it equals `openapi/<name>.json`, unless
+/// [`writes_documents`] says that this file is to be written.
 pub fn check_document(document: Value, name: &str) {
     Document::new(document).check_content(name);
+}
+
+/// Whether tests write the committed documents instead of comparing them. `scripts/write-documents` sets `WRITE_DOCUMENTS`.
+#[expect(clippy::disallowed_methods, reason = "configures the tests, not a service")]
+pub fn writes_documents() -> bool {
+    std::env::var_os("WRITE_DOCUMENTS").is_some()
 }
 
 /// Health, metrics and the documentation page.

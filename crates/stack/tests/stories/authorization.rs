@@ -1,7 +1,7 @@
 //! `docs/authorization.md`: every route, called by every kind of caller, at its service and at the gateway.
 //!
 //! Nothing here names a route: the routes, their policies and their example requests come from the OpenAPI documents, and the public
-//! paths from `services.toml`. So a new service needs no entry, only `UPDATE_AUTHORIZATION=1`.
+//! paths from `services.toml`. So a new service needs no entry, only `scripts/write-documents`.
 
 mod callers;
 mod page;

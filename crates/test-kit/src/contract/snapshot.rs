@@ -5,12 +5,10 @@ use std::path::{Path, PathBuf};
 use auth::Routes;
 use service_kit::docs;
 
-/// Compares the routes with the snapshot, or rewrites it if `UPDATE_ROUTES` is set.
+/// Compares the routes with the snapshot, or rewrites it if documents are to be written.
 pub(super) fn check(routes: &Routes, name: &str) {
     let (path, current) = (path(name), list(routes));
-    #[expect(clippy::disallowed_methods, reason = "configures the tests, not a service")]
-    let update = std::env::var_os("UPDATE_ROUTES").is_some();
-    if update {
+    if super::writes_documents() {
         std::fs::write(&path, &current).expect("the snapshot can be written");
         return;
     }
@@ -18,7 +16,7 @@ pub(super) fn check(routes: &Routes, name: &str) {
     assert!(
         snapshot == current,
         "The routes or policies of {name} differ from {}.\n\nIf the change is intended, update the file:\n\n    \
-         UPDATE_ROUTES=1 cargo test -p {name} every_route\n\nIn the file:\n{snapshot}\nIn the code:\n{current}",
+         scripts/write-documents {name}\n\nIn the file:\n{snapshot}\nIn the code:\n{current}",
         path.display()
     );
 }

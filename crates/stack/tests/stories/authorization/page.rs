@@ -49,12 +49,10 @@ pub fn with_common_table(tables: &[Table]) -> Vec<Table> {
     tables
 }
 
-/// Compares the page with these tables, or rewrites it if `UPDATE_AUTHORIZATION` is set.
+/// Compares the page with these tables, or rewrites it if documents are to be written.
 pub fn check(tables: &[Table]) {
     let current = text(tables);
-    #[expect(clippy::disallowed_methods, reason = "configures the tests, not a service")]
-    let update = std::env::var_os("UPDATE_AUTHORIZATION").is_some();
-    if update {
+    if test_kit::contract::writes_documents() {
         std::fs::write(path(), &current).unwrap();
         return;
     }
@@ -62,7 +60,7 @@ pub fn check(tables: &[Table]) {
     assert!(
         page == current,
         "docs/authorization.md is not what the platform does:\n\n{}\n\nIf the change is intended, update the page:\n\n    \
-         UPDATE_AUTHORIZATION=1 cargo test -p stack --test stories authorization\n",
+         scripts/write-documents\n",
         differences(&page, &current)
     );
 }
