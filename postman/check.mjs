@@ -109,7 +109,7 @@ async function documented() {
   const documents = programs.map(async ({ name: program, routes }) => {
     const crate = program.replaceAll('_', '-');
     const { paths } = await read(here(`../openapi/${crate}.json`)).catch(() => {
-      problems.push(`openapi/${crate}.json is missing: scripts/write-documents ${crate}`);
+      problems.push(`openapi/${crate}.json is missing: scripts/write-documents writes it`);
       return { paths: {} };
     });
     return Object.entries(paths).flatMap(([path, methods]) => {

@@ -56,7 +56,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let port: u16 = arguments.next().as_deref().unwrap_or("8080").parse()?;
 
     let keys = Keys::remote(RemoteKeys::discover(&issuer)?);
-    let profile = Profile::rfc9068("https://api.shop.example");
+    let profile =
+        Profile::rfc9068("https://api.shop.example").service_audiences(["https://api.shop.example"]);
     let verifier = Data::new(Verifier::builder(&issuer, keys, profile).build());
 
     let app = move || {

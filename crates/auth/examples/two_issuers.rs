@@ -76,7 +76,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // The roles in the tokens of customers are not those of this application: no customer is ever an admin.
     let customer = Profile::rfc9068("https://api.shop.example")
-        .roles_from::<&str>([])
+        .without_roles()
         .claims::<Customer>();
     let employee = Profile::keycloak("shop-api").claims::<Employee>();
     let customer_keys = Keys::remote(RemoteKeys::discover(&customers)?);

@@ -1,6 +1,8 @@
 //! Authenticates a request: finds its token and verifies the token. Extractors and middleware share the outcome, so a
 //! token is verified once per request.
 
+use std::sync::Arc;
+
 use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
 use actix_web::web::Data;
 use actix_web::{Error, HttpMessage as _, HttpRequest, HttpResponse};
@@ -12,8 +14,23 @@ use crate::principal::Principal;
 use crate::verifier::Verifier;
 
 /// The outcome of authentication, kept in the request's extensions.
-#[derive(Clone)]
-struct AuthOutcome(Result<Principal, AuthError>);
+struct AuthOutcome {
+    principal: Result<Principal, AuthError>,
+    /// The verifier that the application had there. A scope inside can have another one.
+    verifier: Option<Data<Verifier>>,
+}
+
+/// The outcome for this request, if its verifier has authenticated it before.
+fn known_outcome(request: &HttpRequest) -> Option<Result<Principal, AuthError>> {
+    let extensions = request.extensions();
+    let outcome = extensions.get::<AuthOutcome>()?;
+    let is_same = match (&outcome.verifier, request.app_data::<Data<Verifier>>()) {
+        (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+        (None, None) => true,
+        _ => false,
+    };
+    is_same.then(|| outcome.principal.clone())
+}
 
 /// Authenticates the caller and applies the policy. `Ok(None)` admits an anonymous caller.
 pub(crate) async fn check(policy: Policy, request: &HttpRequest) -> Result<Option<Principal>, AuthError> {
@@ -32,7 +49,7 @@ pub(crate) fn check_known_outcome(
     if policy == Policy::Anyone {
         return Some(Ok(None));
     }
-    let AuthOutcome(outcome) = request.extensions().get::<AuthOutcome>().cloned()?;
+    let outcome = known_outcome(request)?;
     Some(policy.decide(outcome).inspect_err(|error| log(request, error)))
 }
 
@@ -45,16 +62,20 @@ pub(crate) fn refuse(error: AuthError, request: &HttpRequest) -> Error {
 }
 
 async fn authenticate(request: &HttpRequest) -> Result<Principal, AuthError> {
-    if let Some(AuthOutcome(outcome)) = request.extensions().get::<AuthOutcome>() {
-        return outcome.clone();
+    if let Some(principal) = known_outcome(request) {
+        return principal;
     }
     let headers = request.headers();
-    let outcome = match request.app_data::<Data<Verifier>>() {
+    let verifier = request.app_data::<Data<Verifier>>();
+    let principal = match verifier {
         Some(verifier) => verifier.authenticate(headers).await,
         None => bearer_token_of(headers).and(Err(AuthError::NoVerifier)),
     };
-    request.extensions_mut().insert(AuthOutcome(outcome.clone()));
-    outcome
+    request.extensions_mut().insert(AuthOutcome {
+        principal: principal.clone(),
+        verifier: verifier.cloned(),
+    });
+    principal
 }
 
 /// Logs and counts a refusal.

@@ -33,6 +33,11 @@ impl ClaimPath {
         }
     }
 
+    /// Whether this is the claim of this name.
+    pub(crate) fn is_named(&self, name: &str) -> bool {
+        self.rest.is_empty() && *self.first == *name
+    }
+
     pub(crate) fn first(&self) -> &str {
         &self.first
     }
@@ -44,11 +49,6 @@ impl ClaimPath {
 
 #[cfg(feature = "testing")]
 impl ClaimPath {
-    /// Whether this is the claim of this name.
-    pub(crate) fn is_named(&self, name: &str) -> bool {
-        self.rest.is_empty() && *self.first == *name
-    }
-
     /// The name of the claim in the innermost object.
     pub(crate) fn last(&self) -> &str {
         self.rest.last().unwrap_or(&self.first)

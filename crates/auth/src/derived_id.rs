@@ -8,6 +8,9 @@ pub(crate) const USER: &str = "user";
 /// The purpose of a session's id.
 pub(crate) const SESSION: &str = "session";
 
+/// The version of a UUID with bytes of the application's choice (RFC 9562 §5.8).
+pub(crate) const VERSION: usize = 8;
+
 /// A UUID (RFC 9562 §5.8) that stands for this id of this issuer: the beginning of a SHA-256 hash. Two issuers never give the same
 /// one, also if both use the same ids.
 pub(crate) fn derived_id(purpose: &str, issuer: &str, id: &str) -> Uuid {
@@ -31,6 +34,7 @@ mod tests {
         let id = derived_id(USER, "https://a", "42");
         // Stable across versions, because applications store it.
         assert_eq!(id.to_string(), "8c821f23-d6ac-86c8-9e68-d4c09b7c335c");
+        assert_eq!(id.get_version_num(), VERSION);
         for other in [
             derived_id(SESSION, "https://a", "42"),
             derived_id(USER, "https://b", "42"),

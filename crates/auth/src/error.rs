@@ -148,7 +148,9 @@ impl AuthError {
         response
     }
 
-    fn challenge_in(&self, realm: &str) -> Option<HeaderValue> {
+    /// The value of `WWW-Authenticate` in this realm: see [`challenge`](Self::challenge).
+    #[must_use]
+    pub fn challenge_in(&self, realm: &str) -> Option<HeaderValue> {
         // RFC 9110 §5.6.4: in a quoted string, these two are escaped.
         let realm = realm.replace('\\', r"\\").replace('"', r#"\""#);
         let error = match self {

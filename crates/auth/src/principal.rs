@@ -235,28 +235,36 @@ impl fmt::Debug for User {
     }
 }
 
-/// A service of the platform, named by a verified service token. Cheap to clone.
+/// A service, named by a verified service token. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service(pub(crate) Arc<ServiceData>);
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ServiceData {
+    pub issuer: Arc<str>,
+    pub is_of_first_issuer: bool,
     pub name: String,
     pub token_id: String,
     pub expires_at: i64,
 }
 
 impl Service {
-    /// The service's name: the id of its client.
+    /// The service's name: the id of its client. Unique only among the services of one [`issuer`](Self::issuer).
     #[must_use]
     pub fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// Whether the service has this name.
+    /// The issuer of the token, by the name that the verifier was built with.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.0.issuer
+    }
+
+    /// Whether the service has this name at the verifier's first issuer. Another issuer may give the name to another service.
     #[must_use]
     pub fn is(&self, name: &str) -> bool {
-        self.0.name == name
+        self.0.is_of_first_issuer && self.0.name == name
     }
 
     /// The token's id (`jti`). Empty if the token has none.

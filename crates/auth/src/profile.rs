@@ -17,7 +17,7 @@ use crate::claim_path::ClaimPath;
 
 /// The shape of one issuer's tokens, and the requirements on them.
 ///
-/// Start with the profile of your issuer, and change what differs there. Each method loosens or tightens only what it names.
+/// Start with the profile of your issuer, or with [`new`](Self::new), and change what differs there. Each method loosens or tightens only what it names.
 /// With every profile, the following holds:
 ///
 /// - A key verifies one algorithm, and the token's header never chooses it (RFC 8725 §3.1).
@@ -50,6 +50,8 @@ pub struct Profile {
     audiences: Vec<String>,
     audience_claim: ClaimPath,
     required: Vec<ClaimPath>,
+    /// Empty, or claims of which a token must have at least one.
+    required_one_of: Vec<ClaimPath>,
     required_values: Vec<(ClaimPath, String)>,
     user_id: ClaimPath,
     /// Whether the ids of users and sessions must be UUIDs in their usual form.
@@ -108,8 +110,24 @@ pub enum Revocable {
 }
 
 impl Profile {
-    /// Tokens of type `at+jwt` with `sub` and this audience: the strictest profile, from which the others are made.
-    fn strict(audience: impl Into<String>) -> Self {
+    /// Tokens of any other issuer, for this audience: `typ` is `at+jwt`, and `iss`, `exp`, `aud` and `sub` are required. Roles are in
+    /// `roles`, scopes in `scope`.
+    ///
+    /// A token whose `sub` equals `client_id` is a service's, and is refused. If your issuer's service tokens look different, name their
+    /// [marks](Self::service_marks): otherwise they identify users.
+    ///
+    /// ```
+    /// use auth::{Profile, ServiceMark};
+    ///
+    /// // Access tokens with the type `JWT`, the client in `cid` and scopes in a list.
+    /// let profile = Profile::new("https://api.shop.example")
+    ///     .token_types(["JWT"])
+    ///     .require(["cid"])
+    ///     .scopes_from(["scp"])
+    ///     .service_marks([ServiceMark::SubjectIs("cid".into())]);
+    /// ```
+    #[must_use]
+    pub fn new(audience: impl Into<String>) -> Self {
         Self {
             types: TokenTypes {
                 taken: vec!["at+jwt".to_owned()],
@@ -120,6 +138,7 @@ impl Profile {
             audiences: vec![audience.into()],
             audience_claim: "aud".into(),
             required: Vec::new(),
+            required_one_of: Vec::new(),
             required_values: Vec::new(),
             user_id: "sub".into(),
             has_uuids: false,
@@ -133,23 +152,23 @@ impl Profile {
         }
     }
 
-    /// Takes tokens for one of these audiences (`aud`) and no others. With an empty list, all users' tokens that have an audience are
-    /// refused.
+    /// Takes users' tokens for one of these audiences (`aud`) and no others. With an empty list, all users' tokens that have an audience
+    /// are refused.
     #[must_use]
     pub fn audiences<A: Into<String>>(mut self, audiences: impl IntoIterator<Item = A>) -> Self {
         self.audiences = audiences.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Takes service tokens for one of these audiences. Defaults to none, except for [`countersign`](Self::countersign) and
-    /// [`rfc9068`](Self::rfc9068): a service's token is refused.
+    /// Takes service tokens for one of these audiences. Defaults to none, except for [`countersign`](Self::countersign): a service's token
+    /// is refused.
     #[must_use]
     pub fn service_audiences<A: Into<String>>(mut self, audiences: impl IntoIterator<Item = A>) -> Self {
         self.services.audiences = audiences.into_iter().map(Into::into).collect();
         self
     }
 
-    /// The claim that holds the audience. Defaults to `aud`.
+    /// The claim that holds the audience. Defaults to `aud`. A token that has `aud` besides must be for an accepted audience by both.
     #[must_use]
     pub fn audience_from(mut self, claim: impl Into<ClaimPath>) -> Self {
         self.audience_claim = claim.into();
@@ -210,9 +229,9 @@ impl Profile {
         self
     }
 
-    /// Requires that the user's id, and the session's if there is one, are UUIDs. Then [`User::id`](crate::User::id) is the UUID that
-    /// the token has. Two issuers of one verifier must not both have such a profile, if one could give a user the id of a user of the
-    /// other.
+    /// Requires that the user's id, and the session's if there is one, are UUIDs of another version than 8. Then
+    /// [`User::id`](crate::User::id) is the UUID that the token has. Two issuers of one verifier must not both have such a profile, if one
+    /// could give a user the id of a user of the other.
     #[must_use]
     pub fn uuids(mut self) -> Self {
         self.has_uuids = true;
@@ -227,6 +246,12 @@ impl Profile {
         self
     }
 
+    /// Takes no roles from tokens. Use it for a second issuer that must not make its users admins here.
+    #[must_use]
+    pub fn without_roles(self) -> Self {
+        self.roles_from::<ClaimPath>([])
+    }
+
     /// The claims that hold scopes: words separated by spaces (RFC 8693 §4.2), or a list of words. The user has the scopes of all of
     /// them. A claim that is absent adds none.
     #[must_use]
@@ -236,7 +261,7 @@ impl Profile {
     }
 
     /// The claim that holds the user's email address. Defaults to `email`. If the token says that the address is not verified
-    /// (`email_verified` is `false`), the user has none.
+    /// (`email_verified` is present and not `true`), the user has none.
     #[must_use]
     pub fn email_from(mut self, claim: impl Into<ClaimPath>) -> Self {
         self.email = Some(claim.into());
@@ -269,11 +294,13 @@ impl Profile {
     #[must_use]
     pub fn service_name_from(mut self, claim: impl Into<ClaimPath>) -> Self {
         self.services.name = claim.into();
+        self.services.name_suffix = "";
+        self.services.not_in_name = None;
         self
     }
 
     /// Reads the application's own claims from each user's token: see [`User::claims`](crate::User::claims). A token whose claims don't
-    /// fit into `T` is refused. `T` sees the whole payload.
+    /// fit into `T` is refused. `T` sees the whole payload, also roles that are [withheld](crate::StalePolicy).
     ///
     /// ```
     /// use auth::{Profile, VerifyToken};

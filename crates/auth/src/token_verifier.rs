@@ -286,6 +286,7 @@ impl SignedToken {
             payload: &self.payload,
             claims: ClaimSet::parse(&self.payload)?,
             is_signed_with_secret: self.is_signed_with_secret,
+            is_of_first_issuer: self.issuer == 0,
         })
     }
 }

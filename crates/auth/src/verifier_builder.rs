@@ -95,6 +95,10 @@ impl VerifierBuilder {
     /// Also accepts tokens of this issuer, side by side with the others. A token's `iss` chooses the issuer, whose keys and profile
     /// then decide alone. If two issuers have the same `iss`, the earlier one decides.
     ///
+    /// Roles of different issuers are not distinguished: users with the role `admin` in this issuer's tokens are admins here. To prevent that, use
+    /// [`Profile::without_roles`], or take roles from [another claim](Profile::roles_from). A service of this issuer is admitted only where
+    /// any service is, because another issuer may have given its name to another service: see [`Service::is`](crate::Service::is).
+    ///
     /// [`introspection`](Self::introspection), [`gateway_identities`](Self::gateway_identities) and [`feed`](Self::feed) concern the
     /// first issuer, and so does [`has_keys`](Verifier::has_keys): a service is ready without the keys of the others.
     #[must_use]
@@ -192,7 +196,7 @@ impl VerifierBuilder {
     ///     .error_handler(|error, _request| {
     ///         let mut response = HttpResponse::build(error.status_code());
     ///         // RFC 6750 §3 requires a challenge.
-    ///         if let Some(challenge) = error.challenge() {
+    ///         if let Some(challenge) = error.challenge_in("shop") {
     ///             response.insert_header(("www-authenticate", challenge));
     ///         }
     ///         InternalError::from_response(error, response.body(error.code())).into()

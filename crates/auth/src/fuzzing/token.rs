@@ -20,7 +20,7 @@ use futures_util::FutureExt as _;
 use self::issuers::ISSUERS;
 use crate::clock::Clock;
 use crate::error::{AuthError, TokenFault};
-use crate::principal::{Principal, UserData};
+use crate::principal::{Principal, Service, ServiceData, UserData};
 use crate::profile::ReadClaims;
 use crate::revocations::Revocations;
 use crate::verifier::Verifier;
@@ -138,7 +138,7 @@ fn verify_once(verifier: &Verifier, token: &[u8]) -> Result<Principal, AuthError
     outcome.expect("nothing to wait for").map(comparable)
 }
 
-/// The principal without the application's claims, which only equal themselves.
+/// The principal without the application's claims, which only equal themselves, and without the place of its issuer in the verifier.
 fn comparable(principal: Principal) -> Principal {
     match principal {
         Principal::User(user) => Principal::User(
@@ -148,7 +148,13 @@ fn comparable(principal: Principal) -> Principal {
             }
             .into(),
         ),
-        service @ Principal::Service(_) => service,
+        Principal::Service(Service(data)) => Principal::Service(Service(
+            ServiceData {
+                is_of_first_issuer: true,
+                ..ServiceData::clone(&data)
+            }
+            .into(),
+        )),
     }
 }
 

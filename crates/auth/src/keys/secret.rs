@@ -29,6 +29,9 @@ pub enum WeakSecret {
     /// Contains a word that examples use, or fewer than 10 different bytes.
     #[error("looks like a placeholder; `openssl rand -base64 48` makes a good secret")]
     Placeholder,
+    /// A key in the form of PEM or of a JWK (RFC 7517). Often it is a public key, which everyone knows.
+    #[error("is a key in PEM or JWK form, and not a secret")]
+    AsymmetricKey,
     /// Not HS256, HS384 or HS512.
     #[error("the algorithm is not one for a shared secret")]
     Algorithm,
@@ -41,7 +44,8 @@ impl SharedSecret {
     /// Uses the UTF-8 bytes of the text as the key, for HS256.
     ///
     /// # Errors
-    /// If the secret is shorter than 32 bytes, has fewer than 10 different bytes, or contains a word that examples use.
+    /// If the secret is shorter than 32 bytes, has fewer than 10 different bytes, contains a word that examples use, or is a key in PEM or
+    /// JWK form.
     #[expect(
         clippy::needless_pass_by_value,
         reason = "the caller keeps no copy, which would have to be wiped, too"
@@ -69,11 +73,15 @@ impl SharedSecret {
     /// Uses these bytes as the key, for HS256. A secret that was issued in base64 has to be decoded first, if the issuer decodes it.
     ///
     /// # Errors
-    /// If the secret is shorter than 32 bytes, or has fewer than 10 different bytes.
+    /// If the secret is shorter than 32 bytes, has fewer than 10 different bytes, or is a key in PEM or JWK form.
     pub fn from_bytes(bytes: SecretSlice<u8>) -> Result<Self, WeakSecret> {
         let exposed = bytes.expose_secret();
         if exposed.len() < Self::MIN_BYTES {
             return Err(WeakSecret::TooShort { min: Self::MIN_BYTES });
+        }
+        let contains = |text: &[u8]| exposed.windows(text.len()).any(|window| window == text);
+        if contains(b"-----BEGIN ") || contains(b"\"kty\"") {
+            return Err(WeakSecret::AsymmetricKey);
         }
         let distinct: HashSet<u8> = exposed.iter().copied().collect();
         if distinct.len() < 10 {
@@ -148,6 +156,12 @@ mod tests {
             Some(WeakSecret::Placeholder)
         );
         assert_eq!(check(&"abcdefghi".repeat(9)), Some(WeakSecret::Placeholder));
+        for key in [
+            "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n",
+            r#"{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#,
+        ] {
+            assert_eq!(check(key), Some(WeakSecret::AsymmetricKey));
+        }
         assert_eq!(check(&"abcdefghij".repeat(4)), None);
     }
 

@@ -1,5 +1,6 @@
 //! Applies a profile to the claims of a token whose signature is verified.
 
+use std::fmt;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -8,7 +9,7 @@ use super::{Profile, Revocable};
 use crate::claim_set::{Claim, ClaimSet};
 use crate::derived_id::{self, derived_id};
 use crate::error::TokenFault;
-use crate::principal::{Principal, SessionIds, User, UserData};
+use crate::principal::{Principal, Service, ServiceData, SessionIds, User, UserData};
 
 /// The prefix of a media type that may be left out (RFC 7515 §4.1.9).
 const APPLICATION: &str = "application/";
@@ -20,6 +21,8 @@ pub(crate) struct SignedClaims<'t> {
     pub claims: ClaimSet<'t>,
     /// Whether the signature was made with a shared secret.
     pub is_signed_with_secret: bool,
+    /// Whether the token is of the verifier's first issuer.
+    pub is_of_first_issuer: bool,
 }
 
 impl Profile {
@@ -49,7 +52,7 @@ impl Profile {
             Some(iss) if self.is_issuer(&iss, name) => Ok(()),
             Some(_) => Err(TokenFault::Issuer),
             None if self.takes_anonymous(signed) => Ok(()),
-            None => Err(TokenFault::Missing),
+            None => Err(missing("iss")),
         }
     }
 
@@ -57,8 +60,16 @@ impl Profile {
     pub(crate) fn check_required(&self, claims: &ClaimSet<'_>) -> Result<(), TokenFault> {
         for claim in &self.required {
             if claims.at(claim)?.is_none() {
-                tracing::debug!(%claim, "a required claim is missing");
-                return Err(TokenFault::Missing);
+                return Err(missing(claim));
+            }
+        }
+        if !self.required_one_of.is_empty() {
+            let mut found = false;
+            for claim in &self.required_one_of {
+                found |= claims.at(claim)?.is_some();
+            }
+            if !found {
+                return Err(missing(format_args!("{:?}", self.required_one_of)));
             }
         }
         for (claim, value) in &self.required_values {
@@ -94,17 +105,26 @@ impl Profile {
             return if !is_service && self.takes_anonymous(signed) {
                 Ok(())
             } else {
-                Err(TokenFault::Missing)
+                Err(missing(&self.audience_claim))
             };
         };
-        let audience = audience.one_or_many()?;
         if accepted.is_empty() {
-            Err(TokenFault::Principal)
-        } else if audience.iter().any(|one| accepted.contains(one)) {
-            Ok(())
-        } else {
-            Err(TokenFault::Audience)
+            return Err(TokenFault::Principal);
         }
+        // A token that names its audience elsewhere may have `aud`, too, which must not name others.
+        let standard = if self.audience_claim.is_named("aud") {
+            None
+        } else {
+            signed.claims.named("aud")
+        };
+        for audience in [Some(audience), standard].into_iter().flatten() {
+            let names = audience.one_or_many()?;
+            if !names.iter().any(|name| accepted.contains(name)) {
+                tracing::debug!(audience = ?names, ?accepted, "the token is for another audience");
+                return Err(TokenFault::Audience);
+            }
+        }
+        Ok(())
     }
 
     /// The principal that the claims identify. Everything else is checked separately.
@@ -121,8 +141,14 @@ impl Profile {
         }
         let token_id = token_id.into_owned();
         if is_service {
-            let service = self.services.service(&signed.claims, token_id, expires_at)?;
-            return Ok(Principal::Service(service));
+            let data = ServiceData {
+                issuer: Arc::clone(issuer),
+                is_of_first_issuer: signed.is_of_first_issuer,
+                name: self.services.name(&signed.claims)?,
+                token_id,
+                expires_at,
+            };
+            return Ok(Principal::Service(Service(Arc::new(data))));
         }
         self.user(signed, issuer, token_id, expires_at)
             .map(Principal::User)
@@ -136,7 +162,7 @@ impl Profile {
         expires_at: i64,
     ) -> Result<User, TokenFault> {
         let claims = &signed.claims;
-        let subject = claims.at(&self.user_id)?.ok_or(TokenFault::Missing)?;
+        let subject = claims.at(&self.user_id)?.ok_or_else(|| missing(&self.user_id))?;
         let subject = subject.text_or_number()?.into_owned();
         let id = if self.has_uuids {
             canonical_uuid(&subject).ok_or(TokenFault::Claims)?
@@ -166,7 +192,7 @@ impl Profile {
         if self.revocable == Revocable::No {
             return Ok(None);
         }
-        let sid = claims.text("sid")?.ok_or(TokenFault::Missing)?;
+        let sid = claims.text("sid")?.ok_or_else(|| missing("sid"))?;
         let id = if self.has_uuids {
             Uuid::parse_str(&sid).map_err(|_| TokenFault::Malformed)?
         } else {
@@ -174,7 +200,8 @@ impl Profile {
         };
         let epoch = match self.revocable {
             Revocable::BySessionAndEpoch => {
-                Some(claims.named("epoch").ok_or(TokenFault::Missing)?.integer()?)
+                let epoch = claims.named("epoch").ok_or_else(|| missing("epoch"))?;
+                Some(epoch.integer()?)
             }
             Revocable::BySession | Revocable::No => None,
         };
@@ -187,7 +214,7 @@ impl Profile {
         };
         let is_unverified = claims
             .named("email_verified")
-            .is_some_and(|verified| verified.is("false"));
+            .is_some_and(|verified| !verified.is("true"));
         let email = claims.text_at(path)?.unwrap_or_default();
         Ok(if is_unverified {
             String::new()
@@ -254,9 +281,17 @@ impl Profile {
     }
 }
 
-/// Refuses other spellings of an id, such as uppercase, so that ids can be compared as text.
+/// Refuses other spellings of an id, such as uppercase, so that ids can be compared as text. Refuses version 8, which derived ids have: an
+/// issuer could otherwise give a user the id of another issuer's user.
 fn canonical_uuid(text: &str) -> Option<Uuid> {
     let id = Uuid::try_parse(text).ok()?;
     let mut buffer = Uuid::encode_buffer();
-    (*id.hyphenated().encode_lower(&mut buffer) == *text).then_some(id)
+    let is_canonical = *id.hyphenated().encode_lower(&mut buffer) == *text;
+    (is_canonical && id.get_version_num() != derived_id::VERSION).then_some(id)
+}
+
+/// Logs the name of a claim that a token lacks.
+fn missing(claim: impl fmt::Display) -> TokenFault {
+    tracing::debug!(%claim, "a required claim is missing");
+    TokenFault::Missing
 }

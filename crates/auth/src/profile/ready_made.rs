@@ -26,19 +26,19 @@ impl Profile {
     }
 
     fn platform(audience: &str) -> Self {
-        Self::strict(audience)
+        Self::new(audience)
             .uuids()
             .require(["iat", "jti", "client_id"])
             .revocable(Revocable::BySessionAndEpoch)
     }
 
     /// Access tokens that follow RFC 9068, for an API of this name: `typ` is `at+jwt`, and `iss`, `exp`, `aud`, `sub`, `client_id`,
-    /// `iat` and `jti` are required. Roles are in `roles`, scopes in `scope`. A service's `sub` equals its `client_id`.
+    /// `iat` and `jti` are required. Roles are in `roles`, scopes in `scope`.
+    ///
+    /// A service's `sub` equals its `client_id`, which is its name, if [`service_audiences`](Self::service_audiences) admits services.
     #[must_use]
     pub fn rfc9068(audience: impl Into<String>) -> Self {
-        let mut profile = Self::strict(audience).require(["iat", "jti", "client_id"]);
-        profile.services.audiences.clone_from(&profile.audiences);
-        profile
+        Self::new(audience).require(["iat", "jti", "client_id"])
     }
 
     /// Access tokens of a Keycloak realm. The issuer is `https://<host>/realms/<realm>`.
@@ -51,10 +51,10 @@ impl Profile {
     /// A service account's token has no session (`sid`), or it has the claim `client_id` (`clientId` in old versions), or a
     /// `preferred_username` that begins with `service-account-`. Any of these marks it, because scopes and mappers decide which of them
     /// a token has. It is a service's if [`service_audiences`](Self::service_audiences) admits services and it has `client_id`, which
-    /// is then its name.
+    /// is then its name, and no `sid`. If a mapper adds `client_id` to users' tokens, they are refused: choose other marks then.
     #[must_use]
     pub fn keycloak(audience: impl Into<String>) -> Self {
-        Self::strict(audience)
+        let mut profile = Self::new(audience)
             .token_types(["JWT", "at+jwt"])
             .require(["iat", "azp"])
             .require_value("typ", "Bearer")
@@ -64,7 +64,9 @@ impl Profile {
                 ServiceMark::Has("client_id".into()),
                 ServiceMark::Has("clientId".into()),
                 ServiceMark::Prefix("preferred_username".into(), "service-account-".to_owned()),
-            ])
+            ]);
+        profile.services.forbidden = vec!["sid".into()];
+        profile
     }
 
     /// Access tokens of Auth0 for the API of this identifier. The issuer is `https://<tenant domain>/`, with the slash.
@@ -74,9 +76,12 @@ impl Profile {
     ///
     /// A machine's token has a `sub` that ends with `@clients`. It is a service's if [`service_audiences`](Self::service_audiences)
     /// admits services. Its name is the client's id.
+    ///
+    /// An access token names its client in `azp`, or in `client_id` if the API issues tokens of RFC 9068. An ID token has neither, and is
+    /// refused.
     #[must_use]
     pub fn auth0(audience: impl Into<String>) -> Self {
-        let mut profile = Self::strict(audience)
+        let mut profile = Self::new(audience)
             .token_types(["JWT", "at+jwt"])
             .require(["iat"])
             .roles_from::<&str>([])
@@ -87,6 +92,9 @@ impl Profile {
                 ServiceMark::Value("gty".into(), "client-credentials".to_owned()),
             ]);
         profile.services.name_suffix = "@clients";
+        // The id of a user, in which it follows the name of a connection.
+        profile.services.not_in_name = Some('|');
+        profile.required_one_of = vec!["azp".into(), "client_id".into()];
         profile
     }
 
@@ -96,14 +104,18 @@ impl Profile {
     /// verified it, and neither roles nor scopes. `.require_value("hd", "example.com")` admits only the accounts of one organisation.
     #[must_use]
     pub fn google(client_id: impl Into<String>) -> Self {
-        Self::strict(client_id)
+        Self::new(client_id)
             .token_types(["JWT"])
             .require(["iat"])
             .issuer_alias("accounts.google.com")
             .roles_from::<&str>([])
             .scopes_from::<&str>([])
-            // A service account's ID token.
-            .service_marks([ServiceMark::SubjectIs("azp".into())])
+            // A service account's ID token: `azp` is its id or its address.
+            .service_marks([
+                ServiceMark::SubjectIs("azp".into()),
+                ServiceMark::Suffix("azp".into(), ".gserviceaccount.com".to_owned()),
+                ServiceMark::Suffix("email".into(), ".gserviceaccount.com".to_owned()),
+            ])
     }
 
     /// Access tokens of Microsoft Entra ID, version 2.0, for this API (its client id). The issuer is
@@ -113,11 +125,12 @@ impl Profile {
     /// The user has no email address, because Entra ID does not verify the one in the token.
     ///
     /// A token without `scp` was not issued for a user. It is a service's if `idtyp` is `app`, an optional claim that the API has to
-    /// request, and if [`service_audiences`](Self::service_audiences) admits services. Its name is the client's id. An ID token has
-    /// no `scp` either, and is always refused.
+    /// request, if [`service_audiences`](Self::service_audiences) admits services, and if it has app roles (`roles`): each application
+    /// of the tenant gets a token for any API, and only the roles say that an administrator allowed it. Its name is the client's id. An
+    /// ID token has no `scp` either, and is always refused.
     #[must_use]
     pub fn entra_id(audience: impl Into<String>) -> Self {
-        let mut profile = Self::strict(audience)
+        let mut profile = Self::new(audience)
             .token_types(["JWT"])
             .require(["iat", "tid"])
             .require_value("ver", "2.0")
@@ -128,6 +141,7 @@ impl Profile {
             .service_marks([ServiceMark::Lacks("scp".into())]);
         profile.email = None;
         profile.services.required_value = Some(("idtyp".into(), "app".to_owned()));
+        profile.services.required = vec!["roles".into()];
         profile
     }
 
@@ -139,7 +153,7 @@ impl Profile {
     /// has a `sub` that equals `client_id`.
     #[must_use]
     pub fn cognito(client_id: impl Into<String>) -> Self {
-        Self::strict(client_id)
+        Self::new(client_id)
             .token_types([])
             .allow_missing_type()
             .audience_from("client_id")
@@ -154,9 +168,12 @@ impl Profile {
     /// Such a token names neither its issuer nor its audience, so it is accepted only if it is signed with a
     /// [shared secret](crate::SharedSecret). It must expire (`expiresIn`). A token with `aud` is refused until
     /// [`audiences`](Self::audiences) names the audience.
+    ///
+    /// Every token of that secret with a `userId` identifies a user, also one for a refresh or for a new password. If there are such
+    /// tokens, use another secret for them, or [`require`](Self::require) a claim that they lack, such as `role`.
     #[must_use]
     pub fn jsonwebtoken() -> Self {
-        Self::strict("")
+        Self::new("")
             .audiences::<&str>([])
             .token_types(["JWT"])
             .allow_missing_issuer_and_audience()

@@ -1,11 +1,8 @@
 //! Service tokens: how a profile distinguishes them from users' tokens, and reads the service's name.
 
-use std::sync::Arc;
-
 use crate::claim_path::ClaimPath;
 use crate::claim_set::ClaimSet;
 use crate::error::TokenFault;
-use crate::principal::{Service, ServiceData};
 
 /// A mark that only service tokens have: those that a client got for itself, without a user (RFC 6749 §4.4).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,8 +29,12 @@ pub(super) struct ServiceTokens {
     pub audiences: Vec<String>,
     pub marks: Vec<ServiceMark>,
     pub name: ClaimPath,
-    /// The end of a name that is not part of it.
+    /// The end of the claim that is not part of the name.
     pub name_suffix: &'static str,
+    /// A character that no name has.
+    pub not_in_name: Option<char>,
+    /// The claims that a service token must have.
+    pub required: Vec<ClaimPath>,
     /// The claims that a service token must not have.
     pub forbidden: Vec<ClaimPath>,
     /// A value that a service token must have.
@@ -68,6 +69,8 @@ impl ServiceTokens {
             marks: vec![ServiceMark::SubjectIs("client_id".into())],
             name: "client_id".into(),
             name_suffix: "",
+            not_in_name: None,
+            required: Vec::new(),
             forbidden: Vec::new(),
             required_value: None,
         }
@@ -83,15 +86,15 @@ impl ServiceTokens {
         Ok(false)
     }
 
-    /// The service that the claims identify.
-    pub fn service(
-        &self,
-        claims: &ClaimSet<'_>,
-        token_id: String,
-        expires_at: i64,
-    ) -> Result<Service, TokenFault> {
+    /// The name of the service that the claims identify.
+    pub fn name(&self, claims: &ClaimSet<'_>) -> Result<String, TokenFault> {
         for claim in &self.forbidden {
             if claims.at(claim)?.is_some() {
+                return Err(TokenFault::Claims);
+            }
+        }
+        for claim in &self.required {
+            if claims.at(claim)?.is_none() {
                 return Err(TokenFault::Claims);
             }
         }
@@ -102,13 +105,9 @@ impl ServiceTokens {
         }
         let name = claims.text_at(&self.name)?.ok_or(TokenFault::Claims)?;
         let name = name.strip_suffix(self.name_suffix).ok_or(TokenFault::Claims)?;
-        if name.is_empty() {
+        if name.is_empty() || self.not_in_name.is_some_and(|char| name.contains(char)) {
             return Err(TokenFault::Claims);
         }
-        Ok(Service(Arc::new(ServiceData {
-            name: name.to_owned(),
-            token_id,
-            expires_at,
-        })))
+        Ok(name.to_owned())
     }
 }

@@ -116,6 +116,9 @@ impl Profile {
         if let Some((claim, value)) = &self.services.required_value {
             set(object, claim, json!(value));
         }
+        for claim in &self.services.required {
+            set_if_absent(object, claim, json!([ANY_TEXT]));
+        }
     }
 }
 

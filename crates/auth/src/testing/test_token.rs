@@ -168,6 +168,7 @@ impl TestToken {
             payload: &payload,
             claims: ClaimSet::parse(&payload).expect("an object"),
             is_signed_with_secret: false,
+            is_of_first_issuer: true,
         };
         let issuer = self.issuer.as_str().into();
         let is_service = self.claims.is_service();

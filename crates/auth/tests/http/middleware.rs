@@ -178,6 +178,24 @@ async fn a_handler_behind_middleware_does_not_verify_the_token_again() {
     call!(app, request()).assert_bad_token("token_revoked", "The access token was revoked.");
 }
 
+#[actix_web::test]
+async fn a_scope_with_its_own_verifier_does_not_trust_that_of_the_application() {
+    let (customers, employees) = (Issuer::new(SERVICE), Issuer::new(SERVICE));
+    let app = app!(customers, |config| {
+        config.service(
+            web::scope("").wrap(verify_token()).service(
+                web::scope("/staff")
+                    .app_data(Data::new(employees.verifier()))
+                    .wrap(is_admin())
+                    .route("", web::get().to(name)),
+            ),
+        );
+    });
+    let customer = customers.as_admin().token();
+    call!(app, get_as("/staff", &customer))
+        .assert_bad_token("invalid_token", "The access token is not valid.");
+}
+
 async fn principals(
     user: VerifyToken,
     by_role: HasRole<Admin>,

@@ -32,6 +32,7 @@ fn service_name(signer: &Signer, profile: &Profile, shape: &Shape) -> Result<Str
     }
 }
 
+const WRONG_CLAIMS: Result<Principal, AuthError> = Err(AuthError::InvalidToken(TokenFault::Claims));
 const NO_SERVICES: Result<String, AuthError> = Err(AuthError::InvalidToken(TokenFault::Principal));
 
 #[test]
@@ -59,6 +60,10 @@ fn keycloak() {
         service_name(&signer, &with_services, &shape),
         Ok("order-service".to_owned())
     );
+    // A user's token to which a mapper adds the client is neither.
+    let mut with_client = shape.user.clone();
+    with_client["client_id"] = json!("shop-web");
+    assert_eq!(signer.verify(&with_services, &shape, &with_client), WRONG_CLAIMS);
     assert_strict(&signer, &profile, &shape);
 }
 
@@ -106,6 +111,23 @@ fn auth0() {
         service_name(&signer, &with_services, &shape),
         Ok("order-service".to_owned())
     );
+    let mut odd_user = shape.user.clone();
+    odd_user["sub"] = json!("auth0|ada@clients");
+    assert_eq!(signer.verify(&with_services, &shape, &odd_user), WRONG_CLAIMS);
+    let by_client = with_services.service_name_from("azp");
+    assert_eq!(
+        service_name(&signer, &by_client, &shape),
+        Ok("order-service".to_owned())
+    );
+    // Neither `azp` nor `client_id`: an ID token.
+    let mut without_client = shape.user.clone();
+    without_client["azp"] = json!(null);
+    assert_eq!(
+        signer.verify(&profile, &shape, &without_client),
+        Err(AuthError::InvalidToken(TokenFault::Missing))
+    );
+    without_client["client_id"] = json!("my_client_id_0123456789");
+    assert!(signer.verify(&profile, &shape, &without_client).is_ok());
     assert_strict(&signer, &profile, &shape);
 }
 
@@ -134,8 +156,26 @@ fn google() {
     // The other spelling of the issuer, for the same user.
     shape.user["iss"] = json!("accounts.google.com");
     assert_eq!(user(&signer, &profile, &shape).id(), ada.id());
-    shape.user["email_verified"] = json!(false);
-    assert_eq!(user(&signer, &profile, &shape).email(), "");
+    for unverified in [json!(false), json!("False"), json!(0)] {
+        shape.user["email_verified"] = unverified;
+        assert_eq!(user(&signer, &profile, &shape).email(), "");
+    }
+}
+
+/// The account's owner chooses the audience of these tokens.
+#[test]
+fn a_google_token_of_a_service_account_is_no_users() {
+    let (signer, shape) = (Signer::new(), shapes::google());
+    let profile = Profile::google("1234987819200.apps.googleusercontent.com");
+    for claim in ["azp", "email"] {
+        let mut claims = shape.user.clone();
+        claims[claim] = json!("order-service@shop.iam.gserviceaccount.com");
+        assert_eq!(
+            signer.verify(&profile, &shape, &claims),
+            Err(AuthError::InvalidToken(TokenFault::Principal)),
+            "{claim}"
+        );
+    }
 }
 
 #[test]
@@ -156,9 +196,15 @@ fn entra_id() {
         service_name(&signer, &with_services, &shape),
         Ok("order-service".to_owned())
     );
-    // Also where services are admitted, an ID token is not one's.
+    // Also where services are admitted, an ID token is not one's, nor is the token of an application without roles.
     let id_token = signer.verify(&with_services, &shape, shape.id_token.as_ref().unwrap());
-    assert_eq!(id_token, Err(AuthError::InvalidToken(TokenFault::Claims)));
+    assert_eq!(id_token, WRONG_CLAIMS);
+    let mut without_roles = shape.service.clone().unwrap();
+    without_roles["roles"] = json!(null);
+    assert_eq!(
+        signer.verify(&with_services, &shape, &without_roles),
+        WRONG_CLAIMS
+    );
     assert_strict(&signer, &profile, &shape);
 }
 
@@ -172,6 +218,17 @@ fn cognito() {
     assert_eq!(ada.name(), "ada");
     assert!(ada.is_admin() && ada.has_scope("orders/read"));
     assert_eq!(service_name(&signer, &profile, &shape), NO_SERVICES);
+    // The client's token for another API.
+    let mut for_another = shape.user.clone();
+    for_another["aud"] = json!("https://api.other.example.com");
+    assert_eq!(
+        signer.verify(&profile, &shape, &for_another),
+        Err(AuthError::InvalidToken(TokenFault::Audience))
+    );
+    let with_api = profile
+        .clone()
+        .audiences(["xxxxxxxxxxxxexample", "https://api.other.example.com"]);
+    assert!(signer.verify(&with_api, &shape, &for_another).is_ok());
     assert_strict(&signer, &profile, &shape);
 }
 
@@ -183,9 +240,13 @@ fn rfc9068() {
     let ada = user(&signer, &profile, &shape);
     assert_eq!(ada.subject(), "5ba552d67");
     assert!(ada.is_admin() && ada.has_scope("reademail"));
+    assert_eq!(service_name(&signer, &profile, &shape), NO_SERVICES);
+    let with_services = profile.clone().service_audiences(["https://rs.example.com/"]);
     assert_eq!(
-        service_name(&signer, &profile, &shape),
+        service_name(&signer, &with_services, &shape),
         Ok("order-service".to_owned())
     );
+    let without_roles = profile.clone().without_roles();
+    assert!(user(&signer, &without_roles, &shape).roles().is_empty());
     assert_strict(&signer, &profile, &shape);
 }

@@ -1,7 +1,7 @@
 //! Several issuers side by side in one verifier.
 
 use auth::testing::Issuer;
-use auth::{AuthError, Keys, Principal, Profile, TokenFault, User, Verifier};
+use auth::{AuthError, Keys, Policy, Principal, Profile, TokenFault, User, Verifier};
 use serde_json::json;
 
 use crate::shapes;
@@ -146,4 +146,52 @@ fn a_cached_token_is_refused_when_its_issuers_keys_are_gone() {
         Err(AuthError::KeysUnavailable)
     );
     assert!(verifier.has_keys(), "the first issuer's keys decide");
+}
+
+#[test]
+fn a_name_is_only_that_of_the_first_issuers_service() {
+    let ours = Issuer::new("shop");
+    let other = Issuer::new("shop").with_name("https://other.example.com");
+    let verifier = ours
+        .verifier_builder(Keys::new(ours.key_set()))
+        .issuer(
+            other.issuer(),
+            Keys::new(other.key_set()),
+            Profile::countersign("shop"),
+        )
+        .build();
+    let outcome =
+        |issuer: &Issuer| verifier.verify_with_current_keys(&issuer.as_service("order-service").token());
+
+    let Ok(Principal::Service(stranger)) = outcome(&other) else {
+        panic!("not a service");
+    };
+    assert_eq!(
+        (stranger.name(), stranger.issuer()),
+        ("order-service", other.issuer())
+    );
+    assert!(!stranger.is("order-service"));
+    let named = Policy::Service("order-service");
+    assert_eq!(
+        named.decide(outcome(&other)),
+        Err(AuthError::Forbidden { scope: None })
+    );
+    assert!(named.decide(outcome(&ours)).is_ok());
+    assert!(Policy::AnyService.decide(outcome(&other)).is_ok());
+}
+
+#[test]
+fn an_issuer_of_uuids_cant_give_the_derived_id_of_another_issuers_user() {
+    let signer = Signer::new();
+    let (google, mut shape) = (shapes::google(), shapes::keycloak());
+    let profile = Profile::google("1234987819200.apps.googleusercontent.com");
+    let victim = signer.verify(&profile, &google, &google.user).unwrap();
+
+    let profile = Profile::keycloak("shop-api").uuids();
+    assert!(signer.verify(&profile, &shape, &shape.user).is_ok());
+    shape.user["sub"] = json!(victim.user().unwrap().id());
+    assert_eq!(
+        signer.verify(&profile, &shape, &shape.user),
+        Err(AuthError::InvalidToken(TokenFault::Claims))
+    );
 }

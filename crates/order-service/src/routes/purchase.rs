@@ -45,7 +45,7 @@ pub async fn purchase(
     db: Data<Db>,
 ) -> Result<Json<Purchase>, OrderError> {
     let purchased = Orders(&mut db.read().await?)
-        .contain(query.user_id.0, query.product_id.0, OrderStatus::Fulfilled)
+        .any_contains(query.user_id.0, query.product_id.0, OrderStatus::Fulfilled)
         .await?;
 
     Ok(Json(Purchase { purchased }))

@@ -55,8 +55,8 @@ impl Orders<'_> {
         OrderLines(self.0).fill_in(orders).await
     }
 
-    /// Whether an order of this user with this status contains the product.
-    pub(crate) async fn contain(
+    /// Whether any order of this user with this status contains the product.
+    pub(crate) async fn any_contains(
         &mut self,
         user_id: Uuid,
         product_id: Uuid,

@@ -16,6 +16,7 @@ mod configuration;
 mod crashes;
 mod databases;
 mod discovery;
+mod documents;
 mod drain;
 mod fault_proxy;
 mod feed_faults;

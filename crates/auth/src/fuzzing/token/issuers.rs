@@ -42,7 +42,7 @@ const IDENTITY_USER: &str = r#"{"sub":"0190d3f0-7c1a-4c8e-9a3f-5b2d1e0f9a8b","au
 const COMMON: KnownIssuer = KnownIssuer {
     url: "",
     alias: "",
-    profile: || Profile::rfc9068("api"),
+    profile: || Profile::rfc9068("api").service_audiences(["api"]),
     has_secret: false,
     is_anonymous: false,
     types: &["at+jwt"],
@@ -95,8 +95,9 @@ pub(super) static ISSUERS: [KnownIssuer; 12] = [
         is_service: |claims| {
             text(claims, "sub").ends_with("@clients") || claims["gty"] == "client-credentials"
         },
-        user: r#"{"sub":"auth0|u","aud":["api","https://d/userinfo"],"scope":"a b","permissions":["c"]}"#,
-        service: r#"{"sub":"s@clients","aud":"api","gty":"client-credentials"}"#,
+        has_values: |claims| !claims["azp"].is_null() || !claims["client_id"].is_null(),
+        user: r#"{"sub":"auth0|u","aud":["api","https://d/userinfo"],"azp":"web","scope":"a b","permissions":["c"]}"#,
+        service: r#"{"sub":"s@clients","aud":"api","azp":"s","gty":"client-credentials"}"#,
         ..COMMON
     },
     KnownIssuer {
@@ -106,7 +107,12 @@ pub(super) static ISSUERS: [KnownIssuer; 12] = [
         types: &["jwt"],
         service_audiences: &[],
         required: &["iat"],
-        is_service: |claims| claims["azp"].is_string() && claims["azp"] == claims["sub"],
+        is_service: |claims| {
+            let is_account = |claim| text(claims, claim).ends_with(".gserviceaccount.com");
+            claims["azp"].is_string() && claims["azp"] == claims["sub"]
+                || is_account("azp")
+                || is_account("email")
+        },
         user: r#"{"sub":"1","aud":"api","azp":"web","email":"a@b","email_verified":true,"name":"Ada"}"#,
         service: r#"{"sub":"1","aud":"api","azp":"1"}"#,
         ..COMMON
@@ -117,10 +123,13 @@ pub(super) static ISSUERS: [KnownIssuer; 12] = [
         types: &["jwt"],
         required: &["iat", "tid"],
         is_service: |claims| claims["scp"].is_null(),
-        has_values: |claims| claims["ver"] == "2.0" && (!claims["scp"].is_null() || claims["idtyp"] == "app"),
+        has_values: |claims| {
+            let is_app = claims["idtyp"] == "app" && !claims["roles"].is_null();
+            claims["ver"] == "2.0" && (!claims["scp"].is_null() || is_app)
+        },
         user_id: "oid",
         user: r#"{"oid":"u","sub":"x","tid":"t","aud":"api","ver":"2.0","scp":"a b","roles":["a"]}"#,
-        service: r#"{"oid":"u","sub":"u","tid":"t","aud":"api","ver":"2.0","azp":"s","idtyp":"app"}"#,
+        service: r#"{"oid":"u","sub":"u","tid":"t","aud":"api","ver":"2.0","azp":"s","idtyp":"app","roles":["a"]}"#,
         ..COMMON
     },
     KnownIssuer {
@@ -194,6 +203,7 @@ pub(super) static ISSUERS: [KnownIssuer; 12] = [
 
 fn custom() -> Profile {
     Profile::rfc9068("api")
+        .service_audiences(["api"])
         .audience_from("for.api")
         .revocable(Revocable::BySession)
         .user_id_from("user.id")

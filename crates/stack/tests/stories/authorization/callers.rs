@@ -183,7 +183,7 @@ impl<'p> Credentials<'p> {
             _ => SERVICE,
         };
         let audiences = &REGISTRY.find(name).expect("a registered service").calls;
-        // A service may not call itself: then the token is the one that user-service would issue.
+        // If the registry doesn't let it call this service: the token that user-service would issue if it did.
         let is_allowed = audiences.contains(&operation.service);
         let audience = if is_allowed {
             &operation.service
