@@ -2,11 +2,11 @@
 //! jsonwebtoken of Node.js.
 //!
 //! ```sh
-//! export JWT_SECRET=$(openssl rand -base64 48)
+//! export JWT_SECRET=$(openssl rand -base64 48)   # in a new shell: it would change the platform, too
 //! (cd crates/auth/examples && npm install && node issuers/jsonwebtoken.mjs 4000) &
-//! cargo run -p auth --example jsonwebtoken -- 8080
-//! curl http://127.0.0.1:4000/login -H 'content-type: application/json' -d '{"email": "ada@example.com", "password": "any"}'
-//! curl -i http://127.0.0.1:8080/me -H "authorization: Bearer $TOKEN"
+//! cargo run -p auth --example jsonwebtoken -- 8090 &
+//! TOKEN=$(curl -s http://127.0.0.1:4000/login -H 'content-type: application/json' -d '{"email": "ada@example.com", "password": "any"}' | sed 's/.*"token": *"\([^"]*\)".*/\1/')
+//! curl -i http://127.0.0.1:8090/me -H "authorization: Bearer $TOKEN"
 //! ```
 //!
 //! Everyone who has the secret can make tokens, also this program. Prefer public keys, as in the other examples.
@@ -48,7 +48,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .with_writer(std::io::stderr)
         .init();
 
-    let port: u16 = std::env::args().nth(1).as_deref().unwrap_or("8080").parse()?;
+    let port: u16 = std::env::args().nth(1).as_deref().unwrap_or("8090").parse()?;
     // A short secret is refused: it can be found by trying.
     let secret = SharedSecret::new(std::env::var("JWT_SECRET")?.into());
     let secret = secret.map_err(|error| format!("JWT_SECRET {error}"))?;

@@ -3,9 +3,9 @@
 //!
 //! ```sh
 //! (cd crates/auth/examples && npm install && node issuers/oauth2_mock_server.mjs keycloak 4000) &
-//! cargo run -p auth --example oauth2_mock_server -- keycloak http://127.0.0.1:4000/realms/shop 8080
-//! curl -d 'grant_type=password&username=ada' http://127.0.0.1:4000/realms/shop/token
-//! curl -i http://127.0.0.1:8080/me -H "authorization: Bearer $TOKEN"
+//! cargo run -p auth --example oauth2_mock_server -- keycloak http://127.0.0.1:4000/realms/shop 8090 &
+//! TOKEN=$(curl -s -d 'grant_type=password&username=ada' http://127.0.0.1:4000/realms/shop/token | sed 's/.*"access_token": *"\([^"]*\)".*/\1/')
+//! curl -i http://127.0.0.1:8090/me -H "authorization: Bearer $TOKEN"
 //! ```
 
 use actix_web::web::{Data, Json};
@@ -68,7 +68,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let usage = "usage: oauth2_mock_server (keycloak|auth0|entra-id|cognito|google) ISSUER [PORT]";
     let profile = arguments.next().as_deref().and_then(profile).ok_or(usage)?;
     let issuer = arguments.next().ok_or(usage)?;
-    let port: u16 = arguments.next().as_deref().unwrap_or("8080").parse()?;
+    let port: u16 = arguments.next().as_deref().unwrap_or("8090").parse()?;
 
     let keys = Keys::remote(RemoteKeys::discover(&issuer)?);
     let verifier = Data::new(Verifier::builder(&issuer, keys, profile).build());

@@ -2,9 +2,9 @@
 //!
 //! ```sh
 //! (cd crates/auth/examples && npm install && node issuers/oidc_provider.mjs 4000) &
-//! cargo run -p auth --example oidc_provider -- http://127.0.0.1:4000 8080
-//! curl -u warehouse:warehouse-secret -d grant_type=client_credentials -d resource=https://api.shop.example http://127.0.0.1:4000/token
-//! curl -i http://127.0.0.1:8080/stock -H "authorization: Bearer $TOKEN"
+//! cargo run -p auth --example oidc_provider -- http://127.0.0.1:4000 8090 &
+//! TOKEN=$(curl -s -u warehouse:warehouse-secret -d grant_type=client_credentials -d resource=https://api.shop.example http://127.0.0.1:4000/token | sed 's/.*"access_token": *"\([^"]*\)".*/\1/')
+//! curl -i http://127.0.0.1:8090/stock -H "authorization: Bearer $TOKEN"
 //! ```
 //!
 //! The server calls this API `https://api.shop.example`. A client asks for it by this name (`resource`, RFC 8707).
@@ -53,7 +53,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let mut arguments = std::env::args().skip(1);
     let issuer = arguments.next().ok_or("usage: oidc_provider ISSUER [PORT]")?;
-    let port: u16 = arguments.next().as_deref().unwrap_or("8080").parse()?;
+    let port: u16 = arguments.next().as_deref().unwrap_or("8090").parse()?;
 
     let keys = Keys::remote(RemoteKeys::discover(&issuer)?);
     let profile =

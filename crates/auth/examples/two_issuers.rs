@@ -5,9 +5,9 @@
 //! (cd crates/auth/examples && npm install)
 //! (cd crates/auth/examples && node issuers/oidc_provider.mjs 4000) &
 //! (cd crates/auth/examples && node issuers/oauth2_mock_server.mjs keycloak 4001) &
-//! cargo run -p auth --example two_issuers -- http://127.0.0.1:4000 http://127.0.0.1:4001/realms/shop 8080
-//! curl -d 'grant_type=password&username=ada' http://127.0.0.1:4001/realms/shop/token
-//! curl -i http://127.0.0.1:8080/me -H "authorization: Bearer $TOKEN"
+//! cargo run -p auth --example two_issuers -- http://127.0.0.1:4000 http://127.0.0.1:4001/realms/shop 8090 &
+//! TOKEN=$(curl -s -d 'grant_type=password&username=ada' http://127.0.0.1:4001/realms/shop/token | sed 's/.*"access_token": *"\([^"]*\)".*/\1/')
+//! curl -i http://127.0.0.1:8090/me -H "authorization: Bearer $TOKEN"
 //! ```
 
 use actix_web::web::{Data, Json};
@@ -72,7 +72,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let usage = "usage: two_issuers ISSUER_OF_CUSTOMERS ISSUER_OF_EMPLOYEES [PORT]";
     let (customers, employees) = arguments.next().zip(arguments.next()).ok_or(usage)?;
-    let port: u16 = arguments.next().as_deref().unwrap_or("8080").parse()?;
+    let port: u16 = arguments.next().as_deref().unwrap_or("8090").parse()?;
 
     // The roles in the tokens of customers are not those of this application: no customer is ever an admin.
     let customer = Profile::rfc9068("https://api.shop.example")

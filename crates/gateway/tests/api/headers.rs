@@ -45,6 +45,10 @@ async fn connection_can_not_remove_what_the_gateway_sets() {
     let lines = [
         bearer.as_str(),
         "connection: x-user-id, x-user-role, x-request-id, x-forwarded-for, authorization, host, x-mine",
+        "connection: origin, content-type, content-length",
+        "origin: http://localhost:8080",
+        "content-type: text/plain",
+        "content-length: 0",
         "x-mine: a",
         "keep-alive: timeout=5",
         "te: trailers",
@@ -59,6 +63,9 @@ async fn connection_can_not_remove_what_the_gateway_sets() {
         "x-forwarded-for",
         "authorization",
         "host",
+        "origin",
+        "content-type",
+        "content-length",
     ] {
         assert!(received.header(name).is_some(), "{name}: {}", received.head);
     }
