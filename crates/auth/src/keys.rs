@@ -8,7 +8,7 @@ mod current;
 mod issuer_metadata;
 mod jwk;
 mod jwk_set;
-mod key;
+pub(crate) mod key;
 mod key_set;
 mod pem;
 mod public_key;

@@ -203,5 +203,5 @@ fn id_of(name: &str) -> Uuid {
     for (index, byte) in name.bytes().enumerate() {
         bytes[index % 16] ^= byte;
     }
-    uuid::Builder::from_custom_bytes(bytes).into_uuid()
+    uuid::Builder::from_random_bytes(bytes).into_uuid()
 }

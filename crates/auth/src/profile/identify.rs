@@ -63,15 +63,7 @@ impl Profile {
                 return Err(missing(claim));
             }
         }
-        if !self.required_one_of.is_empty() {
-            let mut found = false;
-            for claim in &self.required_one_of {
-                found |= claims.at(claim)?.is_some();
-            }
-            if !found {
-                return Err(missing(format_args!("{:?}", self.required_one_of)));
-            }
-        }
+        self.check_required_one(claims)?;
         for (claim, value) in &self.required_values {
             if !claims.at(claim)?.is_some_and(|found| found.is(value)) {
                 tracing::debug!(%claim, required = value, "a claim does not have the required value");
@@ -83,6 +75,18 @@ impl Profile {
             return Err(TokenFault::BoundToKey);
         }
         Ok(())
+    }
+
+    fn check_required_one(&self, claims: &ClaimSet<'_>) -> Result<(), TokenFault> {
+        let Some(last) = self.required_one_of.last() else {
+            return Ok(());
+        };
+        for claim in &self.required_one_of {
+            if claims.at(claim)?.is_some() {
+                return Ok(());
+            }
+        }
+        Err(missing(last))
     }
 
     /// Whether these are the claims of a service, and not of a user.
