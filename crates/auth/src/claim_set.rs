@@ -75,7 +75,12 @@ impl<'t> Claim<'t> {
     }
 
     pub fn text(self) -> Result<Cow<'t, str>, TokenFault> {
-        self.parse().map(|Text(text)| text)
+        let quoted = self.0.get().strip_prefix('"');
+        match quoted.and_then(|text| text.strip_suffix('"')) {
+            // `RawValue` is valid JSON: without an escape, the text is what stands between the quotes.
+            Some(text) if !text.contains('\\') => Ok(Cow::Borrowed(text)),
+            _ => self.parse().map(|Text(text)| text),
+        }
     }
 
     /// A text, or a whole number as text: some issuers number their users.
