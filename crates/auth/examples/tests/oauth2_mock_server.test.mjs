@@ -18,7 +18,7 @@ const products = {
     user: { subject: `auth0|${ada}`, name: '', email: '', scope: 'openid profile email reports:read' },
     roles: ['user', 'admin'],
     audience: 'aud',
-    idToken: 'wrong audience',
+    idToken: 'a required claim is missing',
   },
   'entra-id': {
     user: { subject: ada, name: 'Ada', email: '', scope: 'access_as_user reports:read' },

@@ -50,7 +50,7 @@ test("a token whose claims don't fit is refused", async () => {
 });
 
 test("a service's token never identifies a user", async () => {
-  await call(example, '/me', await serviceToken(customers, api), 403, 'forbidden');
+  await assertRefused(example, await serviceToken(customers, api), 'wrong kind of principal');
   const { access_token: token } = await requestToken(`${employees}/token`, { grant_type: 'client_credentials', client_id: 'warehouse' });
   await assertRefused(example, token, 'wrong kind of principal');
 });
