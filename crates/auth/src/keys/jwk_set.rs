@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::jwk;
 use super::key::Key;
 use super::public_key::Unusable;
+use crate::json_object;
 
 const MAX_KEYS: usize = 32;
 
@@ -46,11 +47,7 @@ pub(super) fn read(
     algorithms: &[Algorithm],
     on_skipped: impl Fn(&Value, Unusable),
 ) -> Result<UsableKeys, JwksError> {
-    // Serde alone would accept an array in place of the object.
-    if document.trim_ascii_start().first() != Some(&b'{') {
-        return Err(JwksError::Malformed);
-    }
-    let set: JwkSet = serde_json::from_slice(document).map_err(|_| JwksError::Malformed)?;
+    let set: JwkSet = json_object::parse(document).ok_or(JwksError::Malformed)?;
     if set.keys.len() > MAX_KEYS {
         return Err(JwksError::TooMany);
     }
@@ -172,6 +169,16 @@ mod tests {
                 "{document}"
             );
         }
+        // Not UTF-8, in a member that is not read (RFC 8259 §8.1).
+        let document = [
+            br#"{"name":""#,
+            [0xff].as_slice(),
+            br#"","keys":["#,
+            good_key().to_string().as_bytes(),
+            b"]}",
+        ]
+        .concat();
+        assert_eq!(read_document(&document), Err(JwksError::Malformed));
     }
 
     #[test]
