@@ -73,7 +73,7 @@ async fn a_token_that_was_admitted_is_refused_once_it_is_revoked() {
 /// Requires that the handler answers. It may have nothing to show.
 async fn assert_admitted(client: &Client, path: &str) {
     let answer = client.get(path).await;
-    let is_empty = answer.status == 404 && answer.json()["code"] != "not_found";
+    let is_empty = answer.status == 404 && !answer.body.contains(r#""not_found""#);
     assert!(answer.status == 200 || is_empty, "{path}: {answer:?}");
 }
 
