@@ -214,13 +214,16 @@ fn how_to_use(config: &Config) -> String {
     let (gateways, inner): (Vec<_>, Vec<_>) =
         config.services.iter().partition(|service| service.is_gateway());
     let gateway = gateways.first().map_or("", |gateway| &gateway.url);
+    let names = config.services.iter().map(|service| service.name.len());
+    // At least one space follows the longest name.
+    let width = names.max().unwrap_or_default().max(17) + 1;
     let url_of = |service: &&ServiceConfig| {
         let note = if service.is_contained {
             "inner"
         } else {
             "not started"
         };
-        format!("{:<18}{} ({note})\n", service.name, service.url)
+        format!("{:<width$}{} ({note})\n", service.name, service.url)
     };
     let inner: String = inner.iter().map(url_of).collect();
     let credentials = match &config.admin {
@@ -247,7 +250,7 @@ fn how_to_use(config: &Config) -> String {
         None => ("…", "…".to_owned()),
     };
     format!(
-        "\n{:<18}{gateway}/docs\n{:<18}{gateway}\n{inner}\nLog in as {credentials}:\n\n  curl {gateway}/auth/login -H 'content-type: application/json' \\\n    \
+        "\n{:<width$}{gateway}/docs\n{:<width$}{gateway}\n{inner}\nLog in as {credentials}:\n\n  curl {gateway}/auth/login -H 'content-type: application/json' \\\n    \
          -d '{{\"email\": \"{email}\", \"password\": \"{password}\"}}'\n\n",
         "documentation",
         gateway::NAME,
