@@ -203,6 +203,13 @@ mod tests {
 
     #[test]
     fn a_text_is_unescaped_and_a_number_is_not_a_text() {
+        // A text without escapes is not parsed again, so it must be valid already.
+        for invalid in ["\u{1}", "\n", "\\x", "\""] {
+            assert!(
+                ClaimSet::parse(&format!(r#"{{"t":"{invalid}"}}"#)).is_err(),
+                "{invalid:?}"
+            );
+        }
         let claims = ClaimSet::parse(r#"{"t":"\u0041\n","i":42,"f":4.5,"b":true}"#).unwrap();
         assert_eq!(claims.text("t"), Ok(Some(Cow::Borrowed("A\n"))));
         for name in ["i", "f", "b"] {

@@ -211,12 +211,13 @@ fn print_how_to_use(config: &Config) {
 }
 
 fn how_to_use(config: &Config) -> String {
+    const DOCUMENTATION: &str = "documentation";
     let (gateways, inner): (Vec<_>, Vec<_>) =
         config.services.iter().partition(|service| service.is_gateway());
     let gateway = gateways.first().map_or("", |gateway| &gateway.url);
-    let names = config.services.iter().map(|service| service.name.len());
-    // At least one space follows the longest name.
-    let width = names.max().unwrap_or_default().max(17) + 1;
+    let names = config.services.iter().map(|service| service.name.as_str());
+    let longest = names.chain([DOCUMENTATION]).map(str::len).max();
+    let width = longest.unwrap_or_default() + 1;
     let url_of = |service: &&ServiceConfig| {
         let note = if service.is_contained {
             "inner"
@@ -252,7 +253,7 @@ fn how_to_use(config: &Config) -> String {
     format!(
         "\n{:<width$}{gateway}/docs\n{:<width$}{gateway}\n{inner}\nLog in as {credentials}:\n\n  curl {gateway}/auth/login -H 'content-type: application/json' \\\n    \
          -d '{{\"email\": \"{email}\", \"password\": \"{password}\"}}'\n\n",
-        "documentation",
+        DOCUMENTATION,
         gateway::NAME,
     )
 }

@@ -29,9 +29,9 @@ pub enum WeakSecret {
     /// Contains a word that examples use, or fewer than 10 different bytes.
     #[error("looks like a placeholder; `openssl rand -base64 48` makes a good secret")]
     Placeholder,
-    /// A key in the form of PEM or of a JWK (RFC 7517). Often it is a public key, which everyone knows.
+    /// Has the form of PEM or of a JWK (RFC 7517). It may be a public key, which everyone knows.
     #[error("is a key in PEM or JWK form, and not a secret")]
-    AsymmetricKey,
+    PemOrJwk,
     /// Not HS256, HS384 or HS512.
     #[error("the algorithm is not one for a shared secret")]
     Algorithm,
@@ -81,7 +81,7 @@ impl SharedSecret {
         }
         let contains = |text: &[u8]| exposed.windows(text.len()).any(|window| window == text);
         if contains(b"-----BEGIN ") || contains(b"\"kty\"") {
-            return Err(WeakSecret::AsymmetricKey);
+            return Err(WeakSecret::PemOrJwk);
         }
         let distinct: HashSet<u8> = exposed.iter().copied().collect();
         if distinct.len() < 10 {
@@ -160,7 +160,7 @@ mod tests {
             "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n",
             r#"{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#,
         ] {
-            assert_eq!(check(key), Some(WeakSecret::AsymmetricKey));
+            assert_eq!(check(key), Some(WeakSecret::PemOrJwk));
         }
         assert_eq!(check(&"abcdefghij".repeat(4)), None);
     }
