@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
 use actix_web::dev::ServerHandle;
+use actix_web::http::KeepAlive;
 use actix_web::web::{Data, Path};
 use actix_web::{App, HttpResponse, HttpServer, rt, web};
 use serde_json::json;
@@ -49,6 +50,8 @@ impl Catalogue {
         });
         let server = server
             .workers(1)
+            // Otherwise `close` would leave connections that are still served for a moment.
+            .keep_alive(KeepAlive::Disabled)
             .disable_signals()
             .listen(listener)
             .unwrap()

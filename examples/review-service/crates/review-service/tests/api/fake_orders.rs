@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
 use actix_web::dev::ServerHandle;
+use actix_web::http::KeepAlive;
 use actix_web::web::{Data, Form, Query};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, rt, web};
 use serde::Deserialize;
@@ -51,6 +52,8 @@ impl FakeOrders {
                 .route("/oauth/token", web::post().to(issue_token))
                 .route("/internal/purchases", web::get().to(purchase))
         });
+        // Otherwise `close` would leave connections that are still served for a moment.
+        let server = server.keep_alive(KeepAlive::Disabled);
         let server = server.workers(1).disable_signals().listen(listener);
         let server = server.unwrap().run();
         let handle = server.handle();
