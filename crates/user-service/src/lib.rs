@@ -6,6 +6,7 @@
 //! - `routes` lists every URL with its handler; each file in `routes/` has one use case.
 //! - `passwords` checks, hashes and throttles passwords.
 //! - `sessions` opens, refreshes and ends sessions, and revokes tokens.
+//! - `cookies` keeps sessions in the cookies of browsers.
 //! - `feed` publishes revocations to all verifiers.
 //! - `tokens` signs tokens and keeps the signing keys; `key_rotation` replaces them.
 //! - `oauth` authenticates services and answers in the forms that OAuth defines.
@@ -17,6 +18,7 @@ mod admin;
 mod cleanup;
 mod config;
 mod context;
+mod cookies;
 mod docs;
 mod domain;
 mod error;

@@ -30,6 +30,8 @@ pub(crate) mod verify;
 
 use auth::Routes;
 
+use crate::cookies::clear_after_logout;
+
 /// The routes of this service, without the routes that every service has.
 #[must_use]
 pub fn routes() -> Routes {
@@ -38,6 +40,7 @@ pub fn routes() -> Routes {
         .post("/auth/login", login::login)
         .post("/auth/refresh", refresh::refresh)
         .post("/auth/logout", logout::logout)
+        .on_response(clear_after_logout)
         .post("/auth/logout-all", logout_all::logout_all)
         .post("/auth/verify", verify::verify)
         .get("/auth/current-user", current_user::current_user)

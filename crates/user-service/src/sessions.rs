@@ -17,7 +17,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use self::rotation::RotationQueue;
-pub(crate) use self::token_pair::TokenPair;
+pub(crate) use self::token_pair::{SessionResponse, TokenPair};
 use crate::domain::{Account, Lifetimes, RefreshToken, SuccessorKey};
 use crate::error::UserError;
 use crate::feed::Feed;

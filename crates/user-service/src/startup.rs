@@ -10,6 +10,7 @@ use db::Db;
 use service_kit::{KeySource, Runtime, Server};
 
 use crate::config::Config;
+use crate::cookies::SessionCookies;
 use crate::domain::{NAME, SuccessorKey, announced_until};
 use crate::feed::Feed;
 use crate::key_rotation::KeyRotation;
@@ -71,6 +72,7 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
         .data(clock.clone())
         .data(passwords)
         .data(config.trusted_proxies)
+        .data(SessionCookies::new(config.auth.cookies))
         .data(clients)
         .data(IssuedTokenVerifier {
             verifier,

@@ -7,6 +7,7 @@
 
 mod admin_users;
 mod audit_log;
+mod cookies;
 mod database;
 mod email_upgrade;
 mod every_route;
