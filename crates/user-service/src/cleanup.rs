@@ -9,7 +9,8 @@ use db::{Db, Tx};
 
 use crate::domain::{MAX_CLOCK_DIFFERENCE, verifiers_seen_since};
 use crate::store::{
-    GenerationRows, LoginFailureRows, LoginNetworkRows, RevocationRows, SigningKeyRows, VerifierRows,
+    GenerationRows, LoginFailureRows, LoginNetworkRows, RevocationRows, SigningKeyRows, UsedLoginRows,
+    VerifierRows,
 };
 
 const INTERVAL: Duration = Duration::from_secs(60);
@@ -38,6 +39,8 @@ async fn delete_expired(db: &Db, clock: &Clock) -> Result<(), sqlx::Error> {
             .await
     })
     .await?;
+    db.transaction(async |tx: &mut Tx| UsedLoginRows(tx).delete_expired(now).await)
+        .await?;
     db.transaction(async |tx: &mut Tx| GenerationRows(tx).delete_old().await)
         .await?;
     db.transaction(async |tx: &mut Tx| VerifierRows(tx).delete_unseen(verifiers_seen_since(now)).await)

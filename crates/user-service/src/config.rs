@@ -13,6 +13,7 @@ use service_kit::{AuthSettings, Env, Registry, Roles, Settings, TrustedProxies};
 
 use crate::domain::{EmailAddress, Lifetimes, SigningAlgorithm, password};
 use crate::oauth::ClientSecretHashes;
+use crate::openid::ProviderConfig;
 use crate::passwords::HashingConfig;
 use crate::tokens::KeyEncryptionKey;
 
@@ -44,6 +45,8 @@ pub struct Config {
     pub allowed_login_failures: NonZeroU32,
     /// The proxies whose `X-Forwarded-For` is trusted (`TRUSTED_PROXIES`).
     pub trusted_proxies: TrustedProxies,
+    /// The OpenID providers with whose accounts users can log in (`GOOGLE_…`, `OIDC_…`).
+    pub providers: Vec<ProviderConfig>,
     /// The user who becomes admin if no enabled user is admin.
     pub first_admin: Option<FirstAdmin>,
     /// The broker to which the revocation feed is relayed (`NATS_URL`).
@@ -99,6 +102,7 @@ impl Config {
                 "a number of at least 1",
             ),
             trusted_proxies: settings.trusted_proxies,
+            providers: ProviderConfig::read_all(env),
             first_admin: FirstAdmin::read(env),
             nats: service_kit::read_nats_url(env),
             clients: ClientSecretHashes::read(env, &settings.registry),

@@ -4,8 +4,9 @@ use utoipa::OpenApi;
 
 use crate::routes::{
     audit_log, change_me, change_password, change_user, current_user, delete_user, end_session, held_keys,
-    introspect, keys, list_users, log_user_out, login, logout, logout_all, me, metadata, refresh, register,
-    revocations, revoke, rotate_keys, service_token, sessions, show_user, verify,
+    identities, introspect, keys, link_identity, list_users, log_user_out, login, logout, logout_all, me,
+    metadata, provider_callback, provider_login, providers, refresh, register, revocations, revoke,
+    rotate_keys, service_token, sessions, show_user, unlink_identity, verify,
 };
 
 #[derive(OpenApi)]
@@ -30,8 +31,14 @@ use crate::routes::{
         sessions::sessions,
         end_session::end_session,
         change_password::change_password,
+        providers::providers,
+        provider_login::provider_login,
+        provider_callback::provider_callback,
         me::me,
         change_me::change_me,
+        identities::identities,
+        link_identity::link_identity,
+        unlink_identity::unlink_identity,
         list_users::list_users,
         show_user::show_user,
         change_user::change_user,

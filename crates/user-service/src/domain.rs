@@ -7,12 +7,15 @@ mod audit;
 mod client_secret;
 mod digest;
 mod email;
+mod identity;
 mod key_rotation;
 mod known_verifier;
 mod lifetimes;
 mod network;
 pub(crate) mod password;
+mod provider_account;
 mod refresh_token;
+mod return_to;
 mod rotation_request;
 mod session;
 mod signing_key;
@@ -23,6 +26,7 @@ pub(crate) use self::audit::{AuditRecord, Entry, Event, Origin};
 pub(crate) use self::client_secret::SecretHash;
 pub(crate) use self::digest::sha256;
 pub use self::email::EmailAddress;
+pub(crate) use self::identity::Identity;
 pub(crate) use self::key_rotation::{
     MAX_RETIRING, StoredKeys, announced_until, key_revoked_until, retiring_until,
 };
@@ -30,7 +34,9 @@ pub(crate) use self::known_verifier::{KeyIds, KnownVerifier, Laggards, verifiers
 pub use self::lifetimes::Lifetimes;
 pub(crate) use self::lifetimes::{MAX_CLOCK_DIFFERENCE, MAX_LEEWAY};
 pub(crate) use self::network::Network;
+pub(crate) use self::provider_account::{Joining, ProviderAccount, display_name};
 pub(crate) use self::refresh_token::{RefreshToken, SuccessorKey};
+pub(crate) use self::return_to::ReturnTo;
 pub(crate) use self::rotation_request::RotationRequest;
 pub(crate) use self::session::{EndedSession, ListedSession, Session, SessionWithUser};
 pub use self::signing_key::SigningAlgorithm;

@@ -8,6 +8,7 @@
 //! - `sessions` opens, refreshes and ends sessions, and revokes tokens.
 //! - `feed` publishes revocations to all verifiers.
 //! - `tokens` signs tokens and keeps the signing keys; `key_rotation` replaces them.
+//! - `openid` logs users in with accounts of other providers, such as Google.
 //! - `oauth` authenticates services and answers in the forms that OAuth defines.
 //! - `admin` protects the role `admin`; `cleanup` deletes expired rows, except sessions (see `sessions::open`).
 //! - `domain` holds the rules, `store` the SQL statements, one topic per file.
@@ -17,12 +18,14 @@ mod admin;
 mod cleanup;
 mod config;
 mod context;
+mod cookies;
 mod docs;
 mod domain;
 mod error;
 mod feed;
 mod key_rotation;
 mod oauth;
+mod openid;
 mod passwords;
 mod random;
 mod routes;
@@ -39,6 +42,7 @@ pub use self::config::{Config, FirstAdmin};
 pub use self::docs::openapi;
 pub use self::domain::{Lifetimes, NAME, SigningAlgorithm};
 pub use self::oauth::ClientSecretHashes;
+pub use self::openid::ProviderConfig;
 pub use self::passwords::HashingConfig;
 pub use self::routes::routes;
 pub use self::tokens::KeyEncryptionKey;

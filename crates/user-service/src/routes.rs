@@ -9,8 +9,10 @@ pub(crate) mod current_user;
 pub(crate) mod delete_user;
 pub(crate) mod end_session;
 pub(crate) mod held_keys;
+pub(crate) mod identities;
 pub(crate) mod introspect;
 pub(crate) mod keys;
+pub(crate) mod link_identity;
 pub(crate) mod list_users;
 pub(crate) mod log_user_out;
 pub(crate) mod login;
@@ -18,6 +20,9 @@ pub(crate) mod logout;
 pub(crate) mod logout_all;
 pub(crate) mod me;
 pub(crate) mod metadata;
+pub(crate) mod provider_callback;
+pub(crate) mod provider_login;
+pub(crate) mod providers;
 pub(crate) mod refresh;
 pub(crate) mod register;
 pub(crate) mod revocations;
@@ -26,6 +31,7 @@ pub(crate) mod rotate_keys;
 pub(crate) mod service_token;
 pub(crate) mod sessions;
 pub(crate) mod show_user;
+pub(crate) mod unlink_identity;
 pub(crate) mod verify;
 
 use auth::Routes;
@@ -44,8 +50,15 @@ pub fn routes() -> Routes {
         .get("/auth/sessions", sessions::sessions)
         .delete("/auth/sessions/{id}", end_session::end_session)
         .put("/auth/password", change_password::change_password)
+        .get("/auth/providers", providers::providers)
+        // After all other routes of this length, because it matches them, too.
+        .get("/auth/{provider}", provider_login::provider_login)
+        .get("/auth/{provider}/callback", provider_callback::provider_callback)
         .get("/users/me", me::me)
         .patch("/users/me", change_me::change_me)
+        .get("/users/me/identities", identities::identities)
+        .post("/users/me/identities", link_identity::link_identity)
+        .delete("/users/me/identities/{id}", unlink_identity::unlink_identity)
         .get("/admin/users", list_users::list_users)
         .get("/admin/users/{id}", show_user::show_user)
         .patch("/admin/users/{id}", change_user::change_user)

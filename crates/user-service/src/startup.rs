@@ -10,10 +10,12 @@ use db::Db;
 use service_kit::{KeySource, Runtime, Server};
 
 use crate::config::Config;
+use crate::cookies::SessionCookies;
 use crate::domain::{NAME, SuccessorKey, announced_until};
 use crate::feed::Feed;
 use crate::key_rotation::KeyRotation;
 use crate::oauth::Clients;
+use crate::openid::{OpenId, PendingLoginCookie, Providers};
 use crate::passwords::hashing::Hashing;
 use crate::passwords::{Passwords, Throttle};
 use crate::random;
@@ -22,7 +24,7 @@ use crate::sessions::Sessions;
 use crate::sessions::revocation::RevokingTx;
 use crate::sessions::rotation::RotationQueue;
 use crate::store::{MIGRATIONS, SecretRows};
-use crate::tokens::{IssuedTokenVerifier, SealingKeys, SigningKeys, TokenIssuer};
+use crate::tokens::{IssuedTokenVerifier, KeyEncryptionKey, SealingKeys, SigningKeys, TokenIssuer};
 use crate::{admin, cleanup, docs, routes};
 
 /// Runs the service until it is asked to stop.
@@ -53,7 +55,9 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
     let sessions = Sessions {
         token_issuer: token_issuer.clone(),
         lifetimes: config.lifetimes,
-        successor_key: successor_key(&db, &sealing_keys).await?,
+        successor_key: SuccessorKey::new(
+            &stored_secret(&db, &sealing_keys, "refresh-token successors").await?,
+        ),
         rotations: RotationQueue::start(db.clone(), config.lifetimes, clock.clone()),
         feed: feed.clone(),
     };
@@ -64,6 +68,7 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
 
     let rotation = KeyRotation::new(db.clone(), sessions.clone(), clock.clone());
 
+    let openid = openid(&config, &db, &sealing_keys, &clock).await?;
     let metadata = Metadata::new(&config.auth.issuer, &config.public_url, &config.own_url);
     let server = Server::new(NAME, routes::routes, docs::openapi())
         .verifier(verifier.clone())
@@ -80,6 +85,7 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
         .data(token_issuer)
         .data(sessions)
         .data(metadata)
+        .data(openid)
         .ready_when("signing key", signs_with_active_key(&keys))
         .data(keys)
         .data(rotation.clone())
@@ -151,21 +157,43 @@ async fn announce_keys(sessions: &Sessions, db: &Db, clock: &Clock) -> Result<()
     sessions.transaction(db, announce).await
 }
 
-/// The key from which the successors of refresh tokens are derived. The key is generated once, and stored sealed.
-async fn successor_key(db: &Db, sealing_keys: &SealingKeys) -> Result<SuccessorKey, Box<dyn Error>> {
-    const SECRET_NAME: &str = "refresh-token successors";
+/// A secret of this service, which is generated once and stored sealed.
+async fn stored_secret(db: &Db, sealing_keys: &SealingKeys, name: &str) -> Result<[u8; 32], Box<dyn Error>> {
     let fresh: [u8; 32] = random::bytes()?;
 
     let mut tx = db.begin().await?;
     let stored = SecretRows(&mut tx)
-        .get_or_add(SECRET_NAME, &sealing_keys.seal(SECRET_NAME, &fresh)?)
+        .get_or_add(name, &sealing_keys.seal(name, &fresh)?)
         .await?;
-    let opened = sealing_keys.open(SECRET_NAME, &stored)?;
+    let opened = sealing_keys.open(name, &stored)?;
     if let Some(resealed) = opened.resealed {
-        SecretRows(&mut tx).reseal(SECRET_NAME, &resealed).await?;
+        SecretRows(&mut tx).reseal(name, &resealed).await?;
     }
     tx.commit().await?;
-    Ok(SuccessorKey::new(&opened.secret))
+    opened
+        .secret
+        .try_into()
+        .map_err(|_| "a stored secret does not have 32 bytes".into())
+}
+
+/// Logging in at providers. The cookies have a key of their own: strangers can request any number of them.
+async fn openid(
+    config: &Config,
+    db: &Db,
+    sealing_keys: &SealingKeys,
+    clock: &Clock,
+) -> Result<OpenId, Box<dyn Error>> {
+    let keys = SealingKeys {
+        current: KeyEncryptionKey::new(stored_secret(db, sealing_keys, "cookies of pending logins").await?),
+        previous: None,
+    };
+    Ok(OpenId {
+        providers: Providers::new(config.providers.clone(), &config.public_url, clock)?,
+        cookie: PendingLoginCookie::new(keys, config.public_url.starts_with("https:")),
+        session_cookies: SessionCookies,
+        public_url: config.public_url.clone(),
+        cors_origins: Vec::new(),
+    })
 }
 
 #[cfg(test)]

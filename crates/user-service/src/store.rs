@@ -9,6 +9,7 @@ mod email_keys;
 mod feed_generations;
 #[cfg(test)]
 pub(crate) mod fixtures;
+mod identities;
 mod login_failures;
 mod login_networks;
 mod revocations;
@@ -16,6 +17,7 @@ mod rotations;
 mod secrets;
 mod sessions;
 mod signing_keys;
+mod used_logins;
 mod users;
 mod verifiers;
 
@@ -26,6 +28,7 @@ pub(crate) use self::audit_log::AuditLogRows;
 pub(crate) use self::clients::ClientRows;
 pub(crate) use self::email_keys::{AccountWithoutComparisonKey, ComputedColumns, EmailKeyRows};
 pub(crate) use self::feed_generations::{GenerationRow, GenerationRows};
+pub(crate) use self::identities::{IdentityRows, NewIdentity};
 pub(crate) use self::login_failures::LoginFailureRows;
 pub(crate) use self::login_networks::LoginNetworkRows;
 pub(crate) use self::revocations::{FeedRow, RevocationRows};
@@ -33,6 +36,7 @@ pub(crate) use self::rotations::{Rotation, RotationRows, RotationTimes};
 pub(crate) use self::secrets::SecretRows;
 pub(crate) use self::sessions::{NewSession, SessionRows};
 pub(crate) use self::signing_keys::SigningKeyRows;
+pub(crate) use self::used_logins::UsedLoginRows;
 pub(crate) use self::users::{NewUser, UserChange, UserRows};
 pub(crate) use self::verifiers::VerifierRows;
 

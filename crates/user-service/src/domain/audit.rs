@@ -40,6 +40,13 @@ pub(crate) enum Event {
     UserLoggedOut,
     /// A service revoked a user's token.
     TokenRevoked,
+    /// A user linked an account of a provider, or logged in with one for the first time.
+    IdentityLinked,
+    /// A user removed the link to an account of a provider.
+    IdentityUnlinked,
+    /// The owner of an email address, verified by a provider, took over the account that had the address unverified. All other ways to
+    /// log in to it were removed.
+    AccountReclaimed,
     /// The signing keys were rotated: by an admin, or without an actor on schedule.
     KeysRotated,
 }

@@ -60,7 +60,7 @@ pub async fn login(
         .rehash_if_outdated(&account, &credentials.password)
         .await;
     let open = async |tx: &mut RevokingTx<'_>| {
-        let pair = sessions.open(tx, &account, &context).await?;
+        let pair = sessions.open(tx, &account, "password", &context).await?;
         passwords.record_success(tx, &check, &account, &context).await?;
         record_login(tx, &account, new_hash.as_deref(), &context).await?;
         Ok(pair)

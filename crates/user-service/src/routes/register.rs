@@ -77,8 +77,9 @@ pub async fn register(
     let new = NewUser {
         id: id::new(context.time()),
         email: &email,
+        email_verified: false,
         name: &registration.name,
-        password_hash: &password_hash,
+        password_hash: Some(&password_hash),
         roles: "user",
         now: context.time(),
     };

@@ -44,6 +44,12 @@ impl LoginNetworkRows<'_> {
             .map(drop))
     }
 
+    /// Deletes all networks of the user.
+    pub(crate) async fn delete_all(&mut self, user_id: Uuid) -> Result<(), sqlx::Error> {
+        const SQL: &str = "delete from login_networks where user_id = $1";
+        on!(self.0, conn => sqlx::query(SQL).bind(user_id).execute(conn).await.map(drop))
+    }
+
     /// Deletes networks without a login since this time.
     pub(crate) async fn delete_unused(&mut self, since: DateTime<Utc>) -> Result<(), sqlx::Error> {
         const SQL: &str = "delete from login_networks where last_used_at < $1";

@@ -23,8 +23,10 @@ pub(crate) struct UserRows<'c>(pub &'c mut Conn);
 pub(crate) struct NewUser<'n> {
     pub id: Uuid,
     pub email: &'n EmailAddress,
+    pub email_verified: bool,
     pub name: &'n str,
-    pub password_hash: &'n str,
+    /// `None` for a user without a password.
+    pub password_hash: Option<&'n str>,
     pub roles: &'n str,
     pub now: DateTime<Utc>,
 }
@@ -81,6 +83,15 @@ impl UserRows<'_> {
         on!(self.0, conn => sqlx::query_as(SQL).bind(id).bind(password_version).fetch_optional(conn).await)
     }
 
+    /// Returns the user, and locks the row until the transaction ends.
+    pub(crate) async fn lock(&mut self, id: Uuid) -> Result<Option<Account>, sqlx::Error> {
+        const SQL: &str = concat!(
+            "update users set updated_at = updated_at where id = $1 returning ",
+            user_columns!()
+        );
+        on!(self.0, conn => sqlx::query_as(SQL).bind(id).fetch_optional(conn).await)
+    }
+
     /// Whether there is an admin who is not disabled.
     pub(crate) async fn has_active_admin(&mut self) -> Result<bool, sqlx::Error> {
         const SQL: &str = "
@@ -93,8 +104,8 @@ impl UserRows<'_> {
     pub(crate) async fn add(&mut self, new: &NewUser<'_>) -> Result<bool, sqlx::Error> {
         const SQL: &str = "
             insert into users (id, email, email_key, comparison_key, email_folded, name, name_folded, password_hash,
-                               roles, created_at, updated_at)
-            select $1, $2, $3, $3, $4, $5, $6, $7, $8, $9, $9
+                               roles, created_at, updated_at, email_verified)
+            select $1, $2, $3, $3, $4, $5, $6, $7, $8, $9, $9, $10
             where not exists (select 1 from users where comparison_key = $3)
             on conflict (email_key) do nothing";
         on!(self.0, conn => Ok(sqlx::query(SQL)
@@ -107,6 +118,7 @@ impl UserRows<'_> {
             .bind(new.password_hash)
             .bind(new.roles)
             .bind(new.now)
+            .bind(new.email_verified)
             .execute(conn)
             .await?
             .rows_affected() == 1))
@@ -212,6 +224,31 @@ impl UserRows<'_> {
     ) -> Result<Option<i64>, sqlx::Error> {
         const SQL: &str = "update users set epoch = epoch + 1, updated_at = $2 where id = $1 returning epoch";
         on!(self.0, conn => sqlx::query_scalar(SQL).bind(id).bind(now).fetch_optional(conn).await)
+    }
+
+    /// Hands a user to the owner of the email address: removes the password, marks the address as verified, and sets the name.
+    /// Returns the changed user.
+    pub(crate) async fn reclaim(
+        &mut self,
+        id: Uuid,
+        name: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Account>, sqlx::Error> {
+        const SQL: &str = concat!(
+            "update users
+             set password_hash = null, password_version = password_version + 1, email_verified = true, name = $2,
+                 name_folded = $3, updated_at = $4
+             where id = $1
+             returning ",
+            user_columns!()
+        );
+        on!(self.0, conn => sqlx::query_as(SQL)
+            .bind(id)
+            .bind(name)
+            .bind(text::fold(name))
+            .bind(now)
+            .fetch_optional(conn)
+            .await)
     }
 
     pub(crate) async fn delete(&mut self, id: Uuid) -> Result<(), sqlx::Error> {

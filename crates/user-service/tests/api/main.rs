@@ -25,6 +25,7 @@ mod oauth_clients;
 mod oauth_introspect;
 mod oauth_revoke;
 mod oauth_token;
+mod openid;
 mod password;
 mod races;
 mod refresh;
