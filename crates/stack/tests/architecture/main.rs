@@ -148,6 +148,9 @@ fn env_example_lists_exactly_the_variables_that_are_read() {
     let registry = Registry::built_in();
     let upstreams = registry.iter().filter(|service| !service.routes.is_empty());
     read.extend(upstreams.map(|service| format!("{}_URL", service.variable_prefix())));
+    // Operators name their OpenID providers. The example names one SSO.
+    let of_provider = ["ISSUER", "CLIENT_ID", "CLIENT_SECRET", "TRUST_EMAIL"];
+    read.extend(of_provider.map(|variable| format!("OIDC_SSO_{variable}")));
     assert!(read.len() > 10, "the search finds too few variables: {read:?}");
     let missing: Vec<_> = read.difference(&explained).collect();
     let dead: Vec<_> = explained.difference(&read).collect();
