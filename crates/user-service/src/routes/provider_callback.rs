@@ -164,7 +164,9 @@ impl Login<'_> {
                 .json(identity),
             (Err(error), Some(page)) if prefers_html(request) => {
                 let (status, code) = error.parts();
-                tracing::info!(%status, code, ?error, "a login with a provider failed");
+                if status.is_server_error() {
+                    tracing::error!(?error, "failed");
+                }
                 redirect(&page.with_error(code))
             }
             (Err(error), _) => HttpResponse::from_error(error),
