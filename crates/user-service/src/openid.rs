@@ -2,7 +2,7 @@
 //!
 //! - `config` reads which providers there are.
 //! - `pending_login` is a login that waits for the provider's answer, in an encrypted cookie.
-//! - `flow` sends a browser to a provider and takes it back; `finish` then logs the user in, or links the account.
+//! - `flow` sends a browser to a provider; `finish` logs the user in, or links the account, when the browser returns.
 //! - `provider` asks one provider: its metadata, keys, tokens and claims, within a deadline and bounded in size.
 //! - `accounts` decides which user a provider's account belongs to, in a transaction.
 //!

@@ -176,7 +176,7 @@ async fn stored_secret(db: &Db, sealing_keys: &SealingKeys, name: &str) -> Resul
         .map_err(|_| "a stored secret does not have 32 bytes".into())
 }
 
-/// Logging in at providers. The cookies have a key of their own: strangers can request any number of them.
+/// Logging in at providers. The cookies have a separate key, because any client can request any number of them.
 async fn openid(
     config: &Config,
     db: &Db,

@@ -3,7 +3,7 @@
 use crate::domain::email::EmailAddress;
 use crate::domain::user::Account;
 
-/// What a provider says about the account that a person logged in with.
+/// The account with which a person logged in at a provider, as the provider describes it.
 #[derive(Clone, Debug)]
 pub(crate) struct ProviderAccount {
     /// The issuer (`iss`).
@@ -18,7 +18,7 @@ pub(crate) struct ProviderAccount {
     pub name: String,
 }
 
-/// What happens to an account of a provider that logs in for the first time.
+/// The consequence of the first login with an account of a provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Joining {
     /// It becomes a new user.
@@ -33,7 +33,7 @@ pub(crate) enum Joining {
 }
 
 impl ProviderAccount {
-    /// What happens at the first login, if this user has the same address.
+    /// The consequence of the first login, if this user has the same address.
     pub(crate) fn joining(&self, existing: Option<&Account>) -> Joining {
         match existing {
             None => Joining::NewUser,

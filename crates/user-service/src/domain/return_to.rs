@@ -1,5 +1,5 @@
-//! Where a browser goes after a login: only to pages of the platform's own origin and of `CORS_ORIGINS`, so that nobody can use the
-//! login to send users to another site (RFC 9700 §4.11).
+//! Where a browser goes after a login: only to pages of the platform's own origin and of `CORS_ORIGINS`, so that an attacker can't use
+//! the login to send users to another site (RFC 9700 §4.11).
 
 use serde::{Deserialize, Serialize};
 use url::Url;

@@ -104,7 +104,7 @@ async fn create(
     UserRows(tx).find(new.id).await?.ok_or(UserError::UserNotFound)
 }
 
-/// Hands a user to the owner of the email address, and removes everything by which someone else could log in as the user.
+/// Hands a user to the owner of the email address, and removes everything by which the previous holder could log in.
 async fn reclaim(
     tx: &mut RevokingTx<'_>,
     user: &Account,

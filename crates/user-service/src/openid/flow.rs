@@ -1,4 +1,4 @@
-//! The two ends of a login at a provider: sending the browser there, and taking it back.
+//! The two ends of a login at a provider: the browser is sent there, and it returns.
 
 use actix_web::HttpRequest;
 use actix_web::cookie::Cookie;

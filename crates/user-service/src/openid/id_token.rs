@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::provider::ProviderError;
 
-/// What an ID token, or the userinfo endpoint, says about a person.
+/// The claims about a person in an ID token, or from the userinfo endpoint.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(super) struct PersonClaims {
     pub email: Option<String>,

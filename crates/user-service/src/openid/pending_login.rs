@@ -37,7 +37,7 @@ pub(crate) struct PendingLogin {
     expires_at: i64,
 }
 
-/// What a login at a provider is for.
+/// The purpose of a login at a provider.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub(crate) enum Purpose {
     /// To log in, with the token pair in the body or in cookies.
@@ -97,7 +97,7 @@ pub(crate) struct PendingLoginCookie {
 }
 
 impl PendingLoginCookie {
-    /// `keys` encrypt the cookie. `is_https` tells whether the platform's own origin is https.
+    /// `keys` encrypt the cookie. `is_https`: whether the platform's own origin is https.
     pub(crate) fn new(keys: SealingKeys, is_https: bool) -> Self {
         Self { keys, is_https }
     }

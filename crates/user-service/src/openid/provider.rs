@@ -1,4 +1,4 @@
-//! A provider, as this platform sees it. Whatever it does, an answer about it is ready within [`DEADLINE`].
+//! A provider, as this platform sees it. A slow provider is given up after [`DEADLINE`].
 
 use std::future::Future;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ const METADATA_RETRY: Duration = Duration::from_secs(60);
 /// Why a provider did not identify a person. The texts are for the log.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ProviderError {
-    /// It can't be reached, is too slow, or reports an error of its own.
+    /// It can't be reached, is too slow, or reports an internal error.
     #[error("the provider can't be reached: {0}")]
     Unavailable(String),
     /// Its answer is not valid.
@@ -65,7 +65,7 @@ pub(crate) struct Provider {
     discovered: Mutex<Option<Discovered>>,
 }
 
-/// What is known of a provider since it was used for the first time.
+/// The data that is fetched from a provider when it is used for the first time.
 #[derive(Clone, Debug)]
 struct Discovered {
     metadata: Arc<Metadata>,

@@ -14,7 +14,7 @@ struct UserInfo {
     person: PersonClaims,
 }
 
-/// What the endpoint says about the person with this subject.
+/// Fetches the claims about the person with this subject.
 pub(super) async fn fetch(
     http: &HttpClient,
     endpoint: &Url,

@@ -17,7 +17,7 @@ use crate::error::UserError;
 use crate::openid::{OpenId, PendingLogin, Provider, Purpose, finish};
 use crate::sessions::{Sessions, TokenPair};
 
-/// What a provider adds to the URL (RFC 6749 §4.1.2, RFC 9207 §2). Providers may add more.
+/// The parameters that a provider adds to the URL (RFC 6749 §4.1.2, RFC 9207 §2). Others are ignored.
 #[derive(Deserialize, Validate, IntoParams)]
 #[garde(allow_unvalidated)]
 #[into_params(parameter_in = Query)]

@@ -107,7 +107,7 @@ test('oidc: the provider names itself in its answer (RFC 9207)', async () => {
   assert.equal(await code(await again.request(mixedUp.href), 400), 'provider_refused');
 });
 
-test('oidc: an unverified address joins nobody', async () => {
+test('oidc: an unverified address joins no user', async () => {
   const browser = new Browser();
   assert.equal(await code(await browser.request(await callbackOf(browser, 'oidc', 'eve')), 409), 'email_taken');
 });

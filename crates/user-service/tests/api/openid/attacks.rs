@@ -1,4 +1,4 @@
-//! Attacks on the flow. None of them logs anybody in.
+//! Attacks on the flow. None of them leads to a login.
 
 use std::sync::Arc;
 
@@ -311,7 +311,7 @@ async fn the_userinfo_endpoint_must_answer_for_the_same_person() {
 }
 
 #[actix_web::test]
-async fn a_refusal_of_the_provider_logs_nobody_in() {
+async fn a_refusal_of_the_provider_is_no_login() {
     let (service, provider) = trusting().await;
     let (mut browser, callback) = begun(&service, &provider).await;
     let state = callback.split_once("state=").unwrap().1;

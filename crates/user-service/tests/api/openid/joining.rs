@@ -29,7 +29,7 @@ async fn two_accounts_with_the_same_verified_address_are_one_user() {
         .json();
     assert_eq!(other["user"]["id"], ada["user"]["id"]);
     assert_eq!(identities(&service, &other).await, 2);
-    // The first session continues: nobody was evicted.
+    // The first session continues.
     with_token(&service, &ada)
         .get("/users/me")
         .await
@@ -37,7 +37,7 @@ async fn two_accounts_with_the_same_verified_address_are_one_user() {
 }
 
 #[actix_web::test]
-async fn an_unverified_address_joins_nobody() {
+async fn an_unverified_address_joins_no_user() {
     let (service, provider) = trusting().await;
     verified_ada(&service, &provider).await;
     register(&service, "bob@example.com").await;
@@ -62,7 +62,7 @@ async fn an_unverified_address_joins_nobody() {
 }
 
 #[actix_web::test]
-async fn a_provider_that_is_not_trusted_joins_nobody() {
+async fn an_account_of_a_provider_that_is_not_trusted_joins_no_user() {
     let (service, provider) = with_vars(&[]).await;
     register(&service, "bob@example.com").await;
     log_in(&service, &provider, &person("1", "bob@example.com"))

@@ -34,11 +34,11 @@ struct State {
     inner: Mutex<Inner>,
 }
 
-/// What a test can change.
+/// The part that a test can change.
 pub struct Inner {
     key: SigningKey,
     codes: HashMap<String, Grant>,
-    /// What the provider does wrong.
+    /// The faults of the provider.
     pub faults: Faults,
     /// How often each path was requested.
     pub requests: HashMap<String, usize>,
@@ -58,7 +58,7 @@ pub struct Faults {
     pub careless: bool,
     /// Waits before each answer.
     pub delay: Duration,
-    /// What these paths answer instead.
+    /// The answers of these paths instead of the right ones.
     pub answers: HashMap<&'static str, (u16, String)>,
     /// Changes the metadata.
     pub metadata: Option<Value>,
