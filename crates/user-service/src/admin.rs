@@ -11,12 +11,12 @@ use uuid::Uuid;
 
 use crate::config::FirstAdmin;
 use crate::context::RequestContext;
-use crate::domain::{Account, EmailAddress, Entry, Event};
+use crate::domain::{Account, EmailAddress, Entry, Event, TokenPurpose};
 use crate::error::UserError;
 use crate::passwords::Passwords;
 use crate::sessions::Sessions;
 use crate::sessions::revocation::RevokingTx;
-use crate::store::{AdminLock, AuditLogRows, NewUser, UserRows};
+use crate::store::{AdminLock, AuditLogRows, MailTokenRows, NewUser, UserRows};
 
 const ROLES: &str = "user admin";
 
@@ -114,6 +114,8 @@ async fn create_first_admin(
         name: "Admin",
         password_hash: hash,
         roles: ROLES,
+        // The operator vouches for the address.
+        email_verified: true,
         now,
     };
     let entry = |id| Entry {
@@ -125,6 +127,9 @@ async fn create_first_admin(
     } else if let Some(Account { id, .. }) = UserRows(tx).find_by_email(email).await? {
         tx.end_all(id, now).await?;
         UserRows(tx).make_admin(id, hash, ROLES, now).await?;
+        MailTokenRows(tx)
+            .delete_of(id, TokenPurpose::ResetPassword)
+            .await?;
         let entry = entry(id).detail("an existing user".to_owned());
         AuditLogRows(tx).add(&entry, context).await?;
     } else {

@@ -4,17 +4,15 @@
 use std::time::Duration;
 
 use auth::Clock;
-use chrono::TimeDelta;
 use db::{Db, Tx};
 
-use crate::domain::{MAX_CLOCK_DIFFERENCE, verifiers_seen_since};
+use crate::domain::{MAX_CLOCK_DIFFERENCE, NETWORK_LIFETIME, SENT_WINDOW, verifiers_seen_since};
 use crate::store::{
-    GenerationRows, LoginFailureRows, LoginNetworkRows, RevocationRows, SigningKeyRows, VerifierRows,
+    GenerationRows, LoginFailureRows, LoginNetworkRows, MailTokenRows, OutboxRows, RevocationRows,
+    SigningKeyRows, VerifierRows,
 };
 
 const INTERVAL: Duration = Duration::from_secs(60);
-/// How long a network stays known after the last login from it.
-const NETWORK_LIFETIME: TimeDelta = TimeDelta::days(180);
 
 /// Deletes expired rows, now and every minute.
 pub(crate) async fn run_cleanup(db: Db, clock: Clock) {
@@ -42,6 +40,10 @@ async fn delete_expired(db: &Db, clock: &Clock) -> Result<(), sqlx::Error> {
         .await?;
     db.transaction(async |tx: &mut Tx| VerifierRows(tx).delete_unseen(verifiers_seen_since(now)).await)
         .await?;
+    db.transaction(async |tx: &mut Tx| OutboxRows(tx).delete_sent(now - SENT_WINDOW).await)
+        .await?;
+    db.transaction(async |tx: &mut Tx| MailTokenRows(tx).delete_expired(now).await)
+        .await?;
     db.transaction(async |tx: &mut Tx| SigningKeyRows(tx).delete_expired(now).await)
         .await
 }
@@ -51,6 +53,7 @@ mod tests {
     use std::num::NonZeroU32;
 
     use auth::Revocation;
+    use chrono::TimeDelta;
     use test_kit::TestDatabase;
     use uuid::Uuid;
 

@@ -12,6 +12,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use service_kit::{AuthSettings, Env, Registry, Roles, Settings, TrustedProxies};
 
 use crate::domain::{EmailAddress, Lifetimes, SigningAlgorithm, password};
+use crate::mail::MailConfig;
 use crate::oauth::ClientSecretHashes;
 use crate::passwords::HashingConfig;
 use crate::tokens::KeyEncryptionKey;
@@ -46,6 +47,8 @@ pub struct Config {
     pub trusted_proxies: TrustedProxies,
     /// The user who becomes admin if no enabled user is admin.
     pub first_admin: Option<FirstAdmin>,
+    /// How mails are sent (`SMTP_URL`, `MAIL_FROM`).
+    pub mail: MailConfig,
     /// The broker to which the revocation feed is relayed (`NATS_URL`).
     pub nats: Option<NatsUrl>,
     /// The services of the platform (`SERVICES_FILE`).
@@ -77,6 +80,7 @@ impl Config {
             );
         }
         let previous_key = env.secret("KEY_ENCRYPTION_KEY_PREVIOUS");
+        let mail = MailConfig::read(env, &settings);
         Self {
             database: env.parse_secret("DATABASE_URL", file, DatabaseUrl::FORM),
             auth: settings.auth,
@@ -100,6 +104,7 @@ impl Config {
             ),
             trusted_proxies: settings.trusted_proxies,
             first_admin: FirstAdmin::read(env),
+            mail,
             nats: service_kit::read_nats_url(env),
             clients: ClientSecretHashes::read(env, &settings.registry),
             registry: settings.registry.into(),

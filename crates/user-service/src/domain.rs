@@ -1,5 +1,5 @@
 //! The rules: which email addresses and passwords are valid, when a session is live, how the successor of a refresh token is
-//! derived, how many failed logins are allowed, when signing keys are rotated. There are no queries and no handlers; types carry
+//! derived, how many failed logins are allowed, when signing keys are rotated, when mails are sent again. There are no queries and no handlers; types carry
 //! their database and API mappings.
 
 mod allowance;
@@ -10,6 +10,8 @@ mod email;
 mod key_rotation;
 mod known_verifier;
 mod lifetimes;
+mod mail;
+mod mail_token;
 mod network;
 pub(crate) mod password;
 mod refresh_token;
@@ -29,7 +31,11 @@ pub(crate) use self::key_rotation::{
 pub(crate) use self::known_verifier::{KeyIds, KnownVerifier, Laggards, verifiers_seen_since};
 pub use self::lifetimes::Lifetimes;
 pub(crate) use self::lifetimes::{MAX_CLOCK_DIFFERENCE, MAX_LEEWAY};
-pub(crate) use self::network::Network;
+pub(crate) use self::mail::{
+    Cause, MAIL_LEASE, MAX_SENT, MAX_TOKENS, MailKind, SENT_WINDOW, TokenPurpose, next_attempt_at,
+};
+pub(crate) use self::mail_token::MailToken;
+pub(crate) use self::network::{NETWORK_LIFETIME, Network};
 pub(crate) use self::refresh_token::{RefreshToken, SuccessorKey};
 pub(crate) use self::rotation_request::RotationRequest;
 pub(crate) use self::session::{EndedSession, ListedSession, Session, SessionWithUser};

@@ -17,6 +17,8 @@ pub(crate) enum UserError {
     InvalidCredentials,
     #[error("This refresh token is not valid. Log in again.")]
     InvalidRefreshToken,
+    #[error("This link is not valid: it is unknown, was used already, or has expired. Request another one.")]
+    InvalidLink,
     #[error("There is no such user.")]
     UserNotFound,
     #[error("There is no such session.")]
@@ -77,6 +79,7 @@ impl Problem for UserError {
             Self::EmailTaken => (StatusCode::CONFLICT, "email_taken"),
             Self::InvalidCredentials => (StatusCode::UNAUTHORIZED, "invalid_credentials"),
             Self::InvalidRefreshToken => (StatusCode::UNAUTHORIZED, "invalid_refresh_token"),
+            Self::InvalidLink => (StatusCode::BAD_REQUEST, "invalid_link"),
             Self::UserNotFound => (StatusCode::NOT_FOUND, "user_not_found"),
             Self::SessionNotFound => (StatusCode::NOT_FOUND, "session_not_found"),
             Self::NotAdmin => (StatusCode::FORBIDDEN, "forbidden"),

@@ -8,6 +8,7 @@
 //! - `sessions` opens, refreshes and ends sessions, and revokes tokens.
 //! - `feed` publishes revocations to all verifiers.
 //! - `tokens` signs tokens and keeps the signing keys; `key_rotation` replaces them.
+//! - `mail` sends mails to users: links and notices.
 //! - `oauth` authenticates services and answers in the forms that OAuth defines.
 //! - `admin` protects the role `admin`; `cleanup` deletes expired rows, except sessions (see `sessions::open`).
 //! - `domain` holds the rules, `store` the SQL statements, one topic per file.
@@ -22,6 +23,7 @@ mod domain;
 mod error;
 mod feed;
 mod key_rotation;
+mod mail;
 mod oauth;
 mod passwords;
 mod random;
@@ -38,6 +40,7 @@ use service_kit::StandardInput;
 pub use self::config::{Config, FirstAdmin};
 pub use self::docs::openapi;
 pub use self::domain::{Lifetimes, NAME, SigningAlgorithm};
+pub use self::mail::MailConfig;
 pub use self::oauth::ClientSecretHashes;
 pub use self::passwords::HashingConfig;
 pub use self::routes::routes;

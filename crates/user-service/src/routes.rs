@@ -8,6 +8,7 @@ pub(crate) mod change_user;
 pub(crate) mod current_user;
 pub(crate) mod delete_user;
 pub(crate) mod end_session;
+pub(crate) mod forgot_password;
 pub(crate) mod held_keys;
 pub(crate) mod introspect;
 pub(crate) mod keys;
@@ -16,10 +17,13 @@ pub(crate) mod log_user_out;
 pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod logout_all;
+pub(crate) mod mail_pages;
 pub(crate) mod me;
 pub(crate) mod metadata;
 pub(crate) mod refresh;
 pub(crate) mod register;
+pub(crate) mod resend_verification;
+pub(crate) mod reset_password;
 pub(crate) mod revocations;
 pub(crate) mod revoke;
 pub(crate) mod rotate_keys;
@@ -27,6 +31,7 @@ pub(crate) mod service_token;
 pub(crate) mod sessions;
 pub(crate) mod show_user;
 pub(crate) mod verify;
+pub(crate) mod verify_email;
 
 use auth::Routes;
 
@@ -44,6 +49,12 @@ pub fn routes() -> Routes {
         .get("/auth/sessions", sessions::sessions)
         .delete("/auth/sessions/{id}", end_session::end_session)
         .put("/auth/password", change_password::change_password)
+        .post("/auth/password/forgot", forgot_password::forgot_password)
+        .get("/auth/password/reset", mail_pages::reset_password_page)
+        .post("/auth/password/reset", reset_password::reset_password)
+        .get("/auth/email/verify", mail_pages::verify_email_page)
+        .post("/auth/email/verify", verify_email::verify_email)
+        .post("/auth/email/resend", resend_verification::resend_verification)
         .get("/users/me", me::me)
         .patch("/users/me", change_me::change_me)
         .get("/admin/users", list_users::list_users)

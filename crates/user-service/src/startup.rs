@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::domain::{NAME, SuccessorKey, announced_until};
 use crate::feed::Feed;
 use crate::key_rotation::KeyRotation;
+use crate::mail::{MailWorker, Outbox};
 use crate::oauth::Clients;
 use crate::passwords::hashing::Hashing;
 use crate::passwords::{Passwords, Throttle};
@@ -64,6 +65,9 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
 
     let rotation = KeyRotation::new(db.clone(), sessions.clone(), clock.clone());
 
+    let outbox = Outbox::default();
+    let mails = MailWorker::new(&config.mail, db.clone(), outbox.clone(), clock.clone())?;
+
     let metadata = Metadata::new(&config.auth.issuer, &config.public_url, &config.own_url);
     let server = Server::new(NAME, routes::routes, docs::openapi())
         .verifier(verifier.clone())
@@ -80,12 +84,14 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
         .data(token_issuer)
         .data(sessions)
         .data(metadata)
+        .data(outbox)
         .ready_when("signing key", signs_with_active_key(&keys))
         .data(keys)
         .data(rotation.clone())
         .data(feed.clone())
         .data(runtime.shutdown.clone());
-    let server = with_background_tasks(server, feed, rotation.clone(), db.clone(), clock);
+    let server = with_background_tasks(server, feed, rotation.clone(), db.clone(), clock)
+        .background("mail", move || mails.clone().run());
     let server = match relay {
         Some(relay) => server.background("relay to NATS", move || relay.clone().run()),
         None => server,

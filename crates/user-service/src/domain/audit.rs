@@ -32,6 +32,10 @@ pub(crate) enum Event {
     RefreshReplayed,
     /// A user changed their password.
     PasswordChanged,
+    /// A user set a new password with the link in a mail.
+    PasswordReset,
+    /// A user verified their email address with the link in a mail.
+    EmailVerified,
     /// An admin changed a user's name or roles, or disabled or enabled the user.
     UserChanged,
     /// An admin deleted a user.

@@ -10,8 +10,9 @@ use service_kit::Body;
 use utoipa::ToSchema;
 
 use crate::context::RequestContext;
-use crate::domain::{Account, EmailAddress, Entry, Event};
+use crate::domain::{Account, EmailAddress, Entry, Event, MailKind};
 use crate::error::UserError;
+use crate::mail::Outbox;
 use crate::passwords::{PasswordCheck, Passwords};
 use crate::sessions::revocation::RevokingTx;
 use crate::sessions::{Sessions, TokenPair};
@@ -30,7 +31,7 @@ pub struct Credentials {
     password: String,
 }
 
-/// `POST /auth/login`: opens a session.
+/// `POST /auth/login`: opens a session. A login from a new network is reported to the user by mail.
 #[utoipa::path(
     post, path = "/auth/login", tag = "auth", request_body = Credentials,
     responses(
@@ -51,6 +52,7 @@ pub async fn login(
     db: Data<Db>,
     passwords: Data<Passwords>,
     sessions: Data<Sessions>,
+    outbox: Data<Outbox>,
     context: RequestContext,
 ) -> Result<HttpResponse, UserError> {
     passwords.require_capacity()?;
@@ -61,7 +63,10 @@ pub async fn login(
         .await;
     let open = async |tx: &mut RevokingTx<'_>| {
         let pair = sessions.open(tx, &account, &context).await?;
-        passwords.record_success(tx, &check, &account, &context).await?;
+        let is_new_network = passwords.record_success(tx, &check, &account, &context).await?;
+        if is_new_network {
+            outbox.add(tx, MailKind::NewSignIn, account.id, &context).await?;
+        }
         record_login(tx, &account, new_hash.as_deref(), &context).await?;
         Ok(pair)
     };

@@ -17,6 +17,7 @@ pub(crate) async fn add_ada(tx: &mut Tx, now: DateTime<Utc>) -> Uuid {
         name: "Ada",
         password_hash: "",
         roles: "user",
+        email_verified: false,
         now,
     };
     assert!(UserRows(tx).add(&ada).await.unwrap());

@@ -18,6 +18,7 @@ mod last_admin;
 mod login;
 mod logout;
 mod logout_all;
+mod mail;
 mod me;
 mod nats;
 mod oauth;
@@ -74,7 +75,21 @@ fn replica(service: &TestService, vars: &[(&str, &str)]) -> TestService {
 }
 
 fn run(vars: &[(&str, &str)]) -> impl FnOnce(TestRuntime) -> Running + use<> {
-    let mut config = config(vars);
+    // Where mails are written, unless the test names a directory or a server.
+    let directory = tempfile::tempdir().unwrap();
+    let default = ("DATA_DIR", directory.path().to_str().unwrap());
+    let vars: Vec<_> = [default].into_iter().chain(vars.iter().copied()).collect();
+    let config = config(&vars);
+    move |runtime| {
+        Box::pin(async move {
+            let result = run_config(config)(runtime).await;
+            drop(directory);
+            result
+        })
+    }
+}
+
+fn run_config(mut config: Config) -> impl FnOnce(TestRuntime) -> Running + use<> {
     move |TestRuntime { database, runtime }| {
         config.database = database;
         Box::pin(startup::run(config, runtime))

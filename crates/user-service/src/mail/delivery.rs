@@ -1,0 +1,245 @@
+//! Sends one leased mail, and records the result.
+
+use std::error::Error;
+
+use auth::Clock;
+use chrono::{DateTime, Utc};
+use db::{Db, Tx};
+use lettre::message::Mailbox;
+use lettre::{Address, Message};
+use uuid::Uuid;
+
+use super::config::MailConfig;
+use super::content::Content;
+use super::message;
+use super::transport::{SendError, Transport};
+use crate::domain::{
+    Account, Cause, EmailAddress, MAX_SENT, MailKind, MailToken, SENT_WINDOW, next_attempt_at,
+};
+use crate::random::NoRandomness;
+use crate::store::{LeasedMail, MailTokenRows, OutboxRows, UserRows};
+
+/// Sends mails.
+#[derive(Debug)]
+pub(super) struct Delivery {
+    db: Db,
+    clock: Clock,
+    transport: Transport,
+    from: Mailbox,
+    public_url: String,
+}
+
+/// The state of the server after a delivery, for the worker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum ServerState {
+    /// The server took or refused the mail.
+    Works,
+    /// The server can't be used, for this reason.
+    Fails(String),
+    /// There was nothing to send.
+    Unknown,
+}
+
+/// A mail that can be sent.
+struct Prepared {
+    user_id: Uuid,
+    to: Address,
+    token: Option<MailToken>,
+}
+
+/// Why a mail can't be prepared.
+#[derive(Debug, thiserror::Error)]
+enum PrepareError {
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+    #[error(transparent)]
+    Random(#[from] NoRandomness),
+}
+
+impl Delivery {
+    pub(super) fn new(config: &MailConfig, db: Db, clock: Clock) -> Result<Self, Box<dyn Error>> {
+        Ok(Self {
+            transport: Transport::new(config)?,
+            from: config.from.clone(),
+            public_url: config.public_url.clone(),
+            db,
+            clock,
+        })
+    }
+
+    /// Sends a mail. If the database fails, the mail stays leased, and is sent when the lease has ended.
+    pub(super) async fn deliver(&self, mail: LeasedMail) -> ServerState {
+        match self.try_to_deliver(&mail).await {
+            Ok(state) => state,
+            Err(error) => {
+                tracing::warn!(%error, mail.id = %mail.id, "a mail could not be handled; it is tried again");
+                ServerState::Unknown
+            }
+        }
+    }
+
+    async fn try_to_deliver(&self, mail: &LeasedMail) -> Result<ServerState, Box<dyn Error>> {
+        let prepare = async |tx: &mut Tx| self.prepare(tx, mail).await;
+        let Some(prepared) = self.db.transaction(prepare).await? else {
+            return Ok(ServerState::Unknown);
+        };
+        let sent = match self.message(mail, &prepared) {
+            Ok(message) => self.transport.send(mail.id, &message).await,
+            Err(error) => Err(SendError::Rejected(error.to_string())),
+        };
+        self.record(mail, &prepared, sent).await
+    }
+
+    /// Finds the recipient, and makes the token. Deletes a mail that is not to be sent, and returns `None`.
+    async fn prepare(&self, tx: &mut Tx, mail: &LeasedMail) -> Result<Option<Prepared>, PrepareError> {
+        let now = self.clock.now();
+        let account = find_account(tx, mail).await?;
+        let Some(account) = account.filter(|account| is_wanted(mail.kind, account)) else {
+            OutboxRows(tx).delete(mail).await?;
+            return Ok(None);
+        };
+        let Some(to) = message::recipient(&account.email) else {
+            tracing::warn!(user.id = %account.id, "no mail can be sent to the user's address");
+            OutboxRows(tx).delete(mail).await?;
+            return Ok(None);
+        };
+        let Some(purpose) = mail.kind.purpose() else {
+            return Ok(Some(Prepared {
+                user_id: account.id,
+                to,
+                token: None,
+            }));
+        };
+
+        let sent = OutboxRows(tx)
+            .sent_since(account.id, mail.kind, now - SENT_WINDOW)
+            .await?;
+        if sent >= MAX_SENT {
+            tracing::info!(user.id = %account.id, mail.kind = mail.kind.name(), "too many mails were requested");
+            OutboxRows(tx).delete(mail).await?;
+            return Ok(None);
+        }
+        let token = MailToken::generate()?;
+        MailTokenRows(tx).add(&token, account.id, purpose, now).await?;
+        Ok(Some(Prepared {
+            user_id: account.id,
+            to,
+            token: Some(token),
+        }))
+    }
+
+    fn message(&self, mail: &LeasedMail, prepared: &Prepared) -> Result<Message, Box<dyn Error>> {
+        let cause: Cause = serde_json::from_str(&mail.data)?;
+        let token = prepared.token.as_ref().map(MailToken::encode);
+        let content = Content::new(&self.public_url, mail.kind, token.as_deref(), &cause);
+        let texts = content.render(mail.kind)?;
+        Ok(message::build(
+            mail.id,
+            &self.from,
+            prepared.to.clone(),
+            texts,
+            self.clock.now(),
+        )?)
+    }
+
+    async fn record(
+        &self,
+        mail: &LeasedMail,
+        prepared: &Prepared,
+        sent: Result<(), SendError>,
+    ) -> Result<ServerState, Box<dyn Error>> {
+        let now = self.clock.now();
+        let (reason, state) = match sent {
+            Ok(()) => {
+                count_sent(mail.kind);
+                let set_sent = async |tx: &mut Tx| OutboxRows(tx).set_sent(mail, prepared.user_id, now).await;
+                self.db.transaction(set_sent).await?;
+                return Ok(ServerState::Works);
+            }
+            Err(SendError::Unreachable(error)) => {
+                count_failed("unreachable");
+                let release = async |tx: &mut Tx| {
+                    if OutboxRows(tx).delete_if_replaced(mail).await? {
+                        return Ok(());
+                    }
+                    OutboxRows(tx).release(mail).await
+                };
+                self.db.transaction(release).await?;
+                return Ok(ServerState::Fails(error));
+            }
+            Err(SendError::Interrupted(error)) => {
+                count_failed("interrupted");
+                (error.clone(), ServerState::Fails(error))
+            }
+            Err(SendError::Rejected(error)) => {
+                count_failed("rejected");
+                (error, ServerState::Works)
+            }
+        };
+        self.postpone(mail, prepared, &reason, now).await?;
+        Ok(state)
+    }
+
+    /// Tries a mail again later, or gives it up.
+    async fn postpone(
+        &self,
+        mail: &LeasedMail,
+        prepared: &Prepared,
+        reason: &str,
+        now: DateTime<Utc>,
+    ) -> Result<(), sqlx::Error> {
+        let next = next_attempt_at(mail.created_at, mail.attempts + 1, now);
+        let reschedule = async |tx: &mut Tx| {
+            if OutboxRows(tx).delete_if_replaced(mail).await? {
+                return Ok(());
+            }
+            match next {
+                Some(next) => OutboxRows(tx).postpone(mail, next).await,
+                None => OutboxRows(tx).delete(mail).await,
+            }
+        };
+        self.db.transaction(reschedule).await?;
+        let (user_id, kind) = (prepared.user_id, mail.kind.name());
+        match next {
+            Some(next) => tracing::warn!(
+                mail.id = %mail.id, mail.kind = kind, user.id = %user_id, attempts = mail.attempts + 1, %next, reason,
+                "a mail was not accepted; it is tried again"
+            ),
+            None => tracing::error!(
+                mail.id = %mail.id, mail.kind = kind, user.id = %user_id, attempts = mail.attempts + 1, reason,
+                "a mail was not accepted, and is given up"
+            ),
+        }
+        Ok(())
+    }
+}
+
+/// The user who gets the mail, if there still is one.
+async fn find_account(tx: &mut Tx, mail: &LeasedMail) -> Result<Option<Account>, sqlx::Error> {
+    if let Some(id) = mail.user_id {
+        return UserRows(tx).find(id).await;
+    }
+    let address = mail.address.as_deref().unwrap_or_default();
+    match EmailAddress::parse_existing(address) {
+        Ok(address) => UserRows(tx).find_by_email(&address).await,
+        Err(_) => Ok(None),
+    }
+}
+
+/// Whether the mail still makes sense.
+fn is_wanted(kind: MailKind, account: &Account) -> bool {
+    match kind {
+        MailKind::VerifyEmail => !account.email_verified && !account.disabled,
+        MailKind::ResetPassword => !account.disabled,
+        MailKind::PasswordChanged | MailKind::NewSignIn => true,
+    }
+}
+
+fn count_sent(kind: MailKind) {
+    metrics::counter!("mails_sent_total", "kind" => kind.name()).increment(1);
+}
+
+/// Counts failed attempts.
+fn count_failed(reason: &'static str) {
+    metrics::counter!("mails_failed_total", "reason" => reason).increment(1);
+}
