@@ -12,7 +12,7 @@ use crate::domain::{Cause, MailKind, TokenPurpose};
 const MAX_USER_AGENT: usize = 120;
 
 /// What templates can use.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Content {
     /// The platform's public origin.
     platform: String,
@@ -37,27 +37,27 @@ pub(super) struct Texts {
 }
 
 #[derive(Template)]
-enum Text<'c> {
+enum Text {
     #[template(path = "mail/verify_email.txt")]
-    VerifyEmail { content: &'c Content },
+    VerifyEmail { content: Content },
     #[template(path = "mail/reset_password.txt")]
-    ResetPassword { content: &'c Content },
+    ResetPassword { content: Content },
     #[template(path = "mail/password_changed.txt")]
-    PasswordChanged { content: &'c Content },
+    PasswordChanged { content: Content },
     #[template(path = "mail/new_sign_in.txt")]
-    NewSignIn { content: &'c Content },
+    NewSignIn { content: Content },
 }
 
 #[derive(Template)]
-enum Html<'c> {
+enum Html {
     #[template(path = "mail/verify_email.html")]
-    VerifyEmail { content: &'c Content },
+    VerifyEmail { content: Content },
     #[template(path = "mail/reset_password.html")]
-    ResetPassword { content: &'c Content },
+    ResetPassword { content: Content },
     #[template(path = "mail/password_changed.html")]
-    PasswordChanged { content: &'c Content },
+    PasswordChanged { content: Content },
     #[template(path = "mail/new_sign_in.html")]
-    NewSignIn { content: &'c Content },
+    NewSignIn { content: Content },
 }
 
 impl Content {
@@ -87,15 +87,21 @@ impl Content {
 
     /// Fills in the templates of this kind.
     pub(super) fn render(&self, kind: MailKind) -> Result<Texts, askama::Error> {
-        let content = self;
+        let (content, again) = (self.clone(), self.clone());
         let (text, html) = match kind {
-            MailKind::VerifyEmail => (Text::VerifyEmail { content }, Html::VerifyEmail { content }),
-            MailKind::ResetPassword => (Text::ResetPassword { content }, Html::ResetPassword { content }),
+            MailKind::VerifyEmail => (
+                Text::VerifyEmail { content },
+                Html::VerifyEmail { content: again },
+            ),
+            MailKind::ResetPassword => (
+                Text::ResetPassword { content },
+                Html::ResetPassword { content: again },
+            ),
             MailKind::PasswordChanged => (
                 Text::PasswordChanged { content },
-                Html::PasswordChanged { content },
+                Html::PasswordChanged { content: again },
             ),
-            MailKind::NewSignIn => (Text::NewSignIn { content }, Html::NewSignIn { content }),
+            MailKind::NewSignIn => (Text::NewSignIn { content }, Html::NewSignIn { content: again }),
         };
         let text = text.render()?;
         let (subject, text) = text.split_once('\n').unwrap_or((&text, ""));

@@ -137,7 +137,7 @@ impl Delivery {
             mail.id,
             &self.from,
             prepared.to.clone(),
-            texts,
+            &texts,
             self.clock.now(),
         )?)
     }
@@ -199,16 +199,17 @@ impl Delivery {
             }
         };
         self.db.transaction(reschedule).await?;
-        let (user_id, kind) = (prepared.user_id, mail.kind.name());
-        match next {
-            Some(next) => tracing::warn!(
-                mail.id = %mail.id, mail.kind = kind, user.id = %user_id, attempts = mail.attempts + 1, %next, reason,
+        let (user_id, kind, attempts) = (prepared.user_id, mail.kind.name(), mail.attempts + 1);
+        if let Some(next) = next {
+            tracing::warn!(
+                mail.id = %mail.id, mail.kind = kind, user.id = %user_id, attempts, %next, reason,
                 "a mail was not accepted; it is tried again"
-            ),
-            None => tracing::error!(
-                mail.id = %mail.id, mail.kind = kind, user.id = %user_id, attempts = mail.attempts + 1, reason,
+            );
+        } else {
+            tracing::error!(
+                mail.id = %mail.id, mail.kind = kind, user.id = %user_id, attempts, reason,
                 "a mail was not accepted, and is given up"
-            ),
+            );
         }
         Ok(())
     }

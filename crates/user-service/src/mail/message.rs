@@ -19,7 +19,7 @@ pub(super) fn build(
     id: Uuid,
     from: &Mailbox,
     to: Address,
-    texts: Texts,
+    texts: &Texts,
     now: DateTime<Utc>,
 ) -> Result<Message, lettre::error::Error> {
     let auto_submitted = HeaderValue::new(
@@ -32,16 +32,16 @@ pub(super) fn build(
         .date(SystemTime::from(now))
         .from(from.clone())
         .to(Mailbox::new(None, to))
-        .subject(texts.subject)
+        .subject(&texts.subject)
         .raw_header(auto_submitted)
         .multipart(MultiPart::alternative_plain_html(
-            unencoded(texts.text),
-            unencoded(texts.html),
+            unencoded(&texts.text),
+            unencoded(&texts.html),
         ))
 }
 
 /// A body whose links an encoding does not break. Texts are ASCII unless an operator changes the templates.
-fn unencoded(text: String) -> Body {
+fn unencoded(text: &str) -> Body {
     let text = text.replace("\r\n", "\n").replace('\n', "\r\n");
     let is_plain = text.is_ascii() && text.lines().all(|line| line.len() <= MAX_LINE);
     if is_plain {
@@ -72,7 +72,7 @@ mod tests {
         };
         let from = "Shop <mail@shop.example>".parse().unwrap();
         let to = recipient("Ada@example.com").unwrap();
-        let message = build(Uuid::from_u128(7), &from, to, texts, DateTime::UNIX_EPOCH).unwrap();
+        let message = build(Uuid::from_u128(7), &from, to, &texts, DateTime::UNIX_EPOCH).unwrap();
         String::from_utf8(message.formatted()).unwrap()
     }
 

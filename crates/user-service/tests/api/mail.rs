@@ -29,7 +29,7 @@ async fn service_with_mail() -> (TestService, SmtpServer) {
 }
 
 async fn service_with_mail_and(vars: &[(&str, &str)]) -> (TestService, SmtpServer) {
-    let smtp = SmtpServer::start().await;
+    let smtp = SmtpServer::start();
     let service = service_with(&with_server(&smtp.url(), vars)).await;
     (service, smtp)
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use test_kit::TestService;
 
 use super::smtp_server::{Fault, SmtpServer};
-use super::{eventually, forgot, service_with_mail, wait_until_sent, with_server};
+use super::{DEADLINE, eventually, forgot, service_with_mail, wait_until_sent, with_server};
 use crate::database::number;
 use crate::{config, register, run_config, seconds, service_with};
 
@@ -14,10 +14,10 @@ const BOB: &str = "bob@example.com";
 const SUBJECT: &str = "Verify your email address";
 
 /// Starts the service with a mail server, for which it does not wait long.
-async fn impatient_service(smtp: &SmtpServer, timeout: Duration) -> TestService {
+async fn impatient_service(smtp: &SmtpServer, connect: Duration, send: Duration) -> TestService {
     let mut config = config(&with_server(&smtp.url(), &[]));
-    config.mail.connect_timeout = timeout;
-    config.mail.send_timeout = timeout;
+    config.mail.connect_timeout = connect;
+    config.mail.send_timeout = send;
     TestService::spawn(auth::testing::Issuer::new(user_service::NAME), run_config(config)).await
 }
 
@@ -101,15 +101,15 @@ async fn a_mail_that_is_refused_for_three_days_is_given_up() {
 #[actix_web::test]
 async fn a_recipient_at_whom_the_server_hangs_or_disconnects_does_not_block_others() {
     for fault in [Fault::HangAt(ADA), Fault::DisconnectAt(ADA)] {
-        let smtp = SmtpServer::start().await;
-        let service = impatient_service(&smtp, Duration::from_millis(300)).await;
+        let smtp = SmtpServer::start();
+        let service = impatient_service(&smtp, DEADLINE, Duration::from_millis(500)).await;
         smtp.set_fault(fault);
         register(&service, ADA).await;
         register(&service, BOB).await;
         smtp.mail_to(BOB, SUBJECT).await;
         let postponed = "select count(*) from outbox where sent_at is null and attempts = 1";
         eventually("the mail is postponed", async || {
-            number(&service, postponed).await == 1
+            number(&service, postponed).await >= 1
         })
         .await;
         smtp.set_fault(Fault::None);
@@ -120,8 +120,8 @@ async fn a_recipient_at_whom_the_server_hangs_or_disconnects_does_not_block_othe
 
 #[actix_web::test]
 async fn a_server_that_does_not_greet_is_tried_again_without_counting_an_attempt() {
-    let smtp = SmtpServer::start().await;
-    let service = impatient_service(&smtp, Duration::from_millis(100)).await;
+    let smtp = SmtpServer::start();
+    let service = impatient_service(&smtp, Duration::from_millis(100), DEADLINE).await;
     smtp.set_fault(Fault::HangAtGreeting);
     let started = Instant::now();
     register(&service, ADA).await;
@@ -146,7 +146,7 @@ async fn a_slow_server_gets_every_mail() {
 
 #[actix_web::test]
 async fn a_refused_login_counts_as_an_outage() {
-    let smtp = SmtpServer::start().await;
+    let smtp = SmtpServer::start();
     let url = smtp.url().replace("smtp://", "smtp://shop:secret@");
     let service = service_with(&with_server(&url, &[])).await;
     smtp.set_fault(Fault::RefuseLogin);

@@ -11,7 +11,7 @@ pub struct Mail {
 impl Mail {
     /// A header's value.
     pub fn header(&self, name: &str) -> String {
-        let (head, _) = self.raw.split_once("\r\n\r\n").expect("a body");
+        let (head, _) = self.raw.split_once("\r\n\r\n").unwrap();
         let head = head.replace("\r\n ", " ");
         let start = format!("{}: ", name.to_lowercase());
         let mut lines = head
@@ -47,13 +47,13 @@ impl Mail {
 
     pub fn token(&self) -> String {
         let link = self.link();
-        let (_, token) = link.split_once("#token=").expect("a token");
+        let (_, token) = link.split_once("#token=").unwrap();
         token.to_owned()
     }
 
     fn part(&self, media_type: &str) -> String {
         let content_type = self.header("Content-Type");
-        let (_, boundary) = content_type.split_once("boundary=").expect("a boundary");
+        let (_, boundary) = content_type.split_once("boundary=").unwrap();
         let boundary = format!("--{}", boundary.trim_matches('"'));
         let part = self
             .raw
@@ -61,7 +61,7 @@ impl Mail {
             .find(|part| part.contains(&format!("Content-Type: {media_type}")))
             .unwrap_or_else(|| panic!("no {media_type}: {}", self.raw));
         assert!(part.contains("Content-Transfer-Encoding: 7bit"), "{part}");
-        let (_, body) = part.split_once("\r\n\r\n").expect("a body");
+        let (_, body) = part.split_once("\r\n\r\n").unwrap();
         body.replace("\r\n", "\n")
     }
 }

@@ -54,7 +54,7 @@ pub struct SmtpServer {
 }
 
 impl SmtpServer {
-    pub async fn start() -> Self {
+    pub fn start() -> Self {
         let mut server = Self::reserve();
         server.listen();
         server
@@ -75,7 +75,7 @@ impl SmtpServer {
 
     /// Starts a reserved or stopped server.
     pub fn listen(&mut self) {
-        let socket = self.reserved.take().expect("a stopped server");
+        let socket = self.reserved.take().unwrap();
         let listener = socket.listen(64).unwrap();
         self.tasks.spawn(accept(listener, Arc::clone(&self.shared)));
     }
