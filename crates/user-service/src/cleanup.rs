@@ -58,8 +58,8 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::domain::{Allowance, Network};
-    use crate::store::{FeedRow, MIGRATIONS, fixtures};
+    use crate::domain::{Allowance, MailKind, MailToken, Network, TokenPurpose};
+    use crate::store::{FeedRow, MIGRATIONS, NewMail, fixtures};
 
     #[actix_web::test]
     async fn cleanup_deletes_only_expired_rows() {
@@ -138,5 +138,46 @@ mod tests {
             RevocationRows(&mut conn).page(0, 9, 9).await.unwrap(),
             [(2, unexpired)]
         );
+    }
+
+    #[actix_web::test]
+    async fn cleanup_deletes_expired_tokens_of_mails_and_mails_that_were_sent_an_hour_ago() {
+        let database = TestDatabase::new().await;
+        let db = Db::open(&database.url(), &MIGRATIONS).await.unwrap();
+        let clock = Clock::fixed();
+        let now = clock.now();
+        let (purpose, kind) = (TokenPurpose::ResetPassword, MailKind::ResetPassword);
+        let (token, data) = (MailToken::generate().unwrap(), "{}");
+        let mut tx = db.begin().await.unwrap();
+        let ada = fixtures::add_ada(&mut tx, now).await;
+        MailTokenRows(&mut tx)
+            .add(&token, ada, purpose, now)
+            .await
+            .unwrap();
+        let id = Uuid::from_u128(1);
+        OutboxRows(&mut tx)
+            .add(ada, &NewMail { id, kind, data, now })
+            .await
+            .unwrap();
+        let leased = OutboxRows(&mut tx).lease_due(now, 1).await.unwrap();
+        OutboxRows(&mut tx).set_sent(&leased[0], ada, now).await.unwrap();
+        tx.commit().await.unwrap();
+
+        let left = async || {
+            delete_expired(&db, &clock).await.unwrap();
+            let mut conn = db.read().await.unwrap();
+            let past = now - TimeDelta::days(1);
+            let token = MailTokenRows(&mut conn)
+                .find(&token, purpose, past)
+                .await
+                .unwrap();
+            let mails = OutboxRows(&mut conn).sent_since(ada, kind, past).await.unwrap();
+            (token.is_some(), mails)
+        };
+        assert_eq!(left().await, (true, 1));
+        clock.advance(purpose.lifetime());
+        assert_eq!(left().await, (false, 1));
+        clock.advance(SENT_WINDOW - purpose.lifetime());
+        assert_eq!(left().await, (false, 0));
     }
 }

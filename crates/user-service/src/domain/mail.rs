@@ -20,7 +20,7 @@ pub(crate) const MAIL_LEASE: TimeDelta = TimeDelta::minutes(2);
 /// The delays after failed attempts to deliver one mail.
 const RETRY: Backoff = Backoff::new(Duration::from_secs(60), Duration::from_secs(2 * 60 * 60));
 
-/// What a mail is about.
+/// The kind of a mail: its subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub(crate) enum MailKind {
@@ -34,7 +34,7 @@ pub(crate) enum MailKind {
     NewSignIn,
 }
 
-/// What the token in a link is for.
+/// The purpose of the token in a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub(crate) enum TokenPurpose {

@@ -11,7 +11,7 @@ use crate::domain::{Cause, MailKind, TokenPurpose};
 /// The maximum number of characters of a user agent that a mail shows.
 const MAX_USER_AGENT: usize = 120;
 
-/// What templates can use.
+/// The values that templates can use.
 #[derive(Clone, Debug)]
 pub(super) struct Content {
     /// The platform's public origin.

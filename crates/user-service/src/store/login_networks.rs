@@ -8,7 +8,7 @@ use crate::domain::Network;
 
 pub(crate) struct LoginNetworkRows<'c>(pub &'c mut Conn);
 
-/// What is known about a network from which a user logs in.
+/// How well a network is known from which a user logs in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sighting {
     /// The user has logged in from it.
@@ -36,7 +36,7 @@ impl LoginNetworkRows<'_> {
             .map(|count| count > 0))
     }
 
-    /// What is known about a network from which the user logs in, before this login is [recorded](Self::remember).
+    /// How well this network is known, before the user's login from it is [recorded](Self::remember).
     pub(crate) async fn sighting(
         &mut self,
         user_id: Uuid,

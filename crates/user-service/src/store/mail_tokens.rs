@@ -94,3 +94,65 @@ impl MailTokenRows<'_> {
         on!(self.0, conn => sqlx::query(SQL).bind(now).execute(conn).await.map(drop))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use auth::Clock;
+    use chrono::TimeDelta;
+    use db::Db;
+    use test_kit::TestDatabase;
+
+    use super::*;
+    use crate::store::{MIGRATIONS, fixtures};
+
+    const RESET: TokenPurpose = TokenPurpose::ResetPassword;
+
+    #[actix_web::test]
+    async fn a_token_is_valid_for_its_purpose_until_it_expires_or_is_spent() {
+        let database = TestDatabase::new().await;
+        let db = Db::open(&database.url(), &MIGRATIONS).await.unwrap();
+        let now = Clock::fixed().now();
+        let mut tx = db.begin().await.unwrap();
+        let ada = fixtures::add_ada(&mut tx, now).await;
+        let mut tokens = MailTokenRows(&mut tx);
+        let token = MailToken::generate().unwrap();
+        tokens.add(&token, ada, RESET, now).await.unwrap();
+
+        let end = now + RESET.lifetime();
+        let before = end - TimeDelta::microseconds(1);
+        assert_eq!(tokens.find(&token, RESET, before).await.unwrap().unwrap().id, ada);
+        assert!(tokens.find(&token, RESET, end).await.unwrap().is_none());
+        let other = TokenPurpose::VerifyEmail;
+        assert!(tokens.find(&token, other, now).await.unwrap().is_none());
+        tokens.delete_expired(before).await.unwrap();
+        assert!(tokens.spend(&token).await.unwrap());
+        assert!(!tokens.spend(&token).await.unwrap());
+    }
+
+    #[actix_web::test]
+    async fn a_token_is_invalid_once_its_user_has_another_address() {
+        let database = TestDatabase::new().await;
+        let db = Db::open(&database.url(), &MIGRATIONS).await.unwrap();
+        let now = Clock::fixed().now();
+        let mut tx = db.begin().await.unwrap();
+        let ada = fixtures::add_ada(&mut tx, now).await;
+        let token = MailToken::generate().unwrap();
+        MailTokenRows(&mut tx).add(&token, ada, RESET, now).await.unwrap();
+        assert!(
+            MailTokenRows(&mut tx)
+                .find(&token, RESET, now)
+                .await
+                .unwrap()
+                .is_some()
+        );
+        const SQL: &str = "update users set comparison_key = 'new@example.com' where id = $1";
+        on!(tx, conn => sqlx::query(SQL).bind(ada).execute(conn).await.map(drop)).unwrap();
+        assert!(
+            MailTokenRows(&mut tx)
+                .find(&token, RESET, now)
+                .await
+                .unwrap()
+                .is_none()
+        );
+    }
+}

@@ -210,3 +210,151 @@ impl OutboxRows<'_> {
         on!(self.0, conn => sqlx::query(SQL).bind(before).execute(conn).await.map(drop))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use auth::Clock;
+    use chrono::TimeDelta;
+    use db::{Db, Tx};
+    use test_kit::TestDatabase;
+
+    use super::*;
+    use crate::store::{MIGRATIONS, fixtures};
+
+    struct Outbox {
+        tx: Tx,
+        ada: Uuid,
+        now: DateTime<Utc>,
+        ids: u128,
+        _database: TestDatabase,
+    }
+
+    impl Outbox {
+        async fn new() -> Self {
+            let database = TestDatabase::new().await;
+            let db = Db::open(&database.url(), &MIGRATIONS).await.unwrap();
+            let now = Clock::fixed().now();
+            let mut tx = db.begin().await.unwrap();
+            Self {
+                ada: fixtures::add_ada(&mut tx, now).await,
+                tx,
+                now,
+                ids: 0,
+                _database: database,
+            }
+        }
+
+        fn rows(&mut self) -> OutboxRows<'_> {
+            OutboxRows(&mut self.tx)
+        }
+
+        async fn add(&mut self, kind: MailKind, address: Option<&str>) {
+            self.ids += 1;
+            let (ada, now) = (self.ada, self.now);
+            let id = Uuid::from_u128(self.ids);
+            let mail = NewMail {
+                id,
+                kind,
+                data: "{}",
+                now,
+            };
+            match address {
+                None => self.rows().add(ada, &mail).await.unwrap(),
+                Some(address) => {
+                    let address = EmailAddress::parse(address).unwrap();
+                    self.rows().add_reset(&address, &mail).await.unwrap();
+                }
+            }
+        }
+
+        async fn lease(&mut self, after: TimeDelta, limit: i64) -> Vec<LeasedMail> {
+            let now = self.now + after;
+            self.rows().lease_due(now, limit).await.unwrap()
+        }
+    }
+
+    const NO_TIME: TimeDelta = TimeDelta::zero();
+
+    #[actix_web::test]
+    async fn a_mail_is_leased_to_one_worker_until_the_lease_ends() {
+        let mut outbox = Outbox::new().await;
+        for _ in 0..3 {
+            outbox.add(MailKind::NewSignIn, None).await;
+        }
+        assert_eq!(outbox.lease(NO_TIME, 2).await.len(), 2);
+        assert_eq!(outbox.lease(NO_TIME, 9).await.len(), 1);
+        assert_eq!(
+            outbox
+                .lease(MAIL_LEASE - TimeDelta::microseconds(1), 9)
+                .await
+                .len(),
+            0
+        );
+        let expired = outbox.lease(MAIL_LEASE, 9).await;
+        assert_eq!(expired.len(), 3);
+        // A lease by a wrong clock, two years ahead.
+        assert_eq!(outbox.lease(TimeDelta::days(730), 9).await.len(), 3);
+        assert_eq!(outbox.lease(NO_TIME, 9).await.len(), 3);
+        // The first worker has lost its lease.
+        let (ada, now) = (outbox.ada, outbox.now);
+        outbox.rows().set_sent(&expired[0], ada, now).await.unwrap();
+        outbox.rows().delete(&expired[1]).await.unwrap();
+        assert_eq!(outbox.rows().waiting().await.unwrap(), 3);
+    }
+
+    #[actix_web::test]
+    async fn repeated_requests_share_a_mail_that_waits_and_not_one_that_is_being_sent() {
+        let mut outbox = Outbox::new().await;
+        for _ in 0..2 {
+            outbox.add(MailKind::VerifyEmail, None).await;
+            outbox.add(MailKind::ResetPassword, Some("ada@example.com")).await;
+            outbox.add(MailKind::ResetPassword, Some("ADA@example.com")).await;
+            outbox.add(MailKind::PasswordChanged, None).await;
+        }
+        assert_eq!(outbox.rows().waiting().await.unwrap(), 4);
+        let leased = outbox.lease(NO_TIME, 9).await;
+        assert_eq!(leased.len(), 4);
+        outbox.add(MailKind::VerifyEmail, None).await;
+        outbox.add(MailKind::ResetPassword, Some("ada@example.com")).await;
+        assert_eq!(outbox.rows().waiting().await.unwrap(), 6);
+
+        // Of the mails that could not be sent, those that were requested again go.
+        let mut deleted = 0;
+        for mail in &leased {
+            if outbox.rows().delete_if_replaced(mail).await.unwrap() {
+                deleted += 1;
+            } else {
+                outbox.rows().release(mail).await.unwrap();
+            }
+        }
+        assert_eq!(deleted, 2);
+        assert_eq!(outbox.lease(NO_TIME, 9).await.len(), 4);
+    }
+
+    #[actix_web::test]
+    async fn requests_for_unknown_addresses_are_deleted_and_sent_mails_forget_the_address() {
+        let mut outbox = Outbox::new().await;
+        outbox.add(MailKind::ResetPassword, Some("ada@example.com")).await;
+        outbox
+            .add(MailKind::ResetPassword, Some("unknown@example.com"))
+            .await;
+        outbox.rows().delete_unknown().await.unwrap();
+        let leased = outbox.lease(NO_TIME, 9).await;
+        assert_eq!(leased.len(), 1);
+        assert_eq!(leased[0].address.as_deref(), Some("ada@example.com"));
+        let (ada, now) = (outbox.ada, outbox.now);
+        outbox.rows().set_sent(&leased[0], ada, now).await.unwrap();
+        assert_eq!(outbox.rows().waiting().await.unwrap(), 0);
+        let sent = async |outbox: &mut Outbox, since| {
+            outbox
+                .rows()
+                .sent_since(ada, MailKind::ResetPassword, since)
+                .await
+                .unwrap()
+        };
+        assert_eq!(sent(&mut outbox, now - TimeDelta::seconds(1)).await, 1);
+        assert_eq!(sent(&mut outbox, now).await, 0);
+        outbox.rows().delete_sent(now).await.unwrap();
+        assert_eq!(sent(&mut outbox, now - TimeDelta::seconds(1)).await, 0);
+    }
+}

@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 use super::DEADLINE;
 use super::parts::Mail;
 
-/// What the server does wrong.
+/// A fault of the server.
 #[derive(Clone, Debug, Default)]
 pub enum Fault {
     #[default]
