@@ -47,6 +47,16 @@ struct Prepared {
     token: Option<MailToken>,
 }
 
+/// What becomes of a mail that was not sent.
+#[derive(Clone, Copy, Debug)]
+enum Next {
+    /// It is free at once.
+    Free,
+    /// It is due at this time.
+    At(DateTime<Utc>),
+    GivenUp,
+}
+
 /// Why a mail can't be prepared.
 #[derive(Debug, thiserror::Error)]
 enum PrepareError {
@@ -149,69 +159,86 @@ impl Delivery {
         sent: Result<(), SendError>,
     ) -> Result<ServerState, Box<dyn Error>> {
         let now = self.clock.now();
-        let (reason, state) = match sent {
+        let (reason, undelivered, state) = match sent {
             Ok(()) => {
                 count_sent(mail.kind);
                 let set_sent = async |tx: &mut Tx| OutboxRows(tx).set_sent(mail, prepared.user_id, now).await;
                 self.db.transaction(set_sent).await?;
+                tracing::info!(
+                    mail.id = %mail.id, mail.kind = mail.kind.name(), user.id = %prepared.user_id,
+                    "a mail was sent"
+                );
                 return Ok(ServerState::Works);
             }
             Err(SendError::Unreachable(error)) => {
                 count_failed("unreachable");
-                let release = async |tx: &mut Tx| {
-                    if OutboxRows(tx).delete_if_replaced(mail).await? {
-                        return Ok(());
-                    }
-                    OutboxRows(tx).release(mail).await
-                };
-                self.db.transaction(release).await?;
+                self.end_lease(mail, prepared.token.as_ref(), Next::Free).await?;
                 return Ok(ServerState::Fails(error));
             }
             Err(SendError::Interrupted(error)) => {
                 count_failed("interrupted");
-                (error.clone(), ServerState::Fails(error))
+                // Perhaps the mail was delivered, so its link must work.
+                (error.clone(), None, ServerState::Fails(error))
             }
             Err(SendError::Rejected(error)) => {
                 count_failed("rejected");
-                (error, ServerState::Works)
+                (error, prepared.token.as_ref(), ServerState::Works)
             }
         };
-        self.postpone(mail, prepared, &reason, now).await?;
+        let next = next_attempt_at(mail.created_at, mail.attempts + 1, now);
+        self.end_lease(mail, undelivered, next.map_or(Next::GivenUp, Next::At))
+            .await?;
+        log_postponed(mail, prepared.user_id, next, &reason);
         Ok(state)
     }
 
-    /// Tries a mail again later, or gives it up.
-    async fn postpone(
+    /// Ends the lease of a mail that was not sent. Deletes the token of a mail that was certainly not delivered: it would only displace
+    /// the tokens of delivered mails.
+    async fn end_lease(
         &self,
         mail: &LeasedMail,
-        prepared: &Prepared,
-        reason: &str,
-        now: DateTime<Utc>,
+        undelivered: Option<&MailToken>,
+        next: Next,
     ) -> Result<(), sqlx::Error> {
-        let next = next_attempt_at(mail.created_at, mail.attempts + 1, now);
-        let reschedule = async |tx: &mut Tx| {
-            if OutboxRows(tx).delete_if_replaced(mail).await? {
-                return Ok(());
+        let end = async |tx: &mut Tx| {
+            if let Some(token) = undelivered {
+                MailTokenRows(tx).spend(token).await?;
             }
-            match next {
-                Some(next) => OutboxRows(tx).postpone(mail, next).await,
-                None => OutboxRows(tx).delete(mail).await,
-            }
+            end_lease(tx, mail, next).await
         };
-        self.db.transaction(reschedule).await?;
-        let (user_id, kind, attempts) = (prepared.user_id, mail.kind.name(), mail.attempts + 1);
-        if let Some(next) = next {
-            tracing::warn!(
-                mail.id = %mail.id, mail.kind = kind, user.id = %user_id, attempts, %next, reason,
-                "a mail was not accepted; it is tried again"
-            );
-        } else {
-            tracing::error!(
-                mail.id = %mail.id, mail.kind = kind, user.id = %user_id, attempts, reason,
-                "a mail was not accepted, and is given up"
-            );
+        match self.db.transaction(end).await {
+            // At this moment, a request has added a mail that replaces this one.
+            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
+                self.db.transaction(end).await
+            }
+            outcome => outcome,
         }
-        Ok(())
+    }
+}
+
+fn log_postponed(mail: &LeasedMail, user_id: Uuid, next: Option<DateTime<Utc>>, reason: &str) {
+    let (kind, attempts) = (mail.kind.name(), mail.attempts + 1);
+    if let Some(next) = next {
+        tracing::warn!(
+            mail.id = %mail.id, mail.kind = kind, user.id = %user_id, attempts, %next, reason,
+            "a mail was not accepted; it is tried again"
+        );
+    } else {
+        tracing::error!(
+            mail.id = %mail.id, mail.kind = kind, user.id = %user_id, attempts, reason,
+            "a mail was not accepted, and is given up"
+        );
+    }
+}
+
+async fn end_lease(tx: &mut Tx, mail: &LeasedMail, next: Next) -> Result<(), sqlx::Error> {
+    if OutboxRows(tx).delete_if_replaced(mail).await? {
+        return Ok(());
+    }
+    match next {
+        Next::Free => OutboxRows(tx).release(mail).await,
+        Next::At(time) => OutboxRows(tx).postpone(mail, time).await,
+        Next::GivenUp => OutboxRows(tx).delete(mail).await,
     }
 }
 

@@ -7,7 +7,7 @@ use test_kit::TestService;
 use super::smtp_server::{Fault, SmtpServer};
 use super::{DEADLINE, eventually, forgot, service_with_mail, wait_until_sent, with_server};
 use crate::database::number;
-use crate::{config, register, run_config, seconds, service_with};
+use crate::{config, register, run, run_config, seconds, service_with};
 
 const ADA: &str = "ada@example.com";
 const BOB: &str = "bob@example.com";
@@ -28,9 +28,12 @@ async fn mails_wait_for_a_server_that_is_down_at_start_and_no_request_does() {
     register(&service, ADA).await;
     register(&service, BOB).await;
     forgot(&service, ADA).await.assert_status(202);
-    // The lifetime of a link begins when its mail is sent.
-    service.issuer().clock().advance(seconds(48 * 3_600));
+    // The lifetime of a link begins when its mail is sent. No service runs meanwhile, so no mail is just being sent.
+    let issuer = service.issuer().clone();
+    let database = service.stop().await;
+    issuer.clock().advance(seconds(48 * 3_600));
     smtp.listen();
+    let service = TestService::spawn_on(issuer, database, run(&with_server(&smtp.url(), &[])));
     let token = smtp.mail_to(ADA, SUBJECT).await.token();
     super::verify(&service, &token).await.assert_status(204);
     smtp.mail_to(BOB, SUBJECT).await;
@@ -131,6 +134,31 @@ async fn a_server_that_does_not_greet_is_tried_again_without_counting_an_attempt
     smtp.mail_to(ADA, SUBJECT).await;
     wait_until_sent(&service).await;
     assert_eq!(number(&service, "select attempts from outbox").await, 0);
+}
+
+#[actix_web::test]
+async fn failed_attempts_do_not_displace_the_links_of_delivered_mails() {
+    let (service, smtp) = service_with_mail().await;
+    register(&service, ADA).await;
+    let token = super::reset_token(&service, &smtp, ADA).await;
+    wait_until_sent(&service).await;
+    smtp.set_fault(Fault::Refuse(ADA, "550 unknown recipient"));
+    let attempts = smtp.attempts(ADA);
+    for n in 1..=6 {
+        forgot(&service, ADA).await.assert_status(202);
+        smtp.wait_until(|smtp| smtp.attempts(ADA) == attempts + n).await;
+        let postponed = "select count(*) from outbox where attempts = 1 and lease is null";
+        eventually("the mail is postponed", async || {
+            number(&service, postponed).await == 1
+        })
+        .await;
+        crate::database::execute(&service, "delete from outbox where sent_at is null").await;
+    }
+    let valid = "select count(*) from mail_tokens where purpose = 'reset_password'";
+    assert_eq!(number(&service, valid).await, 1);
+    super::reset(&service, &token, "another horse battery")
+        .await
+        .assert_status(204);
 }
 
 #[actix_web::test]
