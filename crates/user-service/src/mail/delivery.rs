@@ -47,7 +47,7 @@ struct Prepared {
     token: Option<MailToken>,
 }
 
-/// What becomes of a mail that was not sent.
+/// The state of a mail after an attempt that did not send it.
 #[derive(Clone, Copy, Debug)]
 enum Next {
     /// It is free at once.
@@ -125,7 +125,10 @@ impl Delivery {
             .sent_since(account.id, mail.kind, now - SENT_WINDOW)
             .await?;
         if sent >= MAX_SENT {
-            tracing::info!(user.id = %account.id, mail.kind = mail.kind.name(), "too many mails were requested");
+            tracing::info!(
+                user.id = %account.id, mail.kind = mail.kind.name(),
+                "too many mails were requested"
+            );
             OutboxRows(tx).delete(mail).await?;
             return Ok(None);
         }

@@ -131,6 +131,7 @@ mod tests {
 
     #[actix_web::test]
     async fn a_token_is_invalid_once_its_user_has_another_address() {
+        const SQL: &str = "update users set comparison_key = 'new@example.com' where id = $1";
         let database = TestDatabase::new().await;
         let db = Db::open(&database.url(), &MIGRATIONS).await.unwrap();
         let now = Clock::fixed().now();
@@ -145,7 +146,6 @@ mod tests {
                 .unwrap()
                 .is_some()
         );
-        const SQL: &str = "update users set comparison_key = 'new@example.com' where id = $1";
         on!(tx, conn => sqlx::query(SQL).bind(ada).execute(conn).await.map(drop)).unwrap();
         assert!(
             MailTokenRows(&mut tx)
