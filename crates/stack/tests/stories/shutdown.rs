@@ -32,7 +32,9 @@ async fn a_signal_stops_stack_and_all_services() {
             assert!(ports.all(is_free), "{service}'s ports");
         }
         for event in platform.log.events() {
-            assert_eq!(event["level"], "INFO", "{event}");
+            // The one warning at the start of a platform without a mail server.
+            let is_about_files = event["target"] == "user_service::mail::transport";
+            assert!(event["level"] == "INFO" || is_about_files, "{event}");
         }
     }
 }
