@@ -26,7 +26,7 @@ RUN --mount=type=cache,id=countersign-registry,target=/usr/local/cargo/registry 
 # Its glibc must not be older than that of RUST_IMAGE.
 FROM ${DEBIAN_IMAGE:-docker.io/library/debian:bookworm-slim} AS service
 # A new volume takes its owner from the directory where it is mounted.
-RUN install -d -o 10001 -g 10001 -m 0700 /secrets
+RUN install -d -o 10001 -g 10001 -m 0700 /secrets /data
 # TLS clients require root certificates, and the slim image has none.
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /out/stack /usr/local/bin/

@@ -27,6 +27,8 @@ function failed(result: { error?: Problem }, code: string): void {
 const user = succeeded(await api.POST('/auth/register', { body: { email, password, name: 'Ada' } }), 'the registration');
 failed(await api.POST('/auth/login', { body: { email, password: 'not this one' } }), 'invalid_credentials');
 const pair = succeeded(await api.POST('/auth/login', { body: { email, password } }), 'the login');
+// With `?session=cookie` the tokens would be in cookies.
+if (!('access_token' in pair)) throw new Error('no tokens');
 if (pair.user.id !== user.id) throw new Error('another user');
 
 // From here on, each request has the token.

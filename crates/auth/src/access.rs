@@ -121,7 +121,7 @@ macro_rules! access {
                     return Either::Left(ready(finish(admitted, request)));
                 }
                 let request = request.clone();
-                Either::Right(Box::pin(async move { finish(check(Self::POLICY, &request).await, &request) }))
+                Either::Right(Box::pin(async move { finish(check(Self::POLICY, &request).await.admitted, &request) }))
             }
         }
 

@@ -9,7 +9,8 @@ use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use futures_util::future::LocalBoxFuture;
 
-use crate::authenticate::{check, forbid_storing, refuse};
+use crate::authenticate::{Checked, check, forbid_storing};
+use crate::error::AuthError;
 use crate::markers::{Admin, Role as _};
 use crate::policy::Policy;
 
@@ -148,14 +149,21 @@ where
         let policy = self.policy;
         let service = Rc::clone(&self.service);
         Box::pin(async move {
-            if let Err(error) = check(policy, request.request()).await {
-                let error = refuse(error, request.request());
-                return Ok(request.error_response(error));
+            let checked = match policy {
+                // Only the application's extractor can check it.
+                Policy::Custom(_) => Checked::refused(AuthError::NoToken, request.request()),
+                _ => check(policy, request.request()).await,
+            };
+            if let Err(error) = checked.admitted {
+                return Ok(checked.refusal(error, request));
             }
             let mut response = service.call(request).await?.map_into_boxed_body();
             if policy != Policy::Anyone {
                 forbid_storing(response.response_mut());
             }
+            let (request, mut response) = response.into_parts();
+            checked.complete(&request, &mut response);
+            let response = ServiceResponse::new(request, response);
             Ok(response)
         })
     }

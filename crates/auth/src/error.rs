@@ -38,6 +38,9 @@ pub enum AuthError {
     /// 400 `invalid_request`: more than one [identity header](crate::IDENTITY_HEADER).
     #[error("Send one x-countersign-identity header.")]
     AmbiguousIdentity,
+    /// 403 `cross_site`: the [cross-site rule](crate::Origins) does not admit a page of the origin from which the request comes.
+    #[error("A request that uses or sets cookies, or opens a WebSocket, must come from a page of this site.")]
+    CrossSite,
     /// 503 `keys_unavailable`: no key set has been loaded yet, so no token can be verified.
     #[error("Access tokens can't be verified yet.")]
     KeysUnavailable,
@@ -111,6 +114,7 @@ impl AuthError {
             Self::Revoked => "token_revoked",
             Self::Forbidden { .. } => "forbidden",
             Self::AmbiguousCredentials | Self::AmbiguousIdentity => "invalid_request",
+            Self::CrossSite => "cross_site",
             Self::KeysUnavailable => "keys_unavailable",
             Self::RevocationUnknown => "revocation_unknown",
             Self::NoVerifier => "internal",
@@ -124,7 +128,7 @@ impl AuthError {
     }
 
     /// The value of `WWW-Authenticate` (RFC 6750 §3) in the default realm. It has the member `error` unless the request had no token.
-    /// `None` for server errors.
+    /// `None` for server errors, and for [`CrossSite`](Self::CrossSite).
     #[must_use]
     pub fn challenge(&self) -> Option<HeaderValue> {
         self.challenge_in(DEFAULT_REALM)
@@ -158,7 +162,10 @@ impl AuthError {
             Self::InvalidToken(_) | Self::Expired | Self::Revoked => "invalid_token",
             Self::Forbidden { .. } => "insufficient_scope",
             Self::AmbiguousCredentials | Self::AmbiguousIdentity => "invalid_request",
-            Self::KeysUnavailable | Self::RevocationUnknown | Self::NoVerifier => return None,
+            // Another credential would not help, and the others are errors of the server.
+            Self::CrossSite | Self::KeysUnavailable | Self::RevocationUnknown | Self::NoVerifier => {
+                return None;
+            }
         };
         let scope = match self {
             Self::Forbidden { scope: Some(scope) } => format!(r#", scope="{scope}""#),
@@ -174,7 +181,7 @@ impl ResponseError for AuthError {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::NoToken | Self::InvalidToken(_) | Self::Expired | Self::Revoked => StatusCode::UNAUTHORIZED,
-            Self::Forbidden { .. } => StatusCode::FORBIDDEN,
+            Self::Forbidden { .. } | Self::CrossSite => StatusCode::FORBIDDEN,
             Self::AmbiguousCredentials | Self::AmbiguousIdentity => StatusCode::BAD_REQUEST,
             Self::KeysUnavailable | Self::RevocationUnknown => StatusCode::SERVICE_UNAVAILABLE,
             Self::NoVerifier => StatusCode::INTERNAL_SERVER_ERROR,

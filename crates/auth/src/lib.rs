@@ -64,6 +64,7 @@
 //!
 //! - A handler that doesn't say who may call it does not compile.
 //! - Authentication runs before the body is read and before other extractors (except for [`Policy::Custom`]).
+//! - The cross-site rule applies to every route, also to those for anyone, and a bad cookie is removed.
 //! - Documentation and tests can read each route's [`Policy`].
 //!
 //! ```
@@ -97,6 +98,11 @@
 //!
 //! Services are known by their service tokens, which this process verifies, in all three.
 //!
+//! # Cookies
+//!
+//! With an [`AccessCookie`], browsers may send the access token in a cookie instead of the header. The verifier's builder
+//! [takes it](VerifierBuilder::access_cookie), and says which rules then apply, so that pages of other sites can't use the cookie.
+//!
 //! # Tokens of other issuers
 //!
 //! A [`Profile`] says what the tokens of an issuer look like: which types are taken, which claims are required, and where the user's
@@ -121,6 +127,7 @@
 //! `policy`.
 
 mod access;
+mod access_cookie;
 mod authenticate;
 mod authorize;
 mod backoff;
@@ -130,6 +137,7 @@ mod claims;
 #[cfg(feature = "client")]
 mod client;
 mod clock;
+mod cookies;
 mod credentials;
 mod derived_id;
 mod error;
@@ -146,6 +154,7 @@ mod markers;
 #[cfg(feature = "nats")]
 pub mod nats;
 mod numeric_date;
+mod origins;
 #[cfg(any(feature = "client", feature = "jwks"))]
 mod outgoing;
 mod policy;
@@ -178,6 +187,7 @@ pub use self::access::{
     Access, AccessFuture, AnyRole, Anyone, CurrentUser, FromService, HasRole, HasScope, IsAdmin, IsService,
     VerifyToken,
 };
+pub use self::access_cookie::{AccessCookie, AccessCookieState, Identified};
 pub use self::authorize::{Authorize, AuthorizeMiddleware, authorize, is_admin, require, verify_token};
 pub use self::backoff::Backoff;
 pub use self::claim_path::ClaimPath;
@@ -188,6 +198,7 @@ pub use self::client::{
     ServiceRequest, ServiceResponse, TokenError, TraceContext, is_trace_parent, parse_origin,
 };
 pub use self::clock::Clock;
+pub use self::cookies::{FoundCookie, cookie_pairs, find_cookie};
 pub use self::credentials::bearer_token;
 pub use self::error::{AuthError, DEFAULT_REALM, TokenFault};
 #[cfg(feature = "client")]
@@ -197,6 +208,7 @@ pub use self::keys::{JwksError, KeySet, Keys, PemError, RefetchReason, SharedSec
 #[cfg(feature = "jwks")]
 pub use self::keys::{RemoteKeys, RemoteKeysError};
 pub use self::markers::{Admin, AnyOf, Role, Scope, ServiceName, Support};
+pub use self::origins::{Origins, RequestKind, RequestSource};
 pub use self::policy::Policy;
 pub use self::principal::{Principal, Service, User};
 pub use self::problem::{FieldError, ProblemDetails, problem_json};

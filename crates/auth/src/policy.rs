@@ -8,12 +8,13 @@ use crate::principal::{Principal, User};
 /// Deliberately not `#[non_exhaustive]`: documentation and tests that match on a policy must handle every kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policy {
-    /// Everyone. The credential is not checked.
+    /// Everyone. The credential is not checked. [`Routes`](crate::Routes) and the middleware still apply the cross-site rule: see
+    /// [`VerifierBuilder::access_cookie`](crate::VerifierBuilder::access_cookie).
     Anyone,
     /// Everyone. A user's valid token identifies the caller. Any other token counts as no token.
     ///
-    /// A few requests are still refused: a request with more than one `Authorization` header (400), and a request with a token
-    /// while the verifier has no keys or an incomplete revocation set (503).
+    /// A few requests are still refused: a request with more than one `Authorization` header or a cookie with another token (400), one
+    /// that the cross-site rule does not admit (403), and a request with a token while the verifier has no keys or an incomplete revocation set (503).
     Optional,
     /// Any user with a valid token.
     User,

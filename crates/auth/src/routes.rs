@@ -2,14 +2,16 @@
 //! is read and before any other extractor runs, so the body of a refused request is never parsed. Only a custom policy is checked
 //! by its own extractor, beside the other extractors.
 
+use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse, fn_service};
 use actix_web::http::header::{ALLOW, HeaderValue};
 use actix_web::http::{Method, StatusCode};
+use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{Error, FromRequest, Handler, HttpResponse, Resource, Responder, Route, guard};
+use actix_web::{Error, FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, Route, guard};
 
 use crate::access::Access;
-use crate::authenticate::{check, forbid_storing, refuse};
+use crate::authenticate::{check, forbid_storing};
 use crate::policy::Policy;
 use crate::problem::ProblemDetails;
 
@@ -127,15 +129,44 @@ impl Routes {
         Args: FromRequest + AccessFirst + 'static,
     {
         let policy = Args::POLICY;
-        let route = match policy {
-            // Only the application's extractor can enforce a custom policy.
-            Policy::Anyone | Policy::Custom(_) => web::route().to(handler),
-            // Not `wrap(require(policy))`: it would cost two allocations more for each request.
-            _ => web::route().service(fn_service(move |request| {
-                answer(policy, handler.clone(), request)
-            })),
-        };
+        // Not `web::route().to(handler).wrap(require(policy))`: it would cost two allocations more for each request.
+        let route = web::route().service(fn_service(move |request| {
+            answer(policy, handler.clone(), request)
+        }));
         self.listed.push((ListedRoute { method, path, policy }, route));
+        self
+    }
+
+    /// Calls this function with each response of the route that was added last, also with the refusal of a request that did not reach
+    /// the handler.
+    ///
+    /// ```
+    /// use actix_web::http::header::{HeaderValue, LINK};
+    /// use actix_web::{HttpRequest, HttpResponse};
+    /// use auth::{Routes, VerifyToken};
+    ///
+    /// async fn report(_: VerifyToken) -> &'static str {
+    ///     "All is well."
+    /// }
+    ///
+    /// fn link_to_help(_: &HttpRequest, response: &mut HttpResponse) {
+    ///     response.headers_mut().insert(LINK, HeaderValue::from_static("</help>; rel=help"));
+    /// }
+    ///
+    /// let routes = Routes::new().get("/report", report).on_response(link_to_help);
+    /// ```
+    #[must_use]
+    pub fn on_response(mut self, complete: fn(&HttpRequest, &mut HttpResponse)) -> Self {
+        if let Some((listed, route)) = self.listed.pop() {
+            let route = route.wrap(from_fn(
+                move |request: ServiceRequest, next: Next<BoxBody>| async move {
+                    let (request, mut response) = next.call(request).await?.into_parts();
+                    complete(&request, &mut response);
+                    Ok(ServiceResponse::new(request, response))
+                },
+            ));
+            self.listed.push((listed, route));
+        }
         self
     }
 
@@ -184,9 +215,9 @@ where
     F::Output: Responder + 'static,
     Args: FromRequest,
 {
-    if let Err(error) = check(policy, request.request()).await {
-        let error = refuse(error, request.request());
-        return Ok(request.error_response(error));
+    let checked = check(policy, request.request()).await;
+    if let Err(error) = checked.admitted {
+        return Ok(checked.refusal(error, request));
     }
     let (request, mut payload) = request.into_parts();
     let mut response = match Args::from_request(&request, &mut payload).await {
@@ -197,7 +228,11 @@ where
             .map_into_boxed_body(),
         Err(error) => HttpResponse::from_error(error),
     };
-    forbid_storing(&mut response);
+    // The application itself decides about its own credentials and its public resources.
+    if !matches!(policy, Policy::Anyone | Policy::Custom(_)) {
+        forbid_storing(&mut response);
+    }
+    checked.complete(&request, &mut response);
     Ok(ServiceResponse::new(request, response))
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix_web::{Error, HttpRequest};
 use chrono::TimeDelta;
 
+use crate::access_cookie::AccessCookie;
 use crate::clock::Clock;
 use crate::error::AuthError;
 #[cfg(feature = "client")]
@@ -42,6 +43,7 @@ pub struct VerifierBuilder {
     revocations: Option<Revocations>,
     cache_bytes: u64,
     users: KnownBy,
+    access_cookie: Option<AccessCookie>,
     #[cfg(feature = "client")]
     feed: Option<RevocationFeed>,
     stale_policy: StalePolicy,
@@ -83,6 +85,7 @@ impl Verifier {
             revocations: None,
             cache_bytes: 24 * 1024 * 1024,
             users: KnownBy::AccessToken,
+            access_cookie: None,
             #[cfg(feature = "client")]
             feed: None,
             stale_policy: StalePolicy::default(),
@@ -156,6 +159,36 @@ impl VerifierBuilder {
     #[must_use]
     pub fn gateway_identities(mut self, service: impl Into<String>, keys: Keys) -> Self {
         self.users = KnownBy::Identity(service.into(), keys);
+        self
+    }
+
+    /// Also takes the access token from this cookie, if the request has no bearer token. By default cookies are not read.
+    ///
+    /// - A cookie that is empty or repeated, or whose token is [invalid](AuthError::InvalidToken), counts as none. A route that requires
+    ///   a token then answers 401 `no_token`, and a bearer token beside the cookie decides alone. [`Routes`](crate::Routes) and the
+    ///   middleware remove the cookie from the browser. The plain extractors can't, because they don't see the response.
+    /// - A cookie with an expired or revoked token is answered with 401 `token_expired` or `token_revoked`, as a bearer token is. It
+    ///   is not removed: the client should refresh it.
+    /// - A bearer token, and a cookie with another token that is not invalid: 400 [`AmbiguousCredentials`](AuthError::AmbiguousCredentials).
+    /// - **Cross-site rule:** a request that carries the cookie and is not safe (RFC 9110 §9.2.1), and any upgrade to a WebSocket, must
+    ///   come from a page of the cookie's [`Origins`](crate::Origins): 403 [`CrossSite`](AuthError::CrossSite). Where a credential is
+    ///   missing or invalid, 401 comes first. [`Routes`](crate::Routes) and the middleware apply the rule to every route, the
+    ///   extractors to all but [`Anyone`](crate::Anyone).
+    ///
+    /// With [`gateway_identities`](Self::gateway_identities) the cookie does not identify a user, and counts as missing: the gateway
+    /// reads it. The rule still holds for [guarded](AccessCookie::guard) cookies.
+    ///
+    /// ```
+    /// use auth::{AccessCookie, Origins};
+    ///
+    /// # let issuer = auth::testing::Issuer::new("shop");
+    /// # let builder = issuer.verifier_builder(auth::Keys::new(issuer.key_set()));
+    /// let origins = Origins::new("https://shop.example", ["https://app.example"]);
+    /// let verifier = builder.access_cookie(AccessCookie::new("__Host-access", origins)).build();
+    /// ```
+    #[must_use]
+    pub fn access_cookie(mut self, cookie: AccessCookie) -> Self {
+        self.access_cookie = Some(cookie);
         self
     }
 
@@ -257,6 +290,7 @@ impl VerifierBuilder {
         Verifier::new(VerifierState {
             tokens,
             strategy,
+            access_cookie: self.access_cookie,
             stale_policy: self.stale_policy,
             refusals: self.refusals,
             feed,

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use rustls::ServerConfig;
 use service_kit::{AuthSettings, Env, Settings, TrustedProxies};
 
-use crate::cross_site::Origins;
 use crate::table::Table;
 use crate::{NAME, tls};
 
@@ -17,11 +16,6 @@ pub struct Config {
     /// The issuer and keys that tokens are verified with.
     pub(crate) auth: AuthSettings,
     pub(crate) trusted_proxies: TrustedProxies,
-    pub(crate) origins: Origins,
-    /// The name of the access cookie. Browsers accept the prefix `__Host-` only over https.
-    pub(crate) access_cookie: &'static str,
-    /// Whether the public origin is https.
-    pub(crate) is_https: bool,
     pub(crate) edge: Edge,
 }
 
@@ -43,19 +37,11 @@ impl Config {
             );
             settings.listen
         });
-        let is_https = settings.public_url.starts_with("https:");
         Self {
             inner_listen,
-            is_https,
             edge,
-            origins: Origins::new(settings.public_url, cors_origins(env)),
             auth: settings.auth,
             trusted_proxies: settings.trusted_proxies,
-            access_cookie: if is_https {
-                "__Host-countersign-access"
-            } else {
-                "countersign_access"
-            },
         }
     }
 }
@@ -78,22 +64,4 @@ impl Edge {
         let edge = Self::read(&mut env, &settings, previous);
         env.finish(edge)
     }
-}
-
-/// The origins in `CORS_ORIGINS`, in the form that browsers send.
-fn cors_origins(env: &mut Env) -> Vec<String> {
-    let text = env.text("CORS_ORIGINS").unwrap_or_default();
-    let mut origins = Vec::new();
-    for item in text.split(',').map(str::trim).filter(|item| !item.is_empty()) {
-        match auth::parse_origin(item) {
-            Some(origin) => origins.push(origin),
-            None => env.problem(
-                "CORS_ORIGINS",
-                format!(
-                    "must be origins such as `https://app.example`, separated by commas, and `{item}` is none"
-                ),
-            ),
-        }
-    }
-    origins
 }

@@ -1,5 +1,6 @@
 //! Cross-origin resource sharing (Fetch standard §3.2): lets pages of `CORS_ORIGINS` read responses.
 
+use auth::Origins;
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
@@ -8,7 +9,6 @@ use http::header::{
 use http::{Method, Response, StatusCode};
 
 use crate::body::ResponseBody;
-use crate::cross_site::Origins;
 use crate::refusal::{METHODS, Refusal};
 
 /// The request headers that the platform's API has. Browsers ask before they send any of them.
@@ -29,7 +29,7 @@ pub(crate) fn preflight(
     if method != Method::OPTIONS || !headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
         return None;
     }
-    if !origins.allow_cors(origin) {
+    if !origins.is_other(origin) {
         return Some(Err(Refusal::Origin));
     }
     let mut response = Response::new(ResponseBody::empty());
@@ -59,7 +59,7 @@ pub(crate) fn add_headers(origin: Option<&HeaderValue>, origins: &Origins, heade
     }
     // A cache must not give one origin's response to another.
     headers.append(VARY, HeaderValue::from_static("origin"));
-    if let Some(origin) = origin.filter(|origin| origins.allow_cors(origin)) {
+    if let Some(origin) = origin.filter(|origin| origins.is_other(origin)) {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
         headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         headers.insert(

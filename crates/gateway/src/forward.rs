@@ -16,12 +16,12 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, sleep_until};
 
 use crate::body::{BodyEnd, Driver, RequestBody, ResponseBody, Upload, UpstreamBody};
-use crate::headers;
 use crate::phase::InProgress;
 use crate::refusal::Refusal;
 use crate::table::{Route, Table};
 use crate::upstream::{Connection, Pool, SendError, Upstream};
 use crate::worker::Worker;
+use crate::{cookies, headers};
 
 /// The wait before a service that does not accept connections is tried again.
 const RECONNECT: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_millis(500));
@@ -72,6 +72,7 @@ pub(crate) async fn forward(
     upstream.record_success();
 
     headers::clean_response(response.headers_mut());
+    cookies::protect_sessions(response.headers_mut(), &upstream.name);
     rewrite_location(response.headers_mut(), table, upstream);
     let end = if is_event_stream(response.headers()) {
         let valid_for = user.map(|user| worker.gateway.time_left(user));

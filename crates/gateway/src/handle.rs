@@ -4,7 +4,10 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use auth::{AuthError, IDENTITY_HEADER, Policy, Principal, User};
+use auth::{
+    AccessCookieState, AuthError, FoundCookie, IDENTITY_HEADER, Identified, Policy, Principal, RequestKind,
+    User,
+};
 use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue, ORIGIN, UPGRADE};
 use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
@@ -12,7 +15,6 @@ use hyper::body::Incoming;
 use service_kit::{TokenRule, known_method};
 
 use crate::body::ResponseBody;
-use crate::cookies::Cookies;
 use crate::headers::{self, ForwardedFacts, MAX_HEADERS, X_REQUEST_ID};
 use crate::identity::IdentitySigner;
 use crate::phase::InProgress;
@@ -20,8 +22,8 @@ use crate::record::Record;
 use crate::refusal::{METHODS, Refusal};
 use crate::request_facts::{client_address, host, request_id, scheme, upstream_uri, wants_web_socket};
 use crate::table::{Route, Table};
-use crate::worker::{Peer, Worker};
-use crate::{cors, forward, pages, path, tunnel};
+use crate::worker::{Gateway, Peer, Worker};
+use crate::{cookies, cors, forward, pages, path, tunnel};
 
 /// The outcome of the checks of a request.
 enum Checked {
@@ -71,6 +73,10 @@ pub(crate) async fn handle(
         Ok(Checked::Answered(response)) => Ok(response),
         Err(refusal) => Err(refusal),
     };
+    let removes_session = match &outcome {
+        Err(Refusal::Auth(AuthError::CrossSite)) | Ok(_) => false,
+        Err(_) => record.is_logout,
+    };
     // After such a refusal, the rest of the client's body is not read.
     let leaves_body = matches!(&outcome, Err(Refusal::BodyTooLarge | Refusal::BodyTimeout));
     let mut response = outcome.unwrap_or_else(|refusal| refusal.respond(record.request_id()));
@@ -86,7 +92,13 @@ pub(crate) async fn handle(
         in_progress.becomes_tunnel();
     }
     let headers = response.headers_mut();
-    cors::add_headers(origin.as_ref(), &worker.gateway.origins, headers);
+    cors::add_headers(origin.as_ref(), worker.gateway.origins(), headers);
+    if record.removes_access_cookie || removes_session {
+        cookies::remove(headers, &worker.gateway.access_cookie);
+    }
+    if removes_session {
+        cookies::remove(headers, &worker.gateway.refresh_cookie);
+    }
     headers.insert(X_REQUEST_ID, request_id);
     // HTTP/2 has no such header: it announces the end of a connection by a frame. A tunnel ends by itself.
     let is_last = leaves_body || worker.gateway.is_draining();
@@ -114,10 +126,11 @@ async fn check(
     }
     let host = host(&request)?;
     let path = path::normalize(request.uri().path()).map_err(|path::InvalidPath| Refusal::Path)?;
-    if let Some(answer) = cors::preflight(request.method(), request.headers(), &gateway.origins) {
+    if let Some(answer) = cors::preflight(request.method(), request.headers(), gateway.origins()) {
         return answer.map(Checked::Answered);
     }
 
+    record.is_logout = cookies::is_logout(request.method(), &path, request.headers(), gateway.origins());
     let table = gateway.table();
     let client = client_address(worker, peer, request.headers());
     let Some(route) = table.find(&path).cloned() else {
@@ -133,7 +146,17 @@ async fn check(
     let uri = upstream_uri(route.upstream_path(&path), request.uri().query())?;
     let scheme = scheme(worker, peer, request.headers());
     let is_upgrade = route.rules.upgrade && length.is_empty && wants_web_socket(&request);
-    let caller = authorize(worker, &route, client, is_upgrade, &mut request, &length).await?;
+    let identified = identify(gateway, route.rules.token, request.headers()).await;
+    record.removes_access_cookie = identified.cookie == AccessCookieState::Invalid;
+    let caller = authorize(
+        gateway,
+        &route,
+        client,
+        is_upgrade,
+        identified,
+        &mut request,
+        &length,
+    )?;
     let user = caller.as_ref().ok().and_then(Principal::user);
     record.user = user.map(User::id);
 
@@ -195,36 +218,35 @@ async fn send(
     }
 }
 
-/// Identifies the caller and applies the rules of the route. Leaves in `request` the credential and the cookies that the service
-/// receives. If the route admits requests without a valid token, the caller may be an error.
-async fn authorize(
-    worker: &Worker,
+/// Identifies the caller by the bearer token and the access cookie, unless the route ignores tokens.
+async fn identify(gateway: &Gateway, rule: TokenRule, headers: &HeaderMap) -> Identified {
+    match rule {
+        TokenRule::Ignored => Identified {
+            caller: Err(AuthError::NoToken),
+            cookie: AccessCookieState::Missing,
+        },
+        TokenRule::Required | TokenRule::Optional => {
+            let cookie = cookies::access(headers, &gateway.access_cookie);
+            let bearer = headers::bearer_token_of(headers);
+            gateway.verifier.identify(bearer, cookie).await
+        }
+    }
+}
+
+/// Applies the rules of the route. Leaves in `request` the credential and the cookies that the service receives. If the route admits
+/// requests without a valid token, the caller may be an error.
+fn authorize(
+    gateway: &Gateway,
     route: &Route,
     client: IpAddr,
     is_upgrade: bool,
+    identified: Identified,
     request: &mut Request<()>,
     length: &BodyLength,
 ) -> Result<Result<Principal, AuthError>, Refusal> {
-    let gateway = &worker.gateway;
     let rules = &route.rules;
-    let mut cookies = Cookies::read(request.headers(), gateway.access_cookie, &rules.cookies);
-    if rules.token == TokenRule::Ignored {
-        cookies.access = None;
-    }
-    let passes_cross_site_rule = gateway.origins.allow(
-        request.method(),
-        request.headers(),
-        cookies.are_used(),
-        is_upgrade,
-    );
-
-    let caller = match rules.token {
-        TokenRule::Ignored => Err(AuthError::NoToken),
-        TokenRule::Required | TokenRule::Optional => match token(request.headers(), &cookies) {
-            Ok(token) => gateway.verifier.verify(token).await,
-            Err(error) => Err(error),
-        },
-    };
+    let Identified { caller, cookie } = identified;
+    let has_access_cookie = cookie == AccessCookieState::Usable;
     let user = caller.as_ref().ok().and_then(Principal::user);
     route.check_rate(user.map(User::id), client)?;
     if let Err(error) = caller
@@ -238,29 +260,26 @@ async fn authorize(
         TokenRule::Required => Policy::User.decide(caller)?.ok_or(AuthError::NoToken),
         TokenRule::Optional | TokenRule::Ignored => caller,
     };
-    if !passes_cross_site_rule {
-        return Err(Refusal::CrossSite);
-    }
+    let headers = request.headers();
+    let passed = cookies::passed(headers, &rules.cookies);
+    let kind = RequestKind {
+        is_safe: request.method().is_safe(),
+        is_upgrade,
+        carries_cookie: has_access_cookie || !passed.is_empty(),
+    };
+    gateway
+        .origins()
+        .check(kind, |origins| cookies::source(headers, origins))?;
     // A body whose length is unknown is measured while it passes.
     if length.minimum > rules.body_limit {
         return Err(Refusal::BodyTooLarge);
     }
-    headers::set_credentials(request.headers_mut(), cookies);
-    Ok(caller)
-}
-
-/// The bearer token, or else the token of the access cookie. Both may be present only if they are equal.
-pub(crate) fn token<'r>(headers: &'r HeaderMap, cookies: &'r Cookies) -> Result<&'r [u8], AuthError> {
-    let cookie = cookies.access.as_deref().map(str::as_bytes);
-    let token = match (headers::bearer_token_of(headers), cookie) {
-        // No header, or one with another scheme, such as that of a proxy before the gateway.
-        (Err(AuthError::NoToken), Some(cookie)) => cookie,
-        (token, _) => token?,
+    let of_cookie = match cookies::access(headers, &gateway.access_cookie) {
+        FoundCookie::Value(token) if has_access_cookie => headers::bearer(token),
+        _ => None,
     };
-    match cookie {
-        Some(cookie) if cookie != token => Err(AuthError::AmbiguousCredentials),
-        _ => Ok(token),
-    }
+    headers::set_credentials(request.headers_mut(), passed, of_cookie);
+    Ok(caller)
 }
 
 /// Replaces a user's access token by an identity token for the service of the route. The service must not receive a token that other

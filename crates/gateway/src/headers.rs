@@ -13,7 +13,6 @@ use http::header::{
 use uuid::Uuid;
 
 use self::forbidden::is_forbidden;
-use crate::cookies::Cookies;
 
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const X_USER_ID: HeaderName = HeaderName::from_static("x-user-id");
@@ -47,13 +46,14 @@ const SITE_WIDE: [&str; 3] = ["alt-svc", "clear-site-data", "service-worker-allo
 
 /// Headers of requests that the option list of `Connection` can't remove. A client could otherwise make the gateway drop what the
 /// service must see.
-const PROTECTED: [&str; 6] = [
+const PROTECTED: [&str; 7] = [
     "authorization",
     "content-length",
     "content-type",
     "cookie",
     "host",
     "origin",
+    "sec-fetch-site",
 ];
 
 /// Facts about a request that the gateway passes on to the service in headers.
@@ -99,20 +99,25 @@ fn merge_equal_lengths(headers: &mut HeaderMap) {
     }
 }
 
-/// Leaves the credential and the cookies that the service receives. The access cookie becomes a bearer token.
-pub(crate) fn set_credentials(headers: &mut HeaderMap, cookies: Cookies) {
+/// Leaves the credential and the cookies that the service receives. The token of the access cookie becomes a bearer token, if there is
+/// no other.
+pub(crate) fn set_credentials(headers: &mut HeaderMap, passed: String, of_cookie: Option<HeaderValue>) {
     headers.remove(COOKIE);
-    if let Ok(passed) = HeaderValue::try_from(cookies.passed)
+    if let Ok(passed) = HeaderValue::try_from(passed)
         && !passed.is_empty()
     {
         headers.insert(COOKIE, passed);
     }
-    if let Some(token) = cookies.access
+    if let Some(bearer) = of_cookie
         && bearer_token_of(headers) == Err(AuthError::NoToken)
-        && let Ok(bearer) = HeaderValue::try_from(format!("Bearer {token}"))
     {
         headers.insert(AUTHORIZATION, bearer);
     }
+}
+
+/// The value of `Authorization` with this token.
+pub(crate) fn bearer(token: &[u8]) -> Option<HeaderValue> {
+    HeaderValue::from_bytes(&[b"Bearer ", token].concat()).ok()
 }
 
 /// The bearer token as the service reads it. White space around a value is not part of it (RFC 9110 §5.5): the service's HTTP/1.1

@@ -11,7 +11,6 @@ mod config;
 mod connection;
 mod cookies;
 mod cors;
-mod cross_site;
 mod deadline;
 mod documents;
 mod forward;

@@ -40,6 +40,10 @@ pub(crate) struct Record {
     pub route: Option<Arc<Route>>,
     pub user: Option<Uuid>,
     pub status: StatusCode,
+    /// Whether the response removes the access cookie.
+    pub removes_access_cookie: bool,
+    /// Whether a refusal removes the cookies of the session.
+    pub is_logout: bool,
 }
 
 impl Record {
@@ -53,6 +57,8 @@ impl Record {
             route: None,
             user: None,
             status: StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST),
+            removes_access_cookie: false,
+            is_logout: false,
         }
     }
 

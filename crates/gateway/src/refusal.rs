@@ -28,8 +28,6 @@ pub(crate) enum Refusal {
     Method { allowed: &'static str },
     #[error("{0}")]
     Auth(AuthError),
-    #[error("A request with cookies, or one for a WebSocket, must come from a page of this site.")]
-    CrossSite,
     #[error("Pages of this origin may not read responses.")]
     Origin,
     #[error("The body is not valid, or broke off.")]
@@ -65,7 +63,6 @@ impl Refusal {
                 StatusCode::from_u16(error.status_code().as_u16()).unwrap_or(StatusCode::UNAUTHORIZED),
                 error.code(),
             ),
-            Self::CrossSite => (StatusCode::FORBIDDEN, "cross_site"),
             Self::Origin => (StatusCode::FORBIDDEN, "origin_not_allowed"),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large"),
             Self::BodyTimeout => (StatusCode::REQUEST_TIMEOUT, "request_timeout"),

@@ -47,14 +47,13 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
     let gateway = Arc::new(Gateway::new(
         verifier,
         runtime.clock.clone(),
-        config.origins,
+        &config.auth.cookies,
         config.trusted_proxies,
-        config.access_cookie,
         identity_signer,
         config.edge.table,
         runtime.shutdown.clone(),
     ));
-    if config.edge.tls.is_some() && !config.is_https {
+    if config.edge.tls.is_some() && !config.auth.cookies.origins.is_https() {
         tracing::warn!(
             "TLS_CERT is set, but PUBLIC_URL is not https: browsers can't use cookies, and tokens name another issuer"
         );

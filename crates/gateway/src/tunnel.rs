@@ -17,11 +17,11 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use crate::body::{BodyEnd, Driver, RequestBody, ResponseBody, Upload, UpstreamBody};
 use crate::forward::{Failure, connect, record_failure, rewrite_location};
-use crate::headers;
 use crate::refusal::Refusal;
 use crate::table::{Route, Table};
 use crate::watched_stream::{ReadWatch, WatchedStream};
 use crate::worker::Worker;
+use crate::{cookies, headers};
 
 /// How long no byte may pass in either direction.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
@@ -54,6 +54,7 @@ pub(crate) async fn open(
 
     let accepted = response.headers().get(UPGRADE).cloned();
     headers::clean_response(response.headers_mut());
+    cookies::protect_sessions(response.headers_mut(), &upstream.name);
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         rewrite_location(response.headers_mut(), table, upstream);
         return Ok(response.map(|body| {

@@ -5,12 +5,11 @@ use std::rc::Rc;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use auth::{Clock, User, Verifier};
-use service_kit::{Shutdown, TrustedProxies};
+use auth::{AccessCookie, Clock, Origins, User, Verifier};
+use service_kit::{CookieSettings, Shutdown, TrustedProxies};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::cross_site::Origins;
 use crate::documents::Documents;
 use crate::identity::{Identities, IdentitySigner};
 use crate::record::RequestMetrics;
@@ -21,10 +20,9 @@ use crate::upstream::Pool;
 pub(crate) struct Gateway {
     pub verifier: Verifier,
     pub clock: Clock,
-    pub origins: Origins,
+    pub access_cookie: AccessCookie,
+    pub refresh_cookie: AccessCookie,
     pub trusted_proxies: TrustedProxies,
-    /// The name of the access cookie.
-    pub access_cookie: &'static str,
     pub documents: Documents,
     /// Signs identity tokens, with `AUTH_STRATEGY=gateway`.
     pub identity_signer: Option<IdentitySigner>,
@@ -34,16 +32,11 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "each is a part of the state, named here once"
-    )]
     pub(crate) fn new(
         verifier: Verifier,
         clock: Clock,
-        origins: Origins,
+        cookies: &CookieSettings,
         trusted_proxies: TrustedProxies,
-        access_cookie: &'static str,
         identity_signer: Option<IdentitySigner>,
         table: Table,
         shutdown: Shutdown,
@@ -51,14 +44,19 @@ impl Gateway {
         Self {
             verifier,
             clock,
-            origins,
+            access_cookie: cookies.access_cookie(),
+            refresh_cookie: AccessCookie::new(cookies.names.refresh, cookies.origins.clone()),
             trusted_proxies,
-            access_cookie,
             documents: Documents::default(),
             identity_signer,
             table: RwLock::new(Arc::new(table)),
             shutdown,
         }
+    }
+
+    /// The origins whose pages may use cookies and WebSockets. The pages of the others, those in `CORS_ORIGINS`, may read responses.
+    pub(crate) fn origins(&self) -> &Origins {
+        self.access_cookie.origins()
     }
 
     /// The current public routes and roles.

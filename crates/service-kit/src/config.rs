@@ -2,6 +2,7 @@
 
 mod auth_settings;
 mod client_secret;
+mod cookies;
 mod env;
 mod errors;
 mod nats;
@@ -17,6 +18,7 @@ mod vars;
 mod verification_keys;
 
 pub use self::auth_settings::{AuthSettings, VerifierError};
+pub use self::cookies::{CookieNames, CookieSettings};
 pub use self::env::Env;
 pub use self::errors::{ConfigErrors, ConfigNotes, ConfigProblem};
 pub use self::nats::read_nats_url;

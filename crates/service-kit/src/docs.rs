@@ -94,7 +94,7 @@ fn complete(operation: &mut Object, route: &ListedRoute) {
     operation.insert("x-policy".to_owned(), json!(security::describe(route.policy)));
     text::complete(operation, route);
     complete_parameters(operation, route.path);
-    responses::complete(operation, route.policy);
+    responses::complete(operation, route);
 }
 
 fn complete_parameters(operation: &mut Object, path: &str) {

@@ -34,10 +34,10 @@ mod unread_body;
 pub use self::client_address::{ClientAddress, InvalidProxies, TrustedProxies};
 pub use self::common_error::CommonError;
 pub use self::config::{
-    AuthSettings, AuthStrategy, ConfigErrors, ConfigNotes, ConfigProblem, Env, FeedSettings,
-    IntrospectionClient, InvalidRateLimit, InvalidRegistry, KeySource, Neighbour, Neighbours, PublicRoute,
-    RateLimit, RegisteredService, Registry, Role, Roles, Settings, TokenRule, UserAuthentication,
-    VerifierError, WhenStale, read_nats_url,
+    AuthSettings, AuthStrategy, ConfigErrors, ConfigNotes, ConfigProblem, CookieNames, CookieSettings, Env,
+    FeedSettings, IntrospectionClient, InvalidRateLimit, InvalidRegistry, KeySource, Neighbour, Neighbours,
+    PublicRoute, RateLimit, RegisteredService, Registry, Role, Roles, Settings, TokenRule,
+    UserAuthentication, VerifierError, WhenStale, read_nats_url,
 };
 pub use self::connections::RefusalBodies;
 pub use self::extract::{

@@ -17,6 +17,7 @@ use crate::passwords::Passwords;
 use crate::sessions::Sessions;
 use crate::sessions::revocation::RevokingTx;
 use crate::store::{AdminLock, AuditLogRows, NewUser, UserRows};
+use crate::takeover;
 
 const ROLES: &str = "user admin";
 
@@ -69,7 +70,8 @@ pub(crate) async fn record_refusal(
 }
 
 /// Creates the first admin, unless an enabled user is admin. If the email address is registered already, that user becomes admin,
-/// gets the configured password and is logged out everywhere, since anyone could have registered the address.
+/// gets the configured password and is logged out everywhere, since anyone could have registered the address. Linked accounts of
+/// providers are unlinked for the same reason.
 pub(crate) async fn ensure_first_admin(
     db: &Db,
     passwords: &Passwords,
@@ -112,8 +114,10 @@ async fn create_first_admin(
         id: id::new(now),
         email,
         name: "Admin",
-        password_hash: hash,
+        password_hash: Some(hash),
         roles: ROLES,
+        // The operator vouches for the address.
+        email_verified: true,
         now,
     };
     let entry = |id| Entry {
@@ -123,7 +127,7 @@ async fn create_first_admin(
     if UserRows(tx).add(&new).await? {
         AuditLogRows(tx).add(&entry(new.id), context).await?;
     } else if let Some(Account { id, .. }) = UserRows(tx).find_by_email(email).await? {
-        tx.end_all(id, now).await?;
+        takeover::remove_access(tx, id, now).await?;
         UserRows(tx).make_admin(id, hash, ROLES, now).await?;
         let entry = entry(id).detail("an existing user".to_owned());
         AuditLogRows(tx).add(&entry, context).await?;

@@ -4,17 +4,15 @@
 use std::time::Duration;
 
 use auth::Clock;
-use chrono::TimeDelta;
 use db::{Db, Tx};
 
-use crate::domain::{MAX_CLOCK_DIFFERENCE, verifiers_seen_since};
+use crate::domain::{MAX_CLOCK_DIFFERENCE, NETWORK_LIFETIME, SENT_WINDOW, verifiers_seen_since};
 use crate::store::{
-    GenerationRows, LoginFailureRows, LoginNetworkRows, RevocationRows, SigningKeyRows, VerifierRows,
+    GenerationRows, LoginFailureRows, LoginNetworkRows, MailTokenRows, OutboxRows, RevocationRows,
+    SigningKeyRows, UsedLoginRows, VerifierRows,
 };
 
 const INTERVAL: Duration = Duration::from_secs(60);
-/// How long a network stays known after the last login from it.
-const NETWORK_LIFETIME: TimeDelta = TimeDelta::days(180);
 
 /// Deletes expired rows, now and every minute.
 pub(crate) async fn run_cleanup(db: Db, clock: Clock) {
@@ -38,9 +36,15 @@ async fn delete_expired(db: &Db, clock: &Clock) -> Result<(), sqlx::Error> {
             .await
     })
     .await?;
+    db.transaction(async |tx: &mut Tx| UsedLoginRows(tx).delete_expired(now).await)
+        .await?;
     db.transaction(async |tx: &mut Tx| GenerationRows(tx).delete_old().await)
         .await?;
     db.transaction(async |tx: &mut Tx| VerifierRows(tx).delete_unseen(verifiers_seen_since(now)).await)
+        .await?;
+    db.transaction(async |tx: &mut Tx| OutboxRows(tx).delete_sent(now - SENT_WINDOW).await)
+        .await?;
+    db.transaction(async |tx: &mut Tx| MailTokenRows(tx).delete_expired(now).await)
         .await?;
     db.transaction(async |tx: &mut Tx| SigningKeyRows(tx).delete_expired(now).await)
         .await
@@ -51,12 +55,13 @@ mod tests {
     use std::num::NonZeroU32;
 
     use auth::Revocation;
+    use chrono::TimeDelta;
     use test_kit::TestDatabase;
     use uuid::Uuid;
 
     use super::*;
-    use crate::domain::{Allowance, Network};
-    use crate::store::{FeedRow, MIGRATIONS, fixtures};
+    use crate::domain::{Allowance, MailKind, MailToken, Network, TokenPurpose};
+    use crate::store::{FeedRow, MIGRATIONS, NewMail, fixtures};
 
     #[actix_web::test]
     async fn cleanup_deletes_only_expired_rows() {
@@ -135,5 +140,46 @@ mod tests {
             RevocationRows(&mut conn).page(0, 9, 9).await.unwrap(),
             [(2, unexpired)]
         );
+    }
+
+    #[actix_web::test]
+    async fn cleanup_deletes_expired_tokens_of_mails_and_mails_that_were_sent_an_hour_ago() {
+        let database = TestDatabase::new().await;
+        let db = Db::open(&database.url(), &MIGRATIONS).await.unwrap();
+        let clock = Clock::fixed();
+        let now = clock.now();
+        let (purpose, kind) = (TokenPurpose::ResetPassword, MailKind::ResetPassword);
+        let (token, data) = (MailToken::generate().unwrap(), "{}");
+        let mut tx = db.begin().await.unwrap();
+        let ada = fixtures::add_ada(&mut tx, now).await;
+        MailTokenRows(&mut tx)
+            .add(&token, ada, purpose, now)
+            .await
+            .unwrap();
+        let id = Uuid::from_u128(1);
+        OutboxRows(&mut tx)
+            .add(ada, &NewMail { id, kind, data, now })
+            .await
+            .unwrap();
+        let leased = OutboxRows(&mut tx).lease_due(now, 1).await.unwrap();
+        OutboxRows(&mut tx).set_sent(&leased[0], ada, now).await.unwrap();
+        tx.commit().await.unwrap();
+
+        let left = async || {
+            delete_expired(&db, &clock).await.unwrap();
+            let mut conn = db.read().await.unwrap();
+            let past = now - TimeDelta::days(1);
+            let token = MailTokenRows(&mut conn)
+                .find(&token, purpose, past)
+                .await
+                .unwrap();
+            let mails = OutboxRows(&mut conn).sent_since(ada, kind, past).await.unwrap();
+            (token.is_some(), mails)
+        };
+        assert_eq!(left().await, (true, 1));
+        clock.advance(purpose.lifetime());
+        assert_eq!(left().await, (false, 1));
+        clock.advance(SENT_WINDOW - purpose.lifetime());
+        assert_eq!(left().await, (false, 0));
     }
 }

@@ -12,7 +12,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use service_kit::{AuthSettings, Env, Registry, Roles, Settings, TrustedProxies};
 
 use crate::domain::{EmailAddress, Lifetimes, SigningAlgorithm, password};
+use crate::mail::MailConfig;
 use crate::oauth::ClientSecretHashes;
+use crate::openid::ProviderConfig;
 use crate::passwords::HashingConfig;
 use crate::tokens::KeyEncryptionKey;
 
@@ -44,8 +46,12 @@ pub struct Config {
     pub allowed_login_failures: NonZeroU32,
     /// The proxies whose `X-Forwarded-For` is trusted (`TRUSTED_PROXIES`).
     pub trusted_proxies: TrustedProxies,
+    /// The OpenID providers with whose accounts users can log in (`GOOGLE_…`, `OIDC_…`).
+    pub providers: Vec<ProviderConfig>,
     /// The user who becomes admin if no enabled user is admin.
     pub first_admin: Option<FirstAdmin>,
+    /// How mails are sent (`SMTP_URL`, `MAIL_FROM`).
+    pub mail: MailConfig,
     /// The broker to which the revocation feed is relayed (`NATS_URL`).
     pub nats: Option<NatsUrl>,
     /// The services of the platform (`SERVICES_FILE`).
@@ -77,6 +83,7 @@ impl Config {
             );
         }
         let previous_key = env.secret("KEY_ENCRYPTION_KEY_PREVIOUS");
+        let mail = MailConfig::read(env, &settings);
         Self {
             database: env.parse_secret("DATABASE_URL", file, DatabaseUrl::FORM),
             auth: settings.auth,
@@ -99,7 +106,9 @@ impl Config {
                 "a number of at least 1",
             ),
             trusted_proxies: settings.trusted_proxies,
+            providers: ProviderConfig::read_all(env),
             first_admin: FirstAdmin::read(env),
+            mail,
             nats: service_kit::read_nats_url(env),
             clients: ClientSecretHashes::read(env, &settings.registry),
             registry: settings.registry.into(),
@@ -156,7 +165,7 @@ impl FirstAdmin {
                 } else {
                     ("ADMIN_EMAIL", "ADMIN_PASSWORD")
                 };
-                env.problem(missing, format!("is missing, but {given} is set"));
+                env.missing(missing, given);
                 return None;
             }
         };

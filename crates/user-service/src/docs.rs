@@ -3,9 +3,11 @@
 use utoipa::OpenApi;
 
 use crate::routes::{
-    audit_log, change_me, change_password, change_user, current_user, delete_user, end_session, held_keys,
-    introspect, keys, list_users, log_user_out, login, logout, logout_all, me, metadata, refresh, register,
-    revocations, revoke, rotate_keys, service_token, sessions, show_user, verify,
+    audit_log, change_me, change_password, change_user, current_user, delete_user, end_session,
+    forgot_password, held_keys, identities, introspect, keys, link_identity, list_users, log_user_out, login,
+    logout, logout_all, mail_pages, me, metadata, provider_callback, provider_login, providers, refresh,
+    register, resend_verification, reset_password, revocations, revoke, rotate_keys, service_token, sessions,
+    show_user, unlink_identity, verify, verify_email,
 };
 
 #[derive(OpenApi)]
@@ -30,8 +32,20 @@ use crate::routes::{
         sessions::sessions,
         end_session::end_session,
         change_password::change_password,
+        providers::providers,
+        provider_login::provider_login,
+        provider_callback::provider_callback,
+        forgot_password::forgot_password,
+        mail_pages::reset_password_page,
+        reset_password::reset_password,
+        mail_pages::verify_email_page,
+        verify_email::verify_email,
+        resend_verification::resend_verification,
         me::me,
         change_me::change_me,
+        identities::identities,
+        link_identity::link_identity,
+        unlink_identity::unlink_identity,
         list_users::list_users,
         show_user::show_user,
         change_user::change_user,

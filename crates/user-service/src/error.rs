@@ -5,18 +5,47 @@ use actix_web::http::header::HeaderValue;
 use chrono::{DateTime, Utc};
 use service_kit::{CommonError, Problem, problem};
 
+use crate::openid::ProviderError;
 use crate::random::NoRandomness;
-use crate::tokens::KeyError;
+use crate::tokens::{KeyError, SealError};
 
 /// An error of a route. `Display` is for the client, `Debug` for the log.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UserError {
     #[error("This email address is already registered.")]
     EmailTaken,
+    #[error("There is no such provider.")]
+    ProviderNotFound,
+    #[error("The browser can't be sent to this page.")]
+    InvalidReturnTo,
+    #[error("This browser began no such login, or finished it already. Begin again.")]
+    ProviderLoginExpired,
+    #[error("The provider did not log the user in.")]
+    ProviderRefused,
+    #[error("The provider can't be reached. Try again later.")]
+    ProviderUnavailable(#[source] ProviderError),
+    #[error("The provider's answer is not valid.")]
+    ProviderBroken(#[source] ProviderError),
+    #[error("The provider does not share an email address, which an account needs.")]
+    EmailMissing,
+    #[error("This account is disabled.")]
+    AccountDisabled,
+    #[error("There is no such identity.")]
+    IdentityNotFound,
+    #[error("Another user has linked this account of the provider.")]
+    IdentityTaken,
+    #[error("This is the only way to log in to the account.")]
+    LastWayIn,
+    #[error("Verify your email address first.")]
+    EmailNotVerified,
     #[error("The email address or the password is wrong.")]
     InvalidCredentials,
     #[error("This refresh token is not valid. Log in again.")]
     InvalidRefreshToken,
+    #[error("Send one refresh token.")]
+    AmbiguousRefreshToken,
+    #[error("This link is not valid: it is unknown, was used already, or has expired. Request another one.")]
+    InvalidLink,
     #[error("There is no such user.")]
     UserNotFound,
     #[error("There is no such session.")]
@@ -54,7 +83,28 @@ impl From<KeyError> for UserError {
     }
 }
 
+impl From<ProviderError> for UserError {
+    fn from(error: ProviderError) -> Self {
+        match error {
+            ProviderError::Unavailable(_) => Self::ProviderUnavailable(error),
+            ProviderError::Broken(_) => Self::ProviderBroken(error),
+            ProviderError::InvalidCode | ProviderError::OtherIssuer => Self::ProviderRefused,
+        }
+    }
+}
+
+impl From<SealError> for UserError {
+    fn from(error: SealError) -> Self {
+        Self::Internal(error.into())
+    }
+}
+
 impl UserError {
+    /// An error that has nothing to do with the client.
+    pub(crate) fn internal(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Internal(error.into())
+    }
+
     /// Too many keys are retiring until this time.
     pub(crate) fn too_many_keys(until: DateTime<Utc>, now: DateTime<Utc>) -> Self {
         // Rounded up, so that a client that waits for this duration succeeds.
@@ -75,8 +125,22 @@ impl Problem for UserError {
     fn parts(&self) -> (StatusCode, &'static str) {
         match self {
             Self::EmailTaken => (StatusCode::CONFLICT, "email_taken"),
+            Self::ProviderNotFound => (StatusCode::NOT_FOUND, "provider_not_found"),
+            Self::InvalidReturnTo => (StatusCode::BAD_REQUEST, "invalid_return_to"),
+            Self::ProviderLoginExpired => (StatusCode::BAD_REQUEST, "provider_login_expired"),
+            Self::ProviderRefused => (StatusCode::BAD_REQUEST, "provider_refused"),
+            Self::ProviderUnavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "provider_unavailable"),
+            Self::ProviderBroken(_) => (StatusCode::BAD_GATEWAY, "provider_error"),
+            Self::EmailMissing => (StatusCode::BAD_REQUEST, "email_missing"),
+            Self::AccountDisabled => (StatusCode::FORBIDDEN, "account_disabled"),
+            Self::IdentityNotFound => (StatusCode::NOT_FOUND, "identity_not_found"),
+            Self::IdentityTaken => (StatusCode::CONFLICT, "identity_taken"),
+            Self::LastWayIn => (StatusCode::CONFLICT, "last_way_in"),
+            Self::EmailNotVerified => (StatusCode::CONFLICT, "email_not_verified"),
             Self::InvalidCredentials => (StatusCode::UNAUTHORIZED, "invalid_credentials"),
             Self::InvalidRefreshToken => (StatusCode::UNAUTHORIZED, "invalid_refresh_token"),
+            Self::AmbiguousRefreshToken => (StatusCode::BAD_REQUEST, "invalid_request"),
+            Self::InvalidLink => (StatusCode::BAD_REQUEST, "invalid_link"),
             Self::UserNotFound => (StatusCode::NOT_FOUND, "user_not_found"),
             Self::SessionNotFound => (StatusCode::NOT_FOUND, "session_not_found"),
             Self::NotAdmin => (StatusCode::FORBIDDEN, "forbidden"),

@@ -97,15 +97,15 @@ impl Passwords {
         }
     }
 
-    /// Removes the failure of a correct password, and remembers the network of its user. The transaction must have locked the user,
-    /// because the user may have been deleted during the comparison.
+    /// Removes the failure of a correct password, remembers the network of its user, and returns whether that network was unknown. The
+    /// transaction must have locked the user, because the user may have been deleted during the comparison.
     pub(crate) async fn record_success(
         &self,
         conn: &mut Conn,
         check: &PasswordCheck,
         user: &Account,
         context: &RequestContext,
-    ) -> Result<(), sqlx::Error> {
+    ) -> Result<bool, sqlx::Error> {
         self.throttle.refund(conn, &check.attempt).await?;
         Throttle::remember_network(conn, user, context).await
     }

@@ -17,10 +17,11 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use self::rotation::RotationQueue;
-pub(crate) use self::token_pair::TokenPair;
+pub(crate) use self::token_pair::{CookieSession, SessionResponse, TokenPair};
 use crate::domain::{Account, Lifetimes, RefreshToken, SuccessorKey};
 use crate::error::UserError;
 use crate::feed::Feed;
+use crate::mail::Outbox;
 use crate::tokens::TokenIssuer;
 
 /// Opens, refreshes and ends sessions. Clones share the queue of rotations and the revocation feed.
@@ -31,6 +32,8 @@ pub(crate) struct Sessions {
     pub successor_key: SuccessorKey,
     pub rotations: RotationQueue,
     pub feed: Feed,
+    /// The mails that logins cause.
+    pub outbox: Outbox,
 }
 
 impl Sessions {

@@ -10,10 +10,13 @@ use db::Db;
 use service_kit::{KeySource, Runtime, Server};
 
 use crate::config::Config;
+use crate::cookies::SessionCookies;
 use crate::domain::{NAME, SuccessorKey, announced_until};
 use crate::feed::Feed;
 use crate::key_rotation::KeyRotation;
+use crate::mail::{MailWorker, Outbox};
 use crate::oauth::Clients;
+use crate::openid::{OpenId, PendingLoginCookie, Providers};
 use crate::passwords::hashing::Hashing;
 use crate::passwords::{Passwords, Throttle};
 use crate::random;
@@ -22,7 +25,7 @@ use crate::sessions::Sessions;
 use crate::sessions::revocation::RevokingTx;
 use crate::sessions::rotation::RotationQueue;
 use crate::store::{MIGRATIONS, SecretRows};
-use crate::tokens::{IssuedTokenVerifier, SealingKeys, SigningKeys, TokenIssuer};
+use crate::tokens::{IssuedTokenVerifier, KeyEncryptionKey, SealingKeys, SigningKeys, TokenIssuer};
 use crate::{admin, cleanup, docs, routes};
 
 /// Runs the service until it is asked to stop.
@@ -50,12 +53,16 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
     feed.load().await?;
     let relay = config.nats.clone().map(|url| feed.relay(url, config.lifetimes));
     let token_issuer = token_issuer(&config, keys.clone());
+    let outbox = Outbox::default();
     let sessions = Sessions {
         token_issuer: token_issuer.clone(),
         lifetimes: config.lifetimes,
-        successor_key: successor_key(&db, &sealing_keys).await?,
+        successor_key: SuccessorKey::new(
+            &stored_secret(&db, &sealing_keys, "refresh-token successors").await?,
+        ),
         rotations: RotationQueue::start(db.clone(), config.lifetimes, clock.clone()),
         feed: feed.clone(),
+        outbox: outbox.clone(),
     };
     if is_replaced {
         announce_keys(&sessions, &db, &clock).await?;
@@ -64,6 +71,8 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
 
     let rotation = KeyRotation::new(db.clone(), sessions.clone(), clock.clone());
 
+    let mails = MailWorker::new(&config.mail, db.clone(), outbox.clone(), clock.clone())?;
+    let openid = openid(&config, &db, &sealing_keys, &clock).await?;
     let metadata = Metadata::new(&config.auth.issuer, &config.public_url, &config.own_url);
     let server = Server::new(NAME, routes::routes, docs::openapi())
         .verifier(verifier.clone())
@@ -71,6 +80,7 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
         .data(clock.clone())
         .data(passwords)
         .data(config.trusted_proxies)
+        .data(SessionCookies::new(config.auth.cookies))
         .data(clients)
         .data(IssuedTokenVerifier {
             verifier,
@@ -80,12 +90,15 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
         .data(token_issuer)
         .data(sessions)
         .data(metadata)
+        .data(openid)
+        .data(outbox)
         .ready_when("signing key", signs_with_active_key(&keys))
         .data(keys)
         .data(rotation.clone())
         .data(feed.clone())
         .data(runtime.shutdown.clone());
-    let server = with_background_tasks(server, feed, rotation.clone(), db.clone(), clock);
+    let server = with_background_tasks(server, feed, rotation.clone(), db.clone(), clock)
+        .background("mail", move || mails.clone().run());
     let server = match relay {
         Some(relay) => server.background("relay to NATS", move || relay.clone().run()),
         None => server,
@@ -151,21 +164,42 @@ async fn announce_keys(sessions: &Sessions, db: &Db, clock: &Clock) -> Result<()
     sessions.transaction(db, announce).await
 }
 
-/// The key from which the successors of refresh tokens are derived. The key is generated once, and stored sealed.
-async fn successor_key(db: &Db, sealing_keys: &SealingKeys) -> Result<SuccessorKey, Box<dyn Error>> {
-    const SECRET_NAME: &str = "refresh-token successors";
+/// A secret of this service, which is generated once and stored sealed.
+async fn stored_secret(db: &Db, sealing_keys: &SealingKeys, name: &str) -> Result<[u8; 32], Box<dyn Error>> {
     let fresh: [u8; 32] = random::bytes()?;
 
     let mut tx = db.begin().await?;
     let stored = SecretRows(&mut tx)
-        .get_or_add(SECRET_NAME, &sealing_keys.seal(SECRET_NAME, &fresh)?)
+        .get_or_add(name, &sealing_keys.seal(name, &fresh)?)
         .await?;
-    let opened = sealing_keys.open(SECRET_NAME, &stored)?;
+    let opened = sealing_keys.open(name, &stored)?;
     if let Some(resealed) = opened.resealed {
-        SecretRows(&mut tx).reseal(SECRET_NAME, &resealed).await?;
+        SecretRows(&mut tx).reseal(name, &resealed).await?;
     }
     tx.commit().await?;
-    Ok(SuccessorKey::new(&opened.secret))
+    opened
+        .secret
+        .try_into()
+        .map_err(|_| "a stored secret does not have 32 bytes".into())
+}
+
+/// Logging in at providers. The cookies have a separate key, because any client can request any number of them.
+async fn openid(
+    config: &Config,
+    db: &Db,
+    sealing_keys: &SealingKeys,
+    clock: &Clock,
+) -> Result<OpenId, Box<dyn Error>> {
+    let keys = SealingKeys {
+        current: KeyEncryptionKey::new(stored_secret(db, sealing_keys, "cookies of pending logins").await?),
+        previous: None,
+    };
+    Ok(OpenId {
+        providers: Providers::new(config.providers.clone(), &config.public_url, clock)?,
+        cookie: PendingLoginCookie::new(keys, &config.auth.cookies),
+        session_cookies: SessionCookies::new(config.auth.cookies.clone()),
+        public_url: config.public_url.clone(),
+    })
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ pub(crate) use self::documented_claims::DocumentedClaims;
 pub(crate) use self::key_store::KeyError;
 pub(crate) use self::keys::SigningKeys;
 pub use self::seal::KeyEncryptionKey;
-pub(crate) use self::seal::SealingKeys;
+pub(crate) use self::seal::{SealError, SealingKeys};
 pub(crate) use self::verify::IssuedTokenVerifier;
 use crate::domain::Account;
 

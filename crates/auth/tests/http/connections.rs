@@ -1,13 +1,15 @@
 //! Behaviour that needs a real server and connection.
 
 use super::*;
+use crate::cookies::access_cookie;
 use crate::routes::creators;
 
 /// Starts a server on a free port.
 fn serve(issuer: &Issuer) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let verifier = Data::new(issuer.verifier());
+    let builder = issuer.verifier_builder(Keys::new(issuer.key_set()));
+    let verifier = Data::new(builder.access_cookie(access_cookie()).build());
     std::thread::spawn(move || {
         let server = HttpServer::new(move || {
             App::new()
@@ -144,5 +146,36 @@ fn head_responds_like_get_without_the_body() {
             "{of_get:?}"
         );
         assert_eq!(headers_of("HEAD", path), of_get);
+    }
+}
+
+#[test]
+fn an_upgrade_must_come_from_an_allowed_page_even_without_a_cookie() {
+    let issuer = Issuer::new(SERVICE);
+    let address = serve(&issuer);
+    let cookie = format!("cookie: access={}", issuer.as_user().token());
+    for connection in ["Upgrade", "keep-alive, Upgrade"] {
+        let status = |path: &str, lines: &str| {
+            let mut client = Connection::to(address);
+            let upgrade = format!("connection: {connection}\r\nupgrade: websocket");
+            client.send(&format!(
+                "GET {path} HTTP/1.1\r\nhost: a\r\n{upgrade}\r\n{lines}\r\n\r\n"
+            ));
+            let (head, _) = client.receive(true);
+            head["http/1.1 ".len()..][..3].to_owned()
+        };
+        for path in ["/anyone", "/optional"] {
+            // A program that is no browser.
+            assert_eq!(status(path, "x: y"), "200");
+            assert_eq!(status(path, "origin: https://things.example"), "200");
+            assert_eq!(status(path, "origin: https://evil.example"), "403");
+            assert_eq!(status(path, "sec-fetch-site: cross-site"), "403");
+            assert_eq!(status(path, &cookie), "403");
+            assert_eq!(
+                status(path, &format!("{cookie}\r\norigin: https://app.example")),
+                "200"
+            );
+        }
+        assert_eq!(status("/user", "origin: https://evil.example"), "401");
     }
 }

@@ -258,6 +258,7 @@ mod apps;
 #[path = "../captured_log/mod.rs"]
 mod captured_log;
 mod connections;
+mod cookies;
 mod logging;
 mod middleware;
 mod refusals;

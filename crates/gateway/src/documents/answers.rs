@@ -332,7 +332,7 @@ mod tests {
             Refusal::Auth(auth::AuthError::InvalidToken(auth::TokenFault::Malformed)),
             Refusal::Auth(auth::AuthError::Expired),
             Refusal::Auth(auth::AuthError::Revoked),
-            Refusal::CrossSite,
+            Refusal::Auth(auth::AuthError::CrossSite),
             Refusal::BodyTooLarge,
             Refusal::BodyTimeout,
             Refusal::RateLimited {

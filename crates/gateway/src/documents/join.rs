@@ -180,7 +180,7 @@ mod tests {
         let users = json!({"paths": {"/users": list(&json!({})), "/auth/login": list(&json!({}))}});
         let joined = joined(users, json!({"paths": {"/products": list(&json!({}))}}));
         let required = &joined["paths"]["/api/users"]["get"];
-        assert_eq!(required["security"], json!([{"bearer": []}]));
+        assert_eq!(required["security"], json!([{"bearer": []}, {"cookie": []}]));
         assert_eq!(
             required["responses"]["401"]["$ref"],
             "#/components/responses/GatewayUnauthenticated"

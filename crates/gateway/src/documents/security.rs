@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-/// The scheme of access tokens, as each service's document has it.
-const BEARER: &str = "bearer";
+/// The schemes of access tokens, as each service's document has them: in a header, or in a cookie.
+const TOKEN_SCHEMES: [&str; 2] = ["bearer", "cookie"];
 
 /// Adds the access token to each way in which a service lets callers authenticate. Returns whether one of them lacked it.
 pub(super) fn require_token(operation: &mut Value) -> bool {
@@ -16,17 +16,32 @@ pub(super) fn require_token(operation: &mut Value) -> bool {
         _ => vec![json!({})],
     };
     let mut required = Vec::new();
-    for mut way in own.clone() {
-        if let Some(schemes) = way.as_object_mut() {
-            schemes.entry(BEARER).or_insert_with(|| json!([]));
-        }
-        if !required.contains(&way) {
-            required.push(way);
+    for way in &own {
+        for with_token in with_token(way) {
+            if !required.contains(&with_token) {
+                required.push(with_token);
+            }
         }
     }
     let is_changed = required != own;
     operation.insert("security".to_owned(), Value::Array(required));
     is_changed
+}
+
+/// The ways to send a token besides what this way requires. It may require one already.
+fn with_token(way: &Value) -> Vec<Value> {
+    let has = |scheme: &&str| way.get(*scheme).is_some();
+    if TOKEN_SCHEMES.iter().any(has) {
+        return vec![way.clone()];
+    }
+    let with = |scheme: &&str| {
+        let mut way = way.clone();
+        if let Some(schemes) = way.as_object_mut() {
+            schemes.insert((*scheme).to_owned(), json!([]));
+        }
+        way
+    };
+    TOKEN_SCHEMES.iter().map(with).collect()
 }
 
 #[cfg(test)]
@@ -36,12 +51,15 @@ mod tests {
     #[test]
     fn a_required_token_is_added_to_each_way_to_authenticate() {
         for (own, required) in [
-            (Value::Null, json!([{"bearer": []}])),
-            (json!([]), json!([{"bearer": []}])),
-            (json!([{}, {"bearer": []}]), json!([{"bearer": []}])),
+            (Value::Null, json!([{"bearer": []}, {"cookie": []}])),
+            (json!([]), json!([{"bearer": []}, {"cookie": []}])),
             (
-                json!([{"key": []}, {"basic": []}]),
-                json!([{"bearer": [], "key": []}, {"basic": [], "bearer": []}]),
+                json!([{}, {"bearer": []}, {"cookie": []}]),
+                json!([{"bearer": []}, {"cookie": []}]),
+            ),
+            (
+                json!([{"key": []}]),
+                json!([{"bearer": [], "key": []}, {"cookie": [], "key": []}]),
             ),
         ] {
             let mut operation = json!({"security": own});
@@ -50,7 +68,7 @@ mod tests {
         }
         // The service's own answers describe what happens without a token.
         assert!(!require_token(
-            &mut json!({"security": [{"bearer": ["products:write"]}]})
+            &mut json!({"security": [{"bearer": ["products:write"]}, {"cookie": ["products:write"]}]})
         ));
     }
 }

@@ -1,11 +1,10 @@
 //! `Authorization` and `Cookie`: the token that the gateway verifies is the one that the service receives, and no other cookie passes.
 
-use auth::{AuthError, bearer_token};
-use http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderValue};
+use auth::{AuthError, FoundCookie, bearer_token, find_cookie};
+use http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue};
 
-use crate::cookies::Cookies;
-use crate::handle::token;
-use crate::headers::set_credentials;
+use crate::cookies::passed;
+use crate::headers::{bearer, bearer_token_of, set_credentials};
 
 const ACCESS: &str = "access";
 const PASSED: [&str; 2] = ["one", "two"];
@@ -29,39 +28,41 @@ pub fn credentials(input: &[u8]) {
 
 /// Checks what becomes of the credentials in these headers.
 pub(super) fn check(headers: &mut HeaderMap) {
-    let passed = PASSED.map(str::to_owned);
-    let cookies = Cookies::read(headers, ACCESS, &passed);
-    check_cookies(headers, &cookies, &passed);
-    let verified = token(headers, &cookies).map(<[u8]>::to_vec);
-    let (text, is_used) = (cookies.passed.clone(), cookies.are_used());
-    set_credentials(headers, cookies);
+    let names = PASSED.map(str::to_owned);
+    let passed = passed(headers, &names);
+    check_passed(headers, &passed, &names);
+    let access = find_cookie(values(headers, COOKIE), ACCESS);
+    check_access(headers, access);
+    let token = match access {
+        FoundCookie::Value(token) => Some(token.to_vec()),
+        FoundCookie::Missing | FoundCookie::Unusable => None,
+    };
 
-    let received = received_token(headers);
-    match verified {
-        Ok(token) => assert_eq!(
-            received.as_ref(),
-            Ok(&token),
-            "the service receives another token"
-        ),
-        Err(AuthError::NoToken) => assert_eq!(received, Err(AuthError::NoToken)),
-        Err(error) => assert_eq!(error, AuthError::AmbiguousCredentials),
-    }
-    let lines: Vec<_> = headers
-        .get_all(COOKIE)
-        .iter()
-        .map(HeaderValue::as_bytes)
-        .collect();
-    if text.is_empty() {
+    let expected = match bearer_token_of(headers).map(<[u8]>::to_vec) {
+        Err(AuthError::NoToken) => token.clone().ok_or(AuthError::NoToken),
+        other => other,
+    };
+    set_credentials(headers, passed.clone(), token.as_deref().and_then(bearer));
+    assert_eq!(
+        received_token(headers),
+        expected,
+        "the service receives another token"
+    );
+    let lines: Vec<_> = values(headers, COOKIE).collect();
+    if passed.is_empty() {
         assert!(lines.is_empty());
     } else {
-        assert!(lines == [text.as_bytes()] && is_used);
+        assert!(lines == [passed.as_bytes()]);
     }
+}
+
+fn values(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &[u8]> {
+    headers.get_all(name).iter().map(HeaderValue::as_bytes)
 }
 
 /// The token that a service finds. White space around a header's value is not part of it (RFC 9110 §5.5).
 fn received_token(headers: &HeaderMap) -> Result<Vec<u8>, AuthError> {
-    let values = headers.get_all(AUTHORIZATION).iter();
-    bearer_token(values.map(|value| value.as_bytes().trim_ascii())).map(<[u8]>::to_vec)
+    bearer_token(values(headers, AUTHORIZATION).map(<[u8]>::trim_ascii)).map(<[u8]>::to_vec)
 }
 
 fn check_bearer(headers: &HeaderMap) {
@@ -81,33 +82,44 @@ fn check_bearer(headers: &HeaderMap) {
     }
 }
 
-fn check_cookies(headers: &HeaderMap, cookies: &Cookies, passed: &[String]) {
-    let lines = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes);
-    let pairs: Vec<_> = lines
-        .flat_map(|line| line.split(|byte| *byte == b';'))
-        .map(<[u8]>::trim_ascii)
-        .collect();
-    let access_pairs = pairs
+/// The pairs of all `Cookie` headers.
+fn pairs(headers: &HeaderMap) -> Vec<&[u8]> {
+    let pairs = values(headers, COOKIE).flat_map(|line| line.split(|byte| *byte == b';'));
+    pairs.map(<[u8]>::trim_ascii).collect()
+}
+
+fn check_access(headers: &HeaderMap, access: FoundCookie<'_>) {
+    let pairs = pairs(headers);
+    let values: Vec<_> = pairs
         .iter()
-        .filter(|pair| pair.is_ascii() && pair.starts_with(b"access="));
-    let access_count = access_pairs.count();
-    if let Some(access) = &cookies.access {
-        assert_eq!(access_count, 1, "an ambiguous cookie");
-        assert!(
-            !access.is_empty()
-                && access
-                    .bytes()
-                    .all(|byte| byte != b';' && (byte == b'\t' || byte >= b' '))
-        );
+        .filter_map(|pair| pair.strip_prefix(b"access="))
+        .collect();
+    match access {
+        FoundCookie::Missing => assert!(values.is_empty()),
+        FoundCookie::Unusable => {
+            assert!(values.len() != 1 || values[0].iter().all(|byte| b"\" \t".contains(byte)));
+        }
+        FoundCookie::Value(token) => {
+            assert!(values.len() == 1, "an ambiguous cookie");
+            assert!(!token.is_empty() && token.trim_ascii() == token && !token.contains(&b';'));
+            assert!(values[0].windows(token.len()).any(|part| part == token));
+        }
     }
-    for pair in cookies.passed.split("; ").filter(|pair| !pair.is_empty()) {
+}
+
+fn check_passed(headers: &HeaderMap, text: &str, names: &[String]) {
+    let pairs = pairs(headers);
+    for pair in text.split("; ").filter(|pair| !pair.is_empty()) {
         let (name, _) = pair.split_once('=').expect("a name");
         assert!(PASSED.contains(&name), "{name}");
         assert!(pairs.contains(&pair.as_bytes()));
     }
     // The service reads the same cookies.
     let mut received = HeaderMap::new();
-    received.insert(COOKIE, HeaderValue::from_str(&cookies.passed).expect("a value"));
-    let again = Cookies::read(&received, ACCESS, passed);
-    assert_eq!((again.access, again.passed), (None, cookies.passed.clone()));
+    received.insert(COOKIE, HeaderValue::from_str(text).expect("a value"));
+    assert_eq!(
+        find_cookie(values(&received, COOKIE), ACCESS),
+        FoundCookie::Missing
+    );
+    assert_eq!(passed(&received, names), text);
 }

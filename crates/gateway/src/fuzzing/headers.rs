@@ -24,13 +24,14 @@ const HOP_BY_HOP: [&str; 10] = [
     "http2-settings",
 ];
 /// Headers that `Connection` must not remove.
-const PROTECTED_IN_REQUESTS: [&str; 6] = [
+const PROTECTED_IN_REQUESTS: [&str; 7] = [
     "authorization",
     "content-length",
     "content-type",
     "cookie",
     "host",
     "origin",
+    "sec-fetch-site",
 ];
 const PROTECTED_IN_RESPONSES: [&str; 4] = ["content-length", "content-type", "set-cookie", "cache-control"];
 /// The beginnings of names by which services or proxies identify callers.

@@ -77,6 +77,15 @@ impl Answer {
         value
     }
 
+    /// The values of a header that may be repeated.
+    pub fn all(&self, name: &str) -> Vec<&str> {
+        let lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines
+            .filter(|(found, _)| found.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+            .collect()
+    }
+
     /// Asserts that this is a refusal of the gateway, with this status and code.
     #[track_caller]
     pub fn assert_problem(&self, status: u16, code: &str) {

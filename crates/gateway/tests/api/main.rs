@@ -27,6 +27,7 @@ mod metrics;
 mod paths;
 mod program;
 mod reload;
+mod session_cookies;
 mod test_gateway;
 mod tls;
 mod web_sockets;

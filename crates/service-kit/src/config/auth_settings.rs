@@ -2,11 +2,12 @@
 
 use auth::{Algorithm, IntrospectionError, Keys, Profile, RemoteKeysError, ServiceClientError, Verifier};
 
+use super::cookies::CookieSettings;
 use super::env::Env;
 use super::platform::Platform;
 use super::revocation_feed::FeedSettings;
 use super::roles::Roles;
-use super::strategy::{AuthStrategy, UserAuthentication};
+use super::strategy::{AuthStrategy, USER_SERVICE, UserAuthentication};
 use super::verification_keys::KeySource;
 use crate::runtime::Runtime;
 
@@ -23,6 +24,8 @@ pub struct AuthSettings {
     pub strategy: AuthStrategy,
     /// How this program decides about users.
     pub users: UserAuthentication,
+    /// The cookies in which browsers send tokens (`PUBLIC_URL`, `CORS_ORIGINS`).
+    pub cookies: CookieSettings,
     /// Where this program learns which tokens are revoked. `None` if it knows by itself, or if it is not in the registry.
     pub feed: Option<FeedSettings>,
 }
@@ -52,6 +55,7 @@ impl AuthSettings {
             keys: KeySource::read(env, platform.user_service_url),
             strategy,
             users: UserAuthentication::read(env, service, strategy, platform),
+            cookies: CookieSettings::read(env, public_url),
             feed: FeedSettings::read(env, service, platform, roles),
         };
         if let (KeySource::Jwks(keys), UserAuthentication::IdentityTokens(KeySource::Jwks(gateway))) =
@@ -88,7 +92,17 @@ impl AuthSettings {
         keys: Keys,
     ) -> Result<Verifier, VerifierError> {
         let profile = Profile::countersign(service).audiences([&self.audience]);
+        let cookie = self.cookies.access_cookie();
+        // Only user-service reads the other cookies.
+        let cookie = if service == USER_SERVICE {
+            cookie
+                .guard(self.cookies.names.refresh)
+                .guard(self.cookies.names.login)
+        } else {
+            cookie
+        };
         let builder = Verifier::builder(&self.issuer, keys, profile)
+            .access_cookie(cookie)
             .clock(runtime.clock.clone())
             .revocations(runtime.revocations.clone());
         let builder = match &self.feed {

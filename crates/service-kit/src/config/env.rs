@@ -1,7 +1,7 @@
 //! Reading variables. One that begins with the service's name wins over the plain one, a secret may be in a file, and all
 //! problems are reported together.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
@@ -94,6 +94,21 @@ impl Env {
         })
     }
 
+    /// The texts between `prefix` and one of `suffixes` in the names of the variables that are set, in alphabetical order. With the prefix
+    /// `OIDC_` and the suffix `_ISSUER`, `OIDC_SSO_ISSUER` gives `SSO`. Variables of this service alone
+    /// (`USER_SERVICE_OIDC_SSO_ISSUER`) and variables that name files (`…_FILE`) count, too.
+    #[must_use]
+    pub fn names_between(&self, prefix: &str, suffixes: &[&str]) -> BTreeSet<String> {
+        let own = self.prefixed("");
+        let between = |name: &str| {
+            let name = name.strip_prefix(&own).unwrap_or(name).strip_prefix(prefix)?;
+            let name = name.strip_suffix("_FILE").unwrap_or(name);
+            let found = suffixes.iter().find_map(|suffix| name.strip_suffix(suffix))?;
+            Some(found.to_owned())
+        };
+        self.vars.names().filter_map(between).collect()
+    }
+
     /// A variable of a certain form, or the default. `form` is the end of "must be …": "a port".
     pub fn parse<T: FromStr>(&mut self, name: &str, default: T, form: &str) -> T {
         let Some(text) = self.text(name) else {
@@ -159,6 +174,11 @@ impl Env {
         if !self.problems.contains(&problem) {
             self.problems.push(problem);
         }
+    }
+
+    /// Adds the problem that a variable is missing although this other variable is set.
+    pub fn missing(&mut self, missing: &str, given: &str) {
+        self.problem(missing, format!("is missing, but {given} is set"));
     }
 
     /// Remarks that should be logged once the log has started.
@@ -266,6 +286,23 @@ mod tests {
                 "OTHER is missing"
             ]
         );
+    }
+
+    #[test]
+    fn names_are_found_between_prefix_and_suffix() {
+        let vars = [
+            ("OIDC_SSO_ISSUER", "a"),
+            ("OIDC_SSO_CLIENT_ID", "a"),
+            ("USER_SERVICE_OIDC_B_ISSUER", "a"),
+            ("ORDER_SERVICE_OIDC_C_ISSUER", "a"),
+            ("OIDC_D_CLIENT_SECRET_FILE", "a"),
+            ("OIDC_E_ISSUER", ""),
+            ("OIDC_F_OTHER", "a"),
+            ("OIDC__ISSUER", "a"),
+        ];
+        let env = Env::from_vars("user-service", vars);
+        let names = env.names_between("OIDC_", &["_ISSUER", "_CLIENT_ID", "_CLIENT_SECRET"]);
+        assert_eq!(Vec::from_iter(names), ["", "B", "D", "SSO"]);
     }
 
     #[test]

@@ -50,6 +50,12 @@ impl Vars {
         }
     }
 
+    /// The names of the variables that are set to a value that is not empty, if they are UTF-8.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        let set = self.0.iter().filter(|(_, value)| !value.is_empty());
+        set.filter_map(|(name, _)| name.to_str())
+    }
+
     pub(super) fn remove(&mut self, name: &str) {
         self.0.remove(OsStr::new(name));
     }

@@ -46,7 +46,8 @@ fn compose(schema: &Value, schemas: &Value) -> Option<Value> {
     if let Some(first) = schema["enum"].get(0) {
         return Some(first.clone());
     }
-    if let Some(alternatives) = schema["oneOf"].as_array() {
+    let alternatives = schema["oneOf"].as_array().or_else(|| schema["anyOf"].as_array());
+    if let Some(alternatives) = alternatives {
         return alternatives
             .iter()
             .find(|alternative| alternative["type"] != "null")

@@ -1,6 +1,6 @@
 //! The answers that follow from a route's policy and from its parameters and body, and what all answers have in common.
 
-use auth::Policy;
+use auth::{ListedRoute, Policy};
 use serde_json::{Value, json};
 
 use super::{Object, PROBLEM_JSON, headers};
@@ -8,8 +8,9 @@ use super::{Object, PROBLEM_JSON, headers};
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Adds the standard answers, and completes those that the handler describes.
-pub(super) fn complete(operation: &mut Object, policy: Policy) {
-    let standard = standard_responses(operation, policy);
+pub(super) fn complete(operation: &mut Object, route: &ListedRoute) {
+    let policy = route.policy;
+    let standard = standard_responses(operation, route);
     let responses = operation.entry("responses").or_insert_with(|| json!({}));
     for (status, reason) in standard {
         let description = &mut responses[status]["description"];
@@ -27,7 +28,8 @@ pub(super) fn complete(operation: &mut Object, policy: Policy) {
     }
 }
 
-fn standard_responses(operation: &Object, policy: Policy) -> Vec<(&'static str, String)> {
+fn standard_responses(operation: &Object, route: &ListedRoute) -> Vec<(&'static str, String)> {
+    let policy = route.policy;
     let takes_token = !matches!(policy, Policy::Anyone | Policy::Custom(_));
     let needs_token = takes_token && policy != Policy::Optional;
     let content = &operation.get("requestBody").unwrap_or(&Value::Null)["content"];
@@ -54,7 +56,7 @@ fn standard_responses(operation: &Object, policy: Policy) -> Vec<(&'static str, 
         (has_strict_header, "`invalid_header`: a header is invalid"),
         (
             takes_token,
-            "`invalid_request`: there is more than one `Authorization` or `x-countersign-identity` header",
+            "`invalid_request`: there is more than one `Authorization` or `x-countersign-identity` header, or a cookie with another token",
         ),
     ]
     .into_iter()
@@ -82,6 +84,12 @@ fn standard_responses(operation: &Object, policy: Policy) -> Vec<(&'static str, 
             needs_token,
             "403",
             "`forbidden`: the caller may not do this".to_owned(),
+        ),
+        (
+            !route.method.is_safe(),
+            "403",
+            "`cross_site`: a request that carries or sets cookies must come from a page of this site"
+                .to_owned(),
         ),
         (has_body, "408", "the body did not arrive in time".to_owned()),
         (has_body, "413", "the body is longer than 64 KiB".to_owned()),
@@ -122,6 +130,8 @@ fn error_content(status: &str, policy: Policy) -> Value {
     let problem = json!({"schema": {"$ref": "#/components/schemas/Problem"}});
     let oauth = json!({"schema": {"$ref": "#/components/schemas/OAuthError"}});
     match policy {
+        // The cross-site rule is not OAuth's.
+        Policy::Custom(_) if status == "403" => json!({PROBLEM_JSON: problem}),
         Policy::Custom(_) if status.starts_with('5') => {
             json!({"application/json": oauth, PROBLEM_JSON: problem})
         }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use auth::{Policy, Routes};
 use serde_json::{Value, json};
 
-use crate::config::Roles;
+use crate::config::{CookieNames, Roles};
 
 /// The policy in words, for the document and for the lists of routes that tests compare.
 #[must_use]
@@ -40,11 +40,11 @@ pub(super) fn sentence(policy: Policy) -> String {
 pub(super) fn requirements(policy: Policy) -> Value {
     match policy {
         Policy::Anyone => json!([]),
-        Policy::Optional => json!([{}, {"bearer": []}]),
-        Policy::User | Policy::AnyRole(_) | Policy::AnyService | Policy::Service(_) => {
-            json!([{"bearer": []}])
-        }
-        Policy::Scope(scope) => json!([{"bearer": [scope]}]),
+        Policy::Optional => json!([{}, {"bearer": []}, {"cookie": []}]),
+        Policy::User | Policy::AnyRole(_) => json!([{"bearer": []}, {"cookie": []}]),
+        // Services have no cookies.
+        Policy::AnyService | Policy::Service(_) => json!([{"bearer": []}]),
+        Policy::Scope(scope) => json!([{"bearer": [scope]}, {"cookie": [scope]}]),
         Policy::Custom(scheme) => json!([{scheme: []}]),
     }
 }
@@ -56,6 +56,11 @@ pub(super) fn schemes(routes: &Routes) -> Value {
         "scheme": "bearer",
         "bearerFormat": "JWT",
         "description": bearer_description(),
+    }, "cookie": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": CookieNames::HTTPS.access,
+        "description": cookie_description(),
     }});
     for route in routes.iter() {
         if let (Policy::Custom(scheme), Some(schemes)) = (route.policy, schemes.as_object_mut()) {
@@ -69,6 +74,14 @@ pub(super) fn schemes(routes: &Routes) -> Value {
         }
     }
     schemes
+}
+
+fn cookie_description() -> String {
+    format!(
+        "The access token in a cookie, for browsers: `POST /auth/login?session=cookie` sets it. If `PUBLIC_URL` is plain http, its name is \
+         `{}`. A request with it that is not safe must come from a page of `PUBLIC_URL` or `CORS_ORIGINS`.",
+        CookieNames::HTTP.access
+    )
 }
 
 /// Names the built-in roles and their scopes. A deployment may have others.

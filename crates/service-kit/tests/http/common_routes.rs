@@ -195,25 +195,25 @@ async fn the_description_states_the_policy_of_each_route() {
     let of = |path: &str, method: &str| document["paths"][path][method].clone();
     for (path, method, security, callers, refusals) in [
         ("/things", "get", json!([]), "anyone", vec!["400"]),
-        ("/things", "post", json!([]), "anyone", vec!["422"]),
+        ("/things", "post", json!([]), "anyone", vec!["403", "422"]),
         (
             "/optional",
             "get",
-            json!([{}, {"bearer": []}]),
+            json!([{}, {"bearer": []}, {"cookie": []}]),
             "anyone; a user token is optional",
             vec!["400"],
         ),
         (
             "/user",
             "get",
-            json!([{"bearer": []}]),
+            json!([{"bearer": []}, {"cookie": []}]),
             "any user",
             vec!["400", "401", "403"],
         ),
         (
             "/scope",
             "get",
-            json!([{"bearer": ["things:write"]}]),
+            json!([{"bearer": ["things:write"]}, {"cookie": ["things:write"]}]),
             "scope things:write",
             vec!["400", "401", "403", "404"],
         ),
@@ -227,7 +227,7 @@ async fn the_description_states_the_policy_of_each_route() {
         (
             "/admin",
             "get",
-            json!([{"bearer": []}]),
+            json!([{"bearer": []}, {"cookie": []}]),
             "role admin",
             vec!["400", "401", "403"],
         ),

@@ -119,6 +119,23 @@ fn each_migration_exists_for_both_engines() {
 }
 
 #[test]
+fn each_line_of_env_example_is_valid_without_its_hash() {
+    let example = fs::read_to_string(root().join(".env.example")).expect(".env.example");
+    let mut count = 0;
+    for line in example.lines().filter_map(|line| line.strip_prefix('#')) {
+        if line
+            .split_once('=')
+            .is_some_and(|(name, _)| is_variable_name(name))
+        {
+            let parsed = dotenvy::from_read_iter(line.as_bytes()).next();
+            assert!(matches!(parsed, Some(Ok(_))), "{line}");
+            count += 1;
+        }
+    }
+    assert!(count > 50, "{count} variables");
+}
+
+#[test]
 fn env_example_lists_exactly_the_variables_that_are_read() {
     let example = fs::read_to_string(root().join(".env.example")).expect(".env.example");
     let explained: BTreeSet<String> = example
@@ -148,6 +165,9 @@ fn env_example_lists_exactly_the_variables_that_are_read() {
     let registry = Registry::built_in();
     let upstreams = registry.iter().filter(|service| !service.routes.is_empty());
     read.extend(upstreams.map(|service| format!("{}_URL", service.variable_prefix())));
+    // Operators name their OpenID providers. The example names one SSO.
+    let of_provider = ["ISSUER", "CLIENT_ID", "CLIENT_SECRET", "TRUST_EMAIL"];
+    read.extend(of_provider.map(|variable| format!("OIDC_SSO_{variable}")));
     assert!(read.len() > 10, "the search finds too few variables: {read:?}");
     let missing: Vec<_> = read.difference(&explained).collect();
     let dead: Vec<_> = explained.difference(&read).collect();

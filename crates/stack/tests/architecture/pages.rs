@@ -157,6 +157,7 @@ fn each_page_leads_to_the_next_one_in_the_reading_order() {
 
     let items = readme
         .prose()
+        .skip_while(|line| *line != "## Read on")
         .filter(|line| line.starts_with(|first: char| first.is_ascii_digit()));
     let order: Vec<_> = items
         .map(|item| {

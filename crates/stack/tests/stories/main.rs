@@ -35,6 +35,7 @@ mod revocation;
 mod sample_routes;
 mod sandbox;
 mod secrets;
+mod session_cookies;
 mod shop;
 mod shutdown;
 mod startup_failures;

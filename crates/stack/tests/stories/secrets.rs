@@ -41,12 +41,13 @@ async fn only_the_owner_can_read_the_data_directory() {
     let mut names = Vec::new();
     for entry in fs::read_dir(sandbox.data("")).unwrap() {
         let entry = entry.unwrap();
-        assert_eq!(mode(&entry.path()), 0o600, "{entry:?}");
+        let expected = if entry.path().is_dir() { 0o700 } else { 0o600 };
+        assert_eq!(mode(&entry.path()), expected, "{entry:?}");
         names.push(entry.file_name().into_string().unwrap());
     }
     names.sort();
     let mut expected = generated();
-    expected.push("stack.lock".to_owned());
+    expected.extend(["outbox", "stack.lock"].map(str::to_owned));
     if sandbox.server().is_none() {
         for service in services_with_database() {
             expected.extend(["db", "db-shm", "db-wal", "migrating"].map(|kind| format!("{service}.{kind}")));

@@ -1,12 +1,14 @@
 //! Uses many routes of the platform with unique secrets, to search for these secrets afterwards.
 
+use std::fs;
+
 use serde_json::{Value, json};
 use test_kit::{Client, TestResponse};
 
 use crate::platform::Platform;
-use crate::random_secret;
 use crate::sandbox::Sandbox;
 use crate::shop::lamp;
+use crate::{eventually, random_secret};
 
 const SEARCH_TERM: &str = "asearchterm";
 const TOKEN_REQUEST: &str = "grant_type=client_credentials&audience=inventory-service";
@@ -35,6 +37,7 @@ impl Usage {
         let (pair, password) = usage.register(platform, &email).await;
         let user = platform.anonymous().with_token(text(&pair["access_token"]));
         usage.change_password(&user, &email, &password).await;
+        usage.follow_links(sandbox, platform, &email).await;
         usage.search_and_sell(platform, &pair).await;
         let users = platform.anonymous_at("user-service");
         usage.authenticate_as_service(sandbox, users, &pair).await;
@@ -95,6 +98,28 @@ impl Usage {
             .assert_status(204);
         self.add("a wrong current password", &wrong);
         self.add("a new password", &new);
+    }
+
+    /// Verifies the address, and requests a password reset, with the errors on the way. The user's sessions continue.
+    async fn follow_links(&mut self, sandbox: &Sandbox, platform: &Platform, email: &str) {
+        let users = platform.anonymous();
+        let verification = link(sandbox, "email/verify").await;
+        let body = json!({"token": verification});
+        users
+            .post("/auth/email/verify", body.clone())
+            .await
+            .assert_status(204);
+        self.refused(&users.post("/auth/email/verify", body).await, 400);
+
+        users
+            .post("/auth/password/forgot", json!({"email": email}))
+            .await
+            .assert_status(202);
+        let reset = link(sandbox, "password/reset").await;
+        let body = json!({"token": reset, "new_password": email});
+        self.refused(&users.post("/auth/password/reset", body).await, 422);
+        self.add("the token of a link that verifies an address", &verification);
+        self.add("the token of a link that resets a password", &reset);
     }
 
     async fn search_and_sell(&mut self, platform: &Platform, pair: &Value) {
@@ -165,6 +190,19 @@ impl Usage {
         response.assert_status(status);
         self.errors.push(response.body.clone());
     }
+}
+
+/// Waits for a mail with a link to this page, and returns the token of the link.
+async fn link(sandbox: &Sandbox, page: &str) -> String {
+    let token = || {
+        let files = fs::read_dir(sandbox.data("outbox")).ok()?;
+        let mails = files.filter_map(|file| fs::read_to_string(file.unwrap().path()).ok());
+        let start = format!("/auth/{page}#token=");
+        let mut tokens = mails.filter_map(|mail| Some(mail.split_once(&start)?.1.lines().next()?.to_owned()));
+        tokens.next()
+    };
+    eventually("a mail is written", async || token().is_some()).await;
+    token().unwrap()
 }
 
 fn text(value: &Value) -> &str {

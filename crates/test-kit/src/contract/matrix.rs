@@ -2,10 +2,15 @@
 
 use auth::Policy;
 use auth::testing::TestToken;
+use service_kit::CookieNames;
 
 use super::target::Target;
+use crate::client::Client;
 use crate::response::TestResponse;
 use crate::service::TestService;
+
+/// The origin of services under test, whose pages may use cookies.
+const OWN_ORIGIN: &str = "http://localhost:8080";
 
 /// A caller, and whether a verifier accepts its token.
 struct Caller {
@@ -16,23 +21,21 @@ struct Caller {
 
 /// Calls the route as an anonymous caller, as users with different roles, as a service, and with tokens that are expired,
 /// revoked, for another audience or signed by another issuer. The response has to be 401 without a valid token, 403 where
-/// the policy does not admit the caller, and neither otherwise. A registered client has to be admitted where the policy
+/// the policy does not admit the caller, and neither otherwise, whether the token is in the header or in the access cookie. A registered client has to be admitted where the policy
 /// asks for one.
 pub(super) async fn check(target: &Target<'_>) {
     let route = target.route;
     for caller in callers(target.service) {
-        let client = match &caller.token {
-            Some(token) => target.service.client_with(token),
-            None => target.service.anonymous().clone(),
-        };
-        let response = target.call(&client).await;
-        assert_eq!(
-            Outcome::of(&response),
-            caller.expected(route.policy),
-            "{route:?} as {}: {}",
-            caller.name,
-            response.body
-        );
+        for client in caller.clients(target.service) {
+            let response = target.call(&client).await;
+            assert_eq!(
+                Outcome::of(&response),
+                caller.expected(route.policy),
+                "{route:?} as {} with {client:?}: {}",
+                caller.name,
+                response.body
+            );
+        }
     }
     if let Policy::Custom(_) = route.policy {
         let response = target.call(target.service.registered_client()).await;
@@ -104,6 +107,16 @@ impl Outcome {
 }
 
 impl Caller {
+    /// A client that sends the token in the header, and one that sends it in the access cookie.
+    fn clients(&self, service: &TestService) -> Vec<Client> {
+        let Some(token) = &self.token else {
+            return vec![service.anonymous().clone()];
+        };
+        let cookie = format!("{}={}", CookieNames::HTTP.access, token.token());
+        let browser = service.anonymous().with("cookie", &cookie);
+        vec![service.client_with(token), browser.with("origin", OWN_ORIGIN)]
+    }
+
     fn expected(&self, policy: Policy) -> Outcome {
         let is_open = matches!(policy, Policy::Anyone | Policy::Optional);
         let Some(token) = self.token.as_ref().filter(|_| self.is_valid) else {

@@ -32,6 +32,10 @@ pub(crate) enum Event {
     RefreshReplayed,
     /// A user changed their password.
     PasswordChanged,
+    /// A user set a new password with the link in a mail.
+    PasswordReset,
+    /// A user verified their email address with the link in a mail.
+    EmailVerified,
     /// An admin changed a user's name or roles, or disabled or enabled the user.
     UserChanged,
     /// An admin deleted a user.
@@ -40,6 +44,13 @@ pub(crate) enum Event {
     UserLoggedOut,
     /// A service revoked a user's token.
     TokenRevoked,
+    /// A user linked an account of a provider, or logged in with one for the first time.
+    IdentityLinked,
+    /// A user removed the link to an account of a provider.
+    IdentityUnlinked,
+    /// The owner of an email address, verified by a provider, took over the account that had the address unverified. All other ways to
+    /// log in to it were removed.
+    AccountReclaimed,
     /// The signing keys were rotated: by an admin, or without an actor on schedule.
     KeysRotated,
 }

@@ -3,6 +3,11 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv6Addr};
 
+use chrono::TimeDelta;
+
+/// How long a network stays known after the last login from it.
+pub(crate) const NETWORK_LIFETIME: TimeDelta = TimeDelta::days(180);
+
 /// A client's network: an IPv4 address, or the /64 of an IPv6 address. A customer of a provider has at least one /64, and with a
 /// /56 has 256 of them (RFC 6177 §2). So the failures from all unknown networks are also counted together, under the key
 /// [`ALL_UNKNOWN`](Self::ALL_UNKNOWN).

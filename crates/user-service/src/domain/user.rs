@@ -21,7 +21,7 @@ pub(crate) struct UserResponse {
     /// The email address.
     #[schema(format = "idn-email", max_length = 254, example = "ada@example.com")]
     pub email: String,
-    /// Always false: there is no verification of email addresses yet.
+    /// Whether the user has shown that they read the mails to this address, or the operator has vouched for the address.
     pub email_verified: bool,
     /// The name, on one line.
     #[schema(min_length = 1, max_length = 100, example = "Ada")]

@@ -11,12 +11,13 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::context::RequestContext;
-use crate::domain::{Account, EmailAddress, Entry, Event, password};
+use crate::domain::{Account, EmailAddress, Entry, Event, MailKind, TokenPurpose, password};
 use crate::error::UserError;
+use crate::mail::Outbox;
 use crate::passwords::{PasswordCheck, Passwords};
 use crate::sessions::Sessions;
 use crate::sessions::revocation::RevokingTx;
-use crate::store::{AuditLogRows, UserRows};
+use crate::store::{AuditLogRows, MailTokenRows, UserRows};
 
 /// A change of the caller's password.
 #[derive(Deserialize, Validate, ToSchema)]
@@ -37,7 +38,7 @@ pub struct ChangePassword {
 }
 
 /// `PUT /auth/password`: changes the caller's password, and ends all sessions of the caller except the current one. A wrong current
-/// password counts as a failed login.
+/// password counts as a failed login. The change is reported to the user by mail, and links that reset the password stop working.
 #[utoipa::path(
     put, path = "/auth/password", tag = "auth", request_body = ChangePassword,
     responses(
@@ -55,6 +56,7 @@ pub async fn change_password(
     db: Data<Db>,
     passwords: Data<Passwords>,
     sessions: Data<Sessions>,
+    outbox: Data<Outbox>,
     context: RequestContext,
 ) -> Result<HttpResponse, UserError> {
     passwords.require_capacity()?;
@@ -71,6 +73,9 @@ pub async fn change_password(
         let is_replaced = replace_password(tx, &account, &hash, user.session_id(), &context).await?;
         if is_replaced {
             passwords.record_success(tx, &check, &account, &context).await?;
+            outbox
+                .add(tx, MailKind::PasswordChanged, account.id, &context)
+                .await?;
         }
         Ok::<_, UserError>(is_replaced)
     };
@@ -144,6 +149,9 @@ async fn replace_password(
     if !is_replaced {
         return Ok(false);
     }
+    MailTokenRows(tx)
+        .delete_of(account.id, TokenPurpose::ResetPassword)
+        .await?;
     tx.end_others(account.id, current_session, context.time()).await?;
     let entry = Entry::of(Event::PasswordChanged, account.id);
     AuditLogRows(tx).add(&entry, context).await?;

@@ -7,17 +7,19 @@ use db::Db;
 use service_kit::Id;
 
 use crate::context::RequestContext;
+use crate::cookies::SessionCookies;
 use crate::domain::{Entry, Event};
 use crate::error::UserError;
 use crate::sessions::Sessions;
 use crate::sessions::revocation::RevokingTx;
 use crate::store::{AuditLogRows, SessionRows};
 
-/// `DELETE /auth/sessions/{id}`: ends one of the caller's sessions, for example on a lost phone.
+/// `DELETE /auth/sessions/{id}`: ends one of the caller's sessions, for example on a lost phone. If it is the current one, the response
+/// removes its cookies.
 #[utoipa::path(
     delete, path = "/auth/sessions/{id}", tag = "auth", params(("id" = Uuid, Path, example = "019b76da-a800-7e53-a4d8-1c6b3f9e2d33")),
     responses(
-        (status = 204, description = "the session has ended"),
+        (status = 204, headers(("set-cookie" = String, description = "removes both cookies, if it was the current session")), description = "the session has ended"),
         (status = 404, description = "`session_not_found`: not a session of the caller, or it has ended already"),
     ),
 )]
@@ -27,6 +29,7 @@ pub async fn end_session(
     id: Id,
     db: Data<Db>,
     sessions: Data<Sessions>,
+    cookies: Data<SessionCookies>,
     context: RequestContext,
 ) -> Result<HttpResponse, UserError> {
     let end = async |tx: &mut RevokingTx<'_>| {
@@ -40,5 +43,9 @@ pub async fn end_session(
         Ok(AuditLogRows(tx).add(&entry, &context).await?)
     };
     sessions.transaction(&db, end).await?;
-    Ok(HttpResponse::NoContent().finish())
+    let mut response = HttpResponse::NoContent().finish();
+    if user.session_id() == Some(id.0) {
+        cookies.clear(&mut response);
+    }
+    Ok(response)
 }

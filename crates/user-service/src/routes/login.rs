@@ -10,11 +10,12 @@ use service_kit::Body;
 use utoipa::ToSchema;
 
 use crate::context::RequestContext;
-use crate::domain::{Account, EmailAddress, Entry, Event};
+use crate::cookies::{InCookies, SessionQuery};
+use crate::domain::{Account, EmailAddress, Entry, Event, MailKind};
 use crate::error::UserError;
 use crate::passwords::{PasswordCheck, Passwords};
 use crate::sessions::revocation::RevokingTx;
-use crate::sessions::{Sessions, TokenPair};
+use crate::sessions::{SessionResponse, Sessions};
 use crate::store::{AuditLogRows, UserRows};
 
 /// The credentials of a user.
@@ -30,11 +31,15 @@ pub struct Credentials {
     password: String,
 }
 
-/// `POST /auth/login`: opens a session.
+/// `POST /auth/login`: opens a session. With `?session=cookie` the response sets cookies and has no tokens. A login from a new network is
+/// reported to the user by mail.
 #[utoipa::path(
-    post, path = "/auth/login", tag = "auth", request_body = Credentials,
+    post, path = "/auth/login", tag = "auth", params(SessionQuery), request_body = Credentials,
     responses(
-        (status = 200, body = TokenPair),
+        (
+            status = 200, body = SessionResponse,
+            headers(("set-cookie" = String, description = "The access cookie and the refresh cookie, if the response has no tokens")),
+        ),
         (
             status = 401,
             description = "`invalid_credentials`: the email address is unknown, the password is wrong or the user is disabled",
@@ -47,6 +52,7 @@ pub struct Credentials {
 #[tracing::instrument(skip_all)]
 pub async fn login(
     _: Anyone,
+    InCookies(in_cookies): InCookies,
     Body(credentials): Body<Credentials>,
     db: Data<Db>,
     passwords: Data<Passwords>,
@@ -60,8 +66,12 @@ pub async fn login(
         .rehash_if_outdated(&account, &credentials.password)
         .await;
     let open = async |tx: &mut RevokingTx<'_>| {
-        let pair = sessions.open(tx, &account, &context).await?;
-        passwords.record_success(tx, &check, &account, &context).await?;
+        let pair = sessions.open(tx, &account, "password", &context).await?;
+        let is_new_network = passwords.record_success(tx, &check, &account, &context).await?;
+        if is_new_network {
+            let outbox = &sessions.outbox;
+            outbox.add(tx, MailKind::NewSignIn, account.id, &context).await?;
+        }
         record_login(tx, &account, new_hash.as_deref(), &context).await?;
         Ok(pair)
     };
@@ -76,7 +86,11 @@ pub async fn login(
         check.record_failure(&db, entry, &context).await?;
     }
 
-    Ok(opened?.respond())
+    let pair = opened?;
+    Ok(match in_cookies {
+        Some(cookies) => pair.respond_in(&cookies),
+        None => pair.respond(),
+    })
 }
 
 /// Checks the credentials, and records a failure. The response takes the same time for an invalid email address as for an unknown

@@ -7,17 +7,21 @@ use db::Db;
 use service_kit::{EmptyObject, OptionalBody};
 
 use crate::context::RequestContext;
+use crate::cookies::SessionCookies;
 use crate::domain::{Entry, Event};
 use crate::error::UserError;
 use crate::sessions::Sessions;
 use crate::sessions::revocation::RevokingTx;
 use crate::store::AuditLogRows;
 
-/// `POST /auth/logout-all`: ends every session of the caller, including the current one.
+/// `POST /auth/logout-all`: ends every session of the caller, including the current one, and removes its cookies.
 #[utoipa::path(
     post, path = "/auth/logout-all", tag = "auth", request_body = Option<EmptyObject>,
     responses(
-        (status = 204, description = "all sessions have ended"),
+        (
+            status = 204, description = "all sessions have ended",
+            headers(("set-cookie" = String, description = "Removes the access cookie and the refresh cookie")),
+        ),
         (status = 404, description = "`user_not_found`: the account was deleted"),
     ),
 )]
@@ -27,6 +31,7 @@ pub async fn logout_all(
     _: OptionalBody<EmptyObject>,
     db: Data<Db>,
     sessions: Data<Sessions>,
+    cookies: Data<SessionCookies>,
     context: RequestContext,
 ) -> Result<HttpResponse, UserError> {
     let end = async |tx: &mut RevokingTx<'_>| {
@@ -38,5 +43,7 @@ pub async fn logout_all(
         Ok(AuditLogRows(tx).add(&entry, &context).await?)
     };
     sessions.transaction(&db, end).await?;
-    Ok(HttpResponse::NoContent().finish())
+    let mut response = HttpResponse::NoContent().finish();
+    cookies.clear(&mut response);
+    Ok(response)
 }

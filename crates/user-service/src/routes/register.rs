@@ -10,8 +10,9 @@ use service_kit::{Body, RequestError, id, text};
 use utoipa::ToSchema;
 
 use crate::context::RequestContext;
-use crate::domain::{Account, EmailAddress, Entry, Event, UserResponse, password};
+use crate::domain::{Account, EmailAddress, Entry, Event, MailKind, UserResponse, password};
 use crate::error::UserError;
+use crate::mail::Outbox;
 use crate::passwords::Passwords;
 use crate::store::{AuditLogRows, NewUser, UserRows};
 
@@ -48,7 +49,7 @@ impl Registration {
     }
 }
 
-/// `POST /auth/register`: creates a user, who can then log in.
+/// `POST /auth/register`: creates a user, who can then log in. A mail with a link that verifies the address is sent.
 #[utoipa::path(
     post, path = "/auth/register", tag = "auth", request_body = Registration,
     responses(
@@ -63,6 +64,7 @@ pub async fn register(
     Body(registration): Body<Registration>,
     db: Data<Db>,
     passwords: Data<Passwords>,
+    outbox: Data<Outbox>,
     context: RequestContext,
 ) -> Result<HttpResponse, UserError> {
     let email = registration.checked_email()?;
@@ -77,16 +79,22 @@ pub async fn register(
     let new = NewUser {
         id: id::new(context.time()),
         email: &email,
+        email_verified: false,
         name: &registration.name,
-        password_hash: &password_hash,
+        password_hash: Some(&password_hash),
         roles: "user",
         now: context.time(),
     };
-    let account = add(&db, &new, &context).await?;
+    let account = add(&db, &outbox, &new, &context).await?;
     Ok(HttpResponse::Created().json(UserResponse::from(account)))
 }
 
-async fn add(db: &Db, new: &NewUser<'_>, context: &RequestContext) -> Result<Account, UserError> {
+async fn add(
+    db: &Db,
+    outbox: &Outbox,
+    new: &NewUser<'_>,
+    context: &RequestContext,
+) -> Result<Account, UserError> {
     let mut tx = db.begin().await?;
     if !UserRows(&mut tx).add(new).await? {
         return Err(UserError::EmailTaken);
@@ -97,6 +105,9 @@ async fn add(db: &Db, new: &NewUser<'_>, context: &RequestContext) -> Result<Acc
         .ok_or(UserError::UserNotFound)?;
     AuditLogRows(&mut tx)
         .add(&Entry::of(Event::Registered, new.id), context)
+        .await?;
+    outbox
+        .add(&mut tx, MailKind::VerifyEmail, new.id, context)
         .await?;
     tx.commit().await?;
     Ok(account)

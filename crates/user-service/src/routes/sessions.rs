@@ -31,8 +31,8 @@ pub(crate) struct SessionResponse {
     /// The client's `User-Agent` at the login or at the last refresh, cut off after 200 bytes.
     #[schema(max_length = 200, example = "curl/8.5.0")]
     user_agent: String,
-    /// How the user authenticated.
-    #[schema(pattern = "^[a-z]+$", example = "password")]
+    /// How the user authenticated: `password`, or the name of a provider.
+    #[schema(max_length = 32, pattern = "^[a-z0-9-]+$", example = "password")]
     method: String,
     /// Whether this is the session of the request's access token.
     #[schema(example = true)]

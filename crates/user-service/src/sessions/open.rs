@@ -13,12 +13,14 @@ use crate::store::{NewSession, SessionRows, UserRows};
 const MAX_SESSIONS: i64 = 100;
 
 impl Sessions {
-    /// Opens a session for a user whose password was just checked. Fails with `InvalidCredentials` if the user was disabled or
-    /// changed the password after the check. If the user has too many sessions, the least recently used sessions are ended.
+    /// Opens a session for a user who just authenticated by this method: `password`, or the name of a provider. Fails with
+    /// `InvalidCredentials` if the user was disabled or changed the password after the check. If the user has too many sessions, the
+    /// least recently used sessions are ended.
     pub(crate) async fn open(
         &self,
         tx: &mut RevokingTx<'_>,
         checked: &Account,
+        method: &str,
         context: &RequestContext,
     ) -> Result<TokenPair, UserError> {
         let now = context.time();
@@ -45,6 +47,7 @@ impl Sessions {
             access_expires_at: self.lifetimes.latest_access_expiry(now),
             ip: &context.ip().unwrap_or_default(),
             user_agent: context.user_agent.as_deref().unwrap_or_default(),
+            method,
         };
         SessionRows(tx).open(&session).await?;
         self.token_pair(user, session.id, &token, token_expires_at, now)

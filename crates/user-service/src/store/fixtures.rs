@@ -14,8 +14,9 @@ pub(crate) async fn add_ada(tx: &mut Tx, now: DateTime<Utc>) -> Uuid {
     let ada = NewUser {
         id,
         email: &email,
+        email_verified: false,
         name: "Ada",
-        password_hash: "",
+        password_hash: Some(""),
         roles: "user",
         now,
     };
@@ -41,5 +42,6 @@ pub(crate) fn new_session(
         access_expires_at: expires_at,
         ip: "",
         user_agent: "",
+        method: "password",
     }
 }

@@ -8,6 +8,17 @@ use crate::domain::Network;
 
 pub(crate) struct LoginNetworkRows<'c>(pub &'c mut Conn);
 
+/// How well a network is known from which a user logs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sighting {
+    /// The user has logged in from it.
+    KnownNetwork,
+    /// The user has only logged in from others.
+    NewNetwork,
+    /// The user has not logged in for a long time, or never.
+    NoNetworkKnown,
+}
+
 impl LoginNetworkRows<'_> {
     /// Whether the user has logged in from this network.
     pub(crate) async fn is_known(
@@ -23,6 +34,26 @@ impl LoginNetworkRows<'_> {
             .fetch_one(conn)
             .await
             .map(|count| count > 0))
+    }
+
+    /// How well this network is known, before the user's login from it is [recorded](Self::remember).
+    pub(crate) async fn sighting(
+        &mut self,
+        user_id: Uuid,
+        network: &Network,
+    ) -> Result<Sighting, sqlx::Error> {
+        const SQL: &str = "
+            select count(*), count(case when network = $2 then 1 end) from login_networks where user_id = $1";
+        let (all, same): (i64, i64) = on!(self.0, conn => sqlx::query_as(SQL)
+            .bind(user_id)
+            .bind(network.as_str())
+            .fetch_one(conn)
+            .await)?;
+        Ok(match (all, same) {
+            (0, _) => Sighting::NoNetworkKnown,
+            (_, 0) => Sighting::NewNetwork,
+            _ => Sighting::KnownNetwork,
+        })
     }
 
     /// Records a login from this network.
@@ -42,6 +73,12 @@ impl LoginNetworkRows<'_> {
             .execute(conn)
             .await
             .map(drop))
+    }
+
+    /// Deletes all networks of the user.
+    pub(crate) async fn delete_all(&mut self, user_id: Uuid) -> Result<(), sqlx::Error> {
+        const SQL: &str = "delete from login_networks where user_id = $1";
+        on!(self.0, conn => sqlx::query(SQL).bind(user_id).execute(conn).await.map(drop))
     }
 
     /// Deletes networks without a login since this time.

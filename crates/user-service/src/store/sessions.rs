@@ -24,6 +24,8 @@ pub(crate) struct NewSession<'n> {
     /// The address of the client that logged in.
     pub ip: &'n str,
     pub user_agent: &'n str,
+    /// `password`, or the name of a provider.
+    pub method: &'n str,
 }
 
 impl SessionRows<'_> {
@@ -31,8 +33,8 @@ impl SessionRows<'_> {
     pub(crate) async fn open(&mut self, new: &NewSession<'_>) -> Result<(), sqlx::Error> {
         const SQL: &str = "
             insert into sessions (id, user_id, family_hash, token_hash, created_at, last_used_at, token_expires_at,
-                                  expires_at, access_expires_at, ip, user_agent)
-            values ($1, $2, $3, $4, $5, $5, $6, $7, $8, $9, $10)";
+                                  expires_at, access_expires_at, ip, user_agent, method)
+            values ($1, $2, $3, $4, $5, $5, $6, $7, $8, $9, $10, $11)";
         on!(self.0, conn => sqlx::query(SQL)
             .bind(new.id)
             .bind(new.user_id)
@@ -44,6 +46,7 @@ impl SessionRows<'_> {
             .bind(new.access_expires_at)
             .bind(new.ip)
             .bind(new.user_agent)
+            .bind(new.method)
             .execute(conn)
             .await
             .map(drop))

@@ -24,8 +24,10 @@ pub(crate) struct NewUser<'n> {
     pub id: Uuid,
     pub email: &'n EmailAddress,
     pub name: &'n str,
-    pub password_hash: &'n str,
+    /// `None` for a user without a password.
+    pub password_hash: Option<&'n str>,
     pub roles: &'n str,
+    pub email_verified: bool,
     pub now: DateTime<Utc>,
 }
 
@@ -81,6 +83,15 @@ impl UserRows<'_> {
         on!(self.0, conn => sqlx::query_as(SQL).bind(id).bind(password_version).fetch_optional(conn).await)
     }
 
+    /// Returns the user, and locks the row like [`lock_if_unchanged`](Self::lock_if_unchanged).
+    pub(crate) async fn lock(&mut self, id: Uuid) -> Result<Option<Account>, sqlx::Error> {
+        const SQL: &str = concat!(
+            "update users set updated_at = updated_at where id = $1 returning ",
+            user_columns!()
+        );
+        on!(self.0, conn => sqlx::query_as(SQL).bind(id).fetch_optional(conn).await)
+    }
+
     /// Whether there is an admin who is not disabled.
     pub(crate) async fn has_active_admin(&mut self) -> Result<bool, sqlx::Error> {
         const SQL: &str = "
@@ -93,8 +104,8 @@ impl UserRows<'_> {
     pub(crate) async fn add(&mut self, new: &NewUser<'_>) -> Result<bool, sqlx::Error> {
         const SQL: &str = "
             insert into users (id, email, email_key, comparison_key, email_folded, name, name_folded, password_hash,
-                               roles, created_at, updated_at)
-            select $1, $2, $3, $3, $4, $5, $6, $7, $8, $9, $9
+                               roles, email_verified, created_at, updated_at)
+            select $1, $2, $3, $3, $4, $5, $6, $7, $8, $9, $10, $10
             where not exists (select 1 from users where comparison_key = $3)
             on conflict (email_key) do nothing";
         on!(self.0, conn => Ok(sqlx::query(SQL)
@@ -106,6 +117,7 @@ impl UserRows<'_> {
             .bind(text::fold(new.name))
             .bind(new.password_hash)
             .bind(new.roles)
+            .bind(new.email_verified)
             .bind(new.now)
             .execute(conn)
             .await?
@@ -186,6 +198,35 @@ impl UserRows<'_> {
             .rows_affected() == 1))
     }
 
+    /// Sets the password of a user who has proved to read the mails to the address, which is then verified.
+    pub(crate) async fn reset_password(
+        &mut self,
+        id: Uuid,
+        password_hash: &str,
+        now: DateTime<Utc>,
+    ) -> Result<(), sqlx::Error> {
+        const SQL: &str = "
+            update users
+            set password_hash = $2, password_version = password_version + 1, email_verified = true, updated_at = $3
+            where id = $1";
+        on!(self.0, conn => sqlx::query(SQL)
+            .bind(id)
+            .bind(password_hash)
+            .bind(now)
+            .execute(conn)
+            .await
+            .map(drop))
+    }
+
+    pub(crate) async fn set_email_verified(
+        &mut self,
+        id: Uuid,
+        now: DateTime<Utc>,
+    ) -> Result<(), sqlx::Error> {
+        const SQL: &str = "update users set email_verified = true, updated_at = $2 where id = $1";
+        on!(self.0, conn => sqlx::query(SQL).bind(id).bind(now).execute(conn).await.map(drop))
+    }
+
     /// Stores another hash of the same password, if the password still has the version `checked`.
     pub(crate) async fn replace_hash(
         &mut self,
@@ -214,12 +255,38 @@ impl UserRows<'_> {
         on!(self.0, conn => sqlx::query_scalar(SQL).bind(id).bind(now).fetch_optional(conn).await)
     }
 
+    /// Hands a user to the owner of the email address: removes the password, marks the address as verified, and sets the name.
+    /// Returns the changed user.
+    pub(crate) async fn reclaim(
+        &mut self,
+        id: Uuid,
+        name: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Account>, sqlx::Error> {
+        const SQL: &str = concat!(
+            "update users
+             set password_hash = null, password_version = password_version + 1, email_verified = true, name = $2,
+                 name_folded = $3, updated_at = $4
+             where id = $1
+             returning ",
+            user_columns!()
+        );
+        on!(self.0, conn => sqlx::query_as(SQL)
+            .bind(id)
+            .bind(name)
+            .bind(text::fold(name))
+            .bind(now)
+            .fetch_optional(conn)
+            .await)
+    }
+
     pub(crate) async fn delete(&mut self, id: Uuid) -> Result<(), sqlx::Error> {
         const SQL: &str = "delete from users where id = $1";
         on!(self.0, conn => sqlx::query(SQL).bind(id).execute(conn).await.map(drop))
     }
 
-    /// Makes an existing user the first admin: sets the password and the roles, and enables the user.
+    /// Makes an existing user the first admin: sets the password and the roles, enables the user, and verifies the address, for which
+    /// the operator vouches.
     pub(crate) async fn make_admin(
         &mut self,
         id: Uuid,
@@ -229,7 +296,8 @@ impl UserRows<'_> {
     ) -> Result<(), sqlx::Error> {
         const SQL: &str = "
             update users
-            set password_hash = $2, password_version = password_version + 1, roles = $3, disabled = false, updated_at = $4
+            set password_hash = $2, password_version = password_version + 1, roles = $3, disabled = false,
+                email_verified = true, updated_at = $4
             where id = $1";
         on!(self.0, conn => sqlx::query(SQL)
             .bind(id)

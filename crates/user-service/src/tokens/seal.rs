@@ -10,6 +10,11 @@ use base64::engine::general_purpose::STANDARD;
 pub struct KeyEncryptionKey([u8; 32]);
 
 impl KeyEncryptionKey {
+    /// The key with these bytes.
+    pub(crate) fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// Reads 32 bytes in base64. Returns `None` for anything else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

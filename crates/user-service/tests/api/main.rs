@@ -7,6 +7,7 @@
 
 mod admin_users;
 mod audit_log;
+mod cookies;
 mod database;
 mod email_upgrade;
 mod every_route;
@@ -18,6 +19,7 @@ mod last_admin;
 mod login;
 mod logout;
 mod logout_all;
+mod mail;
 mod me;
 mod nats;
 mod oauth;
@@ -25,6 +27,7 @@ mod oauth_clients;
 mod oauth_introspect;
 mod oauth_revoke;
 mod oauth_token;
+mod openid;
 mod password;
 mod races;
 mod refresh;
@@ -74,7 +77,21 @@ fn replica(service: &TestService, vars: &[(&str, &str)]) -> TestService {
 }
 
 fn run(vars: &[(&str, &str)]) -> impl FnOnce(TestRuntime) -> Running + use<> {
-    let mut config = config(vars);
+    // Where mails are written, unless the test names a directory or a server.
+    let directory = tempfile::tempdir().unwrap();
+    let default = ("DATA_DIR", directory.path().to_str().unwrap());
+    let vars: Vec<_> = [default].into_iter().chain(vars.iter().copied()).collect();
+    let config = config(&vars);
+    move |runtime| {
+        Box::pin(async move {
+            let result = run_config(config)(runtime).await;
+            drop(directory);
+            result
+        })
+    }
+}
+
+fn run_config(mut config: Config) -> impl FnOnce(TestRuntime) -> Running + use<> {
     move |TestRuntime { database, runtime }| {
         config.database = database;
         Box::pin(startup::run(config, runtime))

@@ -109,6 +109,14 @@ pub(super) async fn behave(stream: &mut TcpStream, path: &str, number: usize, re
             )
             .await;
         }
+        "cookies" => {
+            send(
+                stream,
+                "HTTP/1.1 200 OK\r\ncontent-length: 0\r\nset-cookie: countersign_access=a; Path=/\r\n\
+                 set-cookie: __Host-countersign-refresh=a; Path=/; Secure\r\nset-cookie: theme=dark\r\n\r\n",
+            )
+            .await;
+        }
         "created" => {
             send(
                 stream,
