@@ -13,6 +13,7 @@
 
 mod client;
 pub mod contract;
+mod cookie_jar;
 mod database;
 mod event_stream;
 mod response;
@@ -21,6 +22,7 @@ pub mod strategies;
 
 pub use self::client::Client;
 pub use self::contract::hostile;
+pub use self::cookie_jar::CookieJar;
 pub use self::database::TestDatabase;
 pub use self::event_stream::{EventStream, ServerSentEvent};
 pub use self::response::TestResponse;

@@ -1,10 +1,8 @@
 //! A page in a browser, which keeps its session in cookies and never sees a token.
 
-use std::collections::BTreeMap;
-
 use actix_web::http::Method;
 use serde_json::{Value, json};
-use test_kit::{Client, TestResponse};
+use test_kit::{Client, CookieJar, TestResponse};
 
 use crate::platform::{PASSWORD, Platform};
 use crate::sandbox::{GATEWAY, Sandbox};
@@ -15,7 +13,7 @@ use crate::{BUSY, within};
 /// A browser that shows a page of the platform.
 #[derive(Clone, Default)]
 struct Browser {
-    cookies: BTreeMap<String, String>,
+    jar: CookieJar,
     origin: String,
 }
 
@@ -29,16 +27,7 @@ impl Browser {
 
     /// A script in the page.
     fn page(&self, client: &Client) -> Client {
-        let pairs: Vec<_> = self
-            .cookies
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
-        let client = client.with("origin", &self.origin);
-        if pairs.is_empty() {
-            return client;
-        }
-        client.with("cookie", &pairs.join("; "))
+        self.jar.client(client).with("origin", &self.origin)
     }
 
     /// Sends a request to the gateway, and keeps the cookies that the response sets.
@@ -57,16 +46,7 @@ impl Browser {
                 None => request,
             })
             .await;
-        for line in response.headers.get_all("set-cookie") {
-            let (pair, attributes) = line.to_str().unwrap().split_once("; ").unwrap();
-            let (name, value) = pair.split_once('=').unwrap();
-            assert!(attributes.contains("HttpOnly") && attributes.contains("Path=/"));
-            if attributes.contains("Max-Age=0") {
-                self.cookies.remove(name);
-            } else {
-                self.cookies.insert(name.to_owned(), value.to_owned());
-            }
-        }
+        self.jar.keep(&response);
         response
     }
 }
@@ -101,8 +81,8 @@ async fn a_page_logs_in_shops_refreshes_and_logs_out_with_cookies() {
         .send(&platform, "POST", "/auth/login?session=cookie", Some(login))
         .await;
     response.assert_status(200);
-    assert_eq!(ada.cookies.len(), 2);
-    for token in ada.cookies.values() {
+    assert_eq!(ada.jar.0.len(), 2);
+    for token in ada.jar.0.values() {
         assert!(!response.body.contains(token), "{}", response.body);
     }
 
@@ -161,7 +141,7 @@ async fn a_page_logs_in_shops_refreshes_and_logs_out_with_cookies() {
     let first = ada.clone();
     let response = ada.send(&platform, "POST", "/auth/refresh", None).await;
     response.assert(200, json!({"user": {"email": "ada@example.com"}}));
-    assert_ne!(ada.cookies, first.cookies);
+    assert_ne!(ada.jar.0, first.jar.0);
     ada.send(&platform, "GET", "/api/orders", None)
         .await
         .assert_status(200);
@@ -170,7 +150,7 @@ async fn a_page_logs_in_shops_refreshes_and_logs_out_with_cookies() {
     ada.send(&platform, "POST", "/auth/logout", None)
         .await
         .assert_status(204);
-    assert!(ada.cookies.is_empty());
+    assert!(ada.jar.0.is_empty());
     ada.send(&platform, "GET", "/auth/current-user", None)
         .await
         .assert(200, json!({"current_user": null}));
@@ -189,6 +169,6 @@ async fn a_page_logs_in_shops_refreshes_and_logs_out_with_cookies() {
             .send(&platform, "POST", "/auth/refresh", None)
             .await
             .assert_problem(401, "invalid_refresh_token");
-        assert!(stolen.cookies.is_empty());
+        assert!(stolen.jar.0.is_empty());
     }
 }

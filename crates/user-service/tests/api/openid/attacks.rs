@@ -67,7 +67,7 @@ async fn an_answer_works_once() {
     let (mut browser, callback) = begun(&service, &provider).await;
     let replaying = browser.client();
     browser.get(&callback).await.assert_status(200);
-    assert!(browser.cookies.is_empty());
+    assert!(browser.cookies().is_empty());
     assert_no_login(&browser.get(&callback).await);
     // With the cookie too, and although the provider accepts the code again.
     assert_no_login(&replaying.get(&callback).await);
@@ -140,14 +140,14 @@ async fn a_login_expires_after_ten_minutes() {
     let (mut browser, callback) = begun(&service, &provider).await;
     service.issuer().clock().advance(seconds(600));
     assert_no_login(&browser.get(&callback).await);
-    assert!(browser.cookies.is_empty());
+    assert!(browser.cookies().is_empty());
 }
 
 #[actix_web::test]
 async fn a_damaged_cookie_counts_as_none_and_is_cleared() {
     let (service, provider) = trusting().await;
     let (browser, callback) = begun(&service, &provider).await;
-    let value = &browser.cookies["countersign_login"];
+    let value = browser.cookie("countersign_login");
     let client = service.anonymous();
     for cookie in [
         format!("countersign_login={value}; countersign_login={value}"),
@@ -293,7 +293,7 @@ async fn a_refusal_of_the_provider_is_no_login() {
         .get(&refusal)
         .await
         .assert_problem(400, "provider_refused");
-    assert!(browser.cookies.is_empty());
+    assert!(browser.cookies().is_empty());
 
     // A browser that shows pages goes back, and the page learns why.
     let mut browser = Browser::of(&service).with("accept", "text/html,*/*;q=0.8");
@@ -308,7 +308,7 @@ async fn a_refusal_of_the_provider_is_no_login() {
         response.header("location"),
         "http://localhost:8080/start?error=provider_refused"
     );
-    assert!(browser.cookies.is_empty());
+    assert!(browser.cookies().is_empty());
 }
 
 #[actix_web::test]

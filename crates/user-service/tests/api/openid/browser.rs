@@ -1,21 +1,19 @@
-//! A browser: a client that keeps cookies.
-
-use std::collections::BTreeMap;
+//! A browser at the service under test.
 
 use serde_json::Value;
-use test_kit::{Client, TestResponse, TestService};
+use test_kit::{Client, CookieJar, TestResponse, TestService};
 
-/// A browser at the service under test.
+/// A client that keeps cookies.
 pub struct Browser {
     client: Client,
-    pub cookies: BTreeMap<String, String>,
+    jar: CookieJar,
 }
 
 impl Browser {
     pub fn of(service: &TestService) -> Self {
         Self {
             client: service.anonymous().clone(),
-            cookies: BTreeMap::new(),
+            jar: CookieJar::default(),
         }
     }
 
@@ -29,39 +27,28 @@ impl Browser {
 
     pub async fn get(&mut self, path: &str) -> TestResponse {
         let response = self.client().get(path).await;
-        self.keep_cookies(&response);
+        self.jar.keep(&response);
         response
     }
 
     pub async fn post(&mut self, path: &str, body: Value) -> TestResponse {
         let response = self.client().post(path, body).await;
-        self.keep_cookies(&response);
+        self.jar.keep(&response);
         response
     }
 
     /// A client that sends the cookies, but does not keep new ones.
     pub fn client(&self) -> Client {
-        if self.cookies.is_empty() {
-            return self.client.clone();
-        }
-        let pairs: Vec<_> = self
-            .cookies
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
-        self.client.with("cookie", &pairs.join("; "))
+        self.jar.client(&self.client)
     }
 
-    fn keep_cookies(&mut self, response: &TestResponse) {
-        for header in response.headers.get_all("set-cookie") {
-            let header = header.to_str().unwrap();
-            let (pair, attributes) = header.split_once(';').unwrap_or((header, ""));
-            let (name, value) = pair.split_once('=').unwrap();
-            if attributes.contains("Max-Age=0") {
-                self.cookies.remove(name);
-            } else {
-                self.cookies.insert(name.to_owned(), value.to_owned());
-            }
-        }
+    /// The names of the cookies.
+    pub fn cookies(&self) -> Vec<&str> {
+        self.jar.0.keys().map(String::as_str).collect()
+    }
+
+    /// The value of a cookie.
+    pub fn cookie(&self, name: &str) -> &str {
+        &self.jar.0[name]
     }
 }

@@ -60,7 +60,7 @@ async fn a_user_links_an_account_and_logs_in_with_it() {
     let mut browser = browser_of(&service, &pair);
     let identity = link(&mut browser, &provider, &at_work).await;
     identity.assert(200, json!({"provider": "sso", "email": "ada@work.example"}));
-    assert!(browser.cookies.is_empty(), "{:?}", browser.cookies);
+    assert!(browser.cookies().is_empty(), "{:?}", browser.cookies());
     assert_eq!(listed(&ada).await, [identity.json()]);
     let reported = "select count(*) from outbox where kind = 'identity_linked'";
     assert_eq!(number(&service, reported).await, 1);
