@@ -48,7 +48,7 @@ def register_and_log_in(port_base, user_service=user_service):
 
     pair = auth.login(user_service.Credentials(email=email, password=PASSWORD)).actual_instance
     assert pair.user.id == user.id
-    pair = auth.refresh(user_service.PresentedToken(refresh_token=pair.refresh_token)).actual_instance
+    pair = auth.refresh(presented_token=user_service.PresentedToken(refresh_token=pair.refresh_token)).actual_instance
     users = user_service.UsersApi(client(user_service, port_base, pair.access_token))
     assert users.get_me().email == email
     return pair.access_token
