@@ -75,6 +75,8 @@ async fn broken_metadata_is_502_and_is_asked_for_again() {
         json!({"token_endpoint": "file:///etc/passwd"}),
         json!({"authorization_endpoint": "javascript:alert(1)"}),
         json!({"jwks_uri": null}),
+        // Valid, but too long.
+        json!({"padding": "x".repeat(300 * 1024)}),
     ] {
         provider.set_faults(Faults {
             metadata: Some(metadata),
