@@ -1,4 +1,4 @@
-//! The access cookie, and the cross-site rule.
+//! The access cookie.
 
 use auth::{
     AccessCookie, IDENTITY_HEADER, Origins, Policy, Verifier, VerifierBuilder, require, verify_token,
@@ -6,16 +6,16 @@ use auth::{
 
 use super::*;
 
-const OWN: (&str, &str) = ("origin", "https://things.example");
-const FOREIGN: (&str, &str) = ("origin", "https://evil.example");
-const REMOVAL: &str = "access=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax; Secure";
+pub(super) const OWN: (&str, &str) = ("origin", "https://things.example");
+pub(super) const FOREIGN: (&str, &str) = ("origin", "https://evil.example");
+pub(super) const REMOVAL: &str = "access=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax; Secure";
 
 pub(super) fn access_cookie() -> AccessCookie {
     let origins = Origins::new("https://things.example", ["https://app.example"]);
     AccessCookie::new("access", origins).guard("refresh")
 }
 
-fn builder(issuer: &Issuer) -> VerifierBuilder {
+pub(super) fn builder(issuer: &Issuer) -> VerifierBuilder {
     let keys = Keys::new(issuer.key_set());
     issuer.verifier_builder(keys).access_cookie(access_cookie())
 }
@@ -33,7 +33,7 @@ async fn sign_in(_: Anyone) -> HttpResponse {
 }
 
 /// The same routes in a route list, behind middleware, and with plain extractors.
-fn routes(config: &mut ServiceConfig) {
+pub(super) fn routes(config: &mut ServiceConfig) {
     Routes::new()
         .get("/listed/user", user)
         .get("/listed/optional", optional)
@@ -62,16 +62,25 @@ macro_rules! cookie_app {
         init_service(App::new().app_data(Data::new($verifier)).configure(routes)).await
     };
 }
+pub(super) use cookie_app;
 
-fn request(method: &str, path: &str, headers: &[(&str, &str)]) -> TestRequest {
+pub(super) fn request(method: &str, path: &str, headers: &[(&str, &str)]) -> TestRequest {
     let request = TestRequest::with_uri(path).method(method.parse().unwrap());
     headers
         .iter()
         .fold(request, |request, header| request.append_header(*header))
 }
 
-fn cookie(token: &str) -> String {
+pub(super) fn cookie(token: &str) -> String {
     format!("access={token}")
+}
+
+/// Requires 403 `cross_site`, which removes no cookie.
+pub(super) fn assert_cross_site(response: &TestResponse) {
+    let detail =
+        "A request that uses or sets cookies, or opens a WebSocket, must come from a page of this site.";
+    response.assert_problem(403, "cross_site", detail, None);
+    assert_eq!(response.header("set-cookie"), None);
 }
 
 #[actix_web::test]
@@ -234,104 +243,6 @@ async fn without_keys_it_is_not_known_whether_the_cookie_counts() {
         response.assert_problem(503, "keys_unavailable", detail, None);
         assert_eq!(response.header("set-cookie"), None);
     }
-}
-
-/// Requires 403 `cross_site`, which removes no cookie.
-fn assert_cross_site(response: &TestResponse) {
-    let detail =
-        "A request that uses or sets cookies, or opens a WebSocket, must come from a page of this site.";
-    response.assert_problem(403, "cross_site", detail, None);
-    assert_eq!(response.header("set-cookie"), None);
-}
-
-#[actix_web::test]
-async fn an_unsafe_request_with_a_cookie_must_come_from_an_allowed_page() {
-    let issuer = Issuer::new(SERVICE);
-    let app = cookie_app!(builder(&issuer).build());
-    let token = issuer.as_user().name("Ada").token();
-    let bearer = format!("Bearer {token}");
-    let access = cookie(&token);
-    // The refresh cookie identifies no user, so there is a bearer token, too.
-    let refresh = [("cookie", "refresh=r"), ("authorization", bearer.as_str())];
-    for carried in [&[("cookie", access.as_str())][..], &refresh] {
-        let with = |header| [carried, &[header]].concat();
-        for path in [
-            "/listed/user",
-            "/listed/optional",
-            "/listed/anyone",
-            "/wrapped/user",
-            "/wrapped/optional",
-            "/wrapped/anyone",
-            "/plain/user",
-            "/plain/optional",
-        ] {
-            for allowed in [
-                OWN,
-                ("origin", "https://app.example"),
-                ("sec-fetch-site", "same-origin"),
-                ("sec-fetch-site", "none"),
-            ] {
-                let response = call!(app, request("POST", path, &with(allowed)));
-                assert_eq!(response.status, 200, "{path} {allowed:?}");
-            }
-            for refused in [
-                FOREIGN,
-                ("origin", "null"),
-                ("sec-fetch-site", "cross-site"),
-                ("sec-fetch-site", "same-site"),
-                ("referer", "https://things.example/"),
-            ] {
-                assert_cross_site(&call!(app, request("POST", path, &with(refused))));
-            }
-        }
-        for method in ["GET", "HEAD"] {
-            let response = call!(app, request(method, "/listed/user", &with(FOREIGN)));
-            assert_eq!(response.status, 200, "{method}");
-        }
-    }
-    let long = format!("refresh={}", "a".repeat(9_000));
-    for other in [
-        "theme=dark",
-        "refresh=",
-        "refresh=a; refresh=b",
-        "Refresh=a",
-        &long,
-    ] {
-        let headers = [("cookie", other), ("authorization", bearer.as_str()), FOREIGN];
-        call!(app, request("POST", "/listed/user", &headers)).assert(200, "Ada");
-        call!(app, request("POST", "/listed/anyone", &headers)).assert(200, "anyone");
-    }
-}
-
-#[actix_web::test]
-async fn a_bad_credential_gets_401_before_403() {
-    let issuer = Issuer::new(SERVICE);
-    let app = cookie_app!(builder(&issuer).build());
-    for path in ["/listed/user", "/wrapped/user"] {
-        let with = |cookie: &str| request("POST", path, &[("cookie", cookie), FOREIGN]);
-        call!(app, with("refresh=r")).assert_no_token();
-        let bad = call!(app, with("access=nonsense"));
-        bad.assert_no_token();
-        assert_eq!(bad.header("set-cookie"), Some(REMOVAL));
-        let expired = cookie(&issuer.as_user().expired().token());
-        call!(app, with(&expired)).assert_bad_token("token_expired", "The access token has expired.");
-    }
-    // Where no credential is needed, a bad cookie does not make the request one with cookies.
-    let bad = request(
-        "POST",
-        "/listed/anyone",
-        &[("cookie", "access=nonsense"), FOREIGN],
-    );
-    let response = call!(app, bad);
-    response.assert(200, "anyone");
-    // A cache must not remove the cookies of others.
-    assert_eq!(response.header("cache-control"), Some("no-store"));
-    assert_eq!(response.header("set-cookie"), Some(REMOVAL));
-    let expired = cookie(&issuer.as_user().expired().token());
-    assert_cross_site(&call!(
-        app,
-        request("POST", "/listed/anyone", &[("cookie", &expired), FOREIGN])
-    ));
 }
 
 #[actix_web::test]

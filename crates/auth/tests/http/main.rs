@@ -259,6 +259,7 @@ mod apps;
 mod captured_log;
 mod connections;
 mod cookies;
+mod cross_site;
 mod logging;
 mod middleware;
 mod refusals;
