@@ -13,6 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use reqwest::Client;
 use serde_json::Value;
+use service_kit::outgoing;
 use tokio::sync::Mutex;
 use tokio::task::{JoinError, JoinSet, spawn_blocking};
 use tokio::time::Instant;
@@ -126,10 +127,8 @@ enum ClientError {
 }
 
 fn build_client() -> Result<Client, reqwest::Error> {
-    Client::builder()
+    outgoing::client_builder()
         .timeout(FETCH_TIMEOUT)
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
         // A connection would belong to the worker that opened it, and another worker may fetch next.
         .pool_max_idle_per_host(0)
         .build()
@@ -148,15 +147,9 @@ enum FetchError {
 
 async fn fetch(client: &Client, url: &str) -> Result<Value, FetchError> {
     let url = format!("{url}/openapi.json");
-    let mut response = client.get(url).send().await?.error_for_status()?;
-    let mut document = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        if document.len() + chunk.len() > MAX_DOCUMENT_BYTES {
-            return Err(FetchError::TooLong);
-        }
-        document.extend_from_slice(&chunk);
-    }
-    Ok(serde_json::from_slice(&document)?)
+    let response = client.get(url).send().await?.error_for_status()?;
+    let document = outgoing::read_body(response, MAX_DOCUMENT_BYTES).await?;
+    Ok(serde_json::from_slice(&document.ok_or(FetchError::TooLong)?)?)
 }
 
 #[cfg(test)]

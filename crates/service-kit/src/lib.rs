@@ -17,6 +17,7 @@ mod launch;
 mod limits;
 mod listener;
 mod middleware;
+pub mod outgoing;
 mod page;
 mod probe;
 mod problem;

@@ -27,6 +27,7 @@ use db::{Conn, Db};
 use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
 
+pub(crate) use self::relay::Relay;
 use self::state::State;
 use crate::store::{FeedRow, GenerationRows, RevocationRows};
 use crate::tokens::{KeyError, SigningKeys};

@@ -1,5 +1,6 @@
 //! Connects the parts of the service and runs the service.
 
+mod background;
 mod comparison_keys;
 
 use std::error::Error;
@@ -9,6 +10,7 @@ use auth::Clock;
 use db::Db;
 use service_kit::{KeySource, Runtime, Server};
 
+use self::background::BackgroundTasks;
 use crate::config::Config;
 use crate::cookies::SessionCookies;
 use crate::domain::{NAME, SuccessorKey, announced_until};
@@ -26,7 +28,7 @@ use crate::sessions::revocation::RevokingTx;
 use crate::sessions::rotation::RotationQueue;
 use crate::store::{MIGRATIONS, SecretRows};
 use crate::tokens::{IssuedTokenVerifier, KeyEncryptionKey, SealingKeys, SigningKeys, TokenIssuer};
-use crate::{admin, cleanup, docs, routes};
+use crate::{admin, docs, routes};
 
 /// Runs the service until it is asked to stop.
 pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>> {
@@ -38,42 +40,26 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
         previous: config.previous_key_encryption_key.clone(),
     };
     let (keys, is_replaced) = signing_keys(&config, &runtime, &db, &sealing_keys).await?;
+    let clients = Clients::sync(&db, &config.registry, &config.clients, clock.now()).await?;
+    let sessions = sessions(&config, &runtime, &db, &sealing_keys, &keys).await?;
+    // Before the first request is accepted, so that no revoked token is accepted.
+    sessions.feed.load().await?;
+    if is_replaced {
+        announce_keys(&sessions, &db, &clock).await?;
+    }
     let passwords = Passwords {
         hashing: Hashing::start(&config.hashing)?,
         throttle: Throttle::new(config.allowed_login_failures),
     };
-    let clients = Clients::sync(&db, &config.registry, &config.clients, clock.now()).await?;
+    admin::ensure_first_admin(&db, &passwords, &sessions, config.first_admin.as_ref(), &clock).await?;
 
     // This service verifies tokens like every other service, but reads the keys from its database.
     let verifier = config
         .auth
         .verifier_with(NAME, &runtime, keys.verification().clone())?;
-    let feed = Feed::new(db.clone(), runtime.revocations, clock.clone()).with_keys(keys.clone());
-    // Before the first request is accepted, so that no revoked token is accepted.
-    feed.load().await?;
-    let relay = config.nats.clone().map(|url| feed.relay(url, config.lifetimes));
-    let token_issuer = token_issuer(&config, keys.clone());
-    let outbox = Outbox::default();
-    let sessions = Sessions {
-        token_issuer: token_issuer.clone(),
-        lifetimes: config.lifetimes,
-        successor_key: SuccessorKey::new(
-            &stored_secret(&db, &sealing_keys, "refresh-token successors").await?,
-        ),
-        rotations: RotationQueue::start(db.clone(), config.lifetimes, clock.clone()),
-        feed: feed.clone(),
-        outbox: outbox.clone(),
-    };
-    if is_replaced {
-        announce_keys(&sessions, &db, &clock).await?;
-    }
-    admin::ensure_first_admin(&db, &passwords, &sessions, config.first_admin.as_ref(), &clock).await?;
-
-    let rotation = KeyRotation::new(db.clone(), sessions.clone(), clock.clone());
-
-    let mails = MailWorker::new(&config.mail, db.clone(), outbox.clone(), clock.clone())?;
     let openid = openid(&config, &db, &sealing_keys, &clock).await?;
-    let metadata = Metadata::new(&config.auth.issuer, &config.public_url, &config.own_url);
+    let tasks = background_tasks(&config, &db, &sessions, &clock)?;
+    let rotation = tasks.rotation.clone();
     let server = Server::new(NAME, routes::routes, docs::openapi())
         .verifier(verifier.clone())
         .database(db.clone())
@@ -87,50 +73,73 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
             registry: config.registry,
             audience: config.auth.audience,
         })
-        .data(token_issuer)
+        .data(sessions.token_issuer.clone())
+        .data(sessions.feed.clone())
+        .data(sessions.outbox.clone())
         .data(sessions)
-        .data(metadata)
+        .data(Metadata::new(
+            &config.auth.issuer,
+            &config.public_url,
+            &config.own_url,
+        ))
         .data(openid)
-        .data(outbox)
         .ready_when("signing key", signs_with_active_key(&keys))
         .data(keys)
         .data(rotation.clone())
-        .data(feed.clone())
         .data(runtime.shutdown.clone());
-    let server = with_background_tasks(server, feed, rotation.clone(), db.clone(), clock)
-        .background("mail", move || mails.clone().run());
-    let server = match relay {
-        Some(relay) => server.background("relay to NATS", move || relay.clone().run()),
-        None => server,
-    };
+    let server = tasks.add_to(server, db.clone(), clock);
     server.run(runtime.listener, runtime.shutdown).await?;
     rotation.leave().await;
     db.close().await;
     Ok(())
 }
 
-fn token_issuer(config: &Config, keys: SigningKeys) -> TokenIssuer {
-    TokenIssuer {
+/// The sessions, and what they need: the issuer of tokens, the feed of revocations, and the outbox of mails.
+async fn sessions(
+    config: &Config,
+    runtime: &Runtime,
+    db: &Db,
+    sealing_keys: &SealingKeys,
+    keys: &SigningKeys,
+) -> Result<Sessions, Box<dyn Error>> {
+    let clock = runtime.clock.clone();
+    let token_issuer = TokenIssuer {
         issuer: config.auth.issuer.clone(),
         audience: config.auth.audience.clone(),
         lifetime: config.lifetimes.access,
         roles: config.roles.clone(),
-        keys,
-    }
+        keys: keys.clone(),
+    };
+    let successor_key = stored_secret(db, sealing_keys, "refresh-token successors").await?;
+    Ok(Sessions {
+        token_issuer,
+        lifetimes: config.lifetimes,
+        successor_key: SuccessorKey::new(&successor_key),
+        rotations: RotationQueue::start(db.clone(), config.lifetimes, clock.clone()),
+        feed: Feed::new(db.clone(), runtime.revocations.clone(), clock).with_keys(keys.clone()),
+        outbox: Outbox::default(),
+    })
+}
+
+fn background_tasks(
+    config: &Config,
+    db: &Db,
+    sessions: &Sessions,
+    clock: &Clock,
+) -> Result<BackgroundTasks, Box<dyn Error>> {
+    let relay = |url| sessions.feed.relay(url, config.lifetimes);
+    Ok(BackgroundTasks {
+        feed: sessions.feed.clone(),
+        rotation: KeyRotation::new(db.clone(), sessions.clone(), clock.clone()),
+        mails: MailWorker::new(&config.mail, db.clone(), sessions.outbox.clone(), clock.clone())?,
+        relay: config.nats.clone().map(relay),
+    })
 }
 
 /// The readiness check of the signing key.
 fn signs_with_active_key(keys: &SigningKeys) -> impl Fn() -> Ready<bool> + Send + Sync + 'static {
     let keys = keys.clone();
     move || ready(keys.signs_with_active_key())
-}
-
-/// Adds the background tasks. The server restarts a task that fails.
-fn with_background_tasks(server: Server, feed: Feed, rotation: KeyRotation, db: Db, clock: Clock) -> Server {
-    server
-        .background("revocation feed", move || feed.clone().run())
-        .background("signing keys", move || rotation.clone().run())
-        .background("cleanup", move || cleanup::run_cleanup(db.clone(), clock.clone()))
 }
 
 /// The keys from the database, or the shared secret if one is configured. Also returns whether the active key was replaced.

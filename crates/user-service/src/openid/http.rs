@@ -6,6 +6,7 @@ use std::time::Duration;
 use oauth2::{HttpRequest, HttpResponse};
 use reqwest::{Request, StatusCode};
 use serde::de::DeserializeOwned;
+use service_kit::outgoing;
 use url::Url;
 
 use super::provider::ProviderError;
@@ -22,11 +23,8 @@ impl HttpClient {
     /// # Errors
     /// If the TLS library can't be initialized.
     pub(super) fn new() -> Result<Self, reqwest::Error> {
-        let client = reqwest::Client::builder()
+        let client = outgoing::client_builder()
             .connect_timeout(CONNECT_TIMEOUT)
-            // A redirect could send the client secret to another host (RFC 9700 §4.12).
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
             .build()?;
         Ok(Self(client))
     }
@@ -74,18 +72,17 @@ impl HttpClient {
 }
 
 /// Reads an answer, unless it is too long.
-async fn read(mut response: reqwest::Response) -> Result<(StatusCode, Vec<u8>), ProviderError> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| unavailable(&error))? {
-        if body.len() + chunk.len() > MAX_ANSWER_BYTES {
-            let url = response.url();
-            return Err(ProviderError::Broken(format!(
-                "{url}: more than {MAX_ANSWER_BYTES} bytes"
-            )));
-        }
-        body.extend_from_slice(&chunk);
+async fn read(response: reqwest::Response) -> Result<(StatusCode, Vec<u8>), ProviderError> {
+    let (status, url) = (response.status(), response.url().clone());
+    let body = outgoing::read_body(response, MAX_ANSWER_BYTES)
+        .await
+        .map_err(|error| unavailable(&error))?;
+    match body {
+        Some(body) => Ok((status, body)),
+        None => Err(ProviderError::Broken(format!(
+            "{url}: more than {MAX_ANSWER_BYTES} bytes"
+        ))),
     }
-    Ok((response.status(), body))
 }
 
 fn require_ok(status: StatusCode, url: &Url) -> Result<(), ProviderError> {
