@@ -2,7 +2,7 @@
 //! jsonwebtoken of Node.js.
 //!
 //! ```sh
-//! export JWT_SECRET=$(openssl rand -base64 48)   # in a new shell: it would change the platform, too
+//! export JWT_SECRET=$(openssl rand -hex 32)   # in a new shell: it would change the platform, too
 //! (cd crates/auth/examples && npm install && node issuers/jsonwebtoken.mjs 4000) &
 //! cargo run -p auth --example jsonwebtoken -- 8090 &
 //! TOKEN=$(curl -s http://127.0.0.1:4000/login -H 'content-type: application/json' -d '{"email": "ada@example.com", "password": "any"}' | sed 's/.*"token": *"\([^"]*\)".*/\1/')

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret as _, SecretString};
 use service_kit::{ConfigErrors, Env, RegisteredService, Registry, Settings, Telemetry};
 use url::Url;
 
-use crate::generated::{Generated, GeneratedError};
+use crate::generated::{Generated, GeneratedError, hex};
 use crate::platform::launcher;
 
 const ADMIN_EMAIL: &str = "admin@example.com";
@@ -139,8 +140,7 @@ impl Config {
             .iter_mut()
             .filter(|service| missing.client_secrets.contains(&service.name))
         {
-            // base64url needs no encoding in HTTP Basic, which makes the secret easy to use with curl.
-            let secret = generated.secret(&format!("{}-secret", service.name), 32, &URL_SAFE_NO_PAD)?;
+            let secret = generated.secret(&format!("{}-secret", service.name), 32, hex)?;
             let file = secret.file.to_string_lossy().into_owned();
             service.set("SECRET_FILE", &file);
             secret_files.push((format!("{}_SECRET_FILE", service.prefix), file));
@@ -157,11 +157,11 @@ impl Config {
             service.set(&variable, file);
         }
         if missing.key {
-            let key = generated.secret("key-encryption-key", 32, &STANDARD)?;
+            let key = generated.secret("key-encryption-key", 32, |bytes| STANDARD.encode(bytes))?;
             service.set("KEY_ENCRYPTION_KEY_FILE", key.file.to_string_lossy());
         }
         if missing.admin {
-            let password = generated.secret("admin-password", 12, &STANDARD)?;
+            let password = generated.secret("admin-password", 12, |bytes| STANDARD.encode(bytes))?;
             service.set("ADMIN_EMAIL", ADMIN_EMAIL);
             service.set("ADMIN_PASSWORD_FILE", password.file.to_string_lossy());
             self.admin = Some(GeneratedAdmin {

@@ -1,13 +1,12 @@
 //! Generated secrets: created once, stored in `DATA_DIR`, readable only by their owner.
 
+use std::fmt::Write as _;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::rand;
-use base64::Engine as _;
-use base64::engine::GeneralPurpose;
 use secrecy::SecretString;
 
 /// Exclusive use of `DATA_DIR`. Dropping this releases the lock.
@@ -62,12 +61,13 @@ impl Generated {
         }
     }
 
-    /// Reads the secret with this name. If there is none, generates this number of random bytes and stores them in base64.
+    /// Reads the secret with this name. If there is none, generates this number of random bytes, and stores them as the text that `encode`
+    /// returns.
     pub(crate) fn secret(
         &self,
         name: &str,
         bytes: usize,
-        base64: &GeneralPurpose,
+        encode: impl Fn(Vec<u8>) -> String,
     ) -> Result<Secret, GeneratedError> {
         let file = self.directory.join(name);
         let failed = |error| GeneratedError::Io(file.clone(), error);
@@ -84,7 +84,7 @@ impl Generated {
         }
         let mut random = vec![0; bytes];
         rand::fill(&mut random).map_err(|_| GeneratedError::NoRandomness)?;
-        let value = base64.encode(random);
+        let value = encode(random);
         // Write, sync and rename: after a power failure the file is complete or absent.
         let unfinished = file.with_extension("unfinished");
         let write = || -> io::Result<()> {
@@ -105,6 +105,16 @@ impl Generated {
             is_fresh: true,
         })
     }
+}
+
+/// Encodes bytes as hexadecimal digits. They need no encoding in URLs and in HTTP Basic, and can't contain a word by which services
+/// recognise a placeholder.
+pub(crate) fn hex(bytes: Vec<u8>) -> String {
+    bytes.into_iter().fold(String::new(), |mut text, byte| {
+        // Writing to a text can't fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn private_file() -> OpenOptions {

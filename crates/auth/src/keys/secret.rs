@@ -21,13 +21,13 @@ pub struct SharedSecret {
 #[non_exhaustive]
 pub enum WeakSecret {
     /// Shorter than the hash of its algorithm, which RFC 7518 §3.2 does not allow: 32, 48 or 64 bytes.
-    #[error("must have at least {min} bytes; `openssl rand -base64 {min}` makes a good secret")]
+    #[error("must have at least {min} bytes; `openssl rand -hex {min}` makes a good secret")]
     TooShort {
         /// The minimum length in bytes.
         min: usize,
     },
     /// Contains a word that examples use, or fewer than 10 different bytes.
-    #[error("looks like a placeholder; `openssl rand -base64 48` makes a good secret")]
+    #[error("looks like a placeholder; `openssl rand -hex 32` makes a good secret")]
     Placeholder,
     /// Has the form of PEM or of a JWK (RFC 7517). It may be a public key, which everyone knows.
     #[error("is a key in PEM or JWK form, and not a secret")]

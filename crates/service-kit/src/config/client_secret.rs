@@ -10,7 +10,7 @@ pub(super) fn read(env: &mut Env, service: &str) -> SecretString {
     env.secret(&variable).unwrap_or_else(|| {
         env.problem(
             &variable,
-            "is missing: generate one with `openssl rand -base64 32`, and set it for user-service too",
+            "is missing: generate one with `openssl rand -hex 32`, and set it for user-service too",
         );
         SecretString::default()
     })

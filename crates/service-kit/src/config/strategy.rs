@@ -221,8 +221,7 @@ mod tests {
 
     #[test]
     fn with_introspect_a_missing_secret_is_reported_once() {
-        let problem =
-            "is missing: generate one with `openssl rand -base64 32`, and set it for user-service too";
+        let problem = "is missing: generate one with `openssl rand -hex 32`, and set it for user-service too";
         let mut env = Env::from_vars("order-service", [("AUTH_STRATEGY", "introspect")]);
         let settings = Settings::read(&mut env, "order-service");
         Neighbours::read(&mut env, &settings, "order-service");

@@ -7,7 +7,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use crate::domain::digest::sha256;
 
 /// SHA-256 of a client secret. A password needs argon2id because an attacker can guess it. A client secret should be generated
-/// (`openssl rand -base64 32`), and can't be guessed then; its length is checked at startup. With argon2id, every service token
+/// (`openssl rand -hex 32`), and can't be guessed then; its length is checked at startup. With argon2id, every service token
 /// would cost as much as a login.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SecretHash([u8; 32]);
