@@ -130,7 +130,10 @@ async fn is_refused(port: u16) -> bool {
 async fn a_service_that_dies_while_its_callers_stop_is_not_restarted() {
     let sandbox = Sandbox::new().await;
     let mut platform = sandbox.platform().await;
-    let mut connection = begin_request(platform.port("order-service"), "/orders", "", 2);
+    // Without a token, the answer would not wait for the body.
+    let admin = Trader::admin(&platform, &sandbox).await;
+    let head = format!("authorization: Bearer {}\r\n", admin.token());
+    let mut connection = begin_request(platform.port("order-service"), "/orders", &head, 2);
     platform.send(Signal::TERM);
     eventually("order-service stops", async || {
         platform.log.text().contains("\"stopping\"")
@@ -150,7 +153,7 @@ async fn a_service_that_dies_while_its_callers_stop_is_not_restarted() {
     connection.write_all(b"{}").unwrap();
     let mut answer = String::new();
     connection.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 422 "), "{answer}");
     assert_eq!(platform.end().await.code(), Some(0), "{}", platform.log.text());
     assert!(
         !platform.log.text().contains("restarting"),
