@@ -1,4 +1,4 @@
-//! Requests to other servers.
+//! Requests to other servers. `auth` has the same functions, because it is published without this crate.
 
 use reqwest::redirect::Policy;
 use reqwest::{ClientBuilder, Response};

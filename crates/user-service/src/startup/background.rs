@@ -9,7 +9,7 @@ use crate::feed::{Feed, Relay};
 use crate::key_rotation::KeyRotation;
 use crate::mail::MailWorker;
 
-/// The tasks that run beside the requests.
+/// One value for each task, except for the cleanup, which has no state.
 #[derive(Clone, Debug)]
 pub(super) struct BackgroundTasks {
     pub(super) feed: Feed,
