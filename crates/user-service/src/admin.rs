@@ -14,10 +14,10 @@ use crate::context::RequestContext;
 use crate::domain::{Account, EmailAddress, Entry, Event};
 use crate::error::UserError;
 use crate::passwords::Passwords;
+use crate::reclaim;
 use crate::sessions::Sessions;
 use crate::sessions::revocation::RevokingTx;
 use crate::store::{AdminLock, AuditLogRows, NewUser, UserRows};
-use crate::takeover;
 
 const ROLES: &str = "user admin";
 
@@ -127,7 +127,7 @@ async fn create_first_admin(
     if UserRows(tx).add(&new).await? {
         AuditLogRows(tx).add(&entry(new.id), context).await?;
     } else if let Some(Account { id, .. }) = UserRows(tx).find_by_email(email).await? {
-        takeover::remove_access(tx, id, now).await?;
+        reclaim::remove_access(tx, id, now).await?;
         UserRows(tx).make_admin(id, hash, ROLES, now).await?;
         let entry = entry(id).detail("an existing user".to_owned());
         AuditLogRows(tx).add(&entry, context).await?;

@@ -36,7 +36,7 @@ async fn delete_expired(db: &Db, clock: &Clock) -> Result<(), sqlx::Error> {
             .await
     })
     .await?;
-    db.transaction(async |tx: &mut Tx| UsedLoginRows(tx).delete_expired(now).await)
+    db.transaction(async |tx: &mut Tx| UsedLoginRows(tx).delete_expired(now - MAX_CLOCK_DIFFERENCE).await)
         .await?;
     db.transaction(async |tx: &mut Tx| GenerationRows(tx).delete_old().await)
         .await?;
@@ -140,6 +140,26 @@ mod tests {
             RevocationRows(&mut conn).page(0, 9, 9).await.unwrap(),
             [(2, unexpired)]
         );
+    }
+
+    #[actix_web::test]
+    async fn a_finished_login_is_kept_for_replicas_whose_clocks_are_behind() {
+        let database = TestDatabase::new().await;
+        let db = Db::open(&database.url(), &MIGRATIONS).await.unwrap();
+        let clock = Clock::fixed();
+        let add = async || {
+            let mut tx = db.begin().await.unwrap();
+            let is_new = UsedLoginRows(&mut tx).add(&[1; 32], Clock::fixed().now()).await;
+            tx.commit().await.unwrap();
+            is_new.unwrap()
+        };
+        assert!(add().await);
+        clock.advance(MAX_CLOCK_DIFFERENCE);
+        delete_expired(&db, &clock).await.unwrap();
+        assert!(!add().await);
+        clock.advance(TimeDelta::seconds(1));
+        delete_expired(&db, &clock).await.unwrap();
+        assert!(add().await);
     }
 
     #[actix_web::test]

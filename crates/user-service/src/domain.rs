@@ -1,6 +1,6 @@
 //! The rules: which email addresses and passwords are valid, when a session is live, how the successor of a refresh token is
-//! derived, how many failed logins are allowed, when signing keys are rotated, when mails are sent again. There are no queries and no handlers; types carry
-//! their database and API mappings.
+//! derived, how many failed logins are allowed, when signing keys are rotated, when mails are sent again. There are no queries and
+//! no handlers; types carry their database and API mappings.
 
 mod allowance;
 mod audit;
@@ -11,6 +11,7 @@ mod identity;
 mod key_rotation;
 mod known_verifier;
 mod lifetimes;
+mod login_method;
 mod mail;
 mod mail_token;
 mod network;
@@ -35,12 +36,13 @@ pub(crate) use self::key_rotation::{
 pub(crate) use self::known_verifier::{KeyIds, KnownVerifier, Laggards, verifiers_seen_since};
 pub use self::lifetimes::Lifetimes;
 pub(crate) use self::lifetimes::{MAX_CLOCK_DIFFERENCE, MAX_LEEWAY};
+pub(crate) use self::login_method::LoginMethod;
 pub(crate) use self::mail::{
     Cause, MAIL_LEASE, MAX_SENT, MAX_TOKENS, MailKind, SENT_WINDOW, TokenPurpose, next_attempt_at,
 };
 pub(crate) use self::mail_token::MailToken;
 pub(crate) use self::network::{NETWORK_LIFETIME, Network};
-pub(crate) use self::provider_account::{Joining, ProviderAccount, display_name};
+pub(crate) use self::provider_account::{AccountLinking, ProviderAccount, display_name};
 pub(crate) use self::refresh_token::{RefreshToken, SuccessorKey};
 pub(crate) use self::return_to::ReturnTo;
 pub(crate) use self::rotation_request::RotationRequest;

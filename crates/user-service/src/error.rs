@@ -34,8 +34,8 @@ pub(crate) enum UserError {
     IdentityNotFound,
     #[error("Another user has linked this account of the provider.")]
     IdentityTaken,
-    #[error("This is the only way to log in to the account.")]
-    LastWayIn,
+    #[error("This is the only way to log in to the account. Set a password first.")]
+    LastLoginMethod,
     #[error("Verify your email address first.")]
     EmailNotVerified,
     #[error("The email address or the password is wrong.")]
@@ -135,7 +135,7 @@ impl Problem for UserError {
             Self::AccountDisabled => (StatusCode::FORBIDDEN, "account_disabled"),
             Self::IdentityNotFound => (StatusCode::NOT_FOUND, "identity_not_found"),
             Self::IdentityTaken => (StatusCode::CONFLICT, "identity_taken"),
-            Self::LastWayIn => (StatusCode::CONFLICT, "last_way_in"),
+            Self::LastLoginMethod => (StatusCode::CONFLICT, "last_login_method"),
             Self::EmailNotVerified => (StatusCode::CONFLICT, "email_not_verified"),
             Self::InvalidCredentials => (StatusCode::UNAUTHORIZED, "invalid_credentials"),
             Self::InvalidRefreshToken => (StatusCode::UNAUTHORIZED, "invalid_refresh_token"),

@@ -10,9 +10,9 @@
 //! - `feed` publishes revocations to all verifiers.
 //! - `tokens` signs tokens and keeps the signing keys; `key_rotation` replaces them.
 //! - `mail` sends mails to users: links and notices.
-//! - `openid` logs users in with accounts of other providers, such as Google.
+//! - `openid` logs users in with accounts of OpenID providers, such as Google.
 //! - `oauth` authenticates services and answers in the forms that OAuth defines.
-//! - `takeover` hands an account to the owner of its email address.
+//! - `registration` adds users; `reclaim` hands a user to the owner of its email address.
 //! - `admin` protects the role `admin`; `cleanup` deletes expired rows, except sessions (see `sessions::open`).
 //! - `domain` holds the rules, `store` the SQL statements, one topic per file.
 //! - `startup` connects these parts, and computes missing comparison keys of email addresses.
@@ -32,11 +32,12 @@ mod oauth;
 mod openid;
 mod passwords;
 mod random;
+mod reclaim;
+mod registration;
 mod routes;
 mod sessions;
 pub mod startup;
 mod store;
-mod takeover;
 mod tokens;
 
 use std::process::ExitCode;

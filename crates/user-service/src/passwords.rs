@@ -97,17 +97,13 @@ impl Passwords {
         }
     }
 
-    /// Removes the failure of a correct password, remembers the network of its user, and returns whether that network was unknown. The
-    /// transaction must have locked the user, because the user may have been deleted during the comparison.
+    /// Removes the failure of a correct password.
     pub(crate) async fn record_success(
         &self,
         conn: &mut Conn,
         check: &PasswordCheck,
-        user: &Account,
-        context: &RequestContext,
-    ) -> Result<bool, sqlx::Error> {
-        self.throttle.refund(conn, &check.attempt).await?;
-        Throttle::remember_network(conn, user, context).await
+    ) -> Result<(), sqlx::Error> {
+        self.throttle.refund(conn, &check.attempt).await
     }
 
     /// A new hash of a correct password, if the stored hash was made at another cost and the hashing queue is not full.

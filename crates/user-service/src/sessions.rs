@@ -1,12 +1,13 @@
 //! Sessions: a login opens a session, refreshes continue it, a logout ends it. Opening and refreshing issue a token pair; ending
 //! revokes tokens.
 //!
-//! - `open` opens a session.
+//! - `login` completes a login: `open` opens its session.
 //! - `refresh` rotates a refresh token and finds the session of a token; `rotation` runs the rotations in batches.
 //! - `revocation` ends sessions and revokes tokens, always in a transaction that also stores the revocations.
 //!
 //! This module trusts its callers: it checks neither passwords nor roles.
 
+mod login;
 mod open;
 pub(crate) mod refresh;
 pub(crate) mod revocation;

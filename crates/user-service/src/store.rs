@@ -32,7 +32,7 @@ pub(crate) use self::email_keys::{AccountWithoutComparisonKey, ComputedColumns, 
 pub(crate) use self::feed_generations::{GenerationRow, GenerationRows};
 pub(crate) use self::identities::{IdentityRows, NewIdentity};
 pub(crate) use self::login_failures::LoginFailureRows;
-pub(crate) use self::login_networks::{LoginNetworkRows, Sighting};
+pub(crate) use self::login_networks::{KnownNetworks, LoginNetworkRows};
 pub(crate) use self::mail_tokens::MailTokenRows;
 pub(crate) use self::outbox::{LeasedMail, NewMail, OutboxRows};
 pub(crate) use self::revocations::{FeedRow, RevocationRows};

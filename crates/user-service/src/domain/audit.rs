@@ -8,6 +8,8 @@ use tracing::field;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::login_method::LoginMethod;
+
 /// An action that succeeded or failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, sqlx::Type, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -48,8 +50,8 @@ pub(crate) enum Event {
     IdentityLinked,
     /// A user removed the link to an account of a provider.
     IdentityUnlinked,
-    /// The owner of an email address, verified by a provider, took over the account that had the address unverified. All other ways to
-    /// log in to it were removed.
+    /// The owner of an email address, proved by a provider or by a link in a mail, got the account that had the address unverified. All
+    /// earlier ways to log in to it were removed.
     AccountReclaimed,
     /// The signing keys were rotated: by an admin, or without an actor on schedule.
     KeysRotated,
@@ -151,6 +153,14 @@ impl Entry {
             detail: None,
         };
         entry.with_failure(detail)
+    }
+
+    /// The same action, by a user of a provider. Its name becomes the detail.
+    pub(crate) fn with_method(self, method: LoginMethod<'_>) -> Self {
+        match method {
+            LoginMethod::Password => self,
+            LoginMethod::Provider(name) => self.detail(format!("with {name}")),
+        }
     }
 
     /// The same action as a failure. `why` becomes the detail.

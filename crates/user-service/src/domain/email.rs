@@ -55,6 +55,16 @@ impl EmailAddress {
         &self.key
     }
 
+    /// Whether two addresses certainly have the same mailbox: they differ at most in case and in the form of the domain. Addresses with
+    /// the same [`key`](Self::key) may have others: a host can distinguish `ß` from `ss`.
+    pub(crate) fn has_same_mailbox(&self, other: &Self) -> bool {
+        let lowercase = |address: &str| -> Option<String> {
+            let (local, _) = address.rsplit_once('@')?;
+            Some(local.to_lowercase().nfc().collect())
+        };
+        self.key == other.key && lowercase(&self.address) == lowercase(&other.address)
+    }
+
     /// The old comparison key, which was used before [`key`](Self::key): the address converted to upper case, and the result to
     /// lower case. It was unique. So old accounts that have the same `key`, such as `a@bücher.example` and
     /// `a@xn--bcher-kva.example`, have different old keys.

@@ -1,4 +1,4 @@
-//! An account of an OpenID provider, and whether it may join a user by its email address.
+//! An account of an OpenID provider, and whether its email address may link it to a user.
 
 use crate::domain::email::EmailAddress;
 use crate::domain::user::Account;
@@ -12,7 +12,7 @@ pub(crate) struct ProviderAccount {
     pub subject: String,
     /// The address, if the provider shares a well-formed one.
     pub email: Option<EmailAddress>,
-    /// Whether the provider verified the address, and its word counts.
+    /// Whether a trusted provider verified the address.
     pub is_email_verified: bool,
     /// A name that can be shown.
     pub name: String,
@@ -20,11 +20,11 @@ pub(crate) struct ProviderAccount {
 
 /// The consequence of the first login with an account of a provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Joining {
-    /// It becomes a new user.
-    NewUser,
+pub(crate) enum AccountLinking {
+    /// A new user is created.
+    CreateUser,
     /// It becomes another way to log in as the existing user: both sides verified the address.
-    Join,
+    Link,
     /// It becomes the only way to log in as the existing user, who never verified the address. Anyone could have registered it, so
     /// the password, the sessions and the other ways to log in are removed.
     Reclaim,
@@ -33,14 +33,21 @@ pub(crate) enum Joining {
 }
 
 impl ProviderAccount {
-    /// The consequence of the first login, if this user has the same address.
-    pub(crate) fn joining(&self, existing: Option<&Account>) -> Joining {
+    /// The consequence of the first login. `existing` is the user with the same address, if there is one.
+    pub(crate) fn linking(&self, existing: Option<&Account>) -> AccountLinking {
         match existing {
-            None => Joining::NewUser,
-            Some(_) if !self.is_email_verified => Joining::Refuse,
-            Some(account) if account.email_verified => Joining::Join,
-            Some(_) => Joining::Reclaim,
+            None => AccountLinking::CreateUser,
+            Some(user) if !self.has_verified(&user.email) => AccountLinking::Refuse,
+            Some(user) if user.email_verified => AccountLinking::Link,
+            Some(_) => AccountLinking::Reclaim,
         }
+    }
+
+    /// Whether a trusted provider verified that the owner of the account reads the mails to this address.
+    pub(crate) fn has_verified(&self, address: &str) -> bool {
+        let address = EmailAddress::parse_existing(address).ok();
+        let pair = self.email.as_ref().zip(address.as_ref());
+        self.is_email_verified && pair.is_some_and(|(own, other)| own.has_same_mailbox(other))
     }
 }
 
@@ -95,16 +102,45 @@ mod tests {
     }
 
     #[test]
-    fn an_account_joins_a_user_only_if_both_sides_verified_the_address() {
-        let joining = |arriving_verified, existing: Option<bool>| {
-            arriving(arriving_verified).joining(existing.map(account).as_ref())
+    fn an_account_is_linked_to_a_user_only_if_both_sides_verified_the_address() {
+        let linking = |arriving_verified, existing: Option<bool>| {
+            arriving(arriving_verified).linking(existing.map(account).as_ref())
         };
-        assert_eq!(joining(true, Some(true)), Joining::Join);
-        assert_eq!(joining(true, Some(false)), Joining::Reclaim);
-        assert_eq!(joining(false, Some(true)), Joining::Refuse);
-        assert_eq!(joining(false, Some(false)), Joining::Refuse);
-        assert_eq!(joining(true, None), Joining::NewUser);
-        assert_eq!(joining(false, None), Joining::NewUser);
+        assert_eq!(linking(true, Some(true)), AccountLinking::Link);
+        assert_eq!(linking(true, Some(false)), AccountLinking::Reclaim);
+        assert_eq!(linking(false, Some(true)), AccountLinking::Refuse);
+        assert_eq!(linking(false, Some(false)), AccountLinking::Refuse);
+        assert_eq!(linking(true, None), AccountLinking::CreateUser);
+        assert_eq!(linking(false, None), AccountLinking::CreateUser);
+    }
+
+    #[test]
+    fn a_local_part_that_differs_in_more_than_case_is_another_mailbox() {
+        let linking = |arriving: &str, existing: &str| {
+            let arriving = ProviderAccount {
+                email: EmailAddress::parse(arriving).ok(),
+                ..super::tests::arriving(true)
+            };
+            let existing = Account {
+                email: existing.to_owned(),
+                ..account(true)
+            };
+            arriving.linking(Some(&existing))
+        };
+        let link = AccountLinking::Link;
+        assert_eq!(linking("ADA@example.com", "ada@EXAMPLE.com"), link);
+        assert_eq!(
+            linking("ada@xn--bcher-kva.example", "ada@b\u{fc}cher.example"),
+            link
+        );
+        assert_eq!(linking("\u{c4}da@example.com", "a\u{308}da@example.com"), link);
+        for (arriving, existing) in [
+            ("wei\u{df}@example.com", "weiss@example.com"),
+            ("\u{17f}am@example.com", "sam@example.com"),
+            ("\u{fb01}n@example.com", "fin@example.com"),
+        ] {
+            assert_eq!(linking(arriving, existing), AccountLinking::Refuse, "{arriving}");
+        }
     }
 
     #[test]

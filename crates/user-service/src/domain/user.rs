@@ -21,7 +21,7 @@ pub(crate) struct UserResponse {
     /// The email address.
     #[schema(format = "idn-email", max_length = 254, example = "ada@example.com")]
     pub email: String,
-    /// Whether the user has shown that they read the mails to this address, or the operator has vouched for the address.
+    /// Whether the address is verified: by a link in a mail, by a trusted OpenID provider, or by the operator, for the first admin.
     pub email_verified: bool,
     /// The name, on one line.
     #[schema(min_length = 1, max_length = 100, example = "Ada")]

@@ -1,46 +1,91 @@
-//! Logging a user in with an account of a provider, and linking an account to a user.
+//! Logging a user in with an account of a provider, and linking an account to a user, when the browser returns.
 
 use db::Db;
 use uuid::Uuid;
 
+use super::error::ProviderError;
+use super::flow::OpenId;
+use super::pending_login::{PendingLogin, Purpose};
+use super::person::IdentifiedPerson;
+use super::provider::Provider;
 use crate::context::RequestContext;
-use crate::domain::{Account, Entry, Event, Identity, MailKind, ProviderAccount};
+use crate::domain::{Entry, Event, Identity, LoginMethod};
 use crate::error::UserError;
-use crate::passwords::Throttle;
 use crate::sessions::revocation::RevokingTx;
 use crate::sessions::{Sessions, TokenPair};
 use crate::store::{AuditLogRows, IdentityRows, SessionRows, UserRows};
 
-/// A person who was identified by a provider.
-pub(crate) struct IdentifiedPerson<'p> {
-    pub db: &'p Db,
-    pub sessions: &'p Sessions,
-    /// The name of the provider.
-    pub provider: &'p str,
-    pub account: &'p ProviderAccount,
-    pub context: &'p RequestContext,
+/// A login that this browser began.
+pub(crate) struct Login<'l> {
+    pub openid: &'l OpenId,
+    pub db: &'l Db,
+    pub sessions: &'l Sessions,
+    pub provider: &'l Provider,
+    pub pending: &'l PendingLogin,
+    pub context: &'l RequestContext,
+}
+
+/// The provider's answer to a login, as the browser brings it.
+#[derive(Clone, Copy)]
+pub(crate) struct ProviderAnswer<'a> {
+    pub code: Option<&'a str>,
+    pub issuer: Option<&'a str>,
+    pub error: Option<&'a str>,
+}
+
+/// The outcome of a login.
+pub(crate) enum Finished {
+    LoggedIn(TokenPair),
+    Linked(Identity),
+}
+
+impl Login<'_> {
+    /// Exchanges the code of the answer, and logs the user in or links the account. Each login is finished once.
+    pub(crate) async fn finish(&self, answer: ProviderAnswer<'_>) -> Result<Finished, UserError> {
+        self.openid.use_up(self.db, self.pending).await?;
+        let provider = self.provider;
+        let (None, Some(code)) = (answer.error, answer.code) else {
+            tracing::info!(provider = provider.name(), error = ?answer.error, "the provider logged no user in");
+            return Err(UserError::ProviderRefused);
+        };
+        let account = provider.account(code, answer.issuer, self.pending).await;
+        let account = account.inspect_err(|error| {
+            if matches!(error, ProviderError::InvalidCode | ProviderError::OtherIssuer) {
+                tracing::info!(provider = provider.name(), %error, "a login at a provider is refused");
+            }
+        })?;
+        let person = IdentifiedPerson {
+            db: self.db,
+            sessions: self.sessions,
+            provider: provider.name(),
+            account: &account,
+            context: self.context,
+        };
+        match self.pending.purpose {
+            Purpose::LogIn { .. } => person.log_in().await.map(Finished::LoggedIn),
+            Purpose::Link { user, session } => person.link(user, session).await.map(Finished::Linked),
+        }
+    }
 }
 
 impl IdentifiedPerson<'_> {
     /// Opens a session for the user to whom the account belongs. Creates the user at the first login.
-    pub(crate) async fn log_in(&self) -> Result<TokenPair, UserError> {
+    async fn log_in(&self) -> Result<TokenPair, UserError> {
         let open = async |tx: &mut RevokingTx<'_>| self.open_session(tx).await;
-        match self.sessions.transaction(self.db, open).await {
-            Err(UserError::EmailTaken) if self.is_linked().await? => {
-                // A concurrent first login with the same account created the user.
-                self.sessions.transaction(self.db, open).await
-            }
-            Err(error @ (UserError::EmailTaken | UserError::AccountDisabled)) => {
-                self.record_failure(&error).await?;
-                Err(error)
-            }
+        let outcome = match self.sessions.transaction(self.db, open).await {
+            // Perhaps a concurrent request has created the user, or linked the account.
+            Err(UserError::EmailTaken) => self.sessions.transaction(self.db, open).await,
             outcome => outcome,
+        };
+        if let Err(error) = &outcome {
+            self.record_refusal(Event::Login, error).await?;
         }
+        outcome
     }
 
     /// Links the account to a user, as long as the session continues in which the user asked for it. An account that is linked to this
     /// user already stays linked.
-    pub(crate) async fn link(&self, user: Uuid, session: Uuid) -> Result<Identity, UserError> {
+    async fn link(&self, user: Uuid, session: Uuid) -> Result<Identity, UserError> {
         let link = async |tx: &mut RevokingTx<'_>| {
             UserRows(tx).lock(user).await?;
             let active = SessionRows(tx).active_user(session).await?;
@@ -56,56 +101,36 @@ impl IdentifiedPerson<'_> {
             let linked = IdentityRows(tx).find_linked(user, self.account).await?;
             linked.ok_or(UserError::IdentityTaken)
         };
-        self.sessions.transaction(self.db, link).await
+        let outcome = self.sessions.transaction(self.db, link).await;
+        if let Err(error) = &outcome {
+            self.record_refusal(Event::IdentityLinked, error).await?;
+        }
+        outcome
     }
 
     async fn open_session(&self, tx: &mut RevokingTx<'_>) -> Result<TokenPair, UserError> {
-        let found = self.find_or_create_user(tx).await?;
-        let user = UserRows(tx)
-            .lock(found.id)
-            .await?
-            .ok_or(UserError::ProviderLoginExpired)?;
+        let user = self.find_or_create_user(tx).await?;
         if user.disabled {
             return Err(UserError::AccountDisabled);
         }
-        let pair = self.sessions.open(tx, &user, self.provider, self.context).await?;
+        let method = LoginMethod::Provider(self.provider);
+        let pair = self.sessions.log_in(tx, &user, method, self.context).await?;
         let now = self.context.time();
         if !IdentityRows(tx).record_use(user.id, self.account, now).await? {
             // The account was unlinked meanwhile.
             return Err(UserError::ProviderLoginExpired);
         }
-        self.record_login(tx, &user).await?;
         Ok(pair)
     }
 
-    async fn record_login(&self, tx: &mut RevokingTx<'_>, user: &Account) -> Result<(), sqlx::Error> {
-        let is_new_network = Throttle::remember_network(tx, user, self.context).await?;
-        if is_new_network {
-            let outbox = &self.sessions.outbox;
-            outbox.add(tx, MailKind::NewSignIn, user.id, self.context).await?;
-        }
-        let entry = Entry::of(Event::Login, user.id).detail(format!("with {}", self.provider));
-        AuditLogRows(tx).add(&entry, self.context).await
-    }
-
-    /// Reports a new link to the user by mail: with a stolen token, an attacker could have linked another account.
-    pub(super) async fn report_link(&self, tx: &mut RevokingTx<'_>, user: Uuid) -> Result<(), sqlx::Error> {
-        let outbox = &self.sessions.outbox;
-        outbox.add(tx, MailKind::IdentityLinked, user, self.context).await
-    }
-
-    async fn is_linked(&self) -> Result<bool, sqlx::Error> {
-        let user = IdentityRows(&mut self.db.read().await?)
-            .find_user(self.account)
-            .await?;
-        Ok(user.is_some())
-    }
-
-    /// Adds a refused login to the audit log. Its subject is the user who was not logged in.
-    async fn record_failure(&self, error: &UserError) -> Result<(), sqlx::Error> {
+    /// Adds a refused login or link to the audit log. Its subject is the user to whom the account is linked, or who has its address.
+    async fn record_refusal(&self, event: Event, error: &UserError) -> Result<(), sqlx::Error> {
         let why = match error {
             UserError::EmailTaken => "the address is not verified by both sides",
-            _ => "disabled",
+            UserError::AccountDisabled => "disabled",
+            UserError::IdentityTaken => "linked to another user",
+            UserError::EmailNotVerified => "the address of the user is not verified",
+            _ => return Ok(()),
         };
         let mut tx = self.db.begin().await?;
         let linked = IdentityRows(&mut tx).find_user(self.account).await?;
@@ -115,7 +140,7 @@ impl IdentifiedPerson<'_> {
         };
         let subject = subject.map(|user| user.id);
         let detail = format!("{}: {why}", self.provider);
-        let entry = Entry::failed_by_unknown_actor(Event::Login, subject, &detail);
+        let entry = Entry::failed_by_unknown_actor(event, subject, &detail);
         AuditLogRows(&mut tx).add(&entry, self.context).await?;
         tx.commit().await
     }

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use service_kit::outgoing;
 use url::Url;
 
-use super::provider::ProviderError;
+use super::error::ProviderError;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// The longest answer. Google's are shorter than 4 KiB.

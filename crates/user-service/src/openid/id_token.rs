@@ -3,7 +3,10 @@
 use auth::{AuthError, Clock, Keys, Principal, Profile, Verifier};
 use serde::{Deserialize, Deserializer};
 
-use super::provider::ProviderError;
+use super::error::ProviderError;
+
+/// The longest subject, in bytes (OpenID Connect Core §2).
+const MAX_SUBJECT_BYTES: usize = 255;
 
 /// The claims about a person in an ID token, or from the userinfo endpoint.
 #[derive(Clone, Debug, Deserialize)]
@@ -66,6 +69,9 @@ pub(super) async fn verify(
         Err(error @ AuthError::KeysUnavailable) => return Err(ProviderError::Unavailable(error.to_string())),
         Err(error) => return Err(broken(&error.to_string())),
     };
+    if user.subject().len() > MAX_SUBJECT_BYTES || user.subject().contains(char::is_control) {
+        return Err(broken("the subject is too long, or no text"));
+    }
     let claims: &IdClaims = user.claims().ok_or_else(|| broken("no claims"))?;
     if claims.nonce.as_deref() != Some(nonce) {
         return Err(broken("wrong nonce"));

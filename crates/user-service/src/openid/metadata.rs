@@ -3,8 +3,8 @@
 use serde::Deserialize;
 use url::Url;
 
+use super::error::ProviderError;
 use super::http::HttpClient;
-use super::provider::ProviderError;
 
 /// The metadata of a provider.
 #[derive(Clone, Debug)]

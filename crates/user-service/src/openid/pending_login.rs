@@ -52,6 +52,11 @@ pub(crate) enum Purpose {
 }
 
 impl PendingLogin {
+    /// Whether the token pair is returned in cookies.
+    pub(crate) fn is_in_cookies(&self) -> bool {
+        self.purpose == Purpose::LogIn { in_cookies: true }
+    }
+
     /// A new login with fresh secrets.
     pub(crate) fn new(
         provider: &str,

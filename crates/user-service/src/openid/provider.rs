@@ -21,37 +21,22 @@ use tokio::time::{Instant, timeout};
 use url::Url;
 
 use super::config::ProviderConfig;
+use super::error::ProviderError;
 use super::http::HttpClient;
 use super::metadata::Metadata;
 use super::pending_login::PendingLogin;
 use super::{id_token, userinfo};
 use crate::domain::{EmailAddress, ProviderAccount, display_name};
 
-/// How long everything that a provider is asked for one request may take.
+/// The deadline for all calls to a provider in one request.
 const DEADLINE: Duration = Duration::from_millis(4_500);
 /// How long the metadata of a provider is used before it is fetched again.
 const METADATA_LIFETIME: Duration = Duration::from_secs(3_600);
 /// How long the provider may take to send its metadata.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long old metadata is used after it could not be fetched again.
+/// How long metadata is used after it could not be fetched again, or after the provider failed in another way: its endpoints may have
+/// moved.
 const METADATA_RETRY: Duration = Duration::from_secs(60);
-
-/// Why a provider did not identify a person. The texts are for the log.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ProviderError {
-    /// It can't be reached, is too slow, or reports an internal error.
-    #[error("the provider can't be reached: {0}")]
-    Unavailable(String),
-    /// Its answer is not valid.
-    #[error("the provider's answer is not valid: {0}")]
-    Broken(String),
-    /// It does not accept the code: the code was used, has expired, or belongs to another login.
-    #[error("the provider does not accept the code")]
-    InvalidCode,
-    /// The browser brings the answer of another provider (RFC 9207 §2.4).
-    #[error("the answer is not from this provider")]
-    OtherIssuer,
-}
 
 /// The configured providers. Clones share what is known of them.
 #[derive(Clone, Debug)]
@@ -147,15 +132,27 @@ impl Provider {
         Ok(url)
     }
 
-    /// Exchanges the code that a browser brings for the account of the person who logged in. `issuer` is who the browser says that
-    /// the code is from.
+    /// Exchanges the code that a browser brings for the account of the person who logged in. `issuer` is the callback's parameter `iss`
+    /// (RFC 9207).
     pub(crate) async fn account(
         &self,
         code: &str,
         issuer: Option<&str>,
         pending: &PendingLogin,
     ) -> Result<ProviderAccount, ProviderError> {
-        within_deadline(self.exchange(code, issuer, pending)).await
+        let outcome = within_deadline(self.exchange(code, issuer, pending)).await;
+        if let Err(ProviderError::Unavailable(_) | ProviderError::Broken(_)) = outcome {
+            self.refetch_metadata_soon().await;
+        }
+        outcome
+    }
+
+    /// Bounds how long metadata is used that may be the reason for a failure.
+    async fn refetch_metadata_soon(&self) {
+        let soon = Instant::now() + METADATA_RETRY;
+        if let Some(known) = &mut *self.discovered.lock().await {
+            known.refetch_at = known.refetch_at.min(soon);
+        }
     }
 
     async fn exchange(
@@ -306,5 +303,50 @@ fn token_error(error: RequestTokenError<ProviderError, BasicErrorResponse>) -> P
         // The answer may contain tokens, so it is not logged.
         RequestTokenError::Parse(error, _) => ProviderError::Broken(format!("the token endpoint: {error}")),
         RequestTokenError::Other(why) => ProviderError::Broken(format!("the token endpoint: {why}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use service_kit::Env;
+
+    use super::*;
+    use crate::openid::{ProviderConfig, Purpose};
+
+    #[actix_web::test]
+    async fn metadata_of_a_provider_that_fails_is_fetched_again_soon() {
+        let clock = Clock::fixed();
+        let issuer = "http://127.0.0.1:1";
+        let vars = [
+            ("OIDC_SSO_ISSUER", issuer),
+            ("OIDC_SSO_CLIENT_ID", "shop"),
+            ("OIDC_SSO_CLIENT_SECRET", "not-a-secret"),
+        ];
+        let configs = ProviderConfig::read_all(&mut Env::from_vars("user-service", vars));
+        let providers = Providers::new(configs, "http://localhost:8080", &clock).unwrap();
+        let provider = providers.find("sso").unwrap();
+        let endpoint = Url::parse(issuer).unwrap();
+        let metadata = Metadata {
+            issuer: issuer.to_owned(),
+            authorization_endpoint: endpoint.clone(),
+            token_endpoint: endpoint.clone(),
+            jwks_uri: endpoint,
+            userinfo_endpoint: None,
+            secret_in_body: false,
+            sends_issuer: false,
+        };
+        let known = provider.discovered(metadata, None).unwrap();
+        assert!(known.refetch_at > Instant::now() + METADATA_RETRY);
+        *provider.discovered.lock().await = Some(known);
+
+        let purpose = Purpose::LogIn { in_cookies: false };
+        let pending = PendingLogin::new("sso", purpose, None, clock.now()).unwrap();
+        let outcome = provider.account("a-code", None, &pending).await;
+        assert!(
+            matches!(outcome, Err(ProviderError::Unavailable(_))),
+            "{outcome:?}"
+        );
+        let known = provider.discovered.lock().await.clone().unwrap();
+        assert!(known.refetch_at <= Instant::now() + METADATA_RETRY);
     }
 }

@@ -3,9 +3,9 @@
 use serde::Deserialize;
 use url::Url;
 
+use super::error::ProviderError;
 use super::http::HttpClient;
 use super::id_token::PersonClaims;
-use super::provider::ProviderError;
 
 #[derive(Deserialize)]
 struct UserInfo {

@@ -11,9 +11,9 @@ use chrono::{DateTime, Utc};
 use db::{Conn, Db, Tx};
 
 use crate::context::RequestContext;
-use crate::domain::{Account, Allowance, EmailAddress, NETWORK_LIFETIME, Network, sha256};
+use crate::domain::{Account, Allowance, EmailAddress, Network, sha256};
 use crate::error::UserError;
-use crate::store::{LoginFailureRows, LoginNetworkRows, Sighting};
+use crate::store::{LoginFailureRows, LoginNetworkRows};
 
 /// The ratio of the allowance of all unknown networks together to the allowance of one network.
 const UNKNOWN_NETWORKS_FACTOR: NonZeroU32 = NonZeroU32::new(10).unwrap();
@@ -130,25 +130,6 @@ impl Throttle {
                 .await?;
         }
         Ok(())
-    }
-
-    /// Remembers the network that a user logged in from, and returns whether it was unknown. The network of a user's first login is
-    /// not, because there is no other to compare it with. The transaction must have locked the user, so that one of several concurrent
-    /// logins from a network is the first.
-    pub(crate) async fn remember_network(
-        conn: &mut Conn,
-        user: &Account,
-        context: &RequestContext,
-    ) -> Result<bool, sqlx::Error> {
-        let (network, now) = (context.network(), context.time());
-        let sighting = LoginNetworkRows(conn).sighting(user.id, &network).await?;
-        LoginNetworkRows(conn).remember(user.id, &network, now).await?;
-        Ok(match sighting {
-            Sighting::KnownNetwork => false,
-            Sighting::NewNetwork => true,
-            // Of an older account, all networks may have been forgotten.
-            Sighting::NoNetworkKnown => now - user.created_at > NETWORK_LIFETIME,
-        })
     }
 
     /// Microseconds until the next attempt is allowed.

@@ -72,7 +72,7 @@ pub async fn change_password(
     let replace = async |tx: &mut RevokingTx<'_>| {
         let is_replaced = replace_password(tx, &account, &hash, user.session_id(), &context).await?;
         if is_replaced {
-            passwords.record_success(tx, &check, &account, &context).await?;
+            passwords.record_success(tx, &check).await?;
             outbox
                 .add(tx, MailKind::PasswordChanged, account.id, &context)
                 .await?;

@@ -1,7 +1,6 @@
 //! Beginning to link an account of a provider to the caller.
 
 use actix_web::HttpResponse;
-use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
 use actix_web::web::Data;
 use auth::VerifyToken;
 use db::Db;
@@ -82,7 +81,6 @@ pub async fn link_identity(
     let purpose = Purpose::Link { user, session };
     let (url, cookie) = openid.begin(provider, purpose, return_to, context.time()).await?;
     Ok(HttpResponse::Ok()
-        .insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store")))
         .cookie(cookie)
         .json(LinkStarted { url: url.into() }))
 }

@@ -11,12 +11,12 @@ use utoipa::ToSchema;
 
 use crate::context::RequestContext;
 use crate::cookies::{InCookies, SessionQuery};
-use crate::domain::{Account, EmailAddress, Entry, Event, MailKind};
+use crate::domain::{Account, EmailAddress, Entry, Event, LoginMethod};
 use crate::error::UserError;
 use crate::passwords::{PasswordCheck, Passwords};
 use crate::sessions::revocation::RevokingTx;
 use crate::sessions::{SessionResponse, Sessions};
-use crate::store::{AuditLogRows, UserRows};
+use crate::store::UserRows;
 
 /// The credentials of a user.
 #[derive(Deserialize, Validate, ToSchema)]
@@ -66,13 +66,14 @@ pub async fn login(
         .rehash_if_outdated(&account, &credentials.password)
         .await;
     let open = async |tx: &mut RevokingTx<'_>| {
-        let pair = sessions.open(tx, &account, "password", &context).await?;
-        let is_new_network = passwords.record_success(tx, &check, &account, &context).await?;
-        if is_new_network {
-            let outbox = &sessions.outbox;
-            outbox.add(tx, MailKind::NewSignIn, account.id, &context).await?;
+        let method = LoginMethod::Password;
+        let pair = sessions.log_in(tx, &account, method, &context).await?;
+        passwords.record_success(tx, &check).await?;
+        if let Some(hash) = &new_hash {
+            UserRows(tx)
+                .replace_hash(account.id, account.password_version, hash)
+                .await?;
         }
-        record_login(tx, &account, new_hash.as_deref(), &context).await?;
         Ok(pair)
     };
     let opened = sessions.transaction(&db, open).await;
@@ -131,21 +132,4 @@ async fn authenticate(
         )
         .await?;
     Err(UserError::InvalidCredentials)
-}
-
-/// Adds the login to the audit log, and stores the new hash of the password if the hash was outdated.
-async fn record_login(
-    tx: &mut RevokingTx<'_>,
-    account: &Account,
-    new_hash: Option<&str>,
-    context: &RequestContext,
-) -> Result<(), sqlx::Error> {
-    if let Some(hash) = new_hash {
-        UserRows(tx)
-            .replace_hash(account.id, account.password_version, hash)
-            .await?;
-    }
-    AuditLogRows(tx)
-        .add(&Entry::of(Event::Login, account.id), context)
-        .await
 }

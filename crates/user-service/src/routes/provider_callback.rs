@@ -13,10 +13,10 @@ use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use crate::context::RequestContext;
-use crate::cookies::SessionKind;
+use crate::cookies::{SessionCookies, SessionKind};
 use crate::domain::Identity;
 use crate::error::UserError;
-use crate::openid::{IdentifiedPerson, OpenId, PendingLogin, Provider, ProviderError, Purpose};
+use crate::openid::{Finished, Login, OpenId, PendingLogin, ProviderAnswer};
 use crate::sessions::{CookieSession, SessionResponse, Sessions, TokenPair};
 
 /// The parameters that a provider adds to the URL (RFC 6749 §4.1.2, RFC 9207 §2). Others are ignored.
@@ -39,6 +39,16 @@ pub struct Answer {
     /// `cookie`: sets cookies instead of having the tokens in the body.
     #[param(inline)]
     session: Option<SessionKind>,
+}
+
+impl Answer {
+    fn of_provider(&self) -> ProviderAnswer<'_> {
+        ProviderAnswer {
+            code: self.code.as_deref(),
+            issuer: self.iss.as_deref(),
+            error: self.error.as_deref(),
+        }
+    }
 }
 
 /// The schema of the response: that of a login, or the linked account.
@@ -67,7 +77,8 @@ impl ToSchema for CallbackResponse {
 }
 
 /// `GET /auth/{provider}/callback`: finishes a login at a provider, which sent the browser here. A browser that began with `return_to`
-/// goes to that page; also after an error, whose code is then in the parameter `error`, if it prefers HTML (`Accept: text/html`).
+/// goes to that page; also after an error, whose code is then in the parameter `error`, if it accepts HTML (`Accept: text/html`). If the
+/// login has expired or its cookie is missing, the page is unknown.
 #[utoipa::path(
     get, path = "/auth/{provider}/callback", tag = "auth", operation_id = "finish_provider_login",
     params(("provider" = String, Path, description = "The name of the provider", pattern = "^[a-z0-9-]+$", max_length = 32, example = "google"), Answer),
@@ -121,8 +132,8 @@ pub async fn provider_callback(
                 pending: &pending,
                 context: &context,
             };
-            let outcome = login.finish(&answer).await;
-            login.respond(outcome, &answer, &request)
+            let outcome = login.finish(answer.of_provider()).await;
+            respond(outcome, &pending, &answer, &openid.session_cookies, &request)
         }
         Err(error) => HttpResponse::from_error(error),
     };
@@ -134,83 +145,36 @@ pub async fn provider_callback(
     Ok(response)
 }
 
-/// A login that this browser began.
-struct Login<'l> {
-    openid: &'l OpenId,
-    db: &'l Db,
-    sessions: &'l Sessions,
-    provider: &'l Provider,
-    pending: &'l PendingLogin,
-    context: &'l RequestContext,
-}
-
-/// The outcome of a login.
-enum Finished {
-    LoggedIn(TokenPair),
-    Linked(Identity),
-}
-
-impl Login<'_> {
-    async fn finish(&self, answer: &Answer) -> Result<Finished, UserError> {
-        self.openid.use_up(self.db, self.pending).await?;
-        let (None, Some(code)) = (&answer.error, answer.code.as_deref()) else {
-            let provider = self.provider.name();
-            tracing::info!(provider, error = ?answer.error, "the provider logged no user in");
-            return Err(UserError::ProviderRefused);
-        };
-        let provider = self.provider;
-        let account = provider.account(code, answer.iss.as_deref(), self.pending).await;
-        let account = account.inspect_err(|error| {
-            if matches!(error, ProviderError::InvalidCode | ProviderError::OtherIssuer) {
-                tracing::info!(provider = provider.name(), %error, "a login at a provider is refused");
-            }
-        })?;
-        let person = IdentifiedPerson {
-            db: self.db,
-            sessions: self.sessions,
-            provider: self.provider.name(),
-            account: &account,
-            context: self.context,
-        };
-        match self.pending.purpose {
-            Purpose::LogIn { .. } => person.log_in().await.map(Finished::LoggedIn),
-            Purpose::Link { user, session } => person.link(user, session).await.map(Finished::Linked),
+/// The response after an outcome of this login.
+fn respond(
+    outcome: Result<Finished, UserError>,
+    pending: &PendingLogin,
+    answer: &Answer,
+    cookies: &SessionCookies,
+    request: &HttpRequest,
+) -> HttpResponse {
+    match (outcome, &pending.return_to) {
+        (Ok(Finished::LoggedIn(pair)), Some(page)) => {
+            let mut response = redirect(page.as_str());
+            cookies.set(&mut response, &pair);
+            response
         }
-    }
-
-    fn respond(
-        &self,
-        outcome: Result<Finished, UserError>,
-        answer: &Answer,
-        request: &HttpRequest,
-    ) -> HttpResponse {
-        let return_to = self.pending.return_to.as_ref();
-        let cookies = &self.openid.session_cookies;
-        match (outcome, return_to) {
-            (Ok(Finished::LoggedIn(pair)), Some(page)) => {
-                let mut response = redirect(page.as_str());
-                cookies.set(&mut response, &pair);
-                response
-            }
-            (Ok(Finished::LoggedIn(pair)), None) if self.is_in_cookies(answer) => pair.respond_in(cookies),
-            (Ok(Finished::LoggedIn(pair)), None) => pair.respond(),
-            (Ok(Finished::Linked(_)), Some(page)) => redirect(page.as_str()),
-            (Ok(Finished::Linked(identity)), None) => HttpResponse::Ok()
-                .insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store")))
-                .json(identity),
-            (Err(error), Some(page)) if prefers_html(request) => {
-                let (status, code) = error.parts();
-                if status.is_server_error() {
-                    tracing::error!(?error, "a login at a provider failed");
-                }
-                redirect(&page.with_error(code))
-            }
-            (Err(error), _) => HttpResponse::from_error(error),
+        (Ok(Finished::LoggedIn(pair)), None) if answer.session.is_some() || pending.is_in_cookies() => {
+            pair.respond_in(cookies)
         }
-    }
-
-    fn is_in_cookies(&self, answer: &Answer) -> bool {
-        self.pending.purpose == Purpose::LogIn { in_cookies: true } || answer.session.is_some()
+        (Ok(Finished::LoggedIn(pair)), None) => pair.respond(),
+        (Ok(Finished::Linked(_)), Some(page)) => redirect(page.as_str()),
+        (Ok(Finished::Linked(identity)), None) => HttpResponse::Ok()
+            .insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store")))
+            .json(identity),
+        (Err(error), Some(page)) if prefers_html(request) => {
+            let (status, code) = error.parts();
+            if status.is_server_error() {
+                tracing::error!(?error, "a login at a provider failed");
+            }
+            redirect(&page.with_error(code))
+        }
+        (Err(error), _) => HttpResponse::from_error(error),
     }
 }
 

@@ -10,11 +10,12 @@ use service_kit::{Body, RequestError, id, text};
 use utoipa::ToSchema;
 
 use crate::context::RequestContext;
-use crate::domain::{Account, EmailAddress, Entry, Event, MailKind, UserResponse, password};
+use crate::domain::{EmailAddress, LoginMethod, UserResponse, password};
 use crate::error::UserError;
 use crate::mail::Outbox;
 use crate::passwords::Passwords;
-use crate::store::{AuditLogRows, NewUser, UserRows};
+use crate::registration::add_user;
+use crate::store::{NewUser, UserRows};
 
 /// The data of a new user.
 #[derive(Deserialize, Validate, ToSchema)]
@@ -85,30 +86,8 @@ pub async fn register(
         roles: "user",
         now: context.time(),
     };
-    let account = add(&db, &outbox, &new, &context).await?;
-    Ok(HttpResponse::Created().json(UserResponse::from(account)))
-}
-
-async fn add(
-    db: &Db,
-    outbox: &Outbox,
-    new: &NewUser<'_>,
-    context: &RequestContext,
-) -> Result<Account, UserError> {
     let mut tx = db.begin().await?;
-    if !UserRows(&mut tx).add(new).await? {
-        return Err(UserError::EmailTaken);
-    }
-    let account = UserRows(&mut tx)
-        .find(new.id)
-        .await?
-        .ok_or(UserError::UserNotFound)?;
-    AuditLogRows(&mut tx)
-        .add(&Entry::of(Event::Registered, new.id), context)
-        .await?;
-    outbox
-        .add(&mut tx, MailKind::VerifyEmail, new.id, context)
-        .await?;
+    let account = add_user(&mut tx, &outbox, &new, LoginMethod::Password, &context).await?;
     tx.commit().await?;
-    Ok(account)
+    Ok(HttpResponse::Created().json(UserResponse::from(account)))
 }

@@ -15,10 +15,10 @@ use crate::domain::{Entry, Event, MailKind, MailToken, TokenPurpose, password};
 use crate::error::UserError;
 use crate::mail::Outbox;
 use crate::passwords::Passwords;
+use crate::reclaim;
 use crate::sessions::Sessions;
 use crate::sessions::revocation::RevokingTx;
 use crate::store::{AuditLogRows, MailTokenRows, UserRows};
-use crate::takeover;
 
 /// The token of a link that resets a password, and the new password.
 #[derive(Deserialize, Validate, ToSchema)]
@@ -103,7 +103,7 @@ async fn set_password(
             .await?;
     } else {
         // The user reads the mails to the address, so this is its owner.
-        takeover::remove_access(tx, account.id, now).await?;
+        reclaim::remove_access(tx, account.id, now).await?;
         for event in [Event::EmailVerified, Event::AccountReclaimed] {
             AuditLogRows(tx)
                 .add(&Entry::of(event, account.id), context)

@@ -5,7 +5,7 @@ use service_kit::id;
 use super::revocation::RevokingTx;
 use super::{Sessions, TokenPair};
 use crate::context::RequestContext;
-use crate::domain::{Account, MAX_LEEWAY, RefreshToken};
+use crate::domain::{Account, LoginMethod, MAX_LEEWAY, RefreshToken};
 use crate::error::UserError;
 use crate::store::{NewSession, SessionRows, UserRows};
 
@@ -13,14 +13,13 @@ use crate::store::{NewSession, SessionRows, UserRows};
 const MAX_SESSIONS: i64 = 100;
 
 impl Sessions {
-    /// Opens a session for a user who just authenticated by this method: `password`, or the name of a provider. Fails with
-    /// `InvalidCredentials` if the user was disabled or changed the password after the check. If the user has too many sessions, the
-    /// least recently used sessions are ended.
-    pub(crate) async fn open(
+    /// Opens a session for a user who just authenticated by this method. Fails with `InvalidCredentials` if the user was disabled or
+    /// changed the password after the check. If the user has too many sessions, the least recently used sessions are ended.
+    pub(super) async fn open(
         &self,
         tx: &mut RevokingTx<'_>,
         checked: &Account,
-        method: &str,
+        method: LoginMethod<'_>,
         context: &RequestContext,
     ) -> Result<TokenPair, UserError> {
         let now = context.time();
@@ -47,7 +46,7 @@ impl Sessions {
             access_expires_at: self.lifetimes.latest_access_expiry(now),
             ip: &context.ip().unwrap_or_default(),
             user_agent: context.user_agent.as_deref().unwrap_or_default(),
-            method,
+            method: method.name(),
         };
         SessionRows(tx).open(&session).await?;
         self.token_pair(user, session.id, &token, token_expires_at, now)

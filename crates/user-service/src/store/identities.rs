@@ -116,10 +116,10 @@ impl IdentityRows<'_> {
             .await)
     }
 
-    /// The number of the user's identities.
-    pub(crate) async fn count(&mut self, user_id: Uuid) -> Result<i64, sqlx::Error> {
-        const SQL: &str = "select count(*) from identities where user_id = $1";
-        on!(self.0, conn => sqlx::query_scalar(SQL).bind(user_id).fetch_one(conn).await)
+    /// The names of the providers of the user's identities.
+    pub(crate) async fn providers(&mut self, user_id: Uuid) -> Result<Vec<String>, sqlx::Error> {
+        const SQL: &str = "select distinct provider from identities where user_id = $1";
+        on!(self.0, conn => sqlx::query_scalar(SQL).bind(user_id).fetch_all(conn).await)
     }
 
     /// Deletes an identity of the user, and returns the name of its provider.

@@ -8,15 +8,15 @@ use crate::domain::Network;
 
 pub(crate) struct LoginNetworkRows<'c>(pub &'c mut Conn);
 
-/// How well a network is known from which a user logs in.
+/// The networks from which a user has logged in, compared with the one of this login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sighting {
-    /// The user has logged in from it.
-    KnownNetwork,
-    /// The user has only logged in from others.
-    NewNetwork,
-    /// The user has not logged in for a long time, or never.
-    NoNetworkKnown,
+pub(crate) enum KnownNetworks {
+    /// This network is one of them.
+    This,
+    /// Only others.
+    Others,
+    /// None: the user has not logged in for a long time, or never.
+    None,
 }
 
 impl LoginNetworkRows<'_> {
@@ -36,12 +36,12 @@ impl LoginNetworkRows<'_> {
             .map(|count| count > 0))
     }
 
-    /// How well this network is known, before the user's login from it is [recorded](Self::remember).
-    pub(crate) async fn sighting(
+    /// The networks from which the user has logged in, compared with this one, before this login is [recorded](Self::remember).
+    pub(crate) async fn known(
         &mut self,
         user_id: Uuid,
         network: &Network,
-    ) -> Result<Sighting, sqlx::Error> {
+    ) -> Result<KnownNetworks, sqlx::Error> {
         const SQL: &str = "
             select count(*), count(case when network = $2 then 1 end) from login_networks where user_id = $1";
         let (all, same): (i64, i64) = on!(self.0, conn => sqlx::query_as(SQL)
@@ -50,9 +50,9 @@ impl LoginNetworkRows<'_> {
             .fetch_one(conn)
             .await)?;
         Ok(match (all, same) {
-            (0, _) => Sighting::NoNetworkKnown,
-            (_, 0) => Sighting::NewNetwork,
-            _ => Sighting::KnownNetwork,
+            (0, _) => KnownNetworks::None,
+            (_, 0) => KnownNetworks::Others,
+            _ => KnownNetworks::This,
         })
     }
 

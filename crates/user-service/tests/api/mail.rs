@@ -17,7 +17,7 @@ use test_kit::{TestResponse, TestService};
 use tokio::time::{sleep, timeout};
 
 use self::parts::Mail;
-use self::smtp_server::SmtpServer;
+pub use self::smtp_server::SmtpServer;
 use crate::database::number;
 use crate::{register, service_with};
 
@@ -41,7 +41,7 @@ fn with_server<'v>(url: &'v str, vars: &[(&'v str, &'v str)]) -> Vec<(&'v str, &
 }
 
 /// Registers a user, and returns the token of the mail that verifies the address.
-async fn registered(service: &TestService, smtp: &SmtpServer, email: &str) -> String {
+pub async fn registered(service: &TestService, smtp: &SmtpServer, email: &str) -> String {
     register(service, email).await;
     smtp.mail_to(email, "Verify your email address").await.token()
 }
@@ -54,19 +54,19 @@ async fn forgot(service: &TestService, email: &str) -> TestResponse {
 }
 
 /// Requests a password reset, and returns the token of the mail.
-async fn reset_token(service: &TestService, smtp: &SmtpServer, email: &str) -> String {
+pub async fn reset_token(service: &TestService, smtp: &SmtpServer, email: &str) -> String {
     let before = smtp.mails_to(email, "Reset your password").len();
     forgot(service, email).await.assert_status(202);
     let mails = smtp.nth_mail_to(email, "Reset your password", before + 1).await;
     mails.token()
 }
 
-async fn reset(service: &TestService, token: &str, new_password: &str) -> TestResponse {
+pub async fn reset(service: &TestService, token: &str, new_password: &str) -> TestResponse {
     let body = json!({"token": token, "new_password": new_password});
     service.anonymous().post("/auth/password/reset", body).await
 }
 
-async fn verify(service: &TestService, token: &str) -> TestResponse {
+pub async fn verify(service: &TestService, token: &str) -> TestResponse {
     service
         .anonymous()
         .post("/auth/email/verify", json!({"token": token}))

@@ -7,6 +7,7 @@ mod identities;
 mod joining;
 mod login;
 mod provider;
+mod replays;
 
 use auth::testing::Issuer;
 use serde_json::{Value, json};
@@ -14,8 +15,8 @@ use test_kit::{TestResponse, TestService};
 use user_service::NAME;
 
 pub use self::browser::Browser;
-pub use self::provider::{FakeProvider, Faults};
-use crate::run;
+pub use self::provider::{FakeProvider, Faults, Forgery};
+use crate::{restart, run};
 
 /// A service that knows the provider `sso` and trusts its word for email addresses, and the provider.
 async fn trusting() -> (TestService, FakeProvider) {
@@ -26,12 +27,35 @@ async fn trusting() -> (TestService, FakeProvider) {
 async fn with_vars(vars: &[(&str, &str)]) -> (TestService, FakeProvider) {
     let issuer = Issuer::new(NAME);
     let provider = FakeProvider::start(issuer.clock().clone());
+    let service = service_knowing(issuer, &[("SSO", &provider)], vars).await;
+    (service, provider)
+}
+
+/// A service that knows these providers.
+async fn service_knowing(
+    issuer: Issuer,
+    providers: &[(&str, &FakeProvider)],
+    vars: &[(&str, &str)],
+) -> TestService {
+    let of_providers: Vec<_> = providers
+        .iter()
+        .flat_map(|(name, provider)| provider.vars(name))
+        .collect();
+    let of_providers = of_providers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()));
+    let vars: Vec<_> = of_providers.chain(vars.iter().copied()).collect();
+    TestService::spawn(issuer, run(&vars)).await
+}
+
+/// The same service with other variables of the provider `sso`.
+async fn restart_with(service: TestService, provider: &FakeProvider, vars: &[(&str, &str)]) -> TestService {
     let of_provider = provider.vars("SSO");
     let of_provider = of_provider
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()));
     let vars: Vec<_> = of_provider.chain(vars.iter().copied()).collect();
-    (TestService::spawn(issuer, run(&vars)).await, provider)
+    restart(service, &vars).await
 }
 
 /// A person as the provider knows them, with a verified address.

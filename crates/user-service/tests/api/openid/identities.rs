@@ -1,11 +1,13 @@
 //! Linking, listing and unlinking accounts of providers.
 
+use auth::testing::Issuer;
 use serde_json::{Value, json};
 use test_kit::{Client, TestResponse, TestService};
+use user_service::NAME;
 
-use super::{Browser, FakeProvider, log_in, person, trusting};
+use super::{Browser, FakeProvider, log_in, person, restart_with, service_knowing, trusting};
 use crate::database::{execute, number};
-use crate::{logged_in_ada, with_token};
+use crate::{logged_in_ada, refresh, with_token};
 
 /// A browser of the user of this client.
 fn browser_of(service: &TestService, pair: &Value) -> Browser {
@@ -191,7 +193,7 @@ async fn an_invalid_request_to_link_is_refused() {
 }
 
 #[actix_web::test]
-async fn an_account_is_unlinked_but_never_the_last_way_in() {
+async fn an_account_is_unlinked_unless_it_is_the_last_login_method() {
     let (service, provider) = trusting().await;
     let ada_at_sso = person("1", "ada@example.com");
     let pair = log_in(&service, &provider, &ada_at_sso).await.json();
@@ -199,7 +201,9 @@ async fn an_account_is_unlinked_but_never_the_last_way_in() {
     let first = listed(&ada).await.remove(0);
     let path = |identity: &Value| format!("/users/me/identities/{}", identity["id"].as_str().unwrap());
 
-    ada.delete(&path(&first)).await.assert_problem(409, "last_way_in");
+    ada.delete(&path(&first))
+        .await
+        .assert_problem(409, "last_login_method");
     assert_eq!(listed(&ada).await.len(), 1);
 
     let second = link(
@@ -216,9 +220,87 @@ async fn an_account_is_unlinked_but_never_the_last_way_in() {
         .assert_problem(404, "identity_not_found");
     ada.delete(&path(&second))
         .await
-        .assert_problem(409, "last_way_in");
-    // The session continues, and the unlinked account no longer leads here by its subject, only by the verified address.
+        .assert_problem(409, "last_login_method");
+    // The session continues. The account has Ada's verified address, so it is linked again when it is used.
     ada.get("/users/me").await.assert_status(200);
+    let again = log_in(&service, &provider, &ada_at_sso).await.json();
+    assert_eq!(again["user"]["id"], pair["user"]["id"]);
+    assert_eq!(listed(&ada).await.len(), 2);
+}
+
+#[actix_web::test]
+async fn unlinking_an_account_ends_the_sessions_that_it_opened() {
+    let (service, provider) = trusting().await;
+    let (pair, ada) = verified_ada(&service).await;
+    let at_work = person("1", "ada@work.example");
+    let identity = link(&mut browser_of(&service, &pair), &provider, &at_work)
+        .await
+        .json();
+    let attacker = log_in(&service, &provider, &at_work).await.json();
+
+    let path = format!("/users/me/identities/{}", identity["id"].as_str().unwrap());
+    ada.delete(&path).await.assert_status(204);
+    with_token(&service, &attacker)
+        .get("/users/me")
+        .await
+        .assert_problem(401, "token_revoked");
+    refresh(&service, &attacker["refresh_token"])
+        .await
+        .assert_problem(401, "invalid_refresh_token");
+    ada.get("/users/me").await.assert_status(200);
+    let stranger = log_in(&service, &provider, &at_work).await.json();
+    assert_ne!(stranger["user"]["id"], pair["user"]["id"]);
+}
+
+#[actix_web::test]
+async fn an_account_of_a_removed_provider_is_no_login_method() {
+    let issuer = Issuer::new(NAME);
+    let (sso, removed) = (
+        FakeProvider::start(issuer.clock().clone()),
+        FakeProvider::start(issuer.clock().clone()),
+    );
+    let vars = [("OIDC_SSO_TRUST_EMAIL", "true")];
+    let service = service_knowing(issuer, &[("SSO", &sso), ("REMOVED", &removed)], &vars).await;
+    let pair = log_in(&service, &sso, &person("1", "ada@example.com"))
+        .await
+        .json();
+    let mut browser = browser_of(&service, &pair);
+    let body = json!({"provider": "removed"});
+    let started = browser.post("/users/me/identities", body).await.json();
+    let callback = removed.log_in(started["url"].as_str().unwrap(), &person("2", "ada@example.com"));
+    browser.get(&callback).await.assert_status(200);
+
+    let service = restart_with(service, &sso, &vars).await;
+    let ada = with_token(&service, &pair);
+    let of_sso = listed(&ada)
+        .await
+        .into_iter()
+        .find(|identity| identity["provider"] == "sso")
+        .unwrap();
+    ada.delete(&format!(
+        "/users/me/identities/{}",
+        of_sso["id"].as_str().unwrap()
+    ))
+    .await
+    .assert_problem(409, "last_login_method");
+}
+
+#[actix_web::test]
+async fn a_refused_link_is_in_the_audit_log() {
+    let (service, provider) = trusting().await;
+    let bob = person("1", "bob@example.com");
+    log_in(&service, &provider, &bob).await.assert_status(200);
+    let (pair, _) = verified_ada(&service).await;
+    link(&mut browser_of(&service, &pair), &provider, &bob)
+        .await
+        .assert_problem(409, "identity_taken");
+    let admin = crate::logged_in_admin(&service).await;
+    let log = admin.get("/admin/audit-log?event=identity_linked").await.json();
+    let record = &log["items"][0];
+    assert_eq!(
+        (&record["outcome"], &record["detail"]),
+        (&json!("failure"), &json!("sso: linked to another user"))
+    );
 }
 
 #[actix_web::test]
@@ -246,7 +328,7 @@ async fn a_user_with_a_password_may_unlink_every_account() {
 }
 
 #[actix_web::test]
-async fn of_two_simultaneous_requests_one_keeps_the_last_way_in() {
+async fn of_two_simultaneous_requests_one_keeps_a_login_method() {
     let (service, provider) = trusting().await;
     let pair = log_in(&service, &provider, &person("1", "ada@example.com"))
         .await

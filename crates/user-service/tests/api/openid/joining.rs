@@ -2,9 +2,12 @@
 
 use serde_json::json;
 
-use super::{FakeProvider, log_in, person, trusting, with_vars};
+use super::{
+    Browser, FakeProvider, begin, log_in, person, restart_with, service_knowing, trusting, with_vars,
+};
 use crate::database::number;
-use crate::{ADMIN, PASSWORD, logged_in, login, refresh, register, restart, run, with_token};
+use crate::mail::{SmtpServer, registered, reset, reset_token, verify};
+use crate::{ADMIN, PASSWORD, logged_in, login, refresh, register, with_token};
 use auth::testing::Issuer;
 use test_kit::TestService;
 use user_service::NAME;
@@ -85,9 +88,9 @@ async fn an_account_of_a_provider_that_is_not_trusted_joins_no_user() {
 }
 
 #[actix_web::test]
-async fn the_owner_of_an_address_evicts_a_squatter() {
+async fn the_owner_of_an_address_reclaims_the_account_of_a_squatter() {
     let (service, provider) = trusting().await;
-    // A squatter registers with Ada's address, logs in, and links an account with an unverified address.
+    // A squatter registers with Ada's address and logs in.
     register(&service, "ada@example.com").await;
     let squatter = logged_in(&service, "ada@example.com").await;
 
@@ -120,7 +123,7 @@ async fn the_owner_of_an_address_evicts_a_squatter() {
 }
 
 #[actix_web::test]
-async fn a_squatter_who_came_from_a_provider_is_evicted_too() {
+async fn the_account_of_a_squatter_who_came_from_a_provider_is_reclaimed_too() {
     let (service, provider) = trusting().await;
     let unverified = json!({"sub": "9", "email": "ada@example.com", "email_verified": false, "name": "Eve"});
     let eve = log_in(&service, &provider, &unverified)
@@ -145,28 +148,15 @@ async fn a_squatter_who_came_from_a_provider_is_evicted_too() {
 }
 
 #[actix_web::test]
-async fn a_squatter_of_the_first_admins_address_is_evicted() {
-    let issuer = Issuer::new(NAME);
-    let provider = FakeProvider::start(issuer.clock().clone());
-    let of_provider = provider.vars("SSO");
-    let of_provider = of_provider
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_str()));
-    let vars: Vec<_> = of_provider
-        .chain([("ADMIN_EMAIL", ""), ("ADMIN_PASSWORD", "")])
-        .collect();
-    let service = TestService::spawn(issuer, run(&vars)).await;
+async fn the_operator_reclaims_the_first_admins_address_from_a_squatter() {
+    let (service, provider) = with_vars(&[("ADMIN_EMAIL", ""), ("ADMIN_PASSWORD", "")]).await;
     let squatter = json!({"sub": "9", "email": ADMIN.0, "email_verified": false});
     let eve = log_in(&service, &provider, &squatter)
         .await
         .assert_status(200)
         .json();
 
-    let vars: Vec<_> = vars
-        .into_iter()
-        .filter(|(name, _)| name.starts_with("OIDC"))
-        .collect();
-    let service = restart(service, &vars).await;
+    let service = restart_with(service, &provider, &[]).await;
     let admin = login(&service, ADMIN.0, ADMIN.1).await.assert_status(200).json();
     assert_eq!(admin["user"]["id"], eve["user"]["id"]);
     log_in(&service, &provider, &squatter)
@@ -198,12 +188,59 @@ async fn an_address_that_changes_at_the_provider_changes_no_user() {
 
 #[actix_web::test]
 async fn a_subject_of_another_issuer_is_another_account() {
-    let (service, provider) = trusting().await;
-    let ada = verified_ada(&service, &provider).await;
-    let same_subject = log_in(&service, &provider, &person("1 ", "eve@example.com"))
-        .await
-        .json();
+    let issuer = Issuer::new(NAME);
+    let (one, other) = (
+        FakeProvider::start(issuer.clock().clone()),
+        FakeProvider::start(issuer.clock().clone()),
+    );
+    let service = service_knowing(issuer, &[("SSO", &one), ("OTHER", &other)], &[]).await;
+    let ada = verified_ada(&service, &one).await;
+
+    let mut browser = Browser::of(&service);
+    let location = begin(&mut browser, "/auth/other").await;
+    let callback = other.log_in(&location, &person("1", "eve@example.com"));
+    let same_subject = browser.get(&callback).await.assert_status(200).json();
     assert_ne!(same_subject["user"]["id"], ada["user"]["id"]);
+    let again = verified_ada(&service, &one).await;
+    assert_eq!(again["user"]["id"], ada["user"]["id"]);
+}
+
+#[actix_web::test]
+async fn an_address_is_verified_once_its_provider_is_trusted() {
+    let (service, provider) = with_vars(&[]).await;
+    let ada = verified_ada(&service, &provider).await;
+    assert_eq!(ada["user"]["email_verified"], false);
+
+    let service = restart_with(service, &provider, &[("OIDC_SSO_TRUST_EMAIL", "true")]).await;
+    // Another address at the provider says nothing about Ada's.
+    let moved = log_in(&service, &provider, &person("1", "ada@work.example")).await;
+    assert_eq!(moved.json()["user"]["email_verified"], false);
+    let again = verified_ada(&service, &provider).await;
+    assert_eq!(
+        (&again["user"]["id"], &again["user"]["email_verified"]),
+        (&ada["user"]["id"], &json!(true))
+    );
+}
+
+#[actix_web::test]
+async fn links_that_a_squatter_requested_do_not_work_for_a_reclaimed_account() {
+    let smtp = SmtpServer::start();
+    let vars = [
+        ("OIDC_SSO_TRUST_EMAIL", "true"),
+        ("SMTP_URL", &smtp.url()),
+        ("MAIL_FROM", "Shop <mail@shop.example>"),
+    ];
+    let (service, provider) = with_vars(&vars).await;
+    let verification = registered(&service, &smtp, "ada@example.com").await;
+    let reset_link = reset_token(&service, &smtp, "ada@example.com").await;
+    verified_ada(&service, &provider).await;
+
+    verify(&service, &verification)
+        .await
+        .assert_problem(400, "invalid_link");
+    reset(&service, &reset_link, PASSWORD)
+        .await
+        .assert_problem(400, "invalid_link");
 }
 
 #[actix_web::test]

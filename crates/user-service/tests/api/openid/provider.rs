@@ -22,14 +22,13 @@ pub const CLIENT_ID: &str = "the-shop";
 /// A provider that listens until it is dropped.
 pub struct FakeProvider {
     pub issuer: String,
-    client_secret: String,
     state: Arc<State>,
     server: actix_web::dev::ServerHandle,
 }
 
 struct State {
     issuer: String,
-    credentials: String,
+    client_secret: String,
     clock: Clock,
     inner: Mutex<Inner>,
 }
@@ -48,14 +47,15 @@ pub struct Inner {
 pub struct Faults {
     /// Replaces claims of ID tokens before they are signed. Null removes a claim.
     pub claims: Value,
-    /// Signs with a key that is not published.
-    pub strange_key: bool,
+    /// Signs ID tokens with another key than the published one.
+    pub forgery: Option<Forgery>,
     /// Replaces the ID token.
     pub id_token: Option<String>,
     /// Accepts a code again, and any PKCE verifier.
     pub careless: bool,
-    /// Waits before each answer.
+    /// Waits before each answer, or only before those of one path.
     pub delay: Duration,
+    pub delayed_path: Option<&'static str>,
     /// The answers of these paths instead of the right ones.
     pub answers: HashMap<&'static str, (u16, String)>,
     /// Changes the metadata.
@@ -64,6 +64,17 @@ pub struct Faults {
     pub uses_userinfo: bool,
     /// The subject that the userinfo endpoint names instead.
     pub userinfo_subject: Option<String>,
+}
+
+/// How an ID token is forged.
+#[derive(Clone, Copy, Debug)]
+pub enum Forgery {
+    /// With a key that is not published.
+    StrangeKey,
+    /// With the client secret, as HS256 (OpenID Connect Core §10.1).
+    ClientSecret,
+    /// With the public key as the secret of HS256.
+    PublicKey,
 }
 
 /// A code that was issued.
@@ -96,13 +107,9 @@ impl FakeProvider {
     pub fn start(clock: Clock) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let issuer = format!("http://{}", listener.local_addr().unwrap());
-        let client_secret = crate::random_secret();
         let state = Arc::new(State {
             issuer: issuer.clone(),
-            credentials: format!(
-                "Basic {}",
-                STANDARD.encode(format!("{CLIENT_ID}:{client_secret}"))
-            ),
+            client_secret: crate::random_secret(),
             clock,
             inner: Mutex::new(Inner {
                 key: SigningKey::generate("1"),
@@ -130,7 +137,6 @@ impl FakeProvider {
         actix_web::rt::spawn(server);
         Self {
             issuer,
-            client_secret,
             state,
             server: handle,
         }
@@ -141,7 +147,7 @@ impl FakeProvider {
         [
             ("ISSUER", self.issuer.as_str()),
             ("CLIENT_ID", CLIENT_ID),
-            ("CLIENT_SECRET", &self.client_secret),
+            ("CLIENT_SECRET", &self.state.client_secret),
         ]
         .map(|(suffix, value)| (format!("OIDC_{name}_{suffix}"), value.to_owned()))
         .to_vec()
@@ -210,7 +216,7 @@ impl State {
             *inner.requests.entry(path.to_owned()).or_default() += 1;
             inner.faults.clone()
         };
-        if !faults.delay.is_zero() {
+        if faults.delayed_path.is_none_or(|delayed| delayed == path) && !faults.delay.is_zero() {
             sleep(faults.delay).await;
         }
         let (status, body) = faults.answers.get(path)?;
@@ -265,7 +271,8 @@ async fn token(
         .headers()
         .get("authorization")
         .map(|value| value.to_str().unwrap());
-    if credentials != Some(&state.credentials) {
+    let expected = STANDARD.encode(format!("{CLIENT_ID}:{}", state.client_secret));
+    if credentials != Some(format!("Basic {expected}").as_str()) {
         return refuse("invalid_client");
     }
     let mut inner = state.inner.lock().unwrap();
@@ -329,14 +336,17 @@ impl Inner {
         }
         let members = claims.as_object_mut().unwrap();
         members.retain(|_, value| !value.is_null());
-        let mut header = Header::new(Algorithm::EdDSA);
-        header.kid = Some(self.key.kid.clone());
-        let stranger = SigningKey::generate("stranger");
-        let key = if self.faults.strange_key {
-            &stranger
-        } else {
-            &self.key
+        let (algorithm, key) = match self.faults.forgery {
+            None => (Algorithm::EdDSA, self.key.encoding.clone()),
+            Some(Forgery::StrangeKey) => (Algorithm::EdDSA, SigningKey::generate("1").encoding),
+            Some(Forgery::ClientSecret) => {
+                let secret = state.client_secret.as_bytes();
+                (Algorithm::HS256, EncodingKey::from_secret(secret))
+            }
+            Some(Forgery::PublicKey) => (Algorithm::HS256, EncodingKey::from_secret(&self.key.public)),
         };
-        jsonwebtoken::encode(&header, &claims, &key.encoding).unwrap()
+        let mut header = Header::new(algorithm);
+        header.kid = Some(self.key.kid.clone());
+        jsonwebtoken::encode(&header, &claims, &key).unwrap()
     }
 }

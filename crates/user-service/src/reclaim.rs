@@ -1,5 +1,5 @@
-//! Handing an account to the person who has proved to own its email address. Anyone could have registered an address that was never
-//! verified, so nothing by which the previous holder could log in may remain.
+//! Reclaiming a user: handing it to the person who has proved to own its email address. Anyone could have registered an address that was
+//! never verified, so nothing by which the previous holder could log in may remain.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
