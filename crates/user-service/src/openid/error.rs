@@ -1,4 +1,4 @@
-//! What can go wrong at a provider.
+//! Errors of providers.
 
 /// Why a provider did not identify a person. The texts are for the log.
 #[derive(Debug, thiserror::Error)]
