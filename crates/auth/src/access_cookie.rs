@@ -1,25 +1,28 @@
 //! The cookie in which browsers send the access token.
 
-use actix_web::http::header::{
-    CACHE_CONTROL, COOKIE, HeaderMap, HeaderName, HeaderValue, ORIGIN, SET_COOKIE,
-};
+use actix_web::http::header::{CACHE_CONTROL, COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
 
-use crate::cookies::{FoundCookie, find_cookie};
+use crate::cookies::{CookieRemoval, FoundCookie, find_cookie};
 use crate::error::AuthError;
-use crate::origins::{Origins, RequestSource};
+use crate::origins::{CarriedCookies, Origins};
 use crate::principal::Principal;
-use crate::token_verifier::MAX_TOKEN_BYTES;
-
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// The cookie in which browsers send the access token, and the pages that may use it: see
 /// [`VerifierBuilder::access_cookie`](crate::VerifierBuilder::access_cookie).
 #[derive(Clone, Debug)]
 pub struct AccessCookie {
     name: String,
-    guarded: Vec<String>,
+    guarded: Vec<GuardedCookie>,
     origins: Origins,
-    removal: String,
+    removal: CookieRemoval,
+}
+
+/// Another cookie, which the application itself reads.
+#[derive(Clone, Debug)]
+struct GuardedCookie {
+    name: String,
+    /// Whether a value counts. `None`: the cookie counts in every form.
+    is_usable: Option<fn(&[u8]) -> bool>,
 }
 
 /// The state of a request's access cookie.
@@ -27,7 +30,7 @@ pub struct AccessCookie {
 pub enum AccessCookieState {
     /// The request does not carry the cookie.
     Missing,
-    /// The cookie is empty, repeated, or no token that the verifier knows ([`AuthError::InvalidToken`]). It counts as none, and the
+    /// The cookie is empty, repeated, or not a token that the verifier knows ([`AuthError::InvalidToken`]). It counts as none, and the
     /// response should [remove](AccessCookie::removal) it.
     Invalid,
     /// The cookie has a token of the issuer. It may be expired or revoked: then the client should refresh it.
@@ -49,8 +52,7 @@ impl AccessCookie {
     #[must_use]
     pub fn new(name: impl Into<String>, origins: Origins) -> Self {
         let name = name.into();
-        let secure = if origins.is_https() { "; Secure" } else { "" };
-        let removal = format!("{name}=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax{secure}");
+        let removal = CookieRemoval::new(&name, origins.is_https());
         Self {
             name,
             guarded: Vec::new(),
@@ -59,11 +61,23 @@ impl AccessCookie {
         }
     }
 
-    /// Also applies the cross-site rule to requests that carry this other cookie, whose value the application itself reads, such as
-    /// that of the refresh token.
+    /// Also applies the cross-site rule to requests that carry this other cookie, whose value the application itself reads, such as that
+    /// of the refresh token. The cookie counts in every form, also if it is empty or repeated.
     #[must_use]
-    pub fn guard(mut self, name: impl Into<String>) -> Self {
-        self.guarded.push(name.into());
+    pub fn guard(self, name: impl Into<String>) -> Self {
+        self.guard_cookie(name.into(), None)
+    }
+
+    /// As [`guard`](Self::guard), for an application that reads the cookie with [`find_cookie`](crate::find_cookie), and treats it as none
+    /// if it is repeated, or if `is_usable` is false for its value. Such a cookie requires no proof of where the request comes from, so
+    /// that the application can answer and remove it. A page of another origin is refused all the same.
+    #[must_use]
+    pub fn guard_if(self, name: impl Into<String>, is_usable: fn(&[u8]) -> bool) -> Self {
+        self.guard_cookie(name.into(), Some(is_usable))
+    }
+
+    fn guard_cookie(mut self, name: String, is_usable: Option<fn(&[u8]) -> bool>) -> Self {
+        self.guarded.push(GuardedCookie { name, is_usable });
         self
     }
 
@@ -79,15 +93,10 @@ impl AccessCookie {
         &self.origins
     }
 
-    /// The value of `Set-Cookie` that removes the cookie from the browser. `None` if one of these values of the response's
-    /// `Set-Cookie` headers already sets the cookie.
-    pub fn removal<'v>(&self, set_cookies: impl IntoIterator<Item = &'v [u8]>) -> Option<&str> {
-        let sets = |value: &[u8]| {
-            let rest = value.trim_ascii_start().strip_prefix(self.name.as_bytes());
-            rest.is_some_and(|rest| rest.first() == Some(&b'='))
-        };
-        let is_set = set_cookies.into_iter().any(sets);
-        (!is_set).then_some(self.removal.as_str())
+    /// Removes the cookie from the browser.
+    #[must_use]
+    pub fn removal(&self) -> &CookieRemoval {
+        &self.removal
     }
 
     /// The cookie of a request with these headers.
@@ -95,21 +104,17 @@ impl AccessCookie {
         find_cookie(cookie_values(headers), &self.name)
     }
 
-    /// Whether a request carries one of the other cookies. One that is empty, repeated or too long counts as none.
-    pub(crate) fn has_guarded(&self, headers: &HeaderMap) -> bool {
-        self.guarded
-            .iter()
-            .any(|name| match find_cookie(cookie_values(headers), name) {
-                FoundCookie::Value(value) => value.len() <= MAX_TOKEN_BYTES,
-                FoundCookie::Missing | FoundCookie::Unusable => false,
-            })
+    /// The other cookies that a request carries.
+    pub(crate) fn guarded_in(&self, headers: &HeaderMap) -> CarriedCookies {
+        let carried = self.guarded.iter().map(|cookie| cookie.carried_in(headers));
+        carried.max().unwrap_or(CarriedCookies::None)
     }
 
     /// Removes the cookie from the browser, unless the response sets it. A cache must not give the response to others (RFC 9111 §5.2.2.5):
     /// they would lose their cookies.
     pub(crate) fn remove_in(&self, headers: &mut HeaderMap) {
         let set_cookies = headers.get_all(SET_COOKIE).map(HeaderValue::as_bytes);
-        let removal = self.removal(set_cookies).map(HeaderValue::from_str);
+        let removal = self.removal.unless_set(set_cookies).map(HeaderValue::from_str);
         if let Some(Ok(removal)) = removal {
             headers.append(SET_COOKIE, removal);
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -117,10 +122,15 @@ impl AccessCookie {
     }
 }
 
-/// Where a request with these headers comes from.
-pub(crate) fn source_of(headers: &HeaderMap, origins: &Origins) -> RequestSource {
-    let values = |name| headers.get_all(name).map(HeaderValue::as_bytes);
-    origins.source(values(SEC_FETCH_SITE), values(ORIGIN))
+impl GuardedCookie {
+    fn carried_in(&self, headers: &HeaderMap) -> CarriedCookies {
+        match (find_cookie(cookie_values(headers), &self.name), self.is_usable) {
+            (FoundCookie::Missing, _) => CarriedCookies::None,
+            (FoundCookie::Unusable, Some(_)) => CarriedCookies::Unusable,
+            (FoundCookie::Value(value), Some(is_usable)) if !is_usable(value) => CarriedCookies::Unusable,
+            _ => CarriedCookies::Usable,
+        }
+    }
 }
 
 fn cookie_values(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {

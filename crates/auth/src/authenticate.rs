@@ -9,10 +9,10 @@ use actix_web::http::header::{CACHE_CONTROL, COOKIE, HeaderValue};
 use actix_web::web::Data;
 use actix_web::{Error, HttpMessage as _, HttpRequest, HttpResponse};
 
-use crate::access_cookie::{AccessCookie, source_of};
+use crate::access_cookie::AccessCookie;
 use crate::credentials::bearer_token_of;
 use crate::error::AuthError;
-use crate::origins::RequestKind;
+use crate::origins::{CarriedCookies, RequestKind};
 use crate::policy::Policy;
 use crate::principal::Principal;
 use crate::verifier::Verifier;
@@ -47,7 +47,7 @@ impl Authenticated {
     fn decide(self, policy: Policy, request: &HttpRequest) -> Checked {
         let is_cross_site = self.is_cross_site;
         let admitted = match policy {
-            // Their credential is no token.
+            // These policies need no token.
             Policy::Anyone | Policy::Custom(_) => Ok(None),
             _ => policy.decide(self.principal),
         };
@@ -171,13 +171,19 @@ fn may_be_cross_site(request: &HttpRequest) -> bool {
     let Some(cookie) = access_cookie(request) else {
         return false;
     };
+    let cookies = if head.headers.contains_key(COOKIE) {
+        CarriedCookies::Usable
+    } else {
+        CarriedCookies::None
+    };
     let kind = RequestKind {
         is_safe,
         is_upgrade,
-        carries_cookie: head.headers.contains_key(COOKIE),
+        cookies,
     };
-    let source = |origins: &_| source_of(&head.headers, origins);
-    cookie.origins().check(kind, source).is_err()
+    let origins = cookie.origins();
+    let checked = origins.check(kind, |origins| origins.source_of(&head.headers));
+    checked.is_err()
 }
 
 /// Whether the client asks to switch to another protocol. The parser knows, so this looks up no header.

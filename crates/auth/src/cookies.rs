@@ -1,4 +1,4 @@
-//! Finds cookies in the values of `Cookie` headers, for programs of any framework.
+//! Finds cookies in the values of `Cookie` headers, and removes cookies from browsers, for programs of any framework.
 
 /// The cookie of one name in a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +48,44 @@ pub fn find_cookie<'v>(values: impl IntoIterator<Item = &'v [u8]>, name: &str) -
             b"" => FoundCookie::Unusable,
             value => FoundCookie::Value(value),
         },
+    }
+}
+
+/// Removes a cookie from browsers.
+///
+/// ```
+/// use auth::CookieRemoval;
+///
+/// let removal = CookieRemoval::new("__Host-session", true);
+/// let line = "__Host-session=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax; Secure";
+/// assert_eq!(removal.unless_set([&b"theme=dark"[..]]), Some(line));
+/// assert_eq!(removal.unless_set([&b"__Host-session=a1b2; Path=/; Secure"[..]]), None);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CookieRemoval {
+    name: String,
+    line: String,
+}
+
+impl CookieRemoval {
+    /// The removal of the cookie of this name, which was set for this host and all paths.
+    #[must_use]
+    pub fn new(name: impl Into<String>, is_https: bool) -> Self {
+        let name = name.into();
+        let secure = if is_https { "; Secure" } else { "" };
+        let line = format!("{name}=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax{secure}");
+        Self { name, line }
+    }
+
+    /// The value of `Set-Cookie` that removes the cookie. `None` if one of these values of the response's `Set-Cookie` headers already
+    /// sets or removes the cookie.
+    pub fn unless_set<'v>(&self, set_cookies: impl IntoIterator<Item = &'v [u8]>) -> Option<&str> {
+        let sets = |value: &[u8]| {
+            let rest = value.trim_ascii_start().strip_prefix(self.name.as_bytes());
+            rest.is_some_and(|rest| rest.first() == Some(&b'='))
+        };
+        let is_set = set_cookies.into_iter().any(sets);
+        (!is_set).then_some(self.line.as_str())
     }
 }
 

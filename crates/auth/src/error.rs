@@ -38,7 +38,7 @@ pub enum AuthError {
     /// 400 `invalid_request`: more than one [identity header](crate::IDENTITY_HEADER).
     #[error("Send one x-countersign-identity header.")]
     AmbiguousIdentity,
-    /// 403 `cross_site`: the [cross-site rule](crate::Origins) does not admit a page of the origin from which the request comes.
+    /// 403 `cross_site`: the request comes from a page that the [cross-site rule](crate::Origins) does not admit.
     #[error("A request that uses or sets cookies, or opens a WebSocket, must come from a page of this site.")]
     CrossSite,
     /// 503 `keys_unavailable`: no key set has been loaded yet, so no token can be verified.

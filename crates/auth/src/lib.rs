@@ -198,7 +198,7 @@ pub use self::client::{
     ServiceRequest, ServiceResponse, TokenError, TraceContext, is_trace_parent, parse_origin,
 };
 pub use self::clock::Clock;
-pub use self::cookies::{FoundCookie, cookie_pairs, find_cookie};
+pub use self::cookies::{CookieRemoval, FoundCookie, cookie_pairs, find_cookie};
 pub use self::credentials::bearer_token;
 pub use self::error::{AuthError, DEFAULT_REALM, TokenFault};
 #[cfg(feature = "client")]
@@ -208,7 +208,7 @@ pub use self::keys::{JwksError, KeySet, Keys, PemError, RefetchReason, SharedSec
 #[cfg(feature = "jwks")]
 pub use self::keys::{RemoteKeys, RemoteKeysError};
 pub use self::markers::{Admin, AnyOf, Role, Scope, ServiceName, Support};
-pub use self::origins::{Origins, RequestKind, RequestSource};
+pub use self::origins::{CarriedCookies, Origins, RequestKind, RequestSource};
 pub use self::policy::Policy;
 pub use self::principal::{Principal, Service, User};
 pub use self::problem::{FieldError, ProblemDetails, problem_json};

@@ -1,7 +1,11 @@
 //! The cross-site rule. Browsers add cookies to requests that pages of other sites cause, so a cookie alone does not prove that the
 //! user wanted the request (CSRF). WebSockets have no same-origin policy at all.
 
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, ORIGIN};
+
 use crate::error::AuthError;
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// The origins whose pages may use cookies and WebSockets: the application's own, and others that it trusts. An origin is compared
 /// as text, in the form in which browsers send it: scheme, host, and the port unless it is the scheme's default one, as
@@ -21,16 +25,27 @@ pub struct Origins {
     others: Vec<String>,
 }
 
-/// Where a request comes from, as its browser says. Pages can't forge these headers. Programs that are no browsers send any.
+/// Where a request comes from, as its browser says. Pages can't forge these headers. A client that is not a browser can send any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestSource {
     /// A page of one of the [`Origins`], or the user, who typed the address or opened a bookmark.
     Allowed,
     /// A page of another origin.
     Foreign,
-    /// The request has neither `Sec-Fetch-Site` nor `Origin`. Browsers of today send one of them with every unsafe request and every
+    /// The request has neither `Sec-Fetch-Site` nor `Origin`. Current browsers send one of them with every unsafe request and every
     /// WebSocket.
     Unknown,
+}
+
+/// The cookies of a request that the application uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CarriedCookies {
+    /// There are none.
+    None,
+    /// Only cookies that count as none, such as a repeated one.
+    Unusable,
+    /// At least one that may be used.
+    Usable,
 }
 
 /// The properties of a request on which the cross-site rule depends, besides its source.
@@ -40,26 +55,26 @@ pub struct RequestKind {
     pub is_safe: bool,
     /// Whether the client asks to switch to another protocol, such as a WebSocket.
     pub is_upgrade: bool,
-    /// Whether the request carries a cookie that the application uses.
-    pub carries_cookie: bool,
+    /// The cookies that the application uses.
+    pub cookies: CarriedCookies,
 }
 
 impl RequestKind {
     /// The rule concerns unsafe requests that carry a cookie, and upgrades.
     fn is_concerned(self) -> bool {
-        self.is_upgrade || self.carries_cookie && !self.is_safe
+        self.is_upgrade || self.cookies != CarriedCookies::None && !self.is_safe
     }
 }
 
 impl RequestSource {
-    /// Whether the cross-site rule admits a request from there. A request that carries a cookie must prove where it comes from. One
-    /// that only sets cookies, or opens a WebSocket without a cookie, may come from a program that is no browser.
+    /// Whether the cross-site rule admits a request from there. A request that uses a cookie must prove where it comes from. One that
+    /// only sets cookies, or opens a WebSocket without a cookie, may come from a client that is not a browser.
     #[must_use]
-    pub fn is_admitted(self, carries_cookie: bool) -> bool {
+    pub fn is_admitted(self, uses_cookie: bool) -> bool {
         match self {
             Self::Allowed => true,
             Self::Foreign => false,
-            Self::Unknown => !carries_cookie,
+            Self::Unknown => !uses_cookie,
         }
     }
 }
@@ -74,12 +89,6 @@ impl Origins {
         }
     }
 
-    /// Whether this text is the application's own origin.
-    #[must_use]
-    pub fn is_own(&self, origin: impl AsRef<[u8]>) -> bool {
-        origin.as_ref() == self.own.as_bytes()
-    }
-
     /// Whether this text is one of the other origins.
     #[must_use]
     pub fn is_other(&self, origin: impl AsRef<[u8]>) -> bool {
@@ -91,7 +100,7 @@ impl Origins {
     #[must_use]
     pub fn includes(&self, origin: impl AsRef<[u8]>) -> bool {
         let origin = origin.as_ref();
-        self.is_own(origin) || self.is_other(origin)
+        origin == self.own.as_bytes() || self.is_other(origin)
     }
 
     /// Whether there are other origins.
@@ -106,8 +115,16 @@ impl Origins {
         self.own.starts_with("https:")
     }
 
-    /// Where a request with these values of its `Sec-Fetch-Site` and `Origin` headers comes from. Browsers send each once; a repeated
-    /// header proves nothing.
+    /// Where a request with these headers comes from.
+    #[must_use]
+    pub fn source_of(&self, headers: &HeaderMap) -> RequestSource {
+        let values = |name| headers.get_all(name).map(HeaderValue::as_bytes);
+        self.source(values(SEC_FETCH_SITE), values(ORIGIN))
+    }
+
+    /// Where a request with these values of its `Sec-Fetch-Site` and `Origin` headers comes from, for programs of any framework.
+    /// Browsers send each once; a repeated header proves nothing. An `Origin` that is not included outweighs `same-origin`: the page
+    /// was opened under another name of this server, which may be one that an attacker chose (DNS rebinding).
     pub fn source<'v>(
         &self,
         sec_fetch_site: impl IntoIterator<Item = &'v [u8]>,
@@ -119,9 +136,9 @@ impl Origins {
             return RequestSource::Foreign;
         }
         match (site, origin) {
-            // `none`: the user caused the request, and no page.
-            (Some(b"same-origin" | b"none"), _) => RequestSource::Allowed,
             (_, Some(origin)) if self.includes(origin) => RequestSource::Allowed,
+            // `none`: the user caused the request, and no page. The origin is `null` if the page hides it from forms (`Referrer-Policy`).
+            (Some(b"same-origin" | b"none"), None | Some(b"null")) => RequestSource::Allowed,
             (None, None) => RequestSource::Unknown,
             _ => RequestSource::Foreign,
         }
@@ -136,7 +153,7 @@ impl Origins {
         kind: RequestKind,
         source: impl FnOnce(&Self) -> RequestSource,
     ) -> Result<(), AuthError> {
-        if kind.is_concerned() && !source(self).is_admitted(kind.carries_cookie) {
+        if kind.is_concerned() && !source(self).is_admitted(kind.cookies == CarriedCookies::Usable) {
             return Err(AuthError::CrossSite);
         }
         Ok(())
@@ -145,6 +162,7 @@ impl Origins {
 
 #[cfg(test)]
 mod tests {
+    use super::CarriedCookies::{Unusable, Usable};
     use super::*;
 
     fn source(headers: &[(&str, &str)]) -> RequestSource {
@@ -156,12 +174,12 @@ mod tests {
         origins.source(values("site"), values("origin"))
     }
 
-    fn refuses(is_safe: bool, is_upgrade: bool, carries_cookie: bool, source: RequestSource) -> bool {
+    fn refuses(is_safe: bool, is_upgrade: bool, cookies: CarriedCookies, source: RequestSource) -> bool {
         let origins = Origins::new("https://shop.example", ["https://app.example"]);
         let kind = RequestKind {
             is_safe,
             is_upgrade,
-            carries_cookie,
+            cookies,
         };
         origins.check(kind, |_| source).is_err()
     }
@@ -175,6 +193,10 @@ mod tests {
             &[("site", "none")],
             &[("site", "cross-site"), ("origin", "https://app.example")],
             &[("site", "same-site"), ("origin", "https://shop.example")],
+            &[("site", "same-origin"), ("origin", "https://shop.example")],
+            &[("site", "none"), ("origin", "https://app.example")],
+            &[("site", "same-origin"), ("origin", "null")],
+            &[("site", "none"), ("origin", "null")],
         ] {
             assert_eq!(source(headers), RequestSource::Allowed, "{headers:?}");
         }
@@ -192,6 +214,10 @@ mod tests {
             &[("site", "same-site")],
             &[("site", "Same-Origin")],
             &[("site", "same-site"), ("origin", "https://evil.shop.example")],
+            &[("site", "cross-site"), ("origin", "null")],
+            &[("site", "same-origin"), ("origin", "https://evil.example")],
+            &[("site", "none"), ("origin", "https://evil.example")],
+            &[("site", "none"), ("origin", "")],
             &[("site", "same-origin"), ("site", "cross-site")],
             &[
                 ("origin", "https://shop.example"),
@@ -208,25 +234,34 @@ mod tests {
 
     #[test]
     fn an_unsafe_request_with_a_cookie_must_come_from_an_allowed_page() {
-        assert!(!refuses(false, false, true, RequestSource::Allowed));
-        assert!(refuses(false, false, true, RequestSource::Foreign));
-        assert!(refuses(false, false, true, RequestSource::Unknown));
+        assert!(!refuses(false, false, Usable, RequestSource::Allowed));
+        assert!(refuses(false, false, Usable, RequestSource::Foreign));
+        assert!(refuses(false, false, Usable, RequestSource::Unknown));
+    }
+
+    #[test]
+    fn a_cookie_that_counts_as_none_must_not_come_from_another_page() {
+        assert!(!refuses(false, false, Unusable, RequestSource::Allowed));
+        assert!(refuses(false, false, Unusable, RequestSource::Foreign));
+        assert!(!refuses(false, false, Unusable, RequestSource::Unknown));
     }
 
     #[test]
     fn safe_requests_and_requests_without_cookies_are_not_concerned() {
         for source in [RequestSource::Foreign, RequestSource::Unknown] {
-            assert!(!refuses(true, false, true, source));
-            assert!(!refuses(false, false, false, source));
+            assert!(!refuses(true, false, Usable, source));
+            assert!(!refuses(false, false, CarriedCookies::None, source));
         }
     }
 
     #[test]
     fn an_upgrade_must_come_from_an_allowed_page_even_without_a_cookie() {
-        assert!(!refuses(true, true, true, RequestSource::Allowed));
-        assert!(refuses(true, true, true, RequestSource::Unknown));
-        assert!(refuses(true, true, false, RequestSource::Foreign));
-        // A program that is no browser.
-        assert!(!refuses(true, true, false, RequestSource::Unknown));
+        assert!(!refuses(true, true, Usable, RequestSource::Allowed));
+        assert!(refuses(true, true, Usable, RequestSource::Unknown));
+        for cookies in [CarriedCookies::None, Unusable] {
+            assert!(refuses(true, true, cookies, RequestSource::Foreign));
+            // A client that is not a browser.
+            assert!(!refuses(true, true, cookies, RequestSource::Unknown));
+        }
     }
 }

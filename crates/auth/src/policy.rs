@@ -14,7 +14,8 @@ pub enum Policy {
     /// Everyone. A user's valid token identifies the caller. Any other token counts as no token.
     ///
     /// A few requests are still refused: a request with more than one `Authorization` header or a cookie with another token (400), one
-    /// that the cross-site rule does not admit (403), and a request with a token while the verifier has no keys or an incomplete revocation set (503).
+    /// that the cross-site rule does not admit (403), and a request with a token while the verifier has no keys or an incomplete
+    /// revocation set (503).
     Optional,
     /// Any user with a valid token.
     User,

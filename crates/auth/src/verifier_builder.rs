@@ -171,9 +171,10 @@ impl VerifierBuilder {
     ///   is not removed: the client should refresh it.
     /// - A bearer token, and a cookie with another token that is not invalid: 400 [`AmbiguousCredentials`](AuthError::AmbiguousCredentials).
     /// - **Cross-site rule:** a request that carries the cookie and is not safe (RFC 9110 §9.2.1), and any upgrade to a WebSocket, must
-    ///   come from a page of the cookie's [`Origins`](crate::Origins): 403 [`CrossSite`](AuthError::CrossSite). Where a credential is
-    ///   missing or invalid, 401 comes first. [`Routes`](crate::Routes) and the middleware apply the rule to every route, the
-    ///   extractors to all but [`Anyone`](crate::Anyone).
+    ///   come from a page of the cookie's [`Origins`](crate::Origins): 403 [`CrossSite`](AuthError::CrossSite). So must one that carries
+    ///   a [guarded](AccessCookie::guard) cookie. Where a credential is missing or invalid, 401 comes first.
+    ///   [`Routes`](crate::Routes) and the middleware apply the rule to every route, the extractors to all but
+    ///   [`Anyone`](crate::Anyone).
     ///
     /// With [`gateway_identities`](Self::gateway_identities) the cookie does not identify a user, and counts as missing: the gateway
     /// reads it. The rule still holds for [guarded](AccessCookie::guard) cookies.

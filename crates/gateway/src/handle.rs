@@ -5,8 +5,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use auth::{
-    AccessCookieState, AuthError, FoundCookie, IDENTITY_HEADER, Identified, Policy, Principal, RequestKind,
-    User,
+    AccessCookieState, AuthError, CarriedCookies, FoundCookie, IDENTITY_HEADER, Identified, Policy,
+    Principal, RequestKind, User,
 };
 use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue, ORIGIN, UPGRADE};
 use http::{Method, Request, Response, StatusCode, Version};
@@ -15,7 +15,7 @@ use hyper::body::Incoming;
 use service_kit::{TokenRule, known_method};
 
 use crate::body::ResponseBody;
-use crate::headers::{self, ForwardedFacts, MAX_HEADERS, X_REQUEST_ID};
+use crate::headers::{self, ForwardedFacts, X_REQUEST_ID};
 use crate::identity::IdentitySigner;
 use crate::phase::InProgress;
 use crate::record::Record;
@@ -30,6 +30,30 @@ enum Checked {
     /// The gateway itself answers.
     Answered(Response<ResponseBody>),
     Admitted(Admitted),
+}
+
+/// A request that has a route, without its body. Its URI is that of the service already.
+struct Routed {
+    request: Request<()>,
+    table: Arc<Table>,
+    route: Arc<Route>,
+    client: IpAddr,
+    host: HeaderValue,
+    scheme: &'static str,
+    /// Whether the connection is to become a WebSocket, and the route allows it.
+    is_upgrade: bool,
+    /// The lowest length of the body, in bytes.
+    minimum_length: u64,
+}
+
+/// The caller of a request.
+struct Caller {
+    /// The caller, or why there is none.
+    principal: Result<Principal, AuthError>,
+    /// The state of the access cookie.
+    cookie: AccessCookieState,
+    /// The token of a usable access cookie, as the value of `Authorization`.
+    cookie_token: Option<HeaderValue>,
 }
 
 /// A request that its service may receive, without its body.
@@ -73,10 +97,12 @@ pub(crate) async fn handle(
         Ok(Checked::Answered(response)) => Ok(response),
         Err(refusal) => Err(refusal),
     };
-    let removes_session = match &outcome {
-        Err(Refusal::Auth(AuthError::CrossSite)) | Ok(_) => false,
-        Err(_) => record.is_logout,
-    };
+    // user-service itself removes the cookies, unless it or a proxy before it fails.
+    let removes_session = record.is_logout
+        && match &outcome {
+            Ok(response) => response.status().is_server_error(),
+            Err(refusal) => *refusal != Refusal::Auth(AuthError::CrossSite),
+        };
     // After such a refusal, the rest of the client's body is not read.
     let leaves_body = matches!(&outcome, Err(Refusal::BodyTooLarge | Refusal::BodyTimeout));
     let mut response = outcome.unwrap_or_else(|refusal| refusal.respond(record.request_id()));
@@ -94,10 +120,10 @@ pub(crate) async fn handle(
     let headers = response.headers_mut();
     cors::add_headers(origin.as_ref(), worker.gateway.origins(), headers);
     if record.removes_access_cookie || removes_session {
-        cookies::remove(headers, &worker.gateway.access_cookie);
+        cookies::remove(headers, worker.gateway.access_cookie.removal());
     }
     if removes_session {
-        cookies::remove(headers, &worker.gateway.refresh_cookie);
+        cookies::remove(headers, &worker.gateway.refresh_cookie_removal);
     }
     headers.insert(X_REQUEST_ID, request_id);
     // HTTP/2 has no such header: it announces the end of a connection by a frame. A tunnel ends by itself.
@@ -109,7 +135,7 @@ pub(crate) async fn handle(
     response.map(|body| body.recorded(record))
 }
 
-/// Decides what happens with a request. Leaves in it the headers that the service receives.
+/// Decides what happens with a request.
 async fn check(
     worker: &Worker,
     peer: Peer,
@@ -121,7 +147,7 @@ async fn check(
     let gateway = &worker.gateway;
     check_method(request.method())?;
     // In HTTP/1.1 the parser has refused it already.
-    if request.headers().len() > MAX_HEADERS {
+    if headers::are_too_many(request.headers()) {
         return Err(Refusal::TooManyHeaders);
     }
     let host = host(&request)?;
@@ -143,32 +169,56 @@ async fn check(
     // The route may allow more time than a request has otherwise.
     in_progress.limit(Some(route.rules.timeout));
     record.route = Some(Arc::clone(&route));
-    let uri = upstream_uri(route.upstream_path(&path), request.uri().query())?;
-    let scheme = scheme(worker, peer, request.headers());
-    let is_upgrade = route.rules.upgrade && length.is_empty && wants_web_socket(&request);
-    let identified = identify(gateway, route.rules.token, request.headers()).await;
-    record.removes_access_cookie = identified.cookie == AccessCookieState::Invalid;
-    let caller = authorize(
-        gateway,
-        &route,
+    *request.uri_mut() = upstream_uri(route.upstream_path(&path), request.uri().query())?;
+    let routed = Routed {
+        scheme: scheme(worker, peer, request.headers()),
+        is_upgrade: route.rules.upgrade && length.is_empty && wants_web_socket(&request),
+        request,
+        table,
+        route,
         client,
-        is_upgrade,
-        identified,
-        &mut request,
-        &length,
-    )?;
+        host,
+        minimum_length: length.minimum,
+    };
+    admit(worker, routed, record).await.map(Checked::Admitted)
+}
+
+/// Identifies the caller, and applies the rules of the route. Leaves in the request the headers that the service receives.
+async fn admit(worker: &Worker, routed: Routed, record: &mut Record) -> Result<Admitted, Refusal> {
+    let gateway = &worker.gateway;
+    let Caller {
+        principal,
+        cookie,
+        cookie_token,
+    } = identify(gateway, routed.route.rules.token, routed.request.headers()).await;
+    record.removes_access_cookie = cookie == AccessCookieState::Invalid;
+    let caller = authorize(gateway, &routed, principal)?;
+    let passed = cookies::passed(routed.request.headers(), &routed.route.rules.cookies);
+    check_source(gateway, &routed, cookie, passed.as_ref())?;
+    // A body whose length is unknown is measured while it passes.
+    if routed.minimum_length > routed.route.rules.body_limit {
+        return Err(Refusal::BodyTooLarge);
+    }
+
+    let Routed {
+        mut request,
+        table,
+        route,
+        ..
+    } = routed;
     let user = caller.as_ref().ok().and_then(Principal::user);
     record.user = user.map(User::id);
-
-    let protocol = request.headers().get(UPGRADE).cloned().filter(|_| is_upgrade);
+    let protocol = request.headers().get(UPGRADE).cloned();
+    let protocol = protocol.filter(|_| routed.is_upgrade);
+    headers::set_credentials(request.headers_mut(), passed, cookie_token);
     headers::clean_request(request.headers_mut(), protocol.is_some());
     let facts = ForwardedFacts {
         user,
         role: user.and_then(|user| table.roles.highest(user.roles())),
-        client,
+        client: routed.client,
         version: request.version(),
-        scheme,
-        host,
+        scheme: routed.scheme,
+        host: routed.host,
         request_id: record.request_id.clone(),
         upstream_host: route.upstream.authority.clone(),
     };
@@ -176,15 +226,14 @@ async fn check(
     if let Some(signer) = &gateway.identity_signer {
         replace_token(worker, signer, &caller, &route, request.headers_mut())?;
     }
-    *request.uri_mut() = uri;
     *request.version_mut() = Version::HTTP_11;
-    Ok(Checked::Admitted(Admitted {
+    Ok(Admitted {
         user: user.cloned(),
         request,
         table,
         route,
         protocol,
-    }))
+    })
 }
 
 async fn send(
@@ -219,36 +268,36 @@ async fn send(
 }
 
 /// Identifies the caller by the bearer token and the access cookie, unless the route ignores tokens.
-async fn identify(gateway: &Gateway, rule: TokenRule, headers: &HeaderMap) -> Identified {
-    match rule {
-        TokenRule::Ignored => Identified {
-            caller: Err(AuthError::NoToken),
+async fn identify(gateway: &Gateway, rule: TokenRule, headers: &HeaderMap) -> Caller {
+    if rule == TokenRule::Ignored {
+        return Caller {
+            principal: Err(AuthError::NoToken),
             cookie: AccessCookieState::Missing,
-        },
-        TokenRule::Required | TokenRule::Optional => {
-            let cookie = cookies::access(headers, &gateway.access_cookie);
-            let bearer = headers::bearer_token_of(headers);
-            gateway.verifier.identify(bearer, cookie).await
-        }
+            cookie_token: None,
+        };
+    }
+    let found = cookies::access(headers, &gateway.access_cookie);
+    let bearer = headers::bearer_token_of(headers);
+    let Identified { caller, cookie } = gateway.verifier.identify(bearer, found).await;
+    let cookie_token = match found {
+        FoundCookie::Value(token) if cookie == AccessCookieState::Usable => headers::bearer(token),
+        _ => None,
+    };
+    Caller {
+        principal: caller,
+        cookie,
+        cookie_token,
     }
 }
 
-/// Applies the rules of the route. Leaves in `request` the credential and the cookies that the service receives. If the route admits
-/// requests without a valid token, the caller may be an error.
+/// Applies the rules about the caller. If the route admits requests without a valid token, the caller may be an error.
 fn authorize(
     gateway: &Gateway,
-    route: &Route,
-    client: IpAddr,
-    is_upgrade: bool,
-    identified: Identified,
-    request: &mut Request<()>,
-    length: &BodyLength,
+    routed: &Routed,
+    caller: Result<Principal, AuthError>,
 ) -> Result<Result<Principal, AuthError>, Refusal> {
-    let rules = &route.rules;
-    let Identified { caller, cookie } = identified;
-    let has_access_cookie = cookie == AccessCookieState::Usable;
     let user = caller.as_ref().ok().and_then(Principal::user);
-    route.check_rate(user.map(User::id), client)?;
+    routed.route.check_rate(user.map(User::id), routed.client)?;
     if let Err(error) = caller
         && (error == AuthError::AmbiguousCredentials
             // The service would not receive the token, so it could not decide either.
@@ -256,30 +305,31 @@ fn authorize(
     {
         return Err(error.into());
     }
-    let caller = match rules.token {
-        TokenRule::Required => Policy::User.decide(caller)?.ok_or(AuthError::NoToken),
+    Ok(match routed.route.rules.token {
+        TokenRule::Required => Ok(Policy::User.decide(caller)?.ok_or(AuthError::NoToken)?),
         TokenRule::Optional | TokenRule::Ignored => caller,
-    };
-    let headers = request.headers();
-    let passed = cookies::passed(headers, &rules.cookies);
+    })
+}
+
+/// Applies the cross-site rule.
+fn check_source(
+    gateway: &Gateway,
+    routed: &Routed,
+    access_cookie: AccessCookieState,
+    passed: Option<&HeaderValue>,
+) -> Result<(), AuthError> {
     let kind = RequestKind {
-        is_safe: request.method().is_safe(),
-        is_upgrade,
-        carries_cookie: has_access_cookie || !passed.is_empty(),
+        is_safe: routed.request.method().is_safe(),
+        is_upgrade: routed.is_upgrade,
+        cookies: if access_cookie == AccessCookieState::Usable {
+            CarriedCookies::Usable
+        } else {
+            cookies::carried(passed)
+        },
     };
-    gateway
-        .origins()
-        .check(kind, |origins| cookies::source(headers, origins))?;
-    // A body whose length is unknown is measured while it passes.
-    if length.minimum > rules.body_limit {
-        return Err(Refusal::BodyTooLarge);
-    }
-    let of_cookie = match cookies::access(headers, &gateway.access_cookie) {
-        FoundCookie::Value(token) if has_access_cookie => headers::bearer(token),
-        _ => None,
-    };
-    headers::set_credentials(request.headers_mut(), passed, of_cookie);
-    Ok(caller)
+    let headers = routed.request.headers();
+    let origins = gateway.origins();
+    origins.check(kind, |origins| cookies::source(headers, origins))
 }
 
 /// Replaces a user's access token by an identity token for the service of the route. The service must not receive a token that other

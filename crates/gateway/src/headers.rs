@@ -73,10 +73,19 @@ pub(crate) struct ForwardedFacts<'f> {
     pub upstream_host: HeaderValue,
 }
 
-/// The maximum number of a request's headers. The gateway adds up to 11, and services accept 96.
+/// The maximum number of a request's headers, with all cookies as one. The gateway adds up to 11, and services accept 96.
 pub(crate) const MAX_HEADERS: usize = 80;
 /// The number of headers that the gateway adds to a request.
 const ADDED_HEADERS: usize = 11;
+
+/// Whether there are too many headers. Over HTTP/2, browsers send each cookie in its own field (RFC 9113 §8.2.3). The service receives at
+/// most one.
+pub(crate) fn are_too_many(headers: &HeaderMap) -> bool {
+    headers.len() > MAX_HEADERS && {
+        let cookies = headers.get_all(COOKIE).iter().count();
+        headers.len() - cookies.saturating_sub(1) > MAX_HEADERS
+    }
+}
 
 /// Removes the headers of the connection and those that clients must not set. If the connection can't become a WebSocket, the service
 /// must not take the request for a handshake.
@@ -101,11 +110,13 @@ fn merge_equal_lengths(headers: &mut HeaderMap) {
 
 /// Leaves the credential and the cookies that the service receives. The token of the access cookie becomes a bearer token, if there is
 /// no other.
-pub(crate) fn set_credentials(headers: &mut HeaderMap, passed: String, of_cookie: Option<HeaderValue>) {
+pub(crate) fn set_credentials(
+    headers: &mut HeaderMap,
+    passed: Option<HeaderValue>,
+    of_cookie: Option<HeaderValue>,
+) {
     headers.remove(COOKIE);
-    if let Ok(passed) = HeaderValue::try_from(passed)
-        && !passed.is_empty()
-    {
+    if let Some(passed) = passed {
         headers.insert(COOKIE, passed);
     }
     if let Some(bearer) = of_cookie

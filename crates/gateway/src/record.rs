@@ -42,7 +42,7 @@ pub(crate) struct Record {
     pub status: StatusCode,
     /// Whether the response removes the access cookie.
     pub removes_access_cookie: bool,
-    /// Whether a refusal removes the cookies of the session.
+    /// Whether a failure removes the cookies of the session.
     pub is_logout: bool,
 }
 

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use auth::{AccessCookie, Clock, Origins, User, Verifier};
+use auth::{AccessCookie, Clock, CookieRemoval, Origins, User, Verifier};
 use service_kit::{CookieSettings, Shutdown, TrustedProxies};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -21,7 +21,7 @@ pub(crate) struct Gateway {
     pub verifier: Verifier,
     pub clock: Clock,
     pub access_cookie: AccessCookie,
-    pub refresh_cookie: AccessCookie,
+    pub refresh_cookie_removal: CookieRemoval,
     pub trusted_proxies: TrustedProxies,
     pub documents: Documents,
     /// Signs identity tokens, with `AUTH_STRATEGY=gateway`.
@@ -45,7 +45,7 @@ impl Gateway {
             verifier,
             clock,
             access_cookie: cookies.access_cookie(),
-            refresh_cookie: AccessCookie::new(cookies.names.refresh, cookies.origins.clone()),
+            refresh_cookie_removal: CookieRemoval::new(cookies.names.refresh, cookies.origins.is_https()),
             trusted_proxies,
             documents: Documents::default(),
             identity_signer,

@@ -12,7 +12,8 @@ use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::error::InternalError;
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::{Error, HttpMessage as _, HttpResponse};
@@ -153,7 +154,21 @@ fn add_standard_headers(mut response: HttpResponse, id: RequestId) -> HttpRespon
     }
     headers.insert(X_REQUEST_ID, id.into());
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    forbid_frames(headers);
     response
+}
+
+/// Forbids other sites to show a page in a frame, where they could make the user click on it, unless the handler did.
+fn forbid_frames(headers: &mut HeaderMap) {
+    let media_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let is_page = media_type.is_some_and(|media_type| media_type.starts_with(b"text/html"));
+    if is_page && !headers.contains_key(X_FRAME_OPTIONS) {
+        headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+        headers.insert(
+            CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static("frame-ancestors 'none'"),
+        );
+    }
 }
 
 /// Adds the request's id to problem details, and replaces the framework's own refusals with problem details.

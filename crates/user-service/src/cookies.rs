@@ -1,5 +1,5 @@
-//! The cookies in which browsers keep a session: who may have them set, what they contain, and when they are removed. Their names follow
-//! from the configuration, never from a request.
+//! Session cookies: which pages may set them, what they contain, when they are removed. Their names follow from the configuration, never
+//! from a request.
 
 mod in_cookies;
 mod refresh_cookie;
@@ -9,18 +9,17 @@ use std::borrow::Cow;
 use actix_web::cookie::time::Duration;
 use actix_web::cookie::{Cookie, SameSite};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue, ORIGIN};
+use actix_web::http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderValue};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
-use auth::{AuthError, FoundCookie, Origins, RequestSource, find_cookie};
+use auth::{AccessCookie, AuthError, FoundCookie, IDENTITY_HEADER, Origins, bearer_token, find_cookie};
 use service_kit::CookieSettings;
 
 pub(crate) use self::in_cookies::{InCookies, SessionKind, SessionQuery};
 pub(crate) use self::refresh_cookie::RefreshCookie;
 use crate::domain::RefreshToken;
+use crate::error::UserError;
 use crate::sessions::TokenPair;
-
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Sets, reads and removes the cookies of a session.
 #[derive(Clone, Debug)]
@@ -31,6 +30,12 @@ pub(crate) struct SessionCookies {
 impl SessionCookies {
     pub(crate) fn new(settings: CookieSettings) -> Self {
         Self { settings }
+    }
+
+    /// The cookies of the application that received the request.
+    pub(crate) fn of(request: &HttpRequest) -> Result<&Data<Self>, UserError> {
+        let cookies = request.app_data::<Data<Self>>();
+        cookies.ok_or_else(|| UserError::internal("the application has no Data<SessionCookies>"))
     }
 
     /// Sets both cookies. Each ends with its token.
@@ -66,7 +71,7 @@ impl SessionCookies {
     /// The refresh token in the cookie. A cookie that is repeated, or does not have the form of a refresh token, counts as none.
     fn refresh_token(&self, headers: &HeaderMap) -> Option<RefreshToken> {
         match self.refresh_cookie(headers) {
-            FoundCookie::Value(value) => RefreshToken::parse(str::from_utf8(value).ok()?),
+            FoundCookie::Value(value) => parse(value),
             FoundCookie::Missing | FoundCookie::Unusable => None,
         }
     }
@@ -81,20 +86,22 @@ impl SessionCookies {
         self.refresh_cookie(headers) != FoundCookie::Missing && self.refresh_token(headers).is_none()
     }
 
-    /// Refuses a request by which a page of another site would set or remove cookies (login CSRF). A program that is no browser does not
-    /// say where its request comes from.
+    /// Refuses a request by which a page of another site would set or remove cookies (login CSRF). A client that is not a browser does
+    /// not say where its request comes from.
     fn check_source(&self, headers: &HeaderMap) -> Result<(), AuthError> {
-        let values = |name| headers.get_all(name).map(HeaderValue::as_bytes);
-        match self.origins().source(values(SEC_FETCH_SITE), values(ORIGIN)) {
-            RequestSource::Allowed | RequestSource::Unknown => Ok(()),
-            RequestSource::Foreign => Err(AuthError::CrossSite),
+        if self.origins().source_of(headers).is_admitted(false) {
+            Ok(())
+        } else {
+            Err(AuthError::CrossSite)
         }
     }
 
-    /// As [`check_source`](Self::check_source), for a logout. A page of another site can't add `Authorization` to its request, unless
-    /// CORS allows it.
+    /// As [`check_source`](Self::check_source), for a logout. A page of another site can't add a bearer token to its request, unless CORS
+    /// allows it, and browsers don't add one themselves, as they do with HTTP Basic and Negotiate. With `AUTH_STRATEGY=gateway`, the
+    /// gateway has replaced the bearer token by an identity token, which a page can't add either.
     pub(crate) fn check_source_of_logout(&self, headers: &HeaderMap) -> Result<(), AuthError> {
-        if headers.contains_key(AUTHORIZATION) {
+        let credentials = headers.get_all(AUTHORIZATION).map(HeaderValue::as_bytes);
+        if bearer_token(credentials).is_ok() || headers.contains_key(IDENTITY_HEADER) {
             return Ok(());
         }
         self.check_source(headers)
@@ -110,10 +117,23 @@ impl SessionCookies {
     }
 }
 
+/// The access cookie, with the cross-site rule for requests that carry another cookie of this service.
+pub(crate) fn access_cookie(settings: &CookieSettings) -> AccessCookie {
+    settings
+        .access_cookie()
+        .guard_if(settings.names.refresh, |value| parse(value).is_some())
+        .guard(settings.names.login)
+}
+
+/// The refresh token in the value of a cookie.
+fn parse(value: &[u8]) -> Option<RefreshToken> {
+    RefreshToken::parse(str::from_utf8(value).ok()?)
+}
+
 /// Whether a page of another site sent the request.
-pub(crate) fn is_from_another_site(request: &HttpRequest) -> bool {
-    let cookies = request.app_data::<Data<SessionCookies>>();
-    cookies.is_some_and(|cookies| cookies.check_source(request.headers()).is_err())
+pub(crate) fn is_from_another_site(request: &HttpRequest) -> Result<bool, UserError> {
+    let cookies = SessionCookies::of(request)?;
+    Ok(cookies.check_source(request.headers()).is_err())
 }
 
 /// A cookie for this host alone, which no script can read. `max_age` is in seconds; 0 removes the cookie.
@@ -136,24 +156,31 @@ pub(crate) fn host_cookie<'c>(
 /// Completes each response to a logout: the browser keeps no session, also if the credentials are bad or the database is down. Only a
 /// request from another site changes nothing.
 pub(crate) fn clear_after_logout(request: &HttpRequest, response: &mut HttpResponse) {
-    let Some(cookies) = request.app_data::<Data<SessionCookies>>() else {
+    let Ok(cookies) = SessionCookies::of(request) else {
         return;
     };
-    let is_cross_site = response.status() == StatusCode::FORBIDDEN;
-    if !is_cross_site && cookies.check_source_of_logout(request.headers()).is_ok() {
+    if !is_cross_site(response) && cookies.check_source_of_logout(request.headers()).is_ok() {
         cookies.clear(response);
     }
 }
 
 /// Completes each response to a refresh: removes a refresh cookie that counts as none.
 pub(crate) fn clear_unusable(request: &HttpRequest, response: &mut HttpResponse) {
-    let Some(cookies) = request.app_data::<Data<SessionCookies>>() else {
+    let Ok(cookies) = SessionCookies::of(request) else {
         return;
     };
-    let name = cookies.settings.names.refresh;
+    let (name, headers) = (cookies.settings.names.refresh, request.headers());
     let is_set = response.cookies().any(|cookie| cookie.name() == name);
-    let is_cross_site = response.status() == StatusCode::FORBIDDEN;
-    if !is_set && !is_cross_site && cookies.has_unusable_refresh_cookie(request.headers()) {
+    if !is_set
+        && !is_cross_site(response)
+        && cookies.check_source(headers).is_ok()
+        && cookies.has_unusable_refresh_cookie(headers)
+    {
         cookies.put(response, name, "", 0);
     }
+}
+
+/// Whether the cross-site rule refused the request. These routes answer 403 for no other reason.
+fn is_cross_site(response: &HttpResponse) -> bool {
+    response.status() == StatusCode::FORBIDDEN
 }

@@ -12,7 +12,7 @@ use service_kit::{KeySource, Runtime, Server};
 
 use self::background::BackgroundTasks;
 use crate::config::Config;
-use crate::cookies::SessionCookies;
+use crate::cookies::{SessionCookies, access_cookie};
 use crate::domain::{NAME, SuccessorKey, announced_until};
 use crate::feed::Feed;
 use crate::key_rotation::KeyRotation;
@@ -54,9 +54,10 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
     admin::ensure_first_admin(&db, &passwords, &sessions, config.first_admin.as_ref(), &clock).await?;
 
     // This service verifies tokens like every other service, but reads the keys from its database.
+    let cookie = access_cookie(&config.auth.cookies);
     let verifier = config
         .auth
-        .verifier_with(NAME, &runtime, keys.verification().clone())?;
+        .verifier_with(NAME, &runtime, keys.verification().clone(), cookie)?;
     let openid = openid(&config, &db, &sealing_keys, &clock).await?;
     let tasks = background_tasks(&config, &db, &sessions, &clock)?;
     let rotation = tasks.rotation.clone();

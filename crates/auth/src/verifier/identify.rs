@@ -4,12 +4,12 @@ use actix_web::dev::RequestHead;
 use actix_web::http::header::{COOKIE, HeaderMap};
 
 use super::Verifier;
-use crate::access_cookie::{AccessCookieState, Identified, source_of};
+use crate::access_cookie::{AccessCookieState, Identified};
 use crate::authenticate::{Authenticated, is_upgrade};
 use crate::cookies::FoundCookie;
 use crate::credentials;
 use crate::error::AuthError;
-use crate::origins::RequestKind;
+use crate::origins::{CarriedCookies, RequestKind};
 use crate::principal::Principal;
 use crate::strategy::Strategy;
 use crate::token_verifier::{TokenVerifier, Verified};
@@ -32,14 +32,19 @@ impl Verifier {
         };
         let is_cross_site = self.access_cookie().is_some_and(|access_cookie| {
             let is_safe = head.method.is_safe();
-            let carries_guarded = || with_cookies.is_some_and(|cookie| cookie.has_guarded(headers));
+            let cookies = match with_cookies {
+                _ if cookie == AccessCookieState::Usable => CarriedCookies::Usable,
+                Some(cookies) if !is_safe => cookies.guarded_in(headers),
+                _ => CarriedCookies::None,
+            };
             let kind = RequestKind {
                 is_safe,
                 is_upgrade: is_upgrade(head),
-                carries_cookie: cookie == AccessCookieState::Usable || !is_safe && carries_guarded(),
+                cookies,
             };
-            let source = |origins: &_| source_of(headers, origins);
-            access_cookie.origins().check(kind, source).is_err()
+            let origins = access_cookie.origins();
+            let checked = origins.check(kind, |origins| origins.source_of(headers));
+            checked.is_err()
         });
         Authenticated {
             principal: caller,
@@ -74,7 +79,8 @@ impl Verifier {
 
     /// Identifies the caller by a bearer token, as [`bearer_token`](crate::bearer_token) finds it, and by the access cookie, as
     /// [`find_cookie`](crate::find_cookie) finds it, for programs of any framework. The rules for both are those of
-    /// [`VerifierBuilder::access_cookie`](crate::VerifierBuilder::access_cookie); the cross-site rule is [`Origins::check`](crate::Origins::check).
+    /// [`VerifierBuilder::access_cookie`](crate::VerifierBuilder::access_cookie). It does not apply the cross-site rule, which is
+    /// [`Origins::check`](crate::Origins::check).
     pub async fn identify(&self, bearer: Result<&[u8], AuthError>, cookie: FoundCookie<'_>) -> Identified {
         if cookie == FoundCookie::Missing {
             let caller = match bearer {

@@ -165,7 +165,7 @@ fn an_upgrade_must_come_from_an_allowed_page_even_without_a_cookie() {
             head["http/1.1 ".len()..][..3].to_owned()
         };
         for path in ["/anyone", "/optional"] {
-            // A program that is no browser.
+            // A client that is not a browser.
             assert_eq!(status(path, "x: y"), "200");
             assert_eq!(status(path, "origin: https://things.example"), "200");
             assert_eq!(status(path, "origin: https://evil.example"), "403");

@@ -12,7 +12,9 @@ pub(super) const REMOVAL: &str = "access=; Max-Age=0; Path=/; HttpOnly; SameSite
 
 pub(super) fn access_cookie() -> AccessCookie {
     let origins = Origins::new("https://things.example", ["https://app.example"]);
-    AccessCookie::new("access", origins).guard("refresh")
+    AccessCookie::new("access", origins)
+        .guard("refresh")
+        .guard_if("short", |value| value.len() < 10)
 }
 
 pub(super) fn builder(issuer: &Issuer) -> VerifierBuilder {

@@ -80,22 +80,38 @@ async fn an_unsafe_request_with_cookies_must_come_from_this_site() {
             .send(&format!("POST {path} HTTP/1.1"), &[cookie, line], "")
             .await
     };
-    for refused in [
-        "x: y",
+    let foreign = [
         "origin: https://evil.example",
         "origin: null",
         "sec-fetch-site: cross-site",
         "sec-fetch-site: same-site",
-        "referer: http://localhost:8080/",
-    ] {
-        post("/api/orders", &cookie, refused)
-            .await
-            .assert_problem(403, "cross_site");
-        post("/auth/refresh", refresh, refused)
-            .await
-            .assert_problem(403, "cross_site");
+    ];
+    let unknown = ["x: y", "referer: http://localhost:8080/"];
+    for refused in foreign.into_iter().chain(unknown) {
+        for (path, cookie) in [
+            ("/api/orders", cookie.as_str()),
+            ("/api/cart", "cookie: cart=1"),
+            ("/api/cart", "cookie: cart="),
+        ] {
+            post(path, cookie, refused)
+                .await
+                .assert_problem(403, "cross_site");
+        }
+    }
+    for refused in foreign {
+        for cookie in [refresh, "cookie: countersign_refresh=r; countersign_refresh=r"] {
+            post("/auth/refresh", cookie, refused)
+                .await
+                .assert_problem(403, "cross_site");
+        }
     }
     assert!(gateway.backend.received().is_empty());
+    // user-service knows whether its cookies count, and itself refuses such a request.
+    for forwarded in unknown {
+        post("/auth/refresh", refresh, forwarded)
+            .await
+            .assert_forwarded("anonymous");
+    }
     for admitted in [
         "origin: http://localhost:8080",
         "origin: https://app.example",
@@ -178,8 +194,10 @@ async fn pages_of_allowed_origins_may_read_responses() {
             "{path}"
         );
         assert_eq!(answer.header("vary"), Some("origin"));
+        assert_eq!(answer.header("access-control-allow-credentials"), Some("true"));
         let answer = gateway.get(path, &["origin: https://evil.example"]).await;
         assert_eq!(answer.header("access-control-allow-origin"), None, "{path}");
+        assert_eq!(answer.header("access-control-allow-credentials"), None, "{path}");
         assert_eq!(answer.header("vary"), Some("origin"));
     }
 }

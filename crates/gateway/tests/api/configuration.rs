@@ -50,7 +50,10 @@ async fn a_wrong_configuration_is_reported_with_the_name_of_its_variable() {
         ),
         (
             &[("CORS_ORIGINS", "https://app.example, *, https://app.example/page")],
-            &["`*` is none", "`https://app.example/page` is none"],
+            &[
+                "`*` is not an origin",
+                "`https://app.example/page` is not an origin",
+            ],
         ),
         (
             &[("PRODUCT_SERVICE_URL", "https://products.example")],

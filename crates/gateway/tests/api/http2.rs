@@ -136,6 +136,31 @@ async fn a_request_has_at_most_80_headers() {
     send(80).await.assert_forwarded("anonymous");
 }
 
+/// Browsers send each cookie in its own field (RFC 9113 §8.2.3).
+#[actix_web::test]
+async fn all_cookies_count_as_one_header() {
+    let (_certificate, gateway, client) = open().await;
+    let send = async |method: &str, path: &str, fields: usize, cookies: usize| {
+        let head = request(method, path).header("cookie", "countersign_refresh=r");
+        let head = (0..fields).fold(head, |head, number| head.header(format!("x-{number}"), "a"));
+        let head = (1..cookies).fold(head, |head, number| head.header("cookie", format!("c{number}=a")));
+        client.send(head.body(()).unwrap(), "").await.unwrap()
+    };
+    for (method, path) in [("GET", "/auth/current-user"), ("POST", "/auth/logout")] {
+        send(method, path, 79, 200).await.assert_forwarded("anonymous");
+        let received = gateway.backend.last();
+        assert_eq!(received.header("cookie"), Some("countersign_refresh=r"));
+        let headers = received.head.trim_end().lines().count() - 1;
+        assert!(
+            headers <= 96,
+            "a service accepts 96 headers, and received {headers}"
+        );
+    }
+    send("GET", "/auth/current-user", 80, 2)
+        .await
+        .assert_problem(431, "headers_too_large");
+}
+
 #[actix_web::test]
 async fn cookies_in_several_fields_are_read_as_one_line() {
     let (_certificate, gateway, client) = open().await;
@@ -163,6 +188,7 @@ async fn cookies_in_several_fields_are_read_as_one_line() {
         .send(head("POST", "/auth/refresh", &crumbs), "")
         .await
         .unwrap();
+    // The access cookie counts.
     answer.assert_problem(403, "cross_site");
     let doubled = client
         .send(head("GET", "/api/orders", &[&access, "a=b", &access]), "")

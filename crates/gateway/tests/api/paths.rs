@@ -144,6 +144,11 @@ async fn the_gateway_has_its_own_pages() {
     let answer = gateway.get("/docs", &[]).await;
     assert_eq!((answer.status, answer.header("location")), (308, Some("/docs/")));
     let answer = gateway.get("/docs/", &[]).await;
+    assert_eq!(answer.header("x-frame-options"), Some("DENY"));
+    assert_eq!(
+        answer.header("content-security-policy"),
+        Some("frame-ancestors 'none'")
+    );
     assert_eq!(answer.header("content-type"), Some("text/html"));
     assert!(answer.body.contains("swagger"), "{}", answer.body);
     gateway

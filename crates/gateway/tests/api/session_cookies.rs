@@ -4,7 +4,7 @@ use crate::test_gateway::TestGateway;
 
 const REMOVAL: &str = "countersign_access=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax";
 
-/// Access cookies that are no tokens of the issuer.
+/// Access cookies that are not tokens of the issuer.
 fn bad_cookies(gateway: &TestGateway) -> Vec<String> {
     let token = gateway.issuer.as_user().token();
     let cookie = |value: &str| format!("cookie: countersign_access={value}");
@@ -168,6 +168,81 @@ async fn a_logout_that_the_gateway_refuses_removes_the_cookies_too() {
     // The service's own response decides.
     let answer = logout(&[&cookie, "origin: http://localhost:8080"]).await;
     assert_eq!((answer.status, answer.all("set-cookie").len()), (200, 0));
+}
+
+#[actix_web::test]
+async fn a_logout_that_fails_behind_the_gateway_removes_the_cookies_too() {
+    let gateway = TestGateway::open().await;
+    let removals = [REMOVAL, &REMOVAL.replace("access", "refresh")];
+    // The backend chooses its behaviour by the end of the target.
+    for (behaviour, status) in [("failing", 500), ("reset", 502), ("junk", 502), ("hang", 504)] {
+        let line = format!("POST /auth/logout?/{behaviour} HTTP/1.1");
+        let answer = gateway.send(&line, &["origin: http://localhost:8080"], "").await;
+        assert_eq!(answer.status, status, "{behaviour}: {answer:?}");
+        assert_eq!(answer.all("set-cookie"), removals, "{behaviour}");
+        assert_eq!(answer.header("cache-control"), Some("no-store"), "{behaviour}");
+    }
+    for line in [
+        "POST /auth/login?/failing HTTP/1.1",
+        "GET /auth/logout?/failing HTTP/1.1",
+    ] {
+        let answer = gateway.send(line, &[], "").await;
+        assert_eq!(
+            (answer.status, answer.all("set-cookie").len()),
+            (500, 0),
+            "{line}"
+        );
+    }
+}
+
+#[actix_web::test]
+async fn a_logout_beyond_the_rate_limit_removes_the_cookies_too() {
+    let gateway = TestGateway::open_with(&[("RATE_LIMIT", "1/m")]).await;
+    let logout = async || gateway.send("POST /auth/logout HTTP/1.1", &[], "").await;
+    // The limit allows a burst.
+    for _ in 0..2 {
+        logout().await.assert_forwarded("anonymous");
+    }
+    let answer = logout().await;
+    answer.assert_problem(429, "rate_limited");
+    assert_eq!(
+        answer.all("set-cookie"),
+        [REMOVAL, &REMOVAL.replace("access", "refresh")]
+    );
+}
+
+#[actix_web::test]
+async fn over_https_the_removal_is_secure_and_has_the_host_prefix() {
+    let gateway = TestGateway::open_with(&[("PUBLIC_URL", "https://shop.example")]).await;
+    let answer = gateway.send("POST /auth/logout?/failing HTTP/1.1", &[], "").await;
+    assert_eq!(
+        answer.all("set-cookie"),
+        ["access", "refresh"].map(|name| format!(
+            "__Host-countersign-{name}=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax; Secure"
+        ))
+    );
+}
+
+/// A browser adds the credentials of HTTP Basic and Negotiate itself.
+#[actix_web::test]
+async fn only_a_bearer_token_lets_the_logout_of_a_page_of_another_site_remove_cookies() {
+    let gateway = TestGateway::open().await;
+    let bearer = gateway.bearer();
+    for (authorization, removed) in [
+        ("authorization: Basic YTpi", 0),
+        ("authorization: Negotiate YTpi", 0),
+        (bearer.as_str(), 2),
+        ("authorization: bearer x", 2),
+    ] {
+        let lines = [
+            authorization,
+            "origin: https://evil.example",
+            "content-length: 9000000",
+        ];
+        let answer = gateway.send("POST /auth/logout HTTP/1.1", &lines, "").await;
+        answer.assert_problem(413, "payload_too_large");
+        assert_eq!(answer.all("set-cookie").len(), removed, "{authorization}");
+    }
 }
 
 #[actix_web::test]

@@ -27,7 +27,8 @@ pub const ROUTES: &str = r#"
     [[service.route]]
     prefix = "/auth"
     token = "optional"
-    cookies = ["countersign_refresh"]
+    cookies = ["countersign_refresh", "__Host-countersign-refresh"]
+    first_byte_timeout = "2s"
     [[service.route]]
     prefix = "/.well-known"
     token = "ignored"
@@ -64,6 +65,11 @@ pub const ROUTES: &str = r#"
     upstream_prefix = "/socket"
     token = "optional"
     upgrade = true
+    [[service.route]]
+    prefix = "/api/cart"
+    upstream_prefix = "/cart"
+    token = "optional"
+    cookies = ["cart"]
 "#;
 
 /// A running gateway with a backend. It stops on drop.

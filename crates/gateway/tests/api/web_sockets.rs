@@ -136,6 +136,31 @@ async fn an_upgrade_from_another_site_is_refused() {
 }
 
 #[actix_web::test]
+async fn an_upgrade_with_a_cookie_must_come_from_an_allowed_page() {
+    let gateway = TestGateway::open_with(&[("CORS_ORIGINS", "https://app.example")]).await;
+    let cookie = format!("cookie: countersign_access={}", gateway.issuer.as_user().token());
+    let cookie = cookie.as_str();
+    for (lines, status) in [
+        (&[cookie][..], 403),
+        (&[cookie, "origin: null"], 403),
+        (&[cookie, "origin: https://app.example"], 101),
+        (&[cookie, "origin: http://localhost:8080"], 101),
+        (&[cookie, "sec-fetch-site: same-origin"], 101),
+    ] {
+        let lines: Vec<_> = UPGRADE.lines().chain(lines.iter().copied()).collect();
+        let mut stream = gateway.connect().await;
+        let request = format!(
+            "GET /api/socket/ws HTTP/1.1\r\nhost: a\r\n{}\r\n\r\n",
+            lines.join("\r\n")
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let head = read_until(&mut stream, "\r\n\r\n").await;
+        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{head}");
+    }
+    assert_eq!(gateway.backend.received().len(), 3);
+}
+
+#[actix_web::test]
 async fn bytes_behind_an_upgrade_request_reach_the_service_only_after_it_agreed() {
     let gateway = TestGateway::open().await;
     let mut stream = gateway.connect().await;

@@ -1,13 +1,15 @@
 //! Which tokens are valid for a service.
 
-use auth::{Algorithm, IntrospectionError, Keys, Profile, RemoteKeysError, ServiceClientError, Verifier};
+use auth::{
+    AccessCookie, Algorithm, IntrospectionError, Keys, Profile, RemoteKeysError, ServiceClientError, Verifier,
+};
 
 use super::cookies::CookieSettings;
 use super::env::Env;
 use super::platform::Platform;
 use super::revocation_feed::FeedSettings;
 use super::roles::Roles;
-use super::strategy::{AuthStrategy, USER_SERVICE, UserAuthentication};
+use super::strategy::{AuthStrategy, UserAuthentication};
 use super::verification_keys::KeySource;
 use crate::runtime::Runtime;
 
@@ -77,11 +79,11 @@ impl AuthSettings {
     /// When a URL is not valid, or the TLS library can't be initialized.
     pub fn verifier(&self, service: &str, runtime: &Runtime) -> Result<Verifier, VerifierError> {
         let keys = self.keys.keys(&[Algorithm::EdDSA, Algorithm::ES256])?;
-        self.verifier_with(service, runtime, keys)
+        self.verifier_with(service, runtime, keys, self.cookies.access_cookie())
     }
 
-    /// The verifier of the service of this name, with these keys of access tokens and service tokens instead of the configured
-    /// ones.
+    /// The verifier of the service of this name, with these keys of access tokens and service tokens instead of the configured ones,
+    /// and with this access cookie.
     ///
     /// # Errors
     /// As for [`verifier`](Self::verifier).
@@ -90,17 +92,9 @@ impl AuthSettings {
         service: &str,
         runtime: &Runtime,
         keys: Keys,
+        cookie: AccessCookie,
     ) -> Result<Verifier, VerifierError> {
         let profile = Profile::countersign(service).audiences([&self.audience]);
-        let cookie = self.cookies.access_cookie();
-        // Only user-service reads the other cookies.
-        let cookie = if service == USER_SERVICE {
-            cookie
-                .guard(self.cookies.names.refresh)
-                .guard(self.cookies.names.login)
-        } else {
-            cookie
-        };
         let builder = Verifier::builder(&self.issuer, keys, profile)
             .access_cookie(cookie)
             .clock(runtime.clock.clone())

@@ -29,6 +29,12 @@ impl CookieNames {
         login: "countersign_login",
     };
 
+    /// Whether this is a name of the access cookie, in either form.
+    #[must_use]
+    pub(super) fn include_access(name: &str) -> bool {
+        [Self::HTTPS.access, Self::HTTP.access].contains(&name)
+    }
+
     /// Whether this is the name of one of the platform's cookies, in either form.
     #[must_use]
     pub fn include(name: &[u8]) -> bool {
@@ -82,7 +88,7 @@ fn cors_origins(env: &mut Env) -> Vec<String> {
             None => env.problem(
                 "CORS_ORIGINS",
                 format!(
-                    "must be origins such as `https://app.example`, separated by commas, and `{item}` is none"
+                    "must be origins such as `https://app.example`, separated by commas: `{item}` is not an origin"
                 ),
             ),
         }

@@ -290,6 +290,43 @@ mod tests {
     }
 
     #[test]
+    fn only_user_service_receives_cookies_of_the_platform_and_never_the_access_token() {
+        let parse = |service: &str, cookie: &str| {
+            let row = |name: &str, offset: u16| {
+                format!("[[service]]\nname = \"{name}\"\nport_offset = {offset}\ncalls = []\n")
+            };
+            let route = format!(
+                "[[service.route]]\nprefix = \"/a\"\ntoken = \"optional\"\ncookies = [\"{cookie}\"]\n"
+            );
+            let (users, others) = (row("user-service", 1), row("order-service", 2));
+            parse::parse(&if service == "user-service" {
+                others + &users + &route
+            } else {
+                users + &others + &route
+            })
+        };
+        for cookie in ["countersign_access", "__Host-countersign-access"] {
+            for service in ["user-service", "order-service"] {
+                let InvalidRegistry(problems) = parse(service, cookie).unwrap_err();
+                let expected = format!("the route `/a`: `{cookie}` in cookies is the access cookie,");
+                assert!(problems[0].starts_with(&expected), "{problems:?}");
+            }
+        }
+        for cookie in [
+            "countersign_refresh",
+            "__Host-countersign-refresh",
+            "countersign_login",
+            "__Host-countersign-login",
+        ] {
+            assert!(parse("user-service", cookie).is_ok());
+            let InvalidRegistry(problems) = parse("order-service", cookie).unwrap_err();
+            let expected = format!("the route `/a`: `{cookie}` in cookies is a cookie of user-service,");
+            assert!(problems[0].starts_with(&expected), "{problems:?}");
+        }
+        assert!(parse("order-service", "theme").is_ok());
+    }
+
+    #[test]
     fn a_syntax_error_names_its_line() {
         for text in ["\n[[service]]\nname = 7\n", "\n\nname", "\n\nservices = 1"] {
             let problems = problems(text);

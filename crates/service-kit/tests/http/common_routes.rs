@@ -140,6 +140,8 @@ async fn the_page_of_the_api_has_all_its_parts() {
             .header("content-type")
             .starts_with("text/html")
     );
+    assert_eq!(page.header("x-frame-options"), "DENY");
+    assert_eq!(page.header("content-security-policy"), "frame-ancestors 'none'");
 
     let parts = references(&page.body);
     assert!(parts.iter().any(|part| part.contains(".js")), "{parts:?}");

@@ -21,8 +21,8 @@ struct Caller {
 
 /// Calls the route as an anonymous caller, as users with different roles, as a service, and with tokens that are expired,
 /// revoked, for another audience or signed by another issuer. The response has to be 401 without a valid token, 403 where
-/// the policy does not admit the caller, and neither otherwise, whether the token is in the header or in the access cookie. A registered client has to be admitted where the policy
-/// asks for one.
+/// the policy does not admit the caller, and neither otherwise, whether the token is in the header or in the access cookie.
+/// A registered client has to be admitted where the policy asks for one.
 pub(super) async fn check(target: &Target<'_>) {
     let route = target.route;
     for caller in callers(target.service) {

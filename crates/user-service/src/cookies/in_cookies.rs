@@ -42,12 +42,12 @@ impl FromRequest for InCookies {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let query = Query::<SessionQuery>::from_request(request, payload).into_inner();
         let read = |query: SessionQuery| {
-            let cookies = request.app_data::<Data<SessionCookies>>();
-            let cookies = cookies.filter(|_| query.session.is_some());
-            if let Some(cookies) = cookies {
-                cookies.check_source(request.headers())?;
+            if query.session.is_none() {
+                return Ok(Self(None));
             }
-            Ok(Self(cookies.cloned()))
+            let cookies = SessionCookies::of(request)?;
+            cookies.check_source(request.headers())?;
+            Ok(Self(Some(cookies.clone())))
         };
         ready(
             query

@@ -25,11 +25,9 @@ impl FromRequest for NotCrossSite {
     type Future = Ready<Result<Self, UserError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let cookies = request.app_data::<Data<SessionCookies>>();
-        let checked = cookies.map_or(Ok(()), |cookies| {
-            cookies.check_source_of_logout(request.headers())
-        });
-        ready(checked.map(|()| Self).map_err(UserError::from))
+        let check = |cookies: &SessionCookies| cookies.check_source_of_logout(request.headers());
+        let checked = SessionCookies::of(request).and_then(|cookies| Ok(check(cookies)?));
+        ready(checked.map(|()| Self))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Refreshing a session.
 
+use std::future::ready;
+
 use actix_web::dev::Payload;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, ResponseError as _};
@@ -48,9 +50,9 @@ struct TokenBesideCookie {
 pub(crate) struct Presented {
     /// `None` if the request has none, or the text in its body does not have the form of a refresh token.
     token: Option<RefreshToken>,
-    /// Whether the token comes from the cookie, or is missing there: a request without a body is that of a browser. False for a request
-    /// that a page of another site sent without cookies, so that it can't remove them.
-    is_from_cookie: bool,
+    /// Whether the response sets or removes cookies: the token came in the cookie, or the request has neither token nor body. False if a
+    /// page of another site sent it without a cookie.
+    answers_in_cookies: bool,
 }
 
 impl FromRequest for Presented {
@@ -58,14 +60,19 @@ impl FromRequest for Presented {
     type Future = LocalBoxFuture<'static, Result<Self, UserError>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let Ok(RefreshCookie(cookie)) = RefreshCookie::from_request(request, payload).into_inner();
+        let cookie = RefreshCookie::from_request(request, payload).into_inner();
+        let RefreshCookie(cookie) = match cookie {
+            Ok(cookie) => cookie,
+            Err(error) => return Box::pin(ready(Err(error))),
+        };
         let Some(token) = cookie else {
             let body = OptionalBody::<PresentedToken>::from_request(request, payload);
             let is_foreign = is_from_another_site(request);
             return Box::pin(async move {
+                let is_foreign = is_foreign?;
                 let OptionalBody(presented) = body.await?;
                 Ok(Self {
-                    is_from_cookie: presented.is_none() && !is_foreign,
+                    answers_in_cookies: presented.is_none() && !is_foreign,
                     token: presented.and_then(|presented| presented.parse()),
                 })
             });
@@ -79,7 +86,7 @@ impl FromRequest for Presented {
             }
             Ok(Self {
                 token: Some(token),
-                is_from_cookie: true,
+                answers_in_cookies: true,
             })
         })
     }
@@ -115,13 +122,13 @@ pub async fn refresh(
     sessions: Data<Sessions>,
     context: RequestContext,
 ) -> Result<HttpResponse, UserError> {
-    let is_from_cookie = presented.is_from_cookie;
+    let answers_in_cookies = presented.answers_in_cookies;
     match exchange(presented.token, &db, &sessions, &context).await {
         // A script that was injected into a page must not be able to read a token that the browser keeps from it.
-        Ok(pair) if is_from_cookie || in_cookies.is_some() => Ok(pair.respond_in(&cookies)),
+        Ok(pair) if answers_in_cookies || in_cookies.is_some() => Ok(pair.respond_in(&cookies)),
         Ok(pair) => Ok(pair.respond()),
         // The browser would only send the token again.
-        Err(error @ UserError::InvalidRefreshToken) if is_from_cookie => {
+        Err(error @ UserError::InvalidRefreshToken) if answers_in_cookies => {
             let mut response = error.error_response();
             cookies.clear(&mut response);
             Ok(response)

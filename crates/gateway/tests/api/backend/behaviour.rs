@@ -117,6 +117,13 @@ pub(super) async fn behave(stream: &mut TcpStream, path: &str, number: usize, re
             )
             .await;
         }
+        "failing" => {
+            send(
+                stream,
+                "HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n",
+            )
+            .await;
+        }
         "created" => {
             send(
                 stream,

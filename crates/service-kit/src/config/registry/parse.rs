@@ -118,12 +118,15 @@ fn check_service(service: ServiceEntry, problems: &mut Vec<String>) -> Registere
         ));
     }
     let routes = service.routes.into_iter();
+    let is_user_service = name == USER_SERVICE;
     RegisteredService {
         name,
         port_offset: service.port_offset,
         has_database: service.database,
         has_inner_port: service.inner_port,
         calls: service.calls,
-        routes: routes.map(|route| route.check(problems)).collect(),
+        routes: routes
+            .map(|route| route.check(is_user_service, problems))
+            .collect(),
     }
 }

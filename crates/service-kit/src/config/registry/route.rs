@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::config::cookies::CookieNames;
 use crate::config::rate_limit::RateLimit;
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -83,7 +84,7 @@ pub(super) struct RouteEntry {
 
 impl RouteEntry {
     /// Checks the entry, and adds all problems to `problems`.
-    pub fn check(self, problems: &mut Vec<String>) -> PublicRoute {
+    pub fn check(self, is_user_service: bool, problems: &mut Vec<String>) -> PublicRoute {
         let prefix = self.prefix;
         let mut problem = |message: String| problems.push(format!("the route `{prefix}`: {message}"));
 
@@ -104,8 +105,8 @@ impl RouteEntry {
             }
         };
         for cookie in &self.cookies {
-            if !is_cookie_name(cookie) {
-                problem(format!("`{cookie}` in cookies is not the name of a cookie"));
+            if let Some(fault) = cookie_fault(cookie, is_user_service) {
+                problem(format!("`{cookie}` in cookies {fault}"));
             }
         }
         let mut duration = |name, text: Option<String>, default| {
@@ -187,6 +188,19 @@ fn prefix_fault(prefix: &str) -> Option<String> {
     RESERVED
         .contains(&first)
         .then(|| format!("must not begin with `/{first}`, which is never public"))
+}
+
+/// Why the service can't receive the cookie of this name. `None` if it can.
+fn cookie_fault(name: &str, is_user_service: bool) -> Option<&'static str> {
+    if !is_cookie_name(name) {
+        Some("is not the name of a cookie")
+    } else if CookieNames::include_access(name) {
+        Some("is the access cookie, which the gateway turns into a bearer token")
+    } else if CookieNames::include(name.as_bytes()) && !is_user_service {
+        Some("is a cookie of user-service, which no other service may receive")
+    } else {
+        None
+    }
 }
 
 /// A `token` of RFC 9110 §5.6.2, as RFC 6265 §4.1.1 requires.

@@ -6,7 +6,7 @@ use super::{ACCESS, ada_with_cookies, logged_in_with_cookies, page, set_cookies}
 use crate::{logged_in_ada, register, seconds, service};
 
 #[actix_web::test]
-async fn a_cookie_that_is_no_token_counts_as_none_and_is_removed() {
+async fn a_cookie_that_is_not_a_token_counts_as_none_and_is_removed() {
     let service = service().await;
     let (pair, ada) = logged_in_ada(&service).await;
     let token = pair["access_token"].as_str().unwrap();

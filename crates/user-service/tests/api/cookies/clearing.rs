@@ -9,7 +9,7 @@ use super::{
     removes_both, set_by, set_cookies,
 };
 use crate::database::execute;
-use crate::{PASSWORD, logged_in_ada, refresh, register, seconds, service};
+use crate::{PASSWORD, logged_in_ada, refresh, register, seconds, service, service_with};
 
 #[track_caller]
 fn assert_removes_both(response: &TestResponse) {
@@ -155,6 +155,23 @@ async fn a_page_of_another_site_may_log_out_with_a_bearer_token() {
     let response = post(&ada.with("origin", "https://evil.example"), "/auth/logout").await;
     response.assert_status(204);
     ada.get("/users/me").await.assert_problem(401, "token_revoked");
+    // A browser adds these itself.
+    for authorization in ["Basic YTpi", "Negotiate YTpi", "Bearer1 a"] {
+        let foreign = service.anonymous().with("origin", "https://evil.example");
+        let response = post(&foreign.with("authorization", authorization), "/auth/logout").await;
+        response.assert_problem(403, "cross_site");
+        assert!(set_cookies(&response).is_empty());
+    }
+}
+
+#[actix_web::test]
+async fn over_https_a_logout_removes_the_cookies_with_the_host_prefix() {
+    let service = service_with(&[("PUBLIC_URL", "https://shop.example")]).await;
+    let response = post(service.anonymous(), "/auth/logout").await;
+    response.assert_status(204);
+    let expected = ["access", "refresh"]
+        .map(|name| format!("__Host-countersign-{name}=; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0"));
+    assert_eq!(set_cookies(&response), expected);
 }
 
 #[actix_web::test]

@@ -159,7 +159,7 @@ async fn a_page_of_another_site_can_not_log_a_browser_in() {
         let response = login(&service.anonymous().with(name, value), PASSWORD).await;
         assert_eq!(set_cookies(response.assert_status(200)).len(), 2);
     }
-    // A program that is no browser.
+    // A client that is not a browser.
     let response = login(service.anonymous(), PASSWORD).await;
     assert_eq!(set_cookies(response.assert_status(200)).len(), 2);
 }

@@ -28,6 +28,25 @@ async fn a_login_sets_cookies_and_answers_without_tokens() {
     cookies.page(&service).get("/users/me").await.assert(200, user);
 }
 
+/// A page could otherwise show one user and act as the other (session fixation).
+#[actix_web::test]
+async fn a_login_replaces_the_cookies_of_another_user() {
+    let service = service().await;
+    let ada = super::ada_with_cookies(&service).await;
+    let user = register(&service, "bob@example.com").await;
+    let body = json!({"email": "bob@example.com", "password": PASSWORD});
+    let response = ada.page(&service).post("/auth/login?session=cookie", body).await;
+    response.assert_status(200);
+    let bob = Cookies::of(&response);
+    assert_ne!((&bob.access, &bob.refresh), (&ada.access, &ada.refresh));
+    bob.page(&service)
+        .get("/users/me")
+        .await
+        .assert(200, user.clone());
+    let next = super::post(&bob.page_without_access(&service), "/auth/refresh").await;
+    next.assert(200, json!({"user": user}));
+}
+
 #[actix_web::test]
 async fn a_login_without_the_parameter_sets_no_cookies() {
     let service = service().await;

@@ -49,6 +49,13 @@ async fn a_page_of_another_site_removes_no_cookie() {
     let response = post(&foreign, "/auth/refresh").await;
     response.assert_problem(401, "invalid_refresh_token");
     assert!(set_cookies(&response).is_empty());
+    // With the cookies, in every form.
+    for cookie in ["a", "a; countersign_refresh=b", ""] {
+        let client = foreign.with("cookie", &format!("{REFRESH}={cookie}"));
+        let response = post(&client, "/auth/refresh").await;
+        response.assert_problem(403, "cross_site");
+        assert!(set_cookies(&response).is_empty());
+    }
 }
 
 #[actix_web::test]
