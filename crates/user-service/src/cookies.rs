@@ -3,6 +3,7 @@
 
 mod in_cookies;
 mod refresh_cookie;
+mod source;
 
 use std::borrow::Cow;
 
@@ -17,6 +18,7 @@ use service_kit::CookieSettings;
 
 pub(crate) use self::in_cookies::{InCookies, SessionKind, SessionQuery};
 pub(crate) use self::refresh_cookie::RefreshCookie;
+pub(crate) use self::source::NotFromAnotherSite;
 use crate::domain::RefreshToken;
 use crate::error::UserError;
 use crate::sessions::TokenPair;

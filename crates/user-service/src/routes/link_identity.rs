@@ -10,6 +10,7 @@ use service_kit::{Body, RequestError};
 use utoipa::ToSchema;
 
 use crate::context::RequestContext;
+use crate::cookies::NotFromAnotherSite;
 use crate::error::UserError;
 use crate::openid::{OpenId, Purpose};
 use crate::store::UserRows;
@@ -58,6 +59,7 @@ pub struct LinkStarted {
 #[tracing::instrument(skip_all, fields(user.id = %user.id()))]
 pub async fn link_identity(
     VerifyToken(user): VerifyToken,
+    _: NotFromAnotherSite,
     Body(link): Body<LinkIdentity>,
     openid: Data<OpenId>,
     db: Data<Db>,

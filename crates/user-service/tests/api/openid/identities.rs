@@ -175,6 +175,19 @@ async fn a_link_works_only_in_the_browser_that_began_it() {
 }
 
 #[actix_web::test]
+async fn a_page_of_another_site_begins_no_link() {
+    let (service, _provider) = trusting().await;
+    let (_, ada) = verified_ada(&service).await;
+    // With a bearer token and no cookie, but the response would set one.
+    let response = ada
+        .with("origin", "https://evil.example")
+        .post("/users/me/identities", json!({"provider": "sso"}))
+        .await;
+    response.assert_problem(403, "cross_site");
+    assert!(!response.headers.contains_key("set-cookie"));
+}
+
+#[actix_web::test]
 async fn an_invalid_request_to_link_is_refused() {
     let (service, _provider) = trusting().await;
     let (_, ada) = verified_ada(&service).await;
