@@ -38,7 +38,8 @@ pub use self::lifetimes::Lifetimes;
 pub(crate) use self::lifetimes::{MAX_CLOCK_DIFFERENCE, MAX_LEEWAY};
 pub(crate) use self::login_method::LoginMethod;
 pub(crate) use self::mail::{
-    Cause, MAIL_LEASE, MAX_SENT, MAX_TOKENS, MailKind, SENT_WINDOW, TokenPurpose, next_attempt_at,
+    Cause, GIVEN_UP_AFTER, MAIL_LEASE, MAX_LINKED_MAILS, MAX_SENT, MailKind, SENT_WINDOW, SHORT_DELAY,
+    TokenPurpose, next_attempt_at,
 };
 pub(crate) use self::mail_token::MailToken;
 pub(crate) use self::network::{NETWORK_LIFETIME, Network};

@@ -7,7 +7,7 @@
 //! - `transport` sends over SMTP (`smtp`, `smtp_url`), or writes files (`files`) if there is no SMTP server.
 //! - `config` reads the variables.
 //!
-//! The token in a link is made when the mail is sent, and its lifetime begins then, for however long the server was down.
+//! The token in a link is made when the mail is sent, so an outage of the server does not shorten its lifetime.
 
 mod config;
 mod content;

@@ -59,8 +59,8 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
         .auth
         .verifier_with(NAME, &runtime, keys.verification().clone(), cookie)?;
     let openid = openid(&config, &db, &sealing_keys, &clock).await?;
-    let tasks = background_tasks(&config, &db, &sessions, &clock)?;
-    let rotation = tasks.rotation.clone();
+    let tasks = background_tasks(&config, &runtime, &db, &sessions)?;
+    let (rotation, mails) = (tasks.rotation.clone(), tasks.mails.clone());
     let server = Server::new(NAME, routes::routes, docs::openapi())
         .verifier(verifier.clone())
         .database(db.clone())
@@ -90,6 +90,7 @@ pub async fn run(config: Config, runtime: Runtime) -> Result<(), Box<dyn Error>>
         .data(runtime.shutdown.clone());
     let server = tasks.add_to(server, db.clone(), clock);
     server.run(runtime.listener, runtime.shutdown).await?;
+    mails.finish().await;
     rotation.leave().await;
     db.close().await;
     Ok(())
@@ -124,15 +125,17 @@ async fn sessions(
 
 fn background_tasks(
     config: &Config,
+    runtime: &Runtime,
     db: &Db,
     sessions: &Sessions,
-    clock: &Clock,
 ) -> Result<BackgroundTasks, Box<dyn Error>> {
+    let (clock, shutdown) = (runtime.clock.clone(), runtime.shutdown.clone());
     let relay = |url| sessions.feed.relay(url, config.lifetimes);
+    let outbox = sessions.outbox.clone();
     Ok(BackgroundTasks {
         feed: sessions.feed.clone(),
         rotation: KeyRotation::new(db.clone(), sessions.clone(), clock.clone()),
-        mails: MailWorker::new(&config.mail, db.clone(), sessions.outbox.clone(), clock.clone())?,
+        mails: MailWorker::new(&config.mail, db.clone(), outbox, clock, shutdown)?,
         relay: config.nats.clone().map(relay),
     })
 }

@@ -8,14 +8,20 @@ use serde::{Deserialize, Serialize};
 
 /// How long sent mails stay in the outbox, to be counted.
 pub(crate) const SENT_WINDOW: TimeDelta = TimeDelta::hours(1);
-/// The maximum number of mails of one kind for one user within the [window](TokenPurpose::window) of their links.
+/// The maximum number of mails of one kind for one user within the [window](MailKind::window) of the kind.
 pub(crate) const MAX_SENT: i64 = 5;
-/// The maximum number of valid tokens of one purpose for one user. A newer token replaces the oldest one.
-pub(crate) const MAX_TOKENS: i64 = MAX_SENT;
+/// The maximum number of mails to one user whose links of one purpose work. The links of a newer mail replace those of the oldest one.
+pub(crate) const MAX_LINKED_MAILS: i64 = MAX_SENT;
 /// How long a mail that can't be delivered is tried again.
 pub(crate) const GIVEN_UP_AFTER: TimeDelta = TimeDelta::days(3);
-/// How long a worker may take to send a mail. Another worker can then send it.
-pub(crate) const MAIL_LEASE: TimeDelta = TimeDelta::minutes(2);
+/// A mail is given up when it was tried this often and is refused permanently. The delays between the attempts add up to about an hour.
+pub(crate) const MAX_REFUSED_ATTEMPTS: i64 = 7;
+/// How long a mail waits at most after it was requested again, or if the server ended the session before it took the mail. It is tried at
+/// most once in this time, also during a flood of requests.
+pub(crate) const SHORT_DELAY: TimeDelta = TimeDelta::minutes(1);
+/// How long a mail belongs to the worker that leased it. Then another worker can send it. This is longer than sending takes and clocks
+/// differ together, so that no mail is sent while another worker is sending it.
+pub(crate) const MAIL_LEASE: TimeDelta = TimeDelta::minutes(12);
 
 /// The delays after failed attempts to deliver one mail.
 const RETRY: Backoff = Backoff::new(Duration::from_secs(60), Duration::from_secs(2 * 60 * 60));
@@ -32,7 +38,7 @@ pub(crate) enum MailKind {
     PasswordChanged,
     /// A notice: there was a login from a network that was not known.
     NewSignIn,
-    /// A notice: an account of a provider was linked, with which one can log in from now on.
+    /// A notice: an account of a provider was linked. It can now be used to log in.
     IdentityLinked,
 }
 
@@ -75,15 +81,16 @@ impl MailKind {
             Self::PasswordChanged | Self::NewSignIn | Self::IdentityLinked => None,
         }
     }
+
+    /// The period in which a user gets at most [`MAX_SENT`] such mails. Not longer than a link in them works: a stranger who uses up the
+    /// limit leaves the user a working link.
+    pub(crate) fn window(self) -> TimeDelta {
+        self.purpose()
+            .map_or(SENT_WINDOW, |purpose| purpose.lifetime().min(SENT_WINDOW))
+    }
 }
 
 impl TokenPurpose {
-    /// How long a user can be sent only [`MAX_SENT`] mails with such links. It is not longer than the links work, so that a stranger who
-    /// requests all of them leaves the user at least one that works.
-    pub(crate) fn window(self) -> TimeDelta {
-        self.lifetime().min(SENT_WINDOW)
-    }
-
     /// How long a token lives after its mail was sent.
     pub(crate) fn lifetime(self) -> TimeDelta {
         match self {
@@ -93,12 +100,17 @@ impl TokenPurpose {
     }
 }
 
-/// When a mail is tried again after this number of failed attempts. `None` if the mail is too old.
+/// When a mail is tried again after this number of failed attempts. `None` if it is given up. `is_permanent`: the server refused it
+/// permanently (5xx) at the last attempt.
 pub(crate) fn next_attempt_at(
     created_at: DateTime<Utc>,
     attempts: i64,
+    is_permanent: bool,
     now: DateTime<Utc>,
 ) -> Option<DateTime<Utc>> {
+    if is_permanent && attempts >= MAX_REFUSED_ATTEMPTS {
+        return None;
+    }
     let delay = RETRY.delay(u32::try_from(attempts).unwrap_or(u32::MAX));
     let next = now + TimeDelta::from_std(delay).unwrap_or_default();
     (now - created_at < GIVEN_UP_AFTER).then_some(next)
@@ -108,21 +120,39 @@ pub(crate) fn next_attempt_at(
 mod tests {
     use super::*;
 
-    #[test]
-    fn delays_grow_up_to_two_hours_and_end_after_three_days() {
+    /// The number of attempts, the time from the first to the last, and the last delay.
+    fn attempts(is_permanent: bool) -> (i64, TimeDelta, TimeDelta) {
         let start = DateTime::UNIX_EPOCH;
-        let mut now = start;
-        let mut attempts = 0;
-        let mut last_delay = TimeDelta::zero();
-        while let Some(next) = next_attempt_at(start, attempts + 1, now) {
+        let (mut now, mut attempts, mut last_delay) = (start, 1, TimeDelta::zero());
+        while let Some(next) = next_attempt_at(start, attempts, is_permanent, now) {
             attempts += 1;
             last_delay = next - now;
             now = next;
         }
+        (attempts, now - start, last_delay)
+    }
+
+    #[test]
+    fn delays_grow_up_to_two_hours_and_end_after_three_days() {
+        let (attempts, total, last_delay) = attempts(false);
         assert!((40..=80).contains(&attempts), "{attempts} attempts");
         assert!(last_delay <= TimeDelta::hours(2) && last_delay >= TimeDelta::hours(1));
-        assert!(now - start >= GIVEN_UP_AFTER);
-        let first = next_attempt_at(start, 1, start).unwrap() - start;
+        assert!(total >= GIVEN_UP_AFTER);
+        let start = DateTime::UNIX_EPOCH;
+        let first = next_attempt_at(start, 1, false, start).unwrap() - start;
         assert!(first >= TimeDelta::seconds(30) && first <= TimeDelta::minutes(1));
+    }
+
+    #[test]
+    fn a_permanent_refusal_is_tried_again_for_about_an_hour() {
+        let (attempts, total, _) = attempts(true);
+        assert_eq!(attempts, MAX_REFUSED_ATTEMPTS);
+        assert!(
+            total >= TimeDelta::minutes(31) && total <= TimeDelta::minutes(64),
+            "{total}"
+        );
+        // A long outage before the first attempt does not count.
+        let (start, late) = (DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH + TimeDelta::days(2));
+        assert!(next_attempt_at(start, 1, true, late).is_some());
     }
 }

@@ -8,14 +8,20 @@ use secrecy::ExposeSecret as _;
 use service_kit::{Env, Settings};
 use url::{Host, Url};
 
+use super::message;
 use super::smtp_url::SmtpUrl;
+
+/// How long connecting to the SMTP server and logging in may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the SMTP server may take to accept a mail. RFC 5321 §4.5.3.2 has 5 minutes for most steps; servers that scan mails use them.
+const SEND_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 
 /// How mails are sent.
 #[derive(Clone, Debug)]
 pub struct MailConfig {
     /// How long connecting to the SMTP server and logging in may take. Defaults to 10 seconds.
     pub connect_timeout: Duration,
-    /// How long the SMTP server may take to accept a mail. Defaults to 60 seconds. Together with `connect_timeout` at most 100 seconds.
+    /// How long the SMTP server may take to accept a mail. Defaults to 5 minutes. Together with `connect_timeout` at most 6 minutes.
     pub send_timeout: Duration,
     pub(crate) destination: Destination,
     /// The sender (`MAIL_FROM`).
@@ -39,15 +45,14 @@ impl MailConfig {
         let smtp_url = env.secret("SMTP_URL");
         let from = read_from(env, smtp_url.is_some());
         let server = smtp_url.and_then(|url| {
-            let parsed = url.expose_secret().parse();
-            if parsed.is_err() {
-                env.problem("SMTP_URL", format!("must be {}", SmtpUrl::FORM));
-            }
-            parsed.ok()
+            let parsed = url.expose_secret().parse::<SmtpUrl>();
+            parsed
+                .map_err(|problem| env.problem("SMTP_URL", problem.to_string()))
+                .ok()
         });
         Self {
-            connect_timeout: Duration::from_secs(10),
-            send_timeout: Duration::from_secs(60),
+            connect_timeout: CONNECT_TIMEOUT,
+            send_timeout: SEND_TIMEOUT,
             destination: match server {
                 Some(server) => Destination::Smtp(server),
                 None => Destination::Files(settings.data_dir.join("outbox")),
@@ -66,14 +71,28 @@ fn read_from(env: &mut Env, is_required: bool) -> Option<Mailbox> {
         return None;
     };
     let mailbox = text.parse().ok();
-    let is_one_line = !text.contains(char::is_control);
-    if mailbox.is_none() || !is_one_line {
+    let mailbox = mailbox.filter(|_| !text.contains(char::is_control));
+    let mailbox = mailbox.and_then(with_ascii_address);
+    if mailbox.is_none() {
         env.problem(
             "MAIL_FROM",
-            "must be a mailbox such as `Shop <no-reply@shop.example>`",
+            "must be a mailbox such as `Shop <no-reply@shop.example>`, with only ASCII characters before the `@`",
         );
     }
-    mailbox.filter(|_| is_one_line)
+    mailbox
+}
+
+/// The mailbox with the ASCII form of its domain, because not every server takes mails of other senders. `None` if there is none.
+fn with_ascii_address(mailbox: Mailbox) -> Option<Mailbox> {
+    let address: &str = mailbox.email.as_ref();
+    if address.is_ascii() {
+        return Some(mailbox);
+    }
+    let address = message::recipient(address)?;
+    address
+        .user()
+        .is_ascii()
+        .then(|| Mailbox::new(mailbox.name, address))
 }
 
 /// The sender of mails that only go into files: `no-reply` at the host of the platform.
@@ -92,7 +111,10 @@ fn default_from(public_url: &str) -> Mailbox {
 
 #[cfg(test)]
 mod tests {
+    use chrono::TimeDelta;
+
     use super::*;
+    use crate::domain::{MAIL_LEASE, MAX_CLOCK_DIFFERENCE};
 
     fn read(vars: &[(&str, &str)]) -> Result<MailConfig, String> {
         let mut env = Env::from_vars("user-service", vars.iter().copied());
@@ -135,6 +157,28 @@ mod tests {
     }
 
     #[test]
+    fn the_senders_domain_is_ascii() {
+        let from = |text| read(&[("MAIL_FROM", text)]).unwrap().from.to_string();
+        assert_eq!(
+            from("Bücher <mail@bücher.example>"),
+            "Bücher <mail@xn--bcher-kva.example>"
+        );
+        assert_eq!(from("Mail@Shop.example"), "Mail@Shop.example");
+    }
+
+    #[test]
+    fn a_mail_stays_leased_while_it_is_sent_by_a_worker_whose_clock_differs() {
+        let MailConfig {
+            connect_timeout,
+            send_timeout,
+            ..
+        } = read(&[]).unwrap();
+        let sending = TimeDelta::from_std(connect_timeout + send_timeout).unwrap();
+        // Half a minute for the transactions before and after.
+        assert!(MAIL_LEASE > MAX_CLOCK_DIFFERENCE + sending + TimeDelta::seconds(30));
+    }
+
+    #[test]
     fn problems_show_no_password() {
         let problems = read(&[("SMTP_URL", "http://ada:hunter2@mail.example")]).unwrap_err();
         let lines: Vec<_> = problems.lines().collect();
@@ -144,11 +188,22 @@ mod tests {
             "{problems}"
         );
         assert!(!problems.contains("hunter2"));
+        let problems = read(&[
+            ("SMTP_URL", "smtp://ada:hunter2@relay?tls=none"),
+            ("MAIL_FROM", "a@b.example"),
+        ]);
+        let problems = problems.unwrap_err();
+        assert!(
+            problems.starts_with("SMTP_URL must not have a password"),
+            "{problems}"
+        );
+        assert!(!problems.contains("hunter2"));
         for from in [
             "shop",
             "Shop <shop>",
             "a@shop.example\r\nBcc: b@shop.example",
             "a@b.example, c@d.example",
+            "Shop <bücher@shop.example>",
         ] {
             let problems = read(&[("MAIL_FROM", from)]).unwrap_err();
             assert!(

@@ -1,7 +1,11 @@
 //! The texts of mails: templates in `templates/mail`, a text and an HTML page for each kind. The first line of the text is the subject.
 //!
-//! No mail contains the user's name, which a stranger may have chosen at registration. A user agent only appears in notices about acts
-//! of a caller who knew the password, and never as something that mail programs turn into a link.
+//! No mail contains the user's name, which a stranger may have chosen at registration. A user agent appears only in notices to verified
+//! addresses, never in a mail that a stranger can request, and never as something that mail programs turn into a link.
+#![expect(
+    clippy::ref_binding_to_reference,
+    reason = "askama generates such code for templates that borrow their values"
+)]
 
 use askama::Template;
 use chrono::TimeDelta;
@@ -12,7 +16,7 @@ use crate::domain::{Cause, MailKind, TokenPurpose};
 const MAX_USER_AGENT: usize = 120;
 
 /// The values that templates can use.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Content {
     /// The platform's public origin.
     platform: String,
@@ -24,8 +28,8 @@ pub(super) struct Content {
     time: String,
     /// The client's address, or `unknown`.
     address: String,
-    /// The client's user agent, or `unknown`.
-    device: String,
+    /// The client's user agent, if it may be shown.
+    device: Option<String>,
 }
 
 /// A mail's texts.
@@ -37,37 +41,36 @@ pub(super) struct Texts {
 }
 
 #[derive(Template)]
-enum Text {
+enum Text<'c> {
     #[template(path = "mail/verify_email.txt")]
-    VerifyEmail { content: Content },
+    VerifyEmail { content: &'c Content },
     #[template(path = "mail/reset_password.txt")]
-    ResetPassword { content: Content },
+    ResetPassword { content: &'c Content },
     #[template(path = "mail/password_changed.txt")]
-    PasswordChanged { content: Content },
+    PasswordChanged { content: &'c Content },
     #[template(path = "mail/new_sign_in.txt")]
-    NewSignIn { content: Content },
+    NewSignIn { content: &'c Content },
     #[template(path = "mail/identity_linked.txt")]
-    IdentityLinked { content: Content },
+    IdentityLinked { content: &'c Content },
 }
 
 #[derive(Template)]
-enum Html {
+enum Html<'c> {
     #[template(path = "mail/verify_email.html")]
-    VerifyEmail { content: Content },
+    VerifyEmail { content: &'c Content },
     #[template(path = "mail/reset_password.html")]
-    ResetPassword { content: Content },
+    ResetPassword { content: &'c Content },
     #[template(path = "mail/password_changed.html")]
-    PasswordChanged { content: Content },
+    PasswordChanged { content: &'c Content },
     #[template(path = "mail/new_sign_in.html")]
-    NewSignIn { content: Content },
+    NewSignIn { content: &'c Content },
     #[template(path = "mail/identity_linked.html")]
-    IdentityLinked { content: Content },
+    IdentityLinked { content: &'c Content },
 }
 
 impl Content {
     /// `token` is that of the link, for mails with a link.
     pub(super) fn new(public_url: &str, kind: MailKind, token: Option<&str>, cause: &Cause) -> Self {
-        let unknown = || "unknown".to_owned();
         Self {
             platform: public_url.to_owned(),
             link: match (kind.purpose(), token) {
@@ -79,37 +82,27 @@ impl Content {
                 .map(|purpose| in_words(purpose.lifetime()))
                 .unwrap_or_default(),
             time: cause.at.format("%-d %B %Y, %H:%M UTC").to_string(),
-            address: cause.ip.clone().unwrap_or_else(unknown),
+            address: cause.ip.clone().unwrap_or_else(|| "unknown".to_owned()),
             device: cause
                 .user_agent
                 .as_deref()
                 .map(without_links)
-                .filter(|device| !device.is_empty())
-                .unwrap_or_else(unknown),
+                .filter(|device| !device.is_empty()),
         }
     }
 
     /// Fills in the templates of this kind.
     pub(super) fn render(&self, kind: MailKind) -> Result<Texts, askama::Error> {
-        let (content, again) = (self.clone(), self.clone());
+        let content = self;
         let (text, html) = match kind {
-            MailKind::VerifyEmail => (
-                Text::VerifyEmail { content },
-                Html::VerifyEmail { content: again },
-            ),
-            MailKind::ResetPassword => (
-                Text::ResetPassword { content },
-                Html::ResetPassword { content: again },
-            ),
+            MailKind::VerifyEmail => (Text::VerifyEmail { content }, Html::VerifyEmail { content }),
+            MailKind::ResetPassword => (Text::ResetPassword { content }, Html::ResetPassword { content }),
             MailKind::PasswordChanged => (
                 Text::PasswordChanged { content },
-                Html::PasswordChanged { content: again },
+                Html::PasswordChanged { content },
             ),
-            MailKind::NewSignIn => (Text::NewSignIn { content }, Html::NewSignIn { content: again }),
-            MailKind::IdentityLinked => (
-                Text::IdentityLinked { content },
-                Html::IdentityLinked { content: again },
-            ),
+            MailKind::NewSignIn => (Text::NewSignIn { content }, Html::NewSignIn { content }),
+            MailKind::IdentityLinked => (Text::IdentityLinked { content }, Html::IdentityLinked { content }),
         };
         let text = text.render()?;
         let (subject, text) = text.split_once('\n').unwrap_or((&text, ""));
@@ -216,6 +209,12 @@ mod tests {
             ] {
                 assert!(text.contains(part) && html.contains(part), "{part}: {text}");
             }
+            let Texts { text, html, .. } = texts(kind, None);
+            assert!(
+                text.contains("Address: 203.0.113.9\n\nIf ") && html.contains("Address: 203.0.113.9</p>"),
+                "{text} {html}"
+            );
+            assert!(!text.contains("Device") && !html.contains("Device"), "{text}");
         }
     }
 
@@ -236,7 +235,7 @@ mod tests {
                 "{html}"
             );
         }
-        // Only callers who know the password can write into a mail.
+        // A stranger can request these mails.
         assert!(
             !texts(MailKind::ResetPassword, Some("Shop/1.0"))
                 .text

@@ -7,13 +7,16 @@ use chrono::{DateTime, Utc};
 use db::{Db, Tx};
 use lettre::message::Mailbox;
 use lettre::{Address, Message};
+use service_kit::Shutdown;
 use uuid::Uuid;
 
 use super::config::MailConfig;
 use super::content::Content;
 use super::message;
 use super::transport::{SendError, Transport};
-use crate::domain::{Account, Cause, EmailAddress, MAX_SENT, MailKind, MailToken, next_attempt_at};
+use crate::domain::{
+    Account, Cause, EmailAddress, GIVEN_UP_AFTER, MAX_SENT, MailKind, MailToken, SHORT_DELAY, next_attempt_at,
+};
 use crate::random::NoRandomness;
 use crate::store::{LeasedMail, MailTokenRows, OutboxRows, UserRows};
 
@@ -25,6 +28,7 @@ pub(super) struct Delivery {
     transport: Transport,
     from: Mailbox,
     public_url: String,
+    shutdown: Shutdown,
 }
 
 /// The state of the server after a delivery, for the worker.
@@ -34,7 +38,7 @@ pub(super) enum ServerState {
     Works,
     /// The server can't be used, for this reason.
     Fails(String),
-    /// There was nothing to send.
+    /// The server was not asked.
     Unknown,
 }
 
@@ -43,6 +47,8 @@ struct Prepared {
     user_id: Uuid,
     to: Address,
     token: Option<MailToken>,
+    /// Whether the user has verified the address. Otherwise it perhaps belongs to another person.
+    is_verified: bool,
 }
 
 /// The state of a mail after an attempt that did not send it.
@@ -50,8 +56,8 @@ struct Prepared {
 enum Next {
     /// It is free at once.
     Free,
-    /// It is due at this time.
-    At(DateTime<Utc>),
+    /// It is due at this time, after this number of failed attempts.
+    At(DateTime<Utc>, i64),
     GivenUp,
 }
 
@@ -65,13 +71,19 @@ enum PrepareError {
 }
 
 impl Delivery {
-    pub(super) fn new(config: &MailConfig, db: Db, clock: Clock) -> Result<Self, Box<dyn Error>> {
+    pub(super) fn new(
+        config: &MailConfig,
+        db: Db,
+        clock: Clock,
+        shutdown: Shutdown,
+    ) -> Result<Self, Box<dyn Error>> {
         Ok(Self {
             transport: Transport::new(config)?,
             from: config.from.clone(),
             public_url: config.public_url.clone(),
             db,
             clock,
+            shutdown,
         })
     }
 
@@ -92,7 +104,12 @@ impl Delivery {
             return Ok(ServerState::Unknown);
         };
         let sent = match self.message(mail, &prepared) {
-            Ok(message) => self.transport.send(mail.id, &message).await,
+            Ok(message) => {
+                self.transport
+                    .send(mail.id, &message, self.shutdown.requested())
+                    .await
+            }
+            // Perhaps the next version of this program can make the mail.
             Err(error) => Err(SendError::Rejected(error.to_string())),
         };
         self.record(mail, &prepared, sent).await
@@ -101,7 +118,15 @@ impl Delivery {
     /// Finds the recipient, and makes the token. Deletes a mail that is not to be sent, and returns `None`.
     async fn prepare(&self, tx: &mut Tx, mail: &LeasedMail) -> Result<Option<Prepared>, PrepareError> {
         let now = self.clock.now();
-        let account = find_account(tx, mail).await?;
+        let account = match find_account(tx, mail).await? {
+            // Locked, so that concurrent deliveries count one another's tokens.
+            Some(account) => UserRows(tx).lock(account.id).await?,
+            None => None,
+        };
+        // Another transaction may have deleted the mail while it had the lock.
+        if !OutboxRows(tx).is_leased(mail).await? {
+            return Ok(None);
+        }
         let Some(account) = account.filter(|account| is_wanted(mail.kind, account)) else {
             OutboxRows(tx).delete(mail).await?;
             return Ok(None);
@@ -111,38 +136,38 @@ impl Delivery {
             OutboxRows(tx).delete(mail).await?;
             return Ok(None);
         };
-        let Some(purpose) = mail.kind.purpose() else {
-            return Ok(Some(Prepared {
-                user_id: account.id,
-                to,
-                token: None,
-            }));
-        };
-
-        // Locked, so that concurrent deliveries count one another's tokens.
-        UserRows(tx).lock(account.id).await?;
-        let since = now - purpose.window();
-        let sent = OutboxRows(tx).sent_since(account.id, mail.kind, since).await?;
-        let with_valid_links = MailTokenRows(tx).count(account.id, purpose, since).await?;
-        if sent.max(with_valid_links) >= MAX_SENT {
+        if is_over_limit(tx, mail, account.id, now).await? {
             tracing::info!(
                 user.id = %account.id, mail.kind = mail.kind.name(),
-                "too many mails were requested"
+                "too many mails of this kind: this one is not sent"
             );
             OutboxRows(tx).delete(mail).await?;
             return Ok(None);
         }
-        let token = MailToken::generate()?;
-        MailTokenRows(tx).add(&token, account.id, purpose, now).await?;
+        let token = match mail.kind.purpose() {
+            Some(purpose) => {
+                let token = MailToken::generate()?;
+                MailTokenRows(tx)
+                    .add(&token, account.id, purpose, mail.id, now)
+                    .await?;
+                Some(token)
+            }
+            None => None,
+        };
         Ok(Some(Prepared {
             user_id: account.id,
             to,
-            token: Some(token),
+            token,
+            is_verified: account.email_verified,
         }))
     }
 
     fn message(&self, mail: &LeasedMail, prepared: &Prepared) -> Result<Message, Box<dyn Error>> {
-        let cause: Cause = serde_json::from_str(&mail.data)?;
+        let mut cause: Cause = serde_json::from_str(&mail.data)?;
+        if !prepared.is_verified {
+            // A stranger may have registered the address, and chooses this text.
+            cause.user_agent = None;
+        }
         let token = prepared.token.as_ref().map(MailToken::encode);
         let content = Content::new(&self.public_url, mail.kind, token.as_deref(), &cause);
         let texts = content.render(mail.kind)?;
@@ -162,37 +187,32 @@ impl Delivery {
         sent: Result<(), SendError>,
     ) -> Result<ServerState, Box<dyn Error>> {
         let now = self.clock.now();
-        let (reason, undelivered, state) = match sent {
-            Ok(()) => {
-                count_sent(mail.kind);
-                let set_sent = async |tx: &mut Tx| OutboxRows(tx).set_sent(mail, prepared.user_id, now).await;
-                self.db.transaction(set_sent).await?;
-                tracing::info!(
-                    mail.id = %mail.id, mail.kind = mail.kind.name(), user.id = %prepared.user_id,
-                    "a mail was sent"
-                );
-                return Ok(ServerState::Works);
-            }
-            Err(SendError::Unreachable(error)) => {
-                count_failed("unreachable");
-                self.end_lease(mail, prepared.token.as_ref(), Next::Free).await?;
-                return Ok(ServerState::Fails(error));
-            }
-            Err(SendError::Interrupted(error)) => {
-                count_failed("interrupted");
-                // Perhaps the mail was delivered, so its link must work.
-                (error.clone(), None, ServerState::Fails(error))
-            }
-            Err(SendError::Rejected(error)) => {
-                count_failed("rejected");
-                (error, prepared.token.as_ref(), ServerState::Works)
-            }
+        let Err(error) = sent else {
+            count_sent(mail.kind);
+            let set_sent = async |tx: &mut Tx| OutboxRows(tx).set_sent(mail, prepared.user_id, now).await;
+            self.db.transaction(set_sent).await?;
+            tracing::info!(
+                mail.id = %mail.id, mail.kind = mail.kind.name(), user.id = %prepared.user_id,
+                "a mail was sent"
+            );
+            return Ok(ServerState::Works);
         };
-        let next = next_attempt_at(mail.created_at, mail.attempts + 1, now);
-        self.end_lease(mail, undelivered, next.map_or(Next::GivenUp, Next::At))
+
+        if let Some(reason) = error.reason() {
+            count_failed(reason);
+        }
+        let next = next(mail, &error, now);
+        self.end_lease(mail, prepared.token.as_ref(), &error, next)
             .await?;
-        log_postponed(mail, prepared.user_id, next, &reason);
-        Ok(state)
+        log_undelivered(mail, prepared.user_id, next, &error);
+        Ok(match error {
+            SendError::Stopped => ServerState::Unknown,
+            SendError::Rejected(_) | SendError::RejectedPermanently(_) => ServerState::Works,
+            SendError::Unreachable(error)
+            | SendError::Closed(error)
+            | SendError::Interrupted(error)
+            | SendError::Unanswered(error) => ServerState::Fails(error),
+        })
     }
 
     /// Ends the lease of a mail that was not sent. Deletes the token of a mail that was certainly not delivered: it would only displace
@@ -200,14 +220,16 @@ impl Delivery {
     async fn end_lease(
         &self,
         mail: &LeasedMail,
-        undelivered: Option<&MailToken>,
+        token: Option<&MailToken>,
+        error: &SendError,
         next: Next,
     ) -> Result<(), sqlx::Error> {
+        let now = self.clock.now();
         let end = async |tx: &mut Tx| {
-            if let Some(token) = undelivered {
+            if let Some(token) = token.filter(|_| !error.may_be_delivered()) {
                 MailTokenRows(tx).spend(token).await?;
             }
-            end_lease(tx, mail, next).await
+            end_lease(tx, mail, next, now).await
         };
         match self.db.transaction(end).await {
             // At this moment, a request has added a mail that replaces this one.
@@ -219,30 +241,79 @@ impl Delivery {
     }
 }
 
-fn log_postponed(mail: &LeasedMail, user_id: Uuid, next: Option<DateTime<Utc>>, reason: &str) {
-    let (kind, attempts) = (mail.kind.name(), mail.attempts + 1);
-    if let Some(next) = next {
-        tracing::warn!(
-            mail.id = %mail.id, mail.kind = kind, user.id = %user_id, attempts, %next, reason,
-            "a mail was not accepted; it is tried again"
-        );
-    } else {
-        tracing::error!(
-            mail.id = %mail.id, mail.kind = kind, user.id = %user_id, attempts, reason,
-            "a mail was not accepted, and is given up"
-        );
+/// The state of a mail that was not sent, for this reason.
+fn next(mail: &LeasedMail, error: &SendError, now: DateTime<Utc>) -> Next {
+    let attempts = mail.attempts + 1;
+    let is_permanent = matches!(error, SendError::RejectedPermanently(_));
+    match error {
+        SendError::Unreachable(_) | SendError::Stopped => Next::Free,
+        SendError::Closed(_) if now - mail.created_at >= GIVEN_UP_AFTER => Next::GivenUp,
+        // No attempt. But others are sent first, because perhaps this mail is the reason.
+        SendError::Closed(_) => Next::At(now + SHORT_DELAY, mail.attempts),
+        SendError::Interrupted(_)
+        | SendError::Unanswered(_)
+        | SendError::Rejected(_)
+        | SendError::RejectedPermanently(_) => next_attempt_at(mail.created_at, attempts, is_permanent, now)
+            .map_or(Next::GivenUp, |at| Next::At(at, attempts)),
     }
 }
 
-async fn end_lease(tx: &mut Tx, mail: &LeasedMail, next: Next) -> Result<(), sqlx::Error> {
-    if OutboxRows(tx).delete_if_replaced(mail).await? {
-        return Ok(());
+fn log_undelivered(mail: &LeasedMail, user_id: Uuid, next: Next, error: &SendError) {
+    let kind = mail.kind.name();
+    match next {
+        // The worker logs the outage.
+        Next::Free => {}
+        Next::At(next, attempts) => tracing::warn!(
+            mail.id = %mail.id, mail.kind = kind, user.id = %user_id, attempts, %next, reason = %error,
+            "a mail was not accepted; it is tried again"
+        ),
+        Next::GivenUp => tracing::error!(
+            mail.id = %mail.id, mail.kind = kind, user.id = %user_id, attempts = mail.attempts + 1, reason = %error,
+            "a mail was not accepted, and is given up"
+        ),
+    }
+}
+
+async fn end_lease(
+    tx: &mut Tx,
+    mail: &LeasedMail,
+    next: Next,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    if let Some(replacement) = OutboxRows(tx).find_replacement(mail).await? {
+        if !matches!(next, Next::Free) {
+            // Repeated requests must not cause an attempt each time.
+            OutboxRows(tx)
+                .set_not_before(replacement, now + SHORT_DELAY)
+                .await?;
+        }
+        return OutboxRows(tx).delete(mail).await;
     }
     match next {
         Next::Free => OutboxRows(tx).release(mail).await,
-        Next::At(time) => OutboxRows(tx).postpone(mail, time).await,
+        Next::At(time, attempts) => OutboxRows(tx).postpone(mail, attempts, time).await,
         Next::GivenUp => OutboxRows(tx).delete(mail).await,
     }
+}
+
+/// Whether the user got too many mails of this kind already. Mails that were perhaps delivered count too: their links work.
+async fn is_over_limit(
+    tx: &mut Tx,
+    mail: &LeasedMail,
+    user_id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
+    let since = now - mail.kind.window();
+    let sent = OutboxRows(tx).count_before(mail, user_id, since, now).await?;
+    let with_links = match mail.kind.purpose() {
+        Some(purpose) => {
+            MailTokenRows(tx)
+                .count_other_mails(mail.id, user_id, purpose, since, now)
+                .await?
+        }
+        None => 0,
+    };
+    Ok(sent.max(with_links) >= MAX_SENT)
 }
 
 /// The user who gets the mail, if there still is one.

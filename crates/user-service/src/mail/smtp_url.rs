@@ -41,45 +41,50 @@ pub(crate) struct SmtpCredentials {
     pub password: SecretString,
 }
 
-/// The text is not the URL of an SMTP server.
+/// Why a text is not accepted as the URL of an SMTP server. `Display` is how the variable must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not the URL of an SMTP server")]
-pub(crate) struct InvalidSmtpUrl;
-
-impl SmtpUrl {
-    /// The form of a URL, as the end of "must be …".
-    pub(crate) const FORM: &str = "`smtp://` or `smtps://`, optionally `<user>:<password>@`, a host, optionally `:<port>`, and \
-                                   optionally `?tls=none` after a host of `smtp://`";
+pub(crate) enum InvalidSmtpUrl {
+    #[error(
+        "must be `smtp://` or `smtps://`, optionally `<user>:<password>@`, a host, optionally `:<port>`, and optionally `?tls=none` \
+         after a host of `smtp://`"
+    )]
+    Form,
+    #[error("must not have a password with `?tls=none`, because it would be sent without encryption")]
+    UnencryptedPassword,
 }
 
 impl FromStr for SmtpUrl {
     type Err = InvalidSmtpUrl;
 
     fn from_str(text: &str) -> Result<Self, InvalidSmtpUrl> {
-        let url: Url = text.parse().map_err(|_| InvalidSmtpUrl)?;
+        let url: Url = text.parse().map_err(|_| InvalidSmtpUrl::Form)?;
         if !matches!(url.path(), "" | "/") || url.fragment().is_some() {
-            return Err(InvalidSmtpUrl);
+            return Err(InvalidSmtpUrl::Form);
         }
         // The scheme is not one of those whose hosts `Url` parses.
         let host = url.host_str().and_then(|host| Host::parse(host).ok());
-        let host = host.ok_or(InvalidSmtpUrl)?;
+        let host = host.ok_or(InvalidSmtpUrl::Form)?;
         let (encryption, default_port) = match (url.scheme(), url.query()) {
             ("smtps", None) => (Encryption::Tls, SMTPS_PORT),
             ("smtp", None) if is_loopback(&host) => (Encryption::StartTlsIfOffered, SMTP_PORT),
             ("smtp", None) => (Encryption::StartTls, SMTP_PORT),
             ("smtp", Some("tls=none")) => (Encryption::None, SMTP_PORT),
-            _ => return Err(InvalidSmtpUrl),
+            _ => return Err(InvalidSmtpUrl::Form),
         };
+        let credentials = credentials(&url)?;
+        if encryption == Encryption::None && credentials.is_some() && !is_loopback(&host) {
+            return Err(InvalidSmtpUrl::UnencryptedPassword);
+        }
         Ok(Self {
             host: match host {
-                Host::Domain(name) if name.is_empty() => return Err(InvalidSmtpUrl),
+                Host::Domain(name) if name.is_empty() => return Err(InvalidSmtpUrl::Form),
                 Host::Domain(name) => name,
                 Host::Ipv4(address) => address.to_string(),
                 Host::Ipv6(address) => address.to_string(),
             },
             port: url.port().unwrap_or(default_port),
             encryption,
-            credentials: credentials(&url)?,
+            credentials,
         })
     }
 }
@@ -88,7 +93,7 @@ fn credentials(url: &Url) -> Result<Option<SmtpCredentials>, InvalidSmtpUrl> {
     let decode = |part: &str| {
         let decoded = percent_decode_str(part).decode_utf8().ok();
         let valid = decoded.filter(|text| !text.is_empty() && !text.contains(char::is_control));
-        valid.map(String::from).ok_or(InvalidSmtpUrl)
+        valid.map(String::from).ok_or(InvalidSmtpUrl::Form)
     };
     match (url.username(), url.password()) {
         ("", None) => Ok(None),
@@ -96,7 +101,7 @@ fn credentials(url: &Url) -> Result<Option<SmtpCredentials>, InvalidSmtpUrl> {
             user: decode(user)?,
             password: decode(password)?.into(),
         })),
-        (_, None) => Err(InvalidSmtpUrl),
+        (_, None) => Err(InvalidSmtpUrl::Form),
     }
 }
 
@@ -197,7 +202,22 @@ mod tests {
             "smtp://ada:a%0d%0ab@mail.example",
             "smtp://mail.example:99999",
         ] {
-            assert_eq!(text.parse::<SmtpUrl>().err(), Some(InvalidSmtpUrl), "{text}");
+            assert_eq!(
+                text.parse::<SmtpUrl>().err(),
+                Some(InvalidSmtpUrl::Form),
+                "{text}"
+            );
         }
+    }
+
+    #[test]
+    fn a_password_needs_encryption_except_on_this_machine() {
+        let parse = |text: &str| text.parse::<SmtpUrl>().err();
+        assert_eq!(
+            parse("smtp://ada:hunter2@relay:25?tls=none"),
+            Some(InvalidSmtpUrl::UnencryptedPassword)
+        );
+        assert_eq!(parse("smtp://ada:hunter2@127.0.0.1:25?tls=none"), None);
+        assert_eq!(parse("smtp://relay:25?tls=none"), None);
     }
 }

@@ -17,7 +17,7 @@ use crate::mail::Outbox;
 use crate::passwords::{PasswordCheck, Passwords};
 use crate::sessions::Sessions;
 use crate::sessions::revocation::RevokingTx;
-use crate::store::{AuditLogRows, MailTokenRows, UserRows};
+use crate::store::{AuditLogRows, MailTokenRows, OutboxRows, UserRows};
 
 /// A change of the caller's password.
 #[derive(Deserialize, Validate, ToSchema)]
@@ -152,6 +152,7 @@ async fn replace_password(
     MailTokenRows(tx)
         .delete_of(account.id, TokenPurpose::ResetPassword)
         .await?;
+    OutboxRows(tx).delete_unsent_resets(account.id).await?;
     tx.end_others(account.id, current_session, context.time()).await?;
     let entry = Entry::of(Event::PasswordChanged, account.id);
     AuditLogRows(tx).add(&entry, context).await?;

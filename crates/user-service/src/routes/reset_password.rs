@@ -18,7 +18,7 @@ use crate::passwords::Passwords;
 use crate::reclaim;
 use crate::sessions::Sessions;
 use crate::sessions::revocation::RevokingTx;
-use crate::store::{AuditLogRows, MailTokenRows, UserRows};
+use crate::store::{AuditLogRows, MailTokenRows, OutboxRows, UserRows};
 
 /// The token of a link that resets a password, and the new password.
 #[derive(Deserialize, Validate, ToSchema)]
@@ -110,6 +110,7 @@ async fn set_password(
                 .await?;
         }
     }
+    OutboxRows(tx).delete_unsent_resets(account.id).await?;
     UserRows(tx).reset_password(account.id, hash, now).await?;
     let entry = Entry::of(Event::PasswordReset, account.id);
     AuditLogRows(tx).add(&entry, context).await?;

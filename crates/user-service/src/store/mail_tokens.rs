@@ -7,27 +7,30 @@ use db::{Conn, on};
 use uuid::Uuid;
 
 use super::users::user_columns;
-use crate::domain::{Account, MAX_TOKENS, MailToken, TokenPurpose};
+use crate::domain::{Account, MAX_CLOCK_DIFFERENCE, MAX_LINKED_MAILS, MailToken, TokenPurpose};
 
 pub(crate) struct MailTokenRows<'c>(pub &'c mut Conn);
 
 impl MailTokenRows<'_> {
-    /// Stores a token for a user, and deletes the user's oldest tokens of this purpose if there are too many.
+    /// Stores a token in the link of a mail to a user. If the links of too many mails work, deletes the tokens of the oldest mails. A mail
+    /// that was often tried again counts once, so that its tokens displace none of other mails.
     pub(crate) async fn add(
         &mut self,
         token: &MailToken,
         user_id: Uuid,
         purpose: TokenPurpose,
+        mail_id: Uuid,
         now: DateTime<Utc>,
     ) -> Result<(), sqlx::Error> {
         const ADD: &str = "
-            insert into mail_tokens (token_hash, user_id, purpose, email_key, created_at, expires_at)
-            select $1, id, $3, coalesce(comparison_key, email_key), $4, $5 from users where id = $2";
+            insert into mail_tokens (token_hash, user_id, purpose, email_key, created_at, expires_at, mail_id)
+            select $1, id, $3, coalesce(comparison_key, email_key), $4, $5, $6 from users where id = $2";
+        // Tokens of an earlier version have no mail, and only expire.
         const PRUNE: &str = "
             delete from mail_tokens
-            where user_id = $1 and purpose = $2 and token_hash not in (
-                select token_hash from mail_tokens where user_id = $1 and purpose = $2
-                order by created_at desc limit $3)";
+            where user_id = $1 and purpose = $2 and mail_id <> $3 and mail_id not in (
+                select mail_id from mail_tokens where user_id = $1 and purpose = $2 and mail_id <> $3
+                group by mail_id order by max(created_at) desc, mail_id desc limit $4)";
         on!(self.0, conn => {
             sqlx::query(ADD)
                 .bind(token.hash().as_slice())
@@ -35,31 +38,39 @@ impl MailTokenRows<'_> {
                 .bind(purpose)
                 .bind(now)
                 .bind(now + purpose.lifetime())
+                .bind(mail_id)
                 .execute(&mut *conn)
                 .await?;
             sqlx::query(PRUNE)
                 .bind(user_id)
                 .bind(purpose)
-                .bind(MAX_TOKENS)
+                .bind(mail_id)
+                .bind(MAX_LINKED_MAILS - 1)
                 .execute(conn)
                 .await
                 .map(drop)
         })
     }
 
-    /// The number of tokens of a user of this purpose that were made since this time and are not spent.
-    pub(crate) async fn count(
+    /// The number of mails to a user, other than this one, with links of this purpose that were made since this time and are not spent.
+    pub(crate) async fn count_other_mails(
         &mut self,
+        mail_id: Uuid,
         user_id: Uuid,
         purpose: TokenPurpose,
         since: DateTime<Utc>,
+        now: DateTime<Utc>,
     ) -> Result<i64, sqlx::Error> {
         const SQL: &str = "
-            select count(*) from mail_tokens where user_id = $1 and purpose = $2 and created_at > $3";
+            select count(distinct mail_id) from mail_tokens
+            where user_id = $1 and purpose = $2 and mail_id <> $3 and created_at > $4 and created_at <= $5";
         on!(self.0, conn => sqlx::query_scalar(SQL)
             .bind(user_id)
             .bind(purpose)
+            .bind(mail_id)
             .bind(since)
+            // A token that is newer was made by a wrong clock.
+            .bind(now + MAX_CLOCK_DIFFERENCE)
             .fetch_one(conn)
             .await)
     }
@@ -123,6 +134,7 @@ mod tests {
     use crate::store::{MIGRATIONS, fixtures};
 
     const RESET: TokenPurpose = TokenPurpose::ResetPassword;
+    const MAIL: Uuid = Uuid::from_u128(7);
 
     #[actix_web::test]
     async fn a_token_is_valid_for_its_purpose_until_it_expires_or_is_spent() {
@@ -133,7 +145,7 @@ mod tests {
         let ada = fixtures::add_ada(&mut tx, now).await;
         let mut tokens = MailTokenRows(&mut tx);
         let token = MailToken::generate().unwrap();
-        tokens.add(&token, ada, RESET, now).await.unwrap();
+        tokens.add(&token, ada, RESET, MAIL, now).await.unwrap();
 
         let end = now + RESET.lifetime();
         let before = end - TimeDelta::microseconds(1);
@@ -155,7 +167,10 @@ mod tests {
         let mut tx = db.begin().await.unwrap();
         let ada = fixtures::add_ada(&mut tx, now).await;
         let token = MailToken::generate().unwrap();
-        MailTokenRows(&mut tx).add(&token, ada, RESET, now).await.unwrap();
+        MailTokenRows(&mut tx)
+            .add(&token, ada, RESET, MAIL, now)
+            .await
+            .unwrap();
         assert!(
             MailTokenRows(&mut tx)
                 .find(&token, RESET, now)
@@ -171,5 +186,60 @@ mod tests {
                 .unwrap()
                 .is_none()
         );
+    }
+
+    #[actix_web::test]
+    async fn a_mail_that_was_often_tried_again_displaces_no_links_of_other_mails() {
+        let database = TestDatabase::new().await;
+        let db = Db::open(&database.url(), &MIGRATIONS).await.unwrap();
+        let now = Clock::fixed().now();
+        let mut tx = db.begin().await.unwrap();
+        let ada = fixtures::add_ada(&mut tx, now).await;
+        let mut tokens = MailTokenRows(&mut tx);
+        let mut first_of_mail = Vec::new();
+        // The third mail is tried seven times.
+        for (second, mail) in [1, 2, 3, 3, 3, 3, 3, 3, 3, 4, 5].into_iter().enumerate() {
+            let token = MailToken::generate().unwrap();
+            let at = now + TimeDelta::seconds(i64::try_from(second).unwrap());
+            tokens
+                .add(&token, ada, RESET, Uuid::from_u128(mail), at)
+                .await
+                .unwrap();
+            if first_of_mail.len() < usize::try_from(mail).unwrap() {
+                first_of_mail.push(token);
+            }
+        }
+        let end = now + TimeDelta::minutes(1);
+        let others = async |tokens: &mut MailTokenRows<'_>, mail, since| {
+            let mail = Uuid::from_u128(mail);
+            tokens
+                .count_other_mails(mail, ada, RESET, since, end)
+                .await
+                .unwrap()
+        };
+        let before = now - TimeDelta::seconds(1);
+        assert_eq!(others(&mut tokens, 3, before).await, 4);
+        assert_eq!(others(&mut tokens, 6, before).await, 5);
+        assert_eq!(others(&mut tokens, 6, now + TimeDelta::seconds(8)).await, 2);
+        // The clock of the worker that made these links was an hour ahead.
+        assert_eq!(
+            tokens
+                .count_other_mails(Uuid::from_u128(6), ada, RESET, before, now - TimeDelta::hours(1))
+                .await
+                .unwrap(),
+            0
+        );
+
+        // The links of a sixth mail replace those of the first.
+        let sixth = MailToken::generate().unwrap();
+        tokens
+            .add(&sixth, ada, RESET, Uuid::from_u128(6), end)
+            .await
+            .unwrap();
+        first_of_mail.push(sixth);
+        for (index, token) in first_of_mail.iter().enumerate() {
+            let is_valid = tokens.find(token, RESET, end).await.unwrap().is_some();
+            assert_eq!(is_valid, index > 0, "mail {}", index + 1);
+        }
     }
 }

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use db::{Conn, on};
 use uuid::Uuid;
 
-use crate::domain::{EmailAddress, MAIL_LEASE, MailKind};
+use crate::domain::{EmailAddress, MAIL_LEASE, MAX_CLOCK_DIFFERENCE, MailKind, SHORT_DELAY};
 
 pub(crate) struct OutboxRows<'c>(pub &'c mut Conn);
 
@@ -36,25 +36,39 @@ pub(crate) struct LeasedMail {
     pub lease: Uuid,
 }
 
+/// A number of requested password resets.
+#[derive(Debug, PartialEq, Eq, sqlx::FromRow)]
+pub(crate) struct Resets {
+    pub number: i64,
+    /// The last address key. `None` if there are none.
+    pub last: Option<String>,
+    /// How many of them are for addresses that no enabled user has.
+    pub unknown: i64,
+}
+
 impl OutboxRows<'_> {
-    /// Adds a mail to a user. Does nothing if this mail verifies the address, and another such mail to the user waits already.
+    /// Adds a mail to a user. If this mail verifies the address, and another such mail to the user waits already, that mail becomes the
+    /// new one, and is due within a minute.
     pub(crate) async fn add(&mut self, user_id: Uuid, mail: &NewMail<'_>) -> Result<(), sqlx::Error> {
         const SQL: &str = "
             insert into outbox (id, kind, user_id, data, created_at, next_attempt_at) values ($1, $2, $3, $4, $5, $5)
-            on conflict (user_id) where sent_at is null and lease is null and kind = 'verify_email' do nothing";
+            on conflict (user_id) where sent_at is null and lease is null and kind = 'verify_email'
+            do update set data = excluded.data, created_at = excluded.created_at, attempts = 0,
+                next_attempt_at = case when outbox.next_attempt_at > $6 then $6 else outbox.next_attempt_at end";
         on!(self.0, conn => sqlx::query(SQL)
             .bind(mail.id)
             .bind(mail.kind)
             .bind(user_id)
             .bind(mail.data)
             .bind(mail.now)
+            .bind(mail.now + SHORT_DELAY)
             .execute(conn)
             .await
             .map(drop))
     }
 
-    /// Adds the mail of a requested password reset, without looking for the user. If a mail to this address waits already, the request
-    /// replaces the data of that mail. Either way this writes one row, so it takes the same time for all addresses.
+    /// Adds the mail of a requested password reset, without looking for the user. If a mail to this address waits already, that mail
+    /// becomes the new one, and is due within a minute. Either way this writes one row, so it takes the same time for all addresses.
     pub(crate) async fn add_reset(
         &mut self,
         address: &EmailAddress,
@@ -64,7 +78,8 @@ impl OutboxRows<'_> {
             insert into outbox (id, kind, address, address_key, data, created_at, next_attempt_at)
             values ($1, $2, $3, $4, $5, $6, $6)
             on conflict (address_key) where sent_at is null and lease is null
-            do update set address = excluded.address, data = excluded.data";
+            do update set address = excluded.address, data = excluded.data, created_at = excluded.created_at, attempts = 0,
+                next_attempt_at = case when outbox.next_attempt_at > $7 then $7 else outbox.next_attempt_at end";
         on!(self.0, conn => sqlx::query(SQL)
             .bind(mail.id)
             .bind(mail.kind)
@@ -72,6 +87,7 @@ impl OutboxRows<'_> {
             .bind(address.key())
             .bind(mail.data)
             .bind(mail.now)
+            .bind(mail.now + SHORT_DELAY)
             .execute(conn)
             .await
             .map(drop))
@@ -83,13 +99,51 @@ impl OutboxRows<'_> {
         on!(self.0, conn => sqlx::query_scalar(SQL).fetch_one(conn).await)
     }
 
-    /// Deletes the requested password resets for addresses that no enabled user has.
-    pub(crate) async fn delete_unknown(&mut self) -> Result<(), sqlx::Error> {
+    /// Looks at up to `limit` requested password resets that no worker has leased, by address, beginning after this address key.
+    pub(crate) async fn resets_after(&mut self, after: &str, limit: i64) -> Result<Resets, sqlx::Error> {
+        const SQL: &str = "
+            select count(*) as number, max(address_key) as last, coalesce(sum(is_unknown), 0) as unknown
+            from (
+                select address_key, case when exists (
+                    select 1 from users where users.comparison_key = outbox.address_key and not users.disabled
+                ) then 0 else 1 end as is_unknown
+                from outbox
+                where sent_at is null and lease is null and address_key > $1
+                order by address_key limit $2) as resets";
+        on!(self.0, conn => sqlx::query_as(SQL).bind(after).bind(limit).fetch_one(conn).await)
+    }
+
+    /// Deletes the requested password resets to these addresses that no enabled user has: those after `after` up to `last`, by key.
+    pub(crate) async fn delete_unknown(&mut self, after: &str, last: &str) -> Result<(), sqlx::Error> {
         const SQL: &str = "
             delete from outbox
-            where sent_at is null and address_key is not null and not exists (
+            where sent_at is null and lease is null and address_key > $1 and address_key <= $2 and not exists (
                 select 1 from users where users.comparison_key = outbox.address_key and not users.disabled)";
-        on!(self.0, conn => sqlx::query(SQL).execute(conn).await.map(drop))
+        on!(self.0, conn => sqlx::query(SQL).bind(after).bind(last).execute(conn).await.map(drop))
+    }
+
+    /// Deletes the requested password resets to a user's address that were not sent.
+    pub(crate) async fn delete_unsent_resets(&mut self, user_id: Uuid) -> Result<(), sqlx::Error> {
+        const SQL: &str = "
+            delete from outbox
+            where sent_at is null and kind = 'reset_password'
+              and address_key = (select comparison_key from users where id = $1)";
+        on!(self.0, conn => sqlx::query(SQL).bind(user_id).execute(conn).await.map(drop))
+    }
+
+    /// Whether a mail is due and free.
+    pub(crate) async fn has_due(&mut self, now: DateTime<Utc>) -> Result<bool, sqlx::Error> {
+        const SQL: &str = "
+            select 1 from outbox
+            where sent_at is null and next_attempt_at <= $1
+              and (leased_until is null or leased_until <= $1 or leased_until > $2)
+            limit 1";
+        on!(self.0, conn => Ok(sqlx::query(SQL)
+            .bind(now)
+            .bind(latest_lease(now))
+            .fetch_optional(conn)
+            .await?
+            .is_some()))
     }
 
     /// Leases at most `limit` mails that are due and free, the longest waiting first. The condition is repeated outside the subquery,
@@ -113,24 +167,42 @@ impl OutboxRows<'_> {
             .bind(now)
             .bind(now + MAIL_LEASE)
             .bind(limit)
-            // No right clock is that far ahead of this one.
-            .bind(now + MAIL_LEASE * 2)
+            .bind(latest_lease(now))
             .fetch_all(conn)
             .await)
     }
 
-    /// How many mails of this kind were sent to the user since this time.
-    pub(crate) async fn sent_since(
+    /// Whether the caller still has the lease of a mail. False if the mail was deleted.
+    pub(crate) async fn is_leased(&mut self, mail: &LeasedMail) -> Result<bool, sqlx::Error> {
+        const SQL: &str = "select 1 from outbox where id = $1 and lease = $2";
+        on!(self.0, conn => Ok(sqlx::query(SQL)
+            .bind(mail.id)
+            .bind(mail.lease)
+            .fetch_optional(conn)
+            .await?
+            .is_some()))
+    }
+
+    /// How many mails of this kind the user gets before this one: those that were sent since this time, and those that workers have
+    /// leased and that are older than this one.
+    pub(crate) async fn count_before(
         &mut self,
+        mail: &LeasedMail,
         user_id: Uuid,
-        kind: MailKind,
         since: DateTime<Utc>,
+        now: DateTime<Utc>,
     ) -> Result<i64, sqlx::Error> {
-        const SQL: &str = "select count(*) from outbox where user_id = $1 and kind = $2 and sent_at > $3";
+        const SQL: &str = "
+            select count(*) from outbox
+            where user_id = $1 and kind = $2
+              and (sent_at > $3 and sent_at <= $4 or lease is not null and id < $5)";
         on!(self.0, conn => sqlx::query_scalar(SQL)
             .bind(user_id)
-            .bind(kind)
+            .bind(mail.kind)
             .bind(since)
+            // A mail that was sent later was sent by a worker with a wrong clock.
+            .bind(now + MAX_CLOCK_DIFFERENCE)
+            .bind(mail.id)
             .fetch_one(conn)
             .await)
     }
@@ -157,22 +229,38 @@ impl OutboxRows<'_> {
             .map(drop))
     }
 
-    /// Deletes a leased mail if another one that replaces it waits: it was requested while a worker tried to send this one. Returns
-    /// whether the mail was deleted.
-    pub(crate) async fn delete_if_replaced(&mut self, mail: &LeasedMail) -> Result<bool, sqlx::Error> {
-        const SQL: &str = "
-            delete from outbox
-            where id = $1 and lease = $2 and exists (
-                select 1 from outbox as newer
-                where newer.sent_at is null and newer.lease is null and newer.kind = outbox.kind
-                  and (newer.address_key = outbox.address_key
-                       or newer.user_id = outbox.user_id and newer.kind = 'verify_email'))";
-        on!(self.0, conn => Ok(sqlx::query(SQL)
+    /// The mail that replaces a leased one: it was requested while a worker tried to send the leased one, and waits.
+    pub(crate) async fn find_replacement(&mut self, mail: &LeasedMail) -> Result<Option<Uuid>, sqlx::Error> {
+        const RESET: &str = "
+            select newer.id from outbox as newer
+            where newer.sent_at is null and newer.lease is null
+              and newer.address_key = (select address_key from outbox where id = $1 and lease = $2)";
+        const VERIFICATION: &str = "
+            select newer.id from outbox as newer
+            where newer.sent_at is null and newer.lease is null and newer.kind = 'verify_email'
+              and newer.user_id = (select user_id from outbox where id = $1 and lease = $2)";
+        let sql = match mail.kind {
+            MailKind::ResetPassword => RESET,
+            MailKind::VerifyEmail => VERIFICATION,
+            MailKind::PasswordChanged | MailKind::NewSignIn | MailKind::IdentityLinked => return Ok(None),
+        };
+        on!(self.0, conn => sqlx::query_scalar(sql)
             .bind(mail.id)
             .bind(mail.lease)
-            .execute(conn)
-            .await?
-            .rows_affected() == 1))
+            .fetch_optional(conn)
+            .await)
+    }
+
+    /// Lets a mail that no worker has leased wait until this time.
+    pub(crate) async fn set_not_before(
+        &mut self,
+        id: Uuid,
+        not_before: DateTime<Utc>,
+    ) -> Result<(), sqlx::Error> {
+        const SQL: &str = "
+            update outbox set next_attempt_at = $2
+            where id = $1 and sent_at is null and lease is null and next_attempt_at < $2";
+        on!(self.0, conn => sqlx::query(SQL).bind(id).bind(not_before).execute(conn).await.map(drop))
     }
 
     /// Ends the lease of a mail that no attempt was made to send.
@@ -181,20 +269,22 @@ impl OutboxRows<'_> {
         on!(self.0, conn => sqlx::query(SQL).bind(mail.id).bind(mail.lease).execute(conn).await.map(drop))
     }
 
-    /// Ends the lease after a failed attempt. The mail is due again at `next`.
+    /// Ends the lease of a mail that was not sent. The mail is due again at `next`, after this number of failed attempts.
     pub(crate) async fn postpone(
         &mut self,
         mail: &LeasedMail,
+        attempts: i64,
         next: DateTime<Utc>,
     ) -> Result<(), sqlx::Error> {
         const SQL: &str = "
             update outbox
-            set next_attempt_at = $3, attempts = attempts + 1, lease = null, leased_until = null
+            set next_attempt_at = $3, attempts = $4, lease = null, leased_until = null
             where id = $1 and lease = $2";
         on!(self.0, conn => sqlx::query(SQL)
             .bind(mail.id)
             .bind(mail.lease)
             .bind(next)
+            .bind(attempts)
             .execute(conn)
             .await
             .map(drop))
@@ -213,150 +303,10 @@ impl OutboxRows<'_> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use auth::Clock;
-    use chrono::TimeDelta;
-    use db::{Db, Tx};
-    use test_kit::TestDatabase;
-
-    use super::*;
-    use crate::store::{MIGRATIONS, fixtures};
-
-    struct Outbox {
-        tx: Tx,
-        ada: Uuid,
-        now: DateTime<Utc>,
-        ids: u128,
-        _database: TestDatabase,
-    }
-
-    impl Outbox {
-        async fn new() -> Self {
-            let database = TestDatabase::new().await;
-            let db = Db::open(&database.url(), &MIGRATIONS).await.unwrap();
-            let now = Clock::fixed().now();
-            let mut tx = db.begin().await.unwrap();
-            Self {
-                ada: fixtures::add_ada(&mut tx, now).await,
-                tx,
-                now,
-                ids: 0,
-                _database: database,
-            }
-        }
-
-        fn rows(&mut self) -> OutboxRows<'_> {
-            OutboxRows(&mut self.tx)
-        }
-
-        async fn add(&mut self, kind: MailKind, address: Option<&str>) {
-            self.ids += 1;
-            let (ada, now) = (self.ada, self.now);
-            let id = Uuid::from_u128(self.ids);
-            let mail = NewMail {
-                id,
-                kind,
-                data: "{}",
-                now,
-            };
-            match address {
-                None => self.rows().add(ada, &mail).await.unwrap(),
-                Some(address) => {
-                    let address = EmailAddress::parse(address).unwrap();
-                    self.rows().add_reset(&address, &mail).await.unwrap();
-                }
-            }
-        }
-
-        async fn lease(&mut self, after: TimeDelta, limit: i64) -> Vec<LeasedMail> {
-            let now = self.now + after;
-            self.rows().lease_due(now, limit).await.unwrap()
-        }
-    }
-
-    const NO_TIME: TimeDelta = TimeDelta::zero();
-
-    #[actix_web::test]
-    async fn a_mail_is_leased_to_one_worker_until_the_lease_ends() {
-        let mut outbox = Outbox::new().await;
-        for _ in 0..3 {
-            outbox.add(MailKind::NewSignIn, None).await;
-        }
-        assert_eq!(outbox.lease(NO_TIME, 2).await.len(), 2);
-        assert_eq!(outbox.lease(NO_TIME, 9).await.len(), 1);
-        assert_eq!(
-            outbox
-                .lease(MAIL_LEASE - TimeDelta::microseconds(1), 9)
-                .await
-                .len(),
-            0
-        );
-        let expired = outbox.lease(MAIL_LEASE, 9).await;
-        assert_eq!(expired.len(), 3);
-        // A lease by a wrong clock, two years ahead.
-        assert_eq!(outbox.lease(TimeDelta::days(730), 9).await.len(), 3);
-        assert_eq!(outbox.lease(NO_TIME, 9).await.len(), 3);
-        // The first worker has lost its lease.
-        let (ada, now) = (outbox.ada, outbox.now);
-        outbox.rows().set_sent(&expired[0], ada, now).await.unwrap();
-        outbox.rows().delete(&expired[1]).await.unwrap();
-        assert_eq!(outbox.rows().waiting().await.unwrap(), 3);
-    }
-
-    #[actix_web::test]
-    async fn repeated_requests_share_a_mail_that_waits_and_not_one_that_is_being_sent() {
-        let mut outbox = Outbox::new().await;
-        for _ in 0..2 {
-            outbox.add(MailKind::VerifyEmail, None).await;
-            outbox.add(MailKind::ResetPassword, Some("ada@example.com")).await;
-            outbox.add(MailKind::ResetPassword, Some("ADA@example.com")).await;
-            outbox.add(MailKind::PasswordChanged, None).await;
-        }
-        assert_eq!(outbox.rows().waiting().await.unwrap(), 4);
-        let leased = outbox.lease(NO_TIME, 9).await;
-        assert_eq!(leased.len(), 4);
-        outbox.add(MailKind::VerifyEmail, None).await;
-        outbox.add(MailKind::ResetPassword, Some("ada@example.com")).await;
-        assert_eq!(outbox.rows().waiting().await.unwrap(), 6);
-
-        // Of the mails that could not be sent, those that were requested again go.
-        let mut deleted = 0;
-        for mail in &leased {
-            if outbox.rows().delete_if_replaced(mail).await.unwrap() {
-                deleted += 1;
-            } else {
-                outbox.rows().release(mail).await.unwrap();
-            }
-        }
-        assert_eq!(deleted, 2);
-        assert_eq!(outbox.lease(NO_TIME, 9).await.len(), 4);
-    }
-
-    #[actix_web::test]
-    async fn requests_for_unknown_addresses_are_deleted_and_sent_mails_forget_the_address() {
-        let mut outbox = Outbox::new().await;
-        outbox.add(MailKind::ResetPassword, Some("ada@example.com")).await;
-        outbox
-            .add(MailKind::ResetPassword, Some("unknown@example.com"))
-            .await;
-        outbox.rows().delete_unknown().await.unwrap();
-        let leased = outbox.lease(NO_TIME, 9).await;
-        assert_eq!(leased.len(), 1);
-        assert_eq!(leased[0].address.as_deref(), Some("ada@example.com"));
-        let (ada, now) = (outbox.ada, outbox.now);
-        outbox.rows().set_sent(&leased[0], ada, now).await.unwrap();
-        assert_eq!(outbox.rows().waiting().await.unwrap(), 0);
-        let sent = async |outbox: &mut Outbox, since| {
-            outbox
-                .rows()
-                .sent_since(ada, MailKind::ResetPassword, since)
-                .await
-                .unwrap()
-        };
-        assert_eq!(sent(&mut outbox, now - TimeDelta::seconds(1)).await, 1);
-        assert_eq!(sent(&mut outbox, now).await, 0);
-        outbox.rows().delete_sent(now).await.unwrap();
-        assert_eq!(sent(&mut outbox, now - TimeDelta::seconds(1)).await, 0);
-    }
+/// No right clock is so far from this one that a valid lease ends later.
+fn latest_lease(now: DateTime<Utc>) -> DateTime<Utc> {
+    now + MAIL_LEASE + MAX_CLOCK_DIFFERENCE
 }
+
+#[cfg(test)]
+mod tests;

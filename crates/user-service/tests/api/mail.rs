@@ -5,6 +5,7 @@ mod notices;
 mod outages;
 mod pages;
 mod parts;
+mod refusals;
 mod replicas;
 mod reset;
 mod smtp_server;
@@ -77,6 +78,17 @@ pub async fn verify(service: &TestService, token: &str) -> TestResponse {
 async fn wait_until_sent(service: &TestService) {
     eventually("all mails are sent", async || {
         number(service, "select count(*) from outbox where sent_at is null").await == 0
+    })
+    .await;
+}
+
+/// Waits until one mail is postponed after this number of failed attempts.
+async fn wait_until_postponed(service: &TestService, attempts: i64) {
+    let postponed = format!(
+        "select count(*) from outbox where sent_at is null and lease is null and attempts = {attempts}"
+    );
+    eventually("the mail is postponed", async || {
+        number(service, &postponed).await == 1
     })
     .await;
 }

@@ -1,17 +1,20 @@
-//! Mail servers that fail.
+//! Mail servers that are down, hang or disconnect.
 
 use std::time::{Duration, Instant};
 
 use test_kit::TestService;
 
 use super::smtp_server::{Fault, SmtpServer};
-use super::{DEADLINE, eventually, forgot, service_with_mail, wait_until_sent, with_server};
-use crate::database::number;
+use super::{
+    DEADLINE, eventually, forgot, service_with_mail, wait_until_postponed, wait_until_sent, with_server,
+};
+use crate::database::{execute, number};
 use crate::{config, register, run, run_config, seconds, service_with};
 
 const ADA: &str = "ada@example.com";
 const BOB: &str = "bob@example.com";
 const SUBJECT: &str = "Verify your email address";
+const RESET: &str = "Reset your password";
 
 /// Starts the service with a mail server, for which it does not wait long.
 async fn impatient_service(smtp: &SmtpServer, connect: Duration, send: Duration) -> TestService {
@@ -22,7 +25,7 @@ async fn impatient_service(smtp: &SmtpServer, connect: Duration, send: Duration)
 }
 
 #[actix_web::test]
-async fn mails_wait_for_a_server_that_is_down_at_start_and_no_request_does() {
+async fn mails_wait_for_a_server_that_is_down_at_start() {
     let mut smtp = SmtpServer::reserve();
     let service = service_with(&with_server(&smtp.url(), &[])).await;
     register(&service, ADA).await;
@@ -37,7 +40,7 @@ async fn mails_wait_for_a_server_that_is_down_at_start_and_no_request_does() {
     let token = smtp.mail_to(ADA, SUBJECT).await.token();
     super::verify(&service, &token).await.assert_status(204);
     smtp.mail_to(BOB, SUBJECT).await;
-    let token = smtp.mail_to(ADA, "Reset your password").await.token();
+    let token = smtp.mail_to(ADA, RESET).await.token();
     super::reset(&service, &token, "another horse battery")
         .await
         .assert_status(204);
@@ -61,44 +64,56 @@ async fn a_server_that_dies_and_returns_gets_every_mail() {
 }
 
 #[actix_web::test]
-async fn a_refused_recipient_delays_only_its_own_mail() {
-    for reply in ["450 try later", "550 unknown recipient"] {
-        let (service, smtp) = service_with_mail().await;
-        smtp.set_fault(Fault::Refuse(ADA, reply));
-        register(&service, ADA).await;
-        smtp.wait_until(|smtp| smtp.attempts(ADA) == 1).await;
-        for n in 0..8 {
-            register(&service, &format!("user{n}@example.com")).await;
-        }
-        for n in 0..8 {
-            smtp.mail_to(&format!("user{n}@example.com"), SUBJECT).await;
-        }
-        assert_eq!(smtp.attempts(ADA), 1, "{reply}");
-
-        smtp.set_fault(Fault::None);
-        service.issuer().clock().advance(seconds(61));
-        smtp.mail_to(ADA, SUBJECT).await;
-        assert_eq!(smtp.attempts(ADA), 2);
+async fn six_interruptions_lose_no_mail_and_no_link() {
+    let (service, smtp) = service_with_mail().await;
+    register(&service, ADA).await;
+    let earlier = super::reset_token(&service, &smtp, ADA).await;
+    wait_until_sent(&service).await;
+    smtp.set_fault(Fault::AcceptAndDisconnect(ADA));
+    forgot(&service, ADA).await.assert_status(202);
+    for n in 1..=6 {
+        smtp.nth_mail_to(ADA, RESET, n + 1).await;
+        wait_until_postponed(&service, i64::try_from(n).unwrap()).await;
+        // A mail that arrives ends the outage.
+        let other = format!("user{n}@example.com");
+        register(&service, &other).await;
+        smtp.mail_to(&other, SUBJECT).await;
+        wait_until_postponed(&service, i64::try_from(n).unwrap()).await;
+        execute(
+            &service,
+            "update outbox set next_attempt_at = created_at where sent_at is null",
+        )
+        .await;
     }
+    smtp.set_fault(Fault::None);
+    wait_until_sent(&service).await;
+    let mails = smtp.mails_to(ADA, RESET);
+    let valid = "select count(*) from mail_tokens where purpose = 'reset_password'";
+    assert_eq!(number(&service, valid).await, i64::try_from(mails.len()).unwrap());
+    let first_attempt = mails[1].token();
+    super::reset(&service, &first_attempt, "another horse battery")
+        .await
+        .assert_status(204);
+    // A new password ends the other links.
+    super::reset(&service, &earlier, "yet another horse battery")
+        .await
+        .assert_problem(400, "invalid_link");
 }
 
 #[actix_web::test]
-async fn a_mail_that_is_refused_for_three_days_is_given_up() {
-    let (service, smtp) = service_with_mail().await;
-    smtp.set_fault(Fault::Refuse(ADA, "550 unknown recipient"));
-    register(&service, ADA).await;
-    smtp.wait_until(|smtp| smtp.attempts(ADA) == 1).await;
-    let postponed = "select count(*) from outbox where attempts = 1 and leased_until is null";
-    eventually("the mail is postponed", async || {
-        number(&service, postponed).await == 1
-    })
-    .await;
-    service.issuer().clock().advance(seconds(3 * 24 * 3_600));
-    eventually("the mail is given up", async || {
-        number(&service, "select count(*) from outbox").await == 0
-    })
-    .await;
-    assert_eq!((smtp.attempts(ADA), smtp.mails().len()), (2, 0));
+async fn no_request_waits_for_a_server_that_hangs() {
+    let smtp = SmtpServer::start();
+    let service = impatient_service(&smtp, Duration::from_secs(60), DEADLINE).await;
+    smtp.set_fault(Fault::HangAtGreeting);
+    for n in 0..3 {
+        let email = format!("user{n}@example.com");
+        let started = Instant::now();
+        register(&service, &email).await;
+        forgot(&service, &email).await.assert_status(202);
+        assert!(started.elapsed() < Duration::from_secs(5));
+        eventually("the server hangs", async || smtp.connections() >= 1).await;
+    }
+    assert_eq!(smtp.mails().len(), 0);
 }
 
 #[actix_web::test]
@@ -126,39 +141,12 @@ async fn a_server_that_does_not_greet_is_tried_again_without_counting_an_attempt
     let smtp = SmtpServer::start();
     let service = impatient_service(&smtp, Duration::from_millis(100), DEADLINE).await;
     smtp.set_fault(Fault::HangAtGreeting);
-    let started = Instant::now();
     register(&service, ADA).await;
-    assert!(started.elapsed() < Duration::from_secs(5));
     eventually("the server is tried again", async || smtp.connections() >= 2).await;
     smtp.set_fault(Fault::None);
     smtp.mail_to(ADA, SUBJECT).await;
     wait_until_sent(&service).await;
     assert_eq!(number(&service, "select attempts from outbox").await, 0);
-}
-
-#[actix_web::test]
-async fn failed_attempts_do_not_displace_the_links_of_delivered_mails() {
-    let (service, smtp) = service_with_mail().await;
-    register(&service, ADA).await;
-    let token = super::reset_token(&service, &smtp, ADA).await;
-    wait_until_sent(&service).await;
-    smtp.set_fault(Fault::Refuse(ADA, "550 unknown recipient"));
-    let attempts = smtp.attempts(ADA);
-    for n in 1..=6 {
-        forgot(&service, ADA).await.assert_status(202);
-        smtp.wait_until(|smtp| smtp.attempts(ADA) == attempts + n).await;
-        let postponed = "select count(*) from outbox where attempts = 1 and lease is null";
-        eventually("the mail is postponed", async || {
-            number(&service, postponed).await == 1
-        })
-        .await;
-        crate::database::execute(&service, "delete from outbox where sent_at is null").await;
-    }
-    let valid = "select count(*) from mail_tokens where purpose = 'reset_password'";
-    assert_eq!(number(&service, valid).await, 1);
-    super::reset(&service, &token, "another horse battery")
-        .await
-        .assert_status(204);
 }
 
 #[actix_web::test]
@@ -170,19 +158,6 @@ async fn a_slow_server_gets_every_mail() {
     }
     wait_until_sent(&service).await;
     assert_eq!(smtp.mails().len(), 2);
-}
-
-#[actix_web::test]
-async fn a_refused_login_counts_as_an_outage() {
-    let smtp = SmtpServer::start();
-    let url = smtp.url().replace("smtp://", "smtp://shop:secret@");
-    let service = service_with(&with_server(&url, &[])).await;
-    smtp.set_fault(Fault::RefuseLogin);
-    register(&service, ADA).await;
-    eventually("the server is tried again", async || smtp.connections() >= 2).await;
-    assert_eq!(number(&service, "select attempts from outbox").await, 0);
-    smtp.set_fault(Fault::None);
-    smtp.mail_to(ADA, SUBJECT).await;
 }
 
 #[actix_web::test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use test_kit::TestService;
 
 use super::smtp_server::{Fault, SmtpServer};
-use super::{service_with_mail, wait_until_sent, with_server};
+use super::{eventually, service_with_mail, wait_until_sent, with_server};
 use crate::{register, replica, restart, seconds, service_with};
 
 const ADA: &str = "ada@example.com";
@@ -46,9 +46,34 @@ async fn a_mail_is_sent_by_another_replica_if_its_replica_crashes() {
     register(&service, "bob@example.com").await;
     smtp.mail_to("bob@example.com", SUBJECT).await;
     assert_eq!(smtp.attempts(ADA), 1);
-    service.issuer().clock().advance(seconds(121));
+    service.issuer().clock().advance(seconds(721));
     let token = smtp.mail_to(ADA, SUBJECT).await.token();
     super::verify(&service, &token).await.assert_status(204);
+}
+
+#[actix_web::test]
+async fn a_mail_that_is_being_sent_when_its_replica_stops_is_recorded_as_sent() {
+    let (service, smtp) = service_with_mail().await;
+    smtp.set_fault(Fault::Slow(Duration::from_millis(200)));
+    register(&service, ADA).await;
+    smtp.wait_until(|smtp| smtp.attempts(ADA) == 1).await;
+    let url = smtp.url();
+    let service = restart(service, &with_server(&url, &[])).await;
+    wait_until_sent(&service).await;
+    assert_eq!(smtp.mails().len(), 1);
+}
+
+#[actix_web::test]
+async fn a_mail_whose_server_does_not_answer_is_free_when_its_replica_stops() {
+    let (service, smtp) = service_with_mail().await;
+    smtp.set_fault(Fault::HangAtGreeting);
+    register(&service, ADA).await;
+    eventually("the mail is leased", async || smtp.connections() == 1).await;
+    let url = smtp.url();
+    let service = restart(service, &with_server(&url, &[])).await;
+    smtp.set_fault(Fault::None);
+    smtp.mail_to(ADA, SUBJECT).await;
+    wait_until_sent(&service).await;
 }
 
 #[actix_web::test]
@@ -74,7 +99,7 @@ async fn mails_that_wait_survive_a_restart() {
     }
     let service = restart(service, &with_server(&url, &[])).await;
     smtp.listen();
-    service.issuer().clock().advance(seconds(121));
+    service.issuer().clock().advance(seconds(721));
     for n in 0..5 {
         smtp.mail_to(&format!("user{n}@example.com"), SUBJECT).await;
     }

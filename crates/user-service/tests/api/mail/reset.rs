@@ -3,9 +3,10 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
+use super::smtp_server::Fault;
 use super::{
-    forgot, id, registered, reset, reset_token, service_with_mail, service_with_mail_and, subjects,
-    wait_until_sent,
+    eventually, forgot, id, registered, reset, reset_token, service_with_mail, service_with_mail_and,
+    subjects, verify, wait_until_sent,
 };
 use crate::database::{execute, number};
 use crate::{
@@ -52,6 +53,78 @@ async fn a_reset_sets_the_password_ends_all_sessions_and_works_once() {
     assert_eq!(pair["user"]["email_verified"], true);
     let notice = smtp.mail_to(ADA, "Your password was changed").await;
     assert!(notice.text().contains("127.0.0.1"), "{}", notice.text());
+}
+
+#[actix_web::test]
+async fn a_reset_by_a_user_with_a_verified_address_ends_sessions_and_links_and_keeps_the_networks() {
+    let (service, smtp) = service_with_mail().await;
+    let verification = registered(&service, &smtp, ADA).await;
+    verify(&service, &verification).await.assert_status(204);
+    let pair = logged_in(&service, ADA).await;
+    let older = reset_token(&service, &smtp, ADA).await;
+    let token = reset_token(&service, &smtp, ADA).await;
+    reset(&service, &token, NEW).await.assert_status(204);
+    with_token(&service, &pair)
+        .get("/users/me")
+        .await
+        .assert_problem(401, "token_revoked");
+    refresh(&service, &pair["refresh_token"])
+        .await
+        .assert_problem(401, "invalid_refresh_token");
+    for token in [&older, &token] {
+        reset(&service, token, PASSWORD)
+            .await
+            .assert_problem(400, "invalid_link");
+    }
+    login(&service, ADA, PASSWORD)
+        .await
+        .assert_problem(401, "invalid_credentials");
+    login(&service, ADA, NEW).await.assert_status(200);
+
+    // Nothing was taken over: the network is still known, and only the reset is recorded.
+    wait_until_sent(&service).await;
+    assert_eq!(smtp.mails_to(ADA, "New login to your account").len(), 0);
+    assert_eq!(number(&service, "select count(*) from login_networks").await, 1);
+    let admin = logged_in_admin(&service).await;
+    for (event, count) in [
+        ("password_reset", 1),
+        ("email_verified", 1),
+        ("account_reclaimed", 0),
+    ] {
+        let log = admin.get(&format!("/admin/audit-log?event={event}")).await.json();
+        assert_eq!(log["items"].as_array().unwrap().len(), count, "{log}");
+    }
+}
+
+#[actix_web::test]
+async fn a_reset_that_was_requested_before_a_new_password_and_not_sent_is_not_sent() {
+    let (service, smtp) = service_with_mail().await;
+    let (_, ada) = logged_in_ada(&service).await;
+    let token = reset_token(&service, &smtp, ADA).await;
+    wait_until_sent(&service).await;
+    let waits = "select count(*) from outbox where sent_at is null and lease is null";
+    let request = async || {
+        smtp.set_fault(Fault::Refuse(ADA, "450 try later"));
+        let attempts = smtp.attempts(ADA);
+        forgot(&service, ADA).await.assert_status(202);
+        smtp.wait_until(|smtp| smtp.attempts(ADA) > attempts).await;
+        eventually("the mail waits", async || number(&service, waits).await == 1).await;
+        smtp.set_fault(Fault::None);
+    };
+    request().await;
+    let body = json!({"current_password": PASSWORD, "new_password": NEW});
+    ada.put("/auth/password", body).await.assert_status(204);
+    wait_until_sent(&service).await;
+    assert_eq!(smtp.mails_to(ADA, "Reset your password").len(), 1);
+    reset(&service, &token, PASSWORD)
+        .await
+        .assert_problem(400, "invalid_link");
+
+    let token = reset_token(&service, &smtp, ADA).await;
+    request().await;
+    reset(&service, &token, PASSWORD).await.assert_status(204);
+    wait_until_sent(&service).await;
+    assert_eq!(smtp.mails_to(ADA, "Reset your password").len(), 2);
 }
 
 #[actix_web::test]

@@ -21,6 +21,10 @@ pub enum Fault {
     None,
     /// Refuses a recipient with this reply.
     Refuse(&'static str, &'static str),
+    /// Refuses every sender with this reply.
+    RefuseSender(&'static str),
+    /// Accepts a mail to this recipient, and disconnects instead of answering.
+    AcceptAndDisconnect(&'static str),
     /// Disconnects instead of accepting a mail to this recipient.
     DisconnectAt(&'static str),
     /// Does not answer when it gets this recipient.
@@ -184,7 +188,10 @@ async fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
             "EHLO" => "250-test\r\n250 AUTH PLAIN",
             "AUTH" if matches!(fault, Fault::RefuseLogin) => "535 wrong password",
             "AUTH" => "235 welcome",
-            "MAIL" | "NOOP" => "250 ok",
+            "MAIL" => match fault {
+                Fault::RefuseSender(reply) => reply,
+                _ => "250 ok",
+            },
             "RCPT" => {
                 let (_, address) = command.split_once('<').unwrap();
                 to = address.split('>').next().unwrap().to_owned();
@@ -205,6 +212,9 @@ async fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
                 let mail = Mail { to: to.clone(), raw };
                 shared.mails.lock().unwrap().push(mail);
                 shared.arrived.notify_waiters();
+                if matches!(fault, Fault::AcceptAndDisconnect(address) if address == to) {
+                    return Ok(());
+                }
                 "250 accepted"
             }
             "QUIT" => {

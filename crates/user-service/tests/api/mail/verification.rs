@@ -1,5 +1,6 @@
 //! Verifying an email address.
 
+use futures_util::future::join_all;
 use serde_json::json;
 
 use super::{id, registered, reset, reset_token, service_with_mail, subjects, verify, wait_until_sent};
@@ -38,6 +39,21 @@ async fn a_registration_sends_a_link_that_verifies_the_address_once() {
         .await
         .assert_problem(400, "invalid_link");
 
+    let admin = logged_in_admin(&service).await;
+    let path = format!("/admin/audit-log?event=email_verified&user_id={}", id(&user));
+    let log = admin.get(&path).await.json();
+    assert_eq!(log["items"].as_array().unwrap().len(), 1, "{log}");
+}
+
+#[actix_web::test]
+async fn one_of_two_concurrent_verifications_with_one_link_succeeds() {
+    let (service, smtp) = service_with_mail().await;
+    let user = register(&service, ADA).await;
+    let token = smtp.mail_to(ADA, SUBJECT).await.token();
+    let responses = join_all([&token, &token].map(|token| verify(&service, token))).await;
+    let mut statuses: Vec<_> = responses.iter().map(|response| response.status).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [204, 400]);
     let admin = logged_in_admin(&service).await;
     let path = format!("/admin/audit-log?event=email_verified&user_id={}", id(&user));
     let log = admin.get(&path).await.json();
