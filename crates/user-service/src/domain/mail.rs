@@ -16,11 +16,11 @@ pub(crate) const MAX_LINKED_MAILS: i64 = MAX_SENT;
 pub(crate) const GIVEN_UP_AFTER: TimeDelta = TimeDelta::days(3);
 /// A mail is given up when it was tried this often and is refused permanently. The delays between the attempts add up to about an hour.
 pub(crate) const MAX_REFUSED_ATTEMPTS: i64 = 7;
-/// How long a mail waits at most after it was requested again, or if the server ended the session before it took the mail. It is tried at
-/// most once in this time, also during a flood of requests.
+/// The delay of a mail that was requested again, and of one at which the server ended the session. A flood of requests causes at most one
+/// attempt in this time.
 pub(crate) const SHORT_DELAY: TimeDelta = TimeDelta::minutes(1);
-/// How long a mail belongs to the worker that leased it. Then another worker can send it. This is longer than sending takes and clocks
-/// differ together, so that no mail is sent while another worker is sending it.
+/// How long a worker has a mail to itself. This is more than the longest time of sending plus the largest difference of two clocks, so that
+/// no worker sends a mail that another one is sending.
 pub(crate) const MAIL_LEASE: TimeDelta = TimeDelta::minutes(12);
 
 /// The delays after failed attempts to deliver one mail.
