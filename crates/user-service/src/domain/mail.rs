@@ -19,9 +19,8 @@ pub(crate) const MAX_REFUSED_ATTEMPTS: i64 = 7;
 /// The delay of a mail that was requested again, and of one at which the server ended the session. A flood of requests causes at most one
 /// attempt in this time.
 pub(crate) const SHORT_DELAY: TimeDelta = TimeDelta::minutes(1);
-/// How long a worker has a mail to itself. This is more than the longest time of sending plus the largest difference of two clocks, so that
-/// no worker sends a mail that another one is sending.
-pub(crate) const MAIL_LEASE: TimeDelta = TimeDelta::minutes(12);
+/// How long a worker has a mail to itself, unless it renews the lease. Another worker sends the mail this long after a crash.
+pub(crate) const MAIL_LEASE: TimeDelta = TimeDelta::minutes(2);
 
 /// The delays after failed attempts to deliver one mail.
 const RETRY: Backoff = Backoff::new(Duration::from_secs(60), Duration::from_secs(2 * 60 * 60));

@@ -111,10 +111,7 @@ fn default_from(public_url: &str) -> Mailbox {
 
 #[cfg(test)]
 mod tests {
-    use chrono::TimeDelta;
-
     use super::*;
-    use crate::domain::{MAIL_LEASE, MAX_CLOCK_DIFFERENCE};
 
     fn read(vars: &[(&str, &str)]) -> Result<MailConfig, String> {
         let mut env = Env::from_vars("user-service", vars.iter().copied());
@@ -164,18 +161,6 @@ mod tests {
             "Bücher <mail@xn--bcher-kva.example>"
         );
         assert_eq!(from("Mail@Shop.example"), "Mail@Shop.example");
-    }
-
-    #[test]
-    fn a_mail_stays_leased_while_it_is_sent_by_a_worker_whose_clock_differs() {
-        let MailConfig {
-            connect_timeout,
-            send_timeout,
-            ..
-        } = read(&[]).unwrap();
-        let sending = TimeDelta::from_std(connect_timeout + send_timeout).unwrap();
-        // Half a minute for the transactions before and after.
-        assert!(MAIL_LEASE > MAX_CLOCK_DIFFERENCE + sending + TimeDelta::seconds(30));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Sends one leased mail, and records the result.
 
 use std::error::Error;
+use std::time::Duration;
 
 use auth::Clock;
 use chrono::{DateTime, Utc};
@@ -8,6 +9,7 @@ use db::{Db, Tx};
 use lettre::message::Mailbox;
 use lettre::{Address, Message};
 use service_kit::Shutdown;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::config::MailConfig;
@@ -19,6 +21,9 @@ use crate::domain::{
 };
 use crate::random::NoRandomness;
 use crate::store::{LeasedMail, MailTokenRows, OutboxRows, UserRows};
+
+/// How often a worker renews the lease of a mail that it is sending. Several times while a lease lasts.
+const LEASE_RENEWAL: Duration = Duration::from_secs(30);
 
 /// Sends mails.
 #[derive(Debug)]
@@ -105,14 +110,23 @@ impl Delivery {
         };
         let sent = match self.message(mail, &prepared) {
             Ok(message) => {
-                self.transport
-                    .send(mail.id, &message, self.shutdown.requested())
-                    .await
+                let stop = self.shutdown.requested();
+                let sending = Box::pin(self.transport.send(mail.id, &message, stop));
+                // A server may take minutes to accept a mail.
+                repeat_during(sending, LEASE_RENEWAL, async || self.renew_lease(mail).await).await
             }
             // Perhaps the next version of this program can make the mail.
             Err(error) => Err(SendError::Rejected(error.to_string())),
         };
         self.record(mail, &prepared, sent).await
+    }
+
+    async fn renew_lease(&self, mail: &LeasedMail) {
+        let now = self.clock.now();
+        let renew = async |tx: &mut Tx| OutboxRows(tx).renew_lease(mail, now).await;
+        if let Err(error) = self.db.transaction(renew).await {
+            tracing::warn!(%error, mail.id = %mail.id, "the lease of a mail could not be renewed");
+        }
     }
 
     /// Finds the recipient, and makes the token. Deletes a mail that is not to be sent, and returns `None`.
@@ -241,6 +255,20 @@ impl Delivery {
     }
 }
 
+/// Waits for `work`, and calls `action` again and again meanwhile.
+async fn repeat_during<T>(
+    mut work: impl Future<Output = T> + Unpin,
+    interval: Duration,
+    action: impl AsyncFn(),
+) -> T {
+    loop {
+        match timeout(interval, &mut work).await {
+            Ok(output) => return output,
+            Err(_) => action().await,
+        }
+    }
+}
+
 /// The state of a mail that was not sent, for this reason.
 fn next(mail: &LeasedMail, error: &SendError, now: DateTime<Utc>) -> Next {
     let attempts = mail.attempts + 1;
@@ -344,4 +372,29 @@ fn count_sent(kind: MailKind) {
 /// Counts failed attempts.
 fn count_failed(reason: &'static str) {
     metrics::counter!("mails_failed_total", "reason" => reason).increment(1);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::domain::MAIL_LEASE;
+
+    #[actix_web::test]
+    async fn an_action_is_repeated_until_the_work_is_done() {
+        let (done, work) = oneshot::channel();
+        let (calls, done) = (Cell::new(0), Cell::new(Some(done)));
+        let action = async || {
+            calls.set(calls.get() + 1);
+            if calls.get() == 3 {
+                done.take().unwrap().send("sent").unwrap();
+            }
+        };
+        let sent = repeat_during(work, Duration::from_millis(1), action).await;
+        assert_eq!((sent, calls.get()), (Ok("sent"), 3));
+        assert!(LEASE_RENEWAL * 3 < MAIL_LEASE.to_std().unwrap());
+    }
 }

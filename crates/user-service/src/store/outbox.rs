@@ -263,6 +263,22 @@ impl OutboxRows<'_> {
         on!(self.0, conn => sqlx::query(SQL).bind(id).bind(not_before).execute(conn).await.map(drop))
     }
 
+    /// Renews the lease of a mail that is being sent. Does nothing if the lease is no longer the caller's.
+    pub(crate) async fn renew_lease(
+        &mut self,
+        mail: &LeasedMail,
+        now: DateTime<Utc>,
+    ) -> Result<(), sqlx::Error> {
+        const SQL: &str = "update outbox set leased_until = $3 where id = $1 and lease = $2";
+        on!(self.0, conn => sqlx::query(SQL)
+            .bind(mail.id)
+            .bind(mail.lease)
+            .bind(now + MAIL_LEASE)
+            .execute(conn)
+            .await
+            .map(drop))
+    }
+
     /// Ends the lease of a mail that no attempt was made to send.
     pub(crate) async fn release(&mut self, mail: &LeasedMail) -> Result<(), sqlx::Error> {
         const SQL: &str = "update outbox set lease = null, leased_until = null where id = $1 and lease = $2";

@@ -77,12 +77,21 @@ async fn a_mail_is_leased_to_one_worker_until_the_lease_ends() {
             .len(),
         0
     );
-    let expired = outbox.lease(MAIL_LEASE, 9).await;
+    let renewed = outbox.lease(MAIL_LEASE, 1).await.remove(0);
+    let almost = outbox.now + MAIL_LEASE * 2 - TimeDelta::microseconds(1);
+    outbox.rows().renew_lease(&renewed, almost).await.unwrap();
+    assert_eq!(outbox.lease(MAIL_LEASE * 2, 9).await.len(), 2);
+    let expired = outbox.lease(MAIL_LEASE * 3, 9).await;
     assert_eq!(expired.len(), 3);
+    // The first worker has lost its lease.
+    outbox
+        .rows()
+        .renew_lease(&renewed, almost + MAIL_LEASE * 9)
+        .await
+        .unwrap();
     // A lease by a wrong clock, two years ahead.
     assert_eq!(outbox.lease(TimeDelta::days(730), 9).await.len(), 3);
     assert_eq!(outbox.lease(NO_TIME, 9).await.len(), 3);
-    // The first worker has lost its lease.
     let (ada, now) = (outbox.ada, outbox.now);
     outbox.rows().set_sent(&expired[0], ada, now).await.unwrap();
     outbox.rows().delete(&expired[1]).await.unwrap();
