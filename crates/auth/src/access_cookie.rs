@@ -68,7 +68,7 @@ impl AccessCookie {
         self.guard_cookie(name.into(), None)
     }
 
-    /// As [`guard`](Self::guard), for an application that reads the cookie with [`find_cookie`](crate::find_cookie), and treats it as none
+    /// As [`guard`](Self::guard), for an application that reads the cookie with [`find_cookie`], and treats it as none
     /// if it is repeated, or if `is_usable` is false for its value. Such a cookie requires no proof of where the request comes from, so
     /// that the application can answer and remove it. A page of another origin is refused all the same.
     #[must_use]

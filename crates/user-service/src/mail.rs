@@ -15,6 +15,7 @@ mod delivery;
 mod files;
 mod message;
 mod outbox;
+mod send_error;
 mod smtp;
 mod smtp_url;
 mod transport;

@@ -15,7 +15,8 @@ use uuid::Uuid;
 use super::config::MailConfig;
 use super::content::Content;
 use super::message;
-use super::transport::{SendError, Transport};
+use super::send_error::SendError;
+use super::transport::Transport;
 use crate::domain::{
     Account, Cause, EmailAddress, GIVEN_UP_AFTER, MAX_SENT, MailKind, MailToken, SHORT_DELAY, next_attempt_at,
 };

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-use super::transport::SendError;
+use super::send_error::SendError;
 
 /// A directory of mails, readable only by its owner.
 #[derive(Clone, Debug)]

@@ -13,8 +13,8 @@ use secrecy::ExposeSecret as _;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::config::MailConfig;
+use super::send_error::SendError;
 use super::smtp_url::{Encryption, SmtpUrl};
-use super::transport::SendError;
 
 /// How long the server may take to say goodbye.
 const QUIT_TIMEOUT: Duration = Duration::from_secs(1);
