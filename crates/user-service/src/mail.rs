@@ -2,13 +2,14 @@
 //! without the other, and no request waits for a mail server. A worker sends the mails.
 //!
 //! - `outbox` adds mails, and wakes the worker.
-//! - `worker` leases mails and decides when; `delivery` sends one mail.
+//! - `worker` leases mails and decides when; `delivery` sends one mail, and `after_failure` decides when it is tried again.
 //! - `content` fills in the templates in `templates/mail`; `message` makes the mail of it.
 //! - `transport` sends over SMTP (`smtp`, `smtp_url`), or writes files (`files`) if there is no SMTP server.
 //! - `config` reads the variables.
 //!
 //! The token in a link is made when the mail is sent, so an outage of the server does not shorten its lifetime.
 
+mod after_failure;
 mod config;
 mod content;
 mod delivery;

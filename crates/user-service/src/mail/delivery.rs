@@ -12,14 +12,13 @@ use service_kit::Shutdown;
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use super::after_failure::AfterFailure;
 use super::config::MailConfig;
 use super::content::Content;
 use super::message;
 use super::send_error::SendError;
 use super::transport::Transport;
-use crate::domain::{
-    Account, Cause, EmailAddress, GIVEN_UP_AFTER, MAX_SENT, MailKind, MailToken, SHORT_DELAY, next_attempt_at,
-};
+use crate::domain::{Account, Cause, EmailAddress, MAX_SENT, MailKind, MailToken, SHORT_DELAY};
 use crate::random::NoRandomness;
 use crate::store::{LeasedMail, MailTokenRows, OutboxRows, UserRows};
 
@@ -55,16 +54,6 @@ struct Prepared {
     token: Option<MailToken>,
     /// Whether the user has verified the address. Otherwise it perhaps belongs to another person.
     is_verified: bool,
-}
-
-/// The state of a mail after an attempt that did not send it.
-#[derive(Clone, Copy, Debug)]
-enum Next {
-    /// It is free at once.
-    Free,
-    /// It is due at this time, after this number of failed attempts.
-    At(DateTime<Utc>, i64),
-    GivenUp,
 }
 
 /// Why a mail can't be prepared.
@@ -216,10 +205,10 @@ impl Delivery {
         if let Some(reason) = error.reason() {
             count_failed(reason);
         }
-        let next = next(mail, &error, now);
+        let next = AfterFailure::of(mail, &error, now);
         self.end_lease(mail, prepared.token.as_ref(), &error, next)
             .await?;
-        log_undelivered(mail, prepared.user_id, next, &error);
+        next.log(mail, prepared.user_id, &error);
         Ok(match error {
             SendError::Stopped => ServerState::Unknown,
             SendError::Rejected(_) | SendError::RejectedPermanently(_) => ServerState::Works,
@@ -237,7 +226,7 @@ impl Delivery {
         mail: &LeasedMail,
         token: Option<&MailToken>,
         error: &SendError,
-        next: Next,
+        next: AfterFailure,
     ) -> Result<(), sqlx::Error> {
         let now = self.clock.now();
         let end = async |tx: &mut Tx| {
@@ -270,47 +259,14 @@ async fn repeat_during<T>(
     }
 }
 
-/// The state of a mail that was not sent, for this reason.
-fn next(mail: &LeasedMail, error: &SendError, now: DateTime<Utc>) -> Next {
-    let attempts = mail.attempts + 1;
-    let is_permanent = matches!(error, SendError::RejectedPermanently(_));
-    match error {
-        SendError::Unreachable(_) | SendError::Stopped => Next::Free,
-        SendError::Closed(_) if now - mail.created_at >= GIVEN_UP_AFTER => Next::GivenUp,
-        // No attempt. But others are sent first, because perhaps this mail is the reason.
-        SendError::Closed(_) => Next::At(now + SHORT_DELAY, mail.attempts),
-        SendError::Interrupted(_)
-        | SendError::Unanswered(_)
-        | SendError::Rejected(_)
-        | SendError::RejectedPermanently(_) => next_attempt_at(mail.created_at, attempts, is_permanent, now)
-            .map_or(Next::GivenUp, |at| Next::At(at, attempts)),
-    }
-}
-
-fn log_undelivered(mail: &LeasedMail, user_id: Uuid, next: Next, error: &SendError) {
-    let kind = mail.kind.name();
-    match next {
-        // The worker logs the outage.
-        Next::Free => {}
-        Next::At(next, attempts) => tracing::warn!(
-            mail.id = %mail.id, mail.kind = kind, user.id = %user_id, attempts, %next, reason = %error,
-            "a mail was not accepted; it is tried again"
-        ),
-        Next::GivenUp => tracing::error!(
-            mail.id = %mail.id, mail.kind = kind, user.id = %user_id, attempts = mail.attempts + 1, reason = %error,
-            "a mail was not accepted, and is given up"
-        ),
-    }
-}
-
 async fn end_lease(
     tx: &mut Tx,
     mail: &LeasedMail,
-    next: Next,
+    next: AfterFailure,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     if let Some(replacement) = OutboxRows(tx).find_replacement(mail).await? {
-        if !matches!(next, Next::Free) {
+        if !matches!(next, AfterFailure::Release) {
             // Repeated requests must not cause an attempt each time.
             OutboxRows(tx)
                 .set_not_before(replacement, now + SHORT_DELAY)
@@ -319,9 +275,9 @@ async fn end_lease(
         return OutboxRows(tx).delete(mail).await;
     }
     match next {
-        Next::Free => OutboxRows(tx).release(mail).await,
-        Next::At(time, attempts) => OutboxRows(tx).postpone(mail, attempts, time).await,
-        Next::GivenUp => OutboxRows(tx).delete(mail).await,
+        AfterFailure::Release => OutboxRows(tx).release(mail).await,
+        AfterFailure::Retry { at, attempts } => OutboxRows(tx).postpone(mail, attempts, at).await,
+        AfterFailure::GiveUp => OutboxRows(tx).delete(mail).await,
     }
 }
 
